@@ -1,0 +1,70 @@
+"""Many pictures through a `Segmenter`, masks and overlays onto the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdpnet.errors import DataError
+from cdpnet.files import atomic
+from cdpnet.labels.png import write_mask
+from cdpnet.pictures import read_picture
+from cdpnet.report import overlay
+from cdpnet.segmenter import ClassPrototype, Segmenter
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the results of one picture go."""
+
+    picture: Path
+    mask: Path
+    overlay: Path
+
+
+def plan_outputs(pictures: Sequence[Path], out: Path, *, overwrite: bool) -> list[Output]:
+    """Names of all results, before anything is written.
+
+    DataError for a picture that cannot be read, for two pictures that would write to one file, and for a file that
+    exists unless ``overwrite``.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give --out a folder.")
+    taken: dict[str, Path] = {}
+    outputs = []
+    for picture in pictures:
+        read_picture(picture)
+        if picture.stem in taken:
+            raise DataError(
+                f"{taken[picture.stem]} and {picture} have one stem, so one mask would overwrite the other."
+            )
+        taken[picture.stem] = picture
+        output = Output(picture, out / f"{picture.stem}_mask.png", out / f"{picture.stem}_overlay.png")
+        for path in (output.mask, output.overlay):
+            if path.exists() and not overwrite:
+                raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
+        outputs.append(output)
+    return outputs
+
+
+def segment_pictures(
+    segmenter: Segmenter,
+    learned: ClassPrototype,
+    outputs: Sequence[Output],
+    progress: Callable[[Output, float], None],
+) -> None:
+    """Segment each picture and write its mask and overlay; ``progress`` hears the share of the picture that was marked.
+
+    DataError where the folder cannot be written.
+    """
+    for output in outputs:
+        picture = read_picture(output.picture)
+        mask = segmenter.segment(picture, learned).mask
+        try:
+            write_mask(output.mask, mask)
+            with atomic(output.overlay) as path:
+                overlay(picture, mask).save(path)
+        except OSError as error:
+            raise DataError(f"{output.mask.parent} cannot be written to ({error.strerror or error}).") from None
+        progress(output, float((mask > 0).mean()))

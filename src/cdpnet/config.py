@@ -1,0 +1,120 @@
+"""Every number of the network, with its source. "SSP" is arXiv 2207.11549, the default where the paper is silent."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cdpnet.errors import ConfigError
+
+DenseAttention = Literal["plain", "value", "self"]
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Which encoders see the pictures and read the names."""
+
+    name: str = "tiny"
+    """A named pair, or timm:NAME for any image model of timm."""
+    text_tower: str = ""
+    """Text tower in open_clip's words, such as RN50-quickgelu; empty for the pair's own."""
+    prompts: str = ""
+    """Templates around a name: single, ensemble, full or tiny; empty for the pair's own."""
+    dense_attention: DenseAttention = "plain"
+    """CLIP transformers: attention of the last block; value and self put the tokens into the text space."""
+
+
+@dataclass(frozen=True)
+class MatchingConfig:
+    """Numbers of the match and of the AFBM, all from SSP."""
+
+    temperature: float = 10.0
+    foreground_threshold: float = 0.7
+    background_threshold: float = 0.6
+    fallback_locations: int = 12
+    """Most probable locations taken where none is confident."""
+    attention_scale: float = 2.0
+    support_weight: float = 0.5
+    """Of the support's foreground prototype against the query's own."""
+    shared_background_weight: float = 0.3
+    """Of the query's mean background against the adaptive one of each location."""
+    refinement_weights: tuple[float, float, float] = (0.5, 0.2, 0.3)
+    """Support, first and refined prototypes in the second match."""
+    refined_share: float = 0.7
+    """Of the second match in the output."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the multi-prototype matching loss (part 4)."""
+
+    output: float = 1.0
+    """SSP"""
+    adaptive: float = 1.0
+    """SSP"""
+    query_self: float = 1.0
+    """SSP"""
+    support_self: float = 0.2
+    """SSP"""
+    text: float = 0.2
+    """Our choice, as the support's."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The prototype network: its encoders, the four switches of the method, and their numbers."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    text_fusion: bool = True
+    """Part 1: names are fused into the features."""
+    multimodal_prototype: bool = True
+    """Part 2: the foreground prototype mixes visual, fused and text prototypes."""
+    adaptive_matching: bool = True
+    """Part 3: the query makes prototypes of its own."""
+    refinement: bool = True
+    """Part 3, second match."""
+    multi_prototype_loss: bool = True
+    """Part 4: every match has a loss."""
+    fusion_width: int = 256
+    """Hidden channels of the fusion; our choice."""
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+
+    @property
+    def reads_names(self) -> bool:
+        """Whether any part uses the class name."""
+        return self.text_fusion or self.multimodal_prototype
+
+
+_SWITCHES = ("text_fusion", "multimodal_prototype", "adaptive_matching", "refinement", "multi_prototype_loss")
+METHODS: dict[str, dict[str, Any]] = {
+    "panet": dict.fromkeys(_SWITCHES, False),
+    "ssp": {**dict.fromkeys(_SWITCHES, True), "text_fusion": False, "multimodal_prototype": False},
+    "cdpn": dict.fromkeys(_SWITCHES, True),
+}
+
+
+def method(name: str, encoder: str = "tiny") -> NetworkConfig:
+    """The configuration of a named method over a named encoder pair. ConfigError for an unknown method."""
+    if name not in METHODS:
+        raise ConfigError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
+    return dataclasses.replace(NetworkConfig(encoder=EncoderConfig(name=encoder)), **METHODS[name])
+
+
+def to_dict(config: NetworkConfig) -> dict[str, Any]:
+    """Plain values for a JSON file."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: dict[str, Any]) -> NetworkConfig:
+    """The configuration of a JSON file. ConfigError for a key that is not a setting."""
+    parts: dict[str, type] = {"encoder": EncoderConfig, "matching": MatchingConfig, "loss": LossConfig}
+    try:
+        built = {key: parts[key](**value) if key in parts else value for key, value in values.items()}
+        if "matching" in built:
+            weights = tuple(built["matching"].refinement_weights)  # JSON has no tuples
+            built["matching"] = dataclasses.replace(built["matching"], refinement_weights=weights)
+        return NetworkConfig(**built)
+    except TypeError as error:
+        raise ConfigError(f"The network configuration does not fit this version of cdpnet: {error}.") from None

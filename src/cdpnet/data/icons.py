@@ -1,0 +1,103 @@
+"""The embedded data set as episodes: four folds of named drawings, each episode a pure function of (seed, index)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cdpnet.data.draws import keys, pick, uniform
+from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
+from cdpnet.data.scenes import SceneLayout, compose
+from cdpnet.episode import EpisodeBatch
+from cdpnet.errors import ConfigError
+
+Split = Literal["train", "val", "test"]
+_CHOICE_STREAM, _SCENE_STREAM = 11, 12
+
+
+class EpisodesDrawn(NamedTuple):
+    """A batch for the network, and what only training and scoring may see: query masks (B, H, W), class ids (B,)."""
+
+    batch: EpisodeBatch
+    query_masks: Tensor
+    class_ids: Tensor
+
+
+@dataclass(frozen=True)
+class IconEpisodes:
+    """Episodes of the embedded data set.
+
+    split ``train``: base classes, with nothing of a novel class in any picture (``novel_in_train = drop``). ``val``:
+    base classes, other scenes. ``test``: the fold's novel classes among distractors of all classes. Of a class drawn in
+    several families, supports and query come from different families, so that a shape alone is not enough.
+    """
+
+    fold: int
+    shots: int
+    split: Split
+    seed: int = 0
+    layout: SceneLayout = field(default_factory=SceneLayout)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fold < N_FOLDS:
+            raise ConfigError(f"There is no fold {self.fold}; the icons have folds 0 to {N_FOLDS - 1}.")
+        if self.shots < 1:
+            raise ConfigError(f"An episode needs at least one shot, not {self.shots}.")
+
+    @property
+    def class_ids(self) -> Tensor:
+        """The classes that this split asks for, (n,) int64."""
+        novel = torch.tensor([fold == self.fold for fold in fold_of_class()])
+        several = torch.tensor([fold is not None for fold in fold_of_class()])
+        wanted = novel if self.split == "test" else ~novel if self.split == "train" else ~novel & several
+        return wanted.nonzero().flatten()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of all classes, by class id."""
+        return tuple(noun.name for noun in nouns())
+
+    def draw(self, index: Tensor) -> EpisodesDrawn:
+        """The episodes of these numbers, (B,) int64; a batch equals its episodes drawn one by one."""
+        batch, images_each = len(index), self.shots + 1
+        stream_seed = self.seed * 3 + ("train", "val", "test").index(self.split)
+        u = uniform(keys(stream_seed, index, _CHOICE_STREAM), 3 + images_each)
+        class_ids = self.class_ids[pick(u[:, 0], len(self.class_ids))]
+        families = _families()[class_ids]  # (B, 4), the families of each class first, then -1
+        n_families = (families >= 0).sum(dim=1)
+        query_rank = pick(u[:, 1], n_families)
+        support_rank = (query_rank + 1 + pick(u[:, 2], (n_families - 1).clamp(min=1))) % n_families
+        ranks = torch.stack([support_rank] * self.shots + [query_rank], dim=1)
+        glyphs = _glyph(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
+        place = (index[:, None] * images_each + torch.arange(images_each)).flatten()
+        scenes = compose(stream_seed, place, glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM)
+        side = self.layout.size
+        images = (scenes.images * 255).round().to(torch.uint8).reshape(batch, images_each, 3, side, side)
+        masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
+        masks = masks.reshape(batch, images_each, side, side)
+        names = tuple(nouns()[i].name for i in class_ids.tolist())
+        return EpisodesDrawn(EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], names), masks[:, -1], class_ids)
+
+    def _distractors(self) -> Tensor:
+        """Glyphs that may stand beside the target: (D,)."""
+        if self.split == "test":
+            return torch.arange(len(sprites().class_id))
+        base = torch.tensor([fold != self.fold for fold in fold_of_class()])
+        return base[sprites().class_id].nonzero().flatten()
+
+
+def _families() -> Tensor:
+    """The families of every class, in order, padded with -1: (classes, 4)."""
+    rows = [[FAMILIES.index(f) for f in noun.families] for noun in nouns()]
+    return torch.tensor([row + [-1] * (len(FAMILIES) - len(row)) for row in rows])
+
+
+def _glyph(class_ids: Tensor, families: Tensor, u: Tensor) -> Tensor:
+    """One glyph, filled or outlined, of each class in each family: (B, n) each -> (B, n)."""
+    table = sprites()
+    fits = (table.class_id == class_ids[..., None]) & (table.family == families[..., None])  # (B, n, G)
+    rank = pick(u, fits.sum(dim=-1))
+    return torch.searchsorted(fits.cumsum(dim=-1).contiguous(), (rank + 1)[..., None])[..., 0]

@@ -1,0 +1,209 @@
+"""Picture -> feature grid, one interface over residual networks, CLIP transformers and any model of timm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from open_clip.modified_resnet import ModifiedResNet
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from torch import Tensor, nn
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+class ImageEncoder(nn.Module):
+    """Base of all image encoders: normalisation, freezing, and the documented grid.
+
+    An encoder stays in eval mode through `.train()`: its BatchNorm never updates (SSP). Parts below the trained ones
+    run without gradients.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, *, channels: int, stride: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.channels, self.stride = channels, stride
+        self.register_buffer("mean", torch.tensor(mean).reshape(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> ImageEncoder:  # noqa: ARG002
+        """Stays in eval mode; only the gradients of the trained stages differ."""
+        super().train(False)
+        return self
+
+    def features(self, images: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W), uint8 or float in 0..1, of any size -> (B, C, h, w), h about H / stride."""
+        if images.dtype == torch.uint8:
+            images = images.float() / 255
+        return self.grid((images - self.mean) / self.std)
+
+    def grid(self, images: Tensor) -> Tensor:
+        """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
+        raise NotImplementedError
+
+
+class StagedEncoder(ImageEncoder):
+    """A network of stages in a row; the first ``frozen`` of them are not trained, nor the last ``frozen_end``."""
+
+    def __init__(
+        self,
+        stages: Sequence[nn.Module],
+        *,
+        frozen: int,
+        frozen_end: int = 0,
+        channels: int,
+        stride: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__(channels=channels, stride=stride, mean=mean, std=std)
+        self.stages = nn.ModuleList(stages)
+        self.frozen = frozen
+        for i, stage in enumerate(self.stages):
+            stage.requires_grad_(frozen <= i < len(stages) - frozen_end)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):  # frozen affine parameters (SSP)
+                module.requires_grad_(False)
+        self.eval()
+
+    def grid(self, images: Tensor) -> Tensor:
+        """Normalised pictures (B, 3, H, W) -> (B, C, h, w); the frozen stages keep no graph."""
+        with torch.no_grad():
+            for stage in self.stages[: self.frozen]:
+                images = stage(images)
+        for stage in self.stages[self.frozen :]:
+            images = stage(images)
+        return images
+
+
+class ClipTransformer(ImageEncoder):
+    """Patch tokens of a CLIP vision transformer, for any input size; frozen.
+
+    ``plain``: tokens behind the last block. ``value`` and ``self``: the last block's attention is replaced by its
+    values alone (MaskCLIP), or by the self-correlation of queries and of keys (SCLIP), and the tokens are projected
+    into the text space.
+    """
+
+    def __init__(self, visual: VisionTransformer, dense_attention: str) -> None:
+        patch = int(visual.patch_size[0])
+        width = int(visual.conv1.out_channels)
+        text_dim = int(visual.proj.shape[1])
+        channels = width if dense_attention == "plain" else text_dim
+        super().__init__(channels=channels, stride=patch, mean=CLIP_MEAN, std=CLIP_STD)
+        self.visual: VisionTransformer = visual.requires_grad_(False)
+        self.dense_attention = dense_attention
+        self.eval()
+
+    def grid(self, images: Tensor) -> Tensor:
+        """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
+        visual = self.visual
+        images = to_multiple(images, self.stride)
+        h, w = images.shape[-2] // self.stride, images.shape[-1] // self.stride
+        x = visual.conv1(images).flatten(2).transpose(1, 2)
+        x = torch.cat((visual.class_embedding.expand(len(x), 1, -1), x), dim=1)
+        x = visual.ln_pre(x + self._positions(h, w))
+        *blocks, last = visual.transformer.resblocks
+        for block in blocks:
+            x = block(x)
+        if self.dense_attention == "plain":
+            x = visual.ln_post(last(x))
+        else:
+            x = visual.ln_post(_dense_block(last, x, self.dense_attention)) @ visual.proj
+        tokens: Tensor = x[:, 1:]
+        return tokens.transpose(1, 2).reshape(len(x), -1, h, w)
+
+    def _positions(self, h: int, w: int) -> Tensor:
+        """The position embedding for a grid of h x w: (1 + h*w, width)."""
+        embedding: Tensor = self.visual.positional_embedding
+        side = int((len(embedding) - 1) ** 0.5)
+        if (h, w) == (side, side):
+            return embedding
+        table = embedding[1:].T.reshape(1, -1, side, side)
+        table = F.interpolate(table, size=(h, w), mode="bicubic", align_corners=False, antialias=True)
+        return torch.cat((embedding[:1], table[0].flatten(1).T))
+
+
+def _dense_block(block: ResidualAttentionBlock, x: Tensor, dense_attention: str) -> Tensor:
+    """The last block with another attention: (B, 1 + N, width) -> the same shape."""
+    attention: nn.MultiheadAttention = block.attn
+    normed = block.ln_1(x)
+    q, k, v = F.linear(normed, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
+    if dense_attention == "value":
+        values: Tensor = attention.out_proj(v)
+        return values
+    heads = attention.num_heads
+    q, k, v = (part.reshape(*part.shape[:2], heads, -1).transpose(1, 2) for part in (q, k, v))
+    mixed = F.scaled_dot_product_attention(q, q, v) + F.scaled_dot_product_attention(k, k, v)
+    x = x + attention.out_proj(mixed.transpose(1, 2).flatten(2))
+    result: Tensor = x + block.mlp(block.ln_2(x))
+    return result
+
+
+class TimmEncoder(ImageEncoder):
+    """Any image model of timm that gives tokens or a feature grid; frozen."""
+
+    def __init__(self, model: Any, *, channels: int, stride: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(channels=channels, stride=stride, mean=mean, std=std)
+        self.model: Any = model.requires_grad_(False)
+        self.eval()
+
+    def grid(self, images: Tensor) -> Tensor:
+        """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
+        if hasattr(self.model, "patch_embed"):  # a transformer
+            images = to_multiple(images, self.stride)
+            maps = self.model.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)
+        else:
+            maps = self.model(images)
+        last: Tensor = maps[-1]
+        return last
+
+
+def to_multiple(images: Tensor, patch: int) -> Tensor:
+    """Resize up so that both sides are multiples of the patch: the token grid then covers exactly the picture."""
+    h, w = (-(-side // patch) * patch for side in images.shape[-2:])
+    if (h, w) == tuple(images.shape[-2:]):
+        return images
+    return F.interpolate(images, size=(h, w), mode="bilinear", align_corners=False)
+
+
+class DensePool(nn.Module):
+    """The 2 x 2 average of a strided block, taken at every location.
+
+    Location (y, x) holds what a stride of 2 would have put there. The last row and column average what there is.
+    """
+
+    def __init__(self, dilation: int) -> None:
+        super().__init__()
+        self.dilation = dilation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> the same shape."""
+        d = self.dilation
+        right = F.pad(x, (0, d, 0, 0), mode="replicate")
+        across = (right[..., :-d] + right[..., d:]) / 2
+        below = F.pad(across, (0, 0, 0, d), mode="replicate")
+        return (below[..., :-d, :] + below[..., d:, :]) / 2
+
+
+def dilate(visual: ModifiedResNet, output_stride: int) -> None:
+    """Keep the grid of a CLIP residual tower from growing coarser than ``output_stride``; parameters stay the same.
+
+    A stride that is taken away becomes a dilation of everything behind it, so at every stride-th location the features
+    are those of the original network, to rounding.
+    """
+    stride, dilation = 4, 1
+    for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+        for block in stage:
+            if dilation > 1:
+                block.conv2.dilation = block.conv2.padding = (dilation, dilation)
+            if block.stride == 1:
+                continue
+            if stride < output_stride:
+                stride *= 2
+                continue
+            block.avgpool, block.downsample[0], block.stride = DensePool(dilation), DensePool(dilation), 1
+            dilation *= 2

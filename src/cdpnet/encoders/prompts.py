@@ -1,0 +1,35 @@
+"""Prompt templates: a class name is put into each, and the mean of their text features stands for the class.
+
+CLIP's own ensembles come with open_clip; the tiny encoder has the few templates that it was trained on.
+"""
+
+from __future__ import annotations
+
+TINY_TEMPLATES = (
+    "a photo of a {}.",
+    "a picture of a {}.",
+    "a painting of a {}.",
+    "a drawing of the {}.",
+    "one {}.",
+    "{}",
+)
+
+
+def templates(name: str) -> tuple[str, ...]:
+    """Templates by name: ``single``, ``ensemble`` (CLIP's short list, 7), ``full`` (its long one, 80), ``tiny``."""
+    if name == "single":
+        return ("a photo of a {}.",)
+    if name == "tiny":
+        return TINY_TEMPLATES
+    from open_clip import zero_shot_metadata as clip
+
+    functions = clip.SIMPLE_IMAGENET_TEMPLATES if name == "ensemble" else clip.OPENAI_IMAGENET_TEMPLATES
+    return tuple(function("{}") for function in functions)
+
+
+def fill(template: str, name: str) -> str:
+    """Put a name into a template; a name may itself hold braces. ``a`` becomes ``an`` before a vowel."""
+    before, _, after = template.partition("{}")
+    if before.endswith(" a ") or before == "a ":
+        before = before[:-1] + ("n " if name[:1].lower() in set("aeiou") else " ")
+    return before + name + after

@@ -1,0 +1,62 @@
+"""Class name -> unit vector, by the text tower of a CLIP model; always frozen, each name encoded once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor, nn
+
+from cdpnet.encoders.prompts import fill
+from cdpnet.episode import NO_NAME
+
+
+class TextEncoder(nn.Module):
+    """The mean over prompts of a name's unit text features, at unit length, cached by name.
+
+    tower: a CLIP model of open_clip, its image part taken away; tokenizer: its own.
+    """
+
+    def __init__(
+        self, tower: open_clip.CLIP, tokenizer: SimpleTokenizer, templates: tuple[str, ...], context_length: int
+    ) -> None:
+        super().__init__()
+        self.tower: open_clip.CLIP = tower.requires_grad_(False)
+        self.tokenizer, self.templates, self.context_length = tokenizer, templates, context_length
+        self.dim = int(tower.text_projection.shape[1])
+        self._known: dict[str, Tensor] = {}
+        self.eval()
+
+    def train(self, mode: bool = True) -> TextEncoder:  # noqa: ARG002
+        """Stays in eval mode."""
+        super().train(False)
+        return self
+
+    def encode(self, names: Sequence[str]) -> Tensor:
+        """Names of any length and language -> (n, D) unit vectors; `NO_NAME` becomes zeros."""
+        for name in dict.fromkeys(names):
+            if name not in self._known:
+                self._known[name] = self._encode(name)
+        device = self.tower.text_projection.device
+        return torch.stack([self._known[name] for name in names]).to(device)
+
+    @torch.no_grad()
+    def _encode(self, name: str) -> Tensor:
+        if name == NO_NAME:
+            return torch.zeros(self.dim)
+        texts = [fill(template, name) for template in self.templates]
+        longest = max(len(self.tokenizer.encode(text)) for text in texts)
+        if longest + 2 > self.context_length:
+            kept = self.context_length - 2
+            warnings.warn(
+                f"The class name {name!r} is longer than the text tower reads: of {longest} tokens it sees {kept}.",
+                stacklevel=3,
+            )
+        device = self.tower.text_projection.device
+        tokens = self.tokenizer(texts).to(device)
+        features = F.normalize(self.tower.encode_text(tokens), dim=1).mean(dim=0)
+        return F.normalize(features, dim=0).cpu()

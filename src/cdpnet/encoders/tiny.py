@@ -1,0 +1,117 @@
+"""The embedded dual encoder: open_clip's own CLIP class in a size of about 3 million parameters (our choice).
+
+The image tower is a ModifiedResNet whose stages 3 and 4 keep the stride of stage 2, so that its native output stride is
+8; the text tower has four narrow layers and the stock tokenizer with a shortened merge list, so any string tokenises.
+Its weights are our own, see docs/results.md for the commands that made them.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor, nn
+
+MODEL_NAME = "cdpnet-tiny"
+WEIGHTS_FILE = "cdpnet-tiny.safetensors"
+N_MERGES = 3582  # 512 byte symbols + 3582 merges + 2 special tokens = 4096 entries
+CONTEXT_LENGTH = 24
+BACKGROUND_NAME = "background"  # the caption of an empty picture in pretraining
+MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # pictures in -1..1
+_SPECIAL = ["<start_of_text>", "<end_of_text>"]
+
+
+class TinyTokenizer(SimpleTokenizer):  # type: ignore[misc]
+    """open_clip's byte-pair tokenizer with only the first merges: rare words fall into more pieces, none is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(context_length=CONTEXT_LENGTH)
+        stock = SimpleTokenizer()
+        symbols = [*list(stock.encoder)[: 512 + N_MERGES], *_SPECIAL]
+        self.encoder = {symbol: i for i, symbol in enumerate(symbols)}
+        self.decoder = {i: symbol for symbol, i in self.encoder.items()}
+        self.bpe_ranks = {merge: i for i, merge in enumerate(list(stock.bpe_ranks)[:N_MERGES])}
+        self.vocab_size = len(self.encoder)
+        self.all_special_ids = [self.encoder[name] for name in _SPECIAL]
+        self.sot_token_id, self.eot_token_id = self.all_special_ids
+
+
+def build_tiny() -> open_clip.CLIP:
+    """The model with random weights, registered with open_clip under `MODEL_NAME`."""
+    if open_clip.get_model_config(MODEL_NAME) is None:
+        with resources.as_file(resources.files("cdpnet.encoders").joinpath(f"{MODEL_NAME}.json")) as config:
+            open_clip.add_model_config(config)
+    model = open_clip.CLIP(**open_clip.get_model_config(MODEL_NAME))
+    keep_stride(model.visual)
+    return model
+
+
+def keep_stride(visual: ModifiedResNet) -> None:
+    """Let stages 3 and 4 keep the grid of stage 2, without dilation: native output stride 8 instead of 32."""
+    for stage in (visual.layer3, visual.layer4):
+        stage[0].avgpool, stage[0].downsample[0], stage[0].stride = nn.Identity(), nn.Identity(), 1
+
+
+def trunk(visual: ModifiedResNet, images: Tensor) -> Tensor:
+    """Stem and the four stages: (B, 3, H, W) normalised -> (B, C, h, w)."""
+    x = visual.stem(images)
+    for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
+        x = stage(x)
+    grid: Tensor = x
+    return grid
+
+
+def dense_values(values: nn.Linear, project: nn.Linear, x: Tensor) -> Tensor:
+    """Every location as the attention pool would give it, were it the only one: (B, C, h, w) -> (B, D, h, w).
+
+    The result lives in the text space (as in MaskCLIP). The value and output projections of the pool are two linear
+    maps in a row, so they are multiplied once.
+    """
+    weight = project.weight @ values.weight
+    bias = project.weight @ values.bias + project.bias
+    return F.conv2d(x, weight[:, :, None, None], bias)
+
+
+class DenseValues(nn.Module):
+    """`dense_values` as the last stage of an image encoder."""
+
+    def __init__(self, pool: AttentionPool2d) -> None:
+        super().__init__()
+        self.values, self.project = pool.v_proj, pool.c_proj
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, D, h, w)."""
+        return dense_values(self.values, self.project, x)
+
+
+def pooled_values(pool: AttentionPool2d, x: Tensor) -> Tensor:
+    """`AttentionPool2d.forward` for its one query that is used: (B, C, h, w) -> (B, D).
+
+    The same numbers at a fraction of the cost: the key projection moves to the query, the value projection behind the
+    weighted sum, so no location is projected.
+    """
+    tokens = x.flatten(2).transpose(1, 2)
+    tokens = torch.cat((tokens.mean(dim=1, keepdim=True), tokens), dim=1) + pool.positional_embedding
+    batch, _, channels = tokens.shape
+    heads = pool.num_heads
+    query = pool.q_proj(tokens[:, 0]).reshape(batch, heads, -1) * (channels // heads) ** -0.5
+    key = torch.einsum("bhd,hdc->bhc", query, pool.k_proj.weight.reshape(heads, -1, channels))
+    attention = torch.softmax(key @ tokens.transpose(1, 2), dim=-1)
+    context = attention @ tokens
+    value = torch.einsum("bhc,hdc->bhd", context, pool.v_proj.weight.reshape(heads, -1, channels)).flatten(1)
+    result: Tensor = pool.c_proj(value + pool.v_proj.bias)
+    return result
+
+
+def encode_texts(model: open_clip.CLIP, tokens: Tensor) -> Tensor:
+    """Text features, (n, L) token ids -> (n, D). Padding is cut off: the attention is causal, so nothing changes."""
+    length = int((tokens != 0).sum(dim=1).max())
+    tokens = tokens[:, :length]
+    x = model.token_embedding(tokens) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    result: Tensor = x[torch.arange(len(x)), tokens.argmax(dim=-1)] @ model.text_projection
+    return result

@@ -1,0 +1,1 @@
+"""Masks in and out of the files that labelling tools read and write."""

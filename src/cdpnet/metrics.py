@@ -1,0 +1,59 @@
+"""Counts -> mIoU and FB-IoU. Counts are pooled over a run, never averaged per picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from cdpnet.episode import IGNORE_INDEX
+
+
+@dataclass
+class SegmentationCounts:
+    """Pixels counted over a run: for each class, intersection and union of the foreground and of the background.
+
+    Shapes (classes, 2), column 0 background and column 1 foreground; episodes (classes,) counts what was drawn.
+    """
+
+    n_classes: int
+    intersection: Tensor = field(init=False)
+    union: Tensor = field(init=False)
+    episodes: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.intersection = torch.zeros(self.n_classes, 2, dtype=torch.int64)
+        self.union = torch.zeros(self.n_classes, 2, dtype=torch.int64)
+        self.episodes = torch.zeros(self.n_classes, dtype=torch.int64)
+
+    def add(self, predicted: Tensor, truth: Tensor, class_ids: Tensor) -> None:
+        """Count B queries: masks (B, H, W), truth with 255 ignored, and the class of each (B,)."""
+        intersection, union = counts(predicted.cpu(), truth.cpu())
+        self.intersection.index_add_(0, class_ids, intersection)
+        self.union.index_add_(0, class_ids, union)
+        self.episodes.index_add_(0, class_ids, torch.ones_like(class_ids))
+
+    def iou(self) -> Tensor:
+        """Foreground IoU of each class, (classes,), in 0..1; NaN for a class never drawn."""
+        iou = self.intersection[:, 1] / self.union[:, 1].clamp(min=1)
+        return torch.where(self.episodes > 0, iou, torch.nan)
+
+    def miou(self) -> float:
+        """Mean foreground IoU, in percent, over the classes that were drawn (SSP's rule)."""
+        return float(100 * self.iou().nanmean())
+
+    def fb_iou(self) -> float:
+        """Mean of the IoU of all background and of all foreground pixels, in percent (HSNet)."""
+        return float(100 * (self.intersection.sum(dim=0) / self.union.sum(dim=0).clamp(min=1)).mean())
+
+
+def counts(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Intersection and union of background and foreground: masks (B, H, W) -> two tensors (B, 2) int64."""
+    counted = truth != IGNORE_INDEX
+    inter, union = [], []
+    for side in (0, 1):
+        p, t = (predicted == side) & counted, (truth == side) & counted
+        inter.append((p & t).sum(dim=(1, 2)))
+        union.append((p | t).sum(dim=(1, 2)))
+    return torch.stack(inter, dim=1), torch.stack(union, dim=1)

@@ -1,0 +1,44 @@
+"""Part 1 of the method: image-text feature fusion."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class TextProjection(nn.Module):
+    """u = P t: the text feature of a class name in the channels of the image features."""
+
+    def __init__(self, text_dim: int, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(text_dim, channels, bias=False)
+        if text_dim == channels:  # dense features that live in the text space need no change of basis to start with
+            nn.init.eye_(self.linear.weight)
+
+    def forward(self, text: Tensor) -> Tensor:
+        """(B, D) -> (B, C)."""
+        projected: Tensor = self.linear(text)
+        return projected
+
+
+class ImageTextFusion(nn.Module):
+    """F^m = F + W2 relu(W1 [F ; u]) at every location; W2 starts at zero, so training starts purely visual."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.image_in = nn.Conv2d(channels, width, kernel_size=1)
+        self.text_in = nn.Linear(channels, width, bias=False)
+        self.out = nn.Conv2d(width, channels, kernel_size=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor, text: Tensor) -> Tensor:
+        """Features (B, C, h, w), or (B, K, C, h, w) for supports, with u (B, C) -> fused features of the same shape.
+
+        W1 is kept as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location.
+        """
+        grid = features.reshape(-1, *features.shape[-3:])
+        shift = self.text_in(text).repeat_interleave(grid.shape[0] // text.shape[0], dim=0)
+        hidden = torch.relu(self.image_in(grid) + shift[:, :, None, None])
+        fused: Tensor = grid + self.out(hidden)
+        return fused.reshape(features.shape)

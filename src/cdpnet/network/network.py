@@ -1,0 +1,95 @@
+"""The prototype network: encode, fuse, make prototypes, match."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cdpnet.config import NetworkConfig
+from cdpnet.encoders import Encoders
+from cdpnet.episode import NO_NAME, EpisodeBatch, Prediction, Prototypes
+from cdpnet.network.checkpoint import CheckpointMixin
+from cdpnet.network.fusion import ImageTextFusion, TextProjection
+from cdpnet.network.matching import adaptive_match
+from cdpnet.network.prototypes import SupportPrototypes
+
+
+class PrototypeNetwork(CheckpointMixin, nn.Module):
+    """Few-shot segmentation by CLIP-driven prototypes; receives finished encoders, see `build_network`.
+
+    Its forward pass never receives a query mask, and its weights do not depend on the number of shots.
+    """
+
+    def __init__(self, config: NetworkConfig, encoders: Encoders) -> None:
+        super().__init__()
+        self.config = config
+        self.image, self.text = encoders.image, encoders.text
+        channels = self.image.channels
+        text_dim = self.text.dim if self.text is not None else None
+        self.text_projection = TextProjection(text_dim, channels) if text_dim else None
+        self.fusion = ImageTextFusion(channels, config.fusion_width) if text_dim and config.text_fusion else None
+        self.prototypes = SupportPrototypes(multimodal=config.multimodal_prototype)
+
+    def forward(self, batch: EpisodeBatch) -> Prediction:
+        """Segment the queries of B episodes by their supports."""
+        support, query = self._encode(batch.support_images, batch.query_images)
+        text, named = self._read(batch.class_names)
+        fused_support, fused_query = self._fuse(support, text), self._fuse(query, text)
+        prototypes = self.prototypes(support, fused_support, batch.support_masks, text, named)
+        return self._match(fused_query, prototypes, batch.query_images, fused_support)
+
+    def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
+        """Prototypes of B classes from (B, K, 3, H, W) pictures and (B, K, H, W) masks, to be matched often."""
+        support = self._shots(self.image.features(support_images.flatten(0, 1)), support_images)
+        text, named = self._read(class_names)
+        prototypes: Prototypes = self.prototypes(support, self._fuse(support, text), support_masks, text, named)
+        return prototypes
+
+    def match(self, query_images: Tensor, prototypes: Prototypes) -> Prediction:
+        """Segment queries (Q, 3, H, W) by the prototypes of a class learned before.
+
+        One query may meet several classes (Q = 1, B classes) at the price of one encoder pass.
+        """
+        features = self.image.features(query_images)
+        features = features.expand(len(prototypes.foreground), *features.shape[1:])
+        return self._match(self._fuse(features, prototypes.text), prototypes, query_images, None)
+
+    def _encode(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K, 3, H, W), (B, 3, H, W) -> F_s (B, K, C, h, w), F_q (B, C, h, w); one pass where the sizes agree."""
+        shots = support.flatten(0, 1)
+        if shots.shape[-2:] == query.shape[-2:] and shots.dtype == query.dtype:
+            grid = self.image.features(torch.cat((shots, query)))
+            shots, query = grid[: len(shots)], grid[len(shots) :]
+        else:
+            shots, query = self.image.features(shots), self.image.features(query)
+        return self._shots(shots, support), query
+
+    @staticmethod
+    def _shots(grid: Tensor, support: Tensor) -> Tensor:
+        """Features (B * K, C, h, w) of supports (B, K, 3, H, W) -> (B, K, C, h, w)."""
+        return grid.reshape(*support.shape[:2], *grid.shape[1:])
+
+    def _read(self, class_names: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
+        """The projected names u (B, C), and which episodes have a name (B,)."""
+        named = torch.tensor([name != NO_NAME for name in class_names])
+        if self.text is None or self.text_projection is None:
+            return None, named
+        text = self.text.encode(class_names)
+        return self.text_projection(text), named.to(text.device)
+
+    def _fuse(self, features: Tensor, text: Tensor | None) -> Tensor:
+        """Part 1, or the features as they are."""
+        if self.fusion is None or text is None:
+            return features
+        fused: Tensor = self.fusion(features, text)
+        return fused
+
+    def _match(self, query: Tensor, prototypes: Prototypes, images: Tensor, support: Tensor | None) -> Prediction:
+        """Part 3 on fused query features (B, C, h, w), and the way back to the pictures' size."""
+        config = self.config
+        matches = adaptive_match(
+            query, prototypes, config.matching, adaptive=config.adaptive_matching, refinement=config.refinement
+        )
+        logits = F.interpolate(matches.output, size=images.shape[-2:], mode="bilinear", align_corners=True)
+        return Prediction(logits, matches, prototypes, query, support)

@@ -1,0 +1,59 @@
+"""Part 2 of the method: masked average pooling and the multi-modal support prototype (MSP)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cdpnet.episode import Prototypes
+
+_EPSILON = 1e-5  # SSP
+
+
+def masked_average_pooling(features: Tensor, indicator: Tensor) -> Tensor:
+    """MAP(F, m) = sum(F * m) / (sum(m) + 1e-5), with m brought to the feature grid (method, Notation).
+
+    features (..., C, h, w), indicator (..., H, W), 1 where a pixel counts and 0 elsewhere -> (..., C).
+    """
+    lead = features.shape[:-3]
+    weights = to_grid(indicator.reshape(-1, *indicator.shape[-2:]), features.shape[-2:])
+    grid = features.reshape(-1, *features.shape[-3:])
+    total = torch.einsum("bchw,bhw->bc", grid, weights)
+    return (total / (weights.sum(dim=(1, 2)) + _EPSILON)[:, None]).reshape(*lead, -1)
+
+
+def to_grid(indicator: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
+    """Bilinear, align_corners=True: (B, H, W) -> (B, h, w) float."""
+    resized = F.interpolate(indicator[:, None].float(), size=tuple(size), mode="bilinear", align_corners=True)
+    return resized[:, 0]
+
+
+class SupportPrototypes(nn.Module):
+    """Prototypes of a class from its supports; multi-modal (the MSP generator), or the plain visual mean.
+
+    fg = a_v * mean_k v + a_m * mean_k m + a_t * u, with v = MAP(F_s, fg), m = MAP(F^m_s, fg) and (a_v, a_m, a_t) the
+    softmax of three learned numbers; bg = mean_k MAP(F^m_s, bg). The weights do not depend on K.
+    """
+
+    def __init__(self, *, multimodal: bool) -> None:
+        super().__init__()
+        self.mix = nn.Parameter(torch.zeros(3)) if multimodal else None
+
+    def forward(self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor) -> Prototypes:
+        """Prototypes of B classes.
+
+        visual, fused: F_s and F^m_s, (B, K, C, h, w). masks: (B, K, H, W), 255 belongs to neither side.
+        text: u (B, C). named: (B,) bool, False where an episode has no name; its weight of u goes to v and m.
+        """
+        foreground, background = masks == 1, masks == 0
+        v = masked_average_pooling(visual, foreground).mean(dim=1)
+        b = masked_average_pooling(fused, background).mean(dim=1)
+        if self.mix is None or text is None:
+            return Prototypes(b, v, text)
+        m = v if fused is visual else masked_average_pooling(fused, foreground).mean(dim=1)
+        mix = self.mix.expand(len(named), 3).clone()
+        mix[~named, 2] = -torch.inf
+        weights = mix.softmax(dim=1)
+        prototype = torch.einsum("bi,ibc->bc", weights, torch.stack((v, m, text)))
+        return Prototypes(b, prototype, text)

@@ -1,0 +1,74 @@
+"""Pictures in: from a path, a PIL image, an array or a tensor to one kind of tensor."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from cdpnet.errors import DataError
+
+PictureSource = str | Path | Image.Image | np.ndarray | Tensor
+MAX_PIXELS = 100_000_000
+
+
+def read_picture(source: PictureSource) -> Tensor:
+    """A picture as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
+
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8 or float in 0..1. DataError says what a
+    source lacks.
+    """
+    if isinstance(source, Tensor):
+        return _from_tensor(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    image = open_image(source)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def open_image(source: str | Path | Image.Image) -> Image.Image:
+    """A decoded PIL image, turned as its EXIF tag says. DataError where it is missing, broken, empty or too large."""
+    name = getattr(source, "filename", "") or "the picture" if isinstance(source, Image.Image) else str(source)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = source if isinstance(source, Image.Image) else Image.open(source)
+        if image.width * image.height > MAX_PIXELS:
+            raise DataError(
+                f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS // 10**6} million are read, "
+                "so scale it down first."
+            )
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise DataError(f"There is no file {name}; give the path of a picture.") from None
+    except IsADirectoryError:
+        raise DataError(f"{name} is a folder; give the path of a picture.") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{name} is not a picture that can be read; JPEG, PNG, WebP, TIFF and BMP are.") from None
+    except Image.DecompressionBombError:
+        raise DataError(
+            f"{name} has too many pixels; at most {MAX_PIXELS // 10**6} million are read, so scale it down first."
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{name} cannot be decoded ({error}); save it again from its source.") from None
+
+
+def _from_tensor(source: Tensor) -> Tensor:
+    if source.ndim != 3 or source.shape[0] != 3:
+        raise DataError(f"A picture tensor has the shape (3, H, W), not {tuple(source.shape)}.")
+    return source if source.dtype == torch.uint8 else (source.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _from_array(source: np.ndarray) -> Tensor:
+    if not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))) or 0 in source.shape:
+        raise DataError(f"A picture array has the shape (H, W), (H, W, 3) or (H, W, 4), not {source.shape}.")
+    values = source if source.dtype == np.uint8 else np.round(np.clip(source, 0, 1) * 255).astype(np.uint8)
+    return read_picture(Image.fromarray(values))

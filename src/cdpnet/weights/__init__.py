@@ -1,0 +1,1 @@
+"""Weights that come with the package: the tiny encoder and its trained heads."""
