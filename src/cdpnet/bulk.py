@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cdpnet.errors import DataError
 from cdpnet.files import atomic
+from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
 from cdpnet.pictures import read_picture
-from cdpnet.report import overlay
 from cdpnet.segmenter import ClassPrototype, Segmenter
 
 

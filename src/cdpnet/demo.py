@@ -14,9 +14,10 @@ from cdpnet.config import METHODS
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.evaluate import evaluate
 from cdpnet.files import atomic
+from cdpnet.labels.overlay import overlay
 from cdpnet.metrics import counts
 from cdpnet.network import PrototypeNetwork, load_network
-from cdpnet.report import as_labels, grid, overlay, to_image
+from cdpnet.report import as_labels, grid, to_image
 
 FOLD, SHOTS, SEED = 0, 1, 0  # the fold whose base classes trained the shipped heads
 PICTURE = "demo.png"

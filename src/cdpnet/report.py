@@ -1,4 +1,4 @@
-"""Pictures for people: overlays, and grids with headings."""
+"""Pictures for people: grids with headings."""
 
 from __future__ import annotations
 
@@ -8,31 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 from torch import Tensor
 
-from cdpnet.episode import IGNORE_INDEX
-from cdpnet.labels.png import colour_of
-
 _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
-
-
-def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
-    """A picture (3, H, W) uint8 with its labels (H, W) laid over in colour and outlined; what is unlabelled fades.
-
-    strength: share of the colour inside a region, 0..1.
-    """
-    shown = picture.permute(1, 2, 0).cpu().numpy().astype(np.float32)
-    grey = shown.mean(axis=2, keepdims=True)
-    result = np.where((mask == 0)[..., None], 0.65 * shown + 0.35 * (0.5 * grey + 110), shown)
-    width = max(1, round(max(mask.shape) / 300))
-    for index in np.unique(mask[mask > 0]):
-        region, colour = mask == index, np.array(colour_of(int(index)), dtype=np.float32)
-        share = 0.25 if index == IGNORE_INDEX else strength
-        result[region] = (1 - share) * result[region] + share * colour
-        edge = region & ~ndimage.binary_erosion(region, iterations=width, border_value=1)
-        result[edge] = 0.15 * result[edge] + 0.85 * colour
-    return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))
 
 
 def to_image(picture: Tensor) -> Image.Image:
@@ -63,5 +41,5 @@ def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], headings: Sequence[s
 
 
 def as_labels(mask: Tensor) -> NDArray[np.uint8]:
-    """A mask tensor (H, W) as an array for `overlay`."""
+    """A mask tensor (H, W) as an array of labels."""
     return mask.to(torch.uint8).cpu().numpy()

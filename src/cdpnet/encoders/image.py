@@ -100,21 +100,27 @@ class ClipTransformer(ImageEncoder):
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
-        visual = self.visual
         images = to_multiple(images, self.stride)
         h, w = images.shape[-2] // self.stride, images.shape[-1] // self.stride
-        x = visual.conv1(images).flatten(2).transpose(1, 2)
+        tokens = self.tokens(images)[:, 1:]
+        return tokens.transpose(1, 2).reshape(len(images), -1, h, w)
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """Class token and patch tokens of normalised pictures whose sides are multiples of the patch: (B, 1 + N, C)."""
+        visual = self.visual
+        x = visual.conv1(images)
+        positions = self._positions(x.shape[-2], x.shape[-1])
+        x = x.flatten(2).transpose(1, 2)
         x = torch.cat((visual.class_embedding.expand(len(x), 1, -1), x), dim=1)
-        x = visual.ln_pre(x + self._positions(h, w))
+        x = visual.ln_pre(x + positions)
         *blocks, last = visual.transformer.resblocks
         for block in blocks:
             x = block(x)
         if self.dense_attention == "plain":
-            x = visual.ln_post(last(x))
-        else:
-            x = visual.ln_post(_dense_block(last, x, self.dense_attention)) @ visual.proj
-        tokens: Tensor = x[:, 1:]
-        return tokens.transpose(1, 2).reshape(len(x), -1, h, w)
+            plain: Tensor = visual.ln_post(last(x))
+            return plain
+        projected: Tensor = visual.ln_post(_dense_block(last, x, self.dense_attention)) @ visual.proj
+        return projected
 
     def _positions(self, h: int, w: int) -> Tensor:
         """The position embedding for a grid of h x w: (1 + h*w, width)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import urllib.request
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
             state: Any = load_file(path)
         elif _is_torchscript(path):
-            state = dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch advises against its own older format, which is OpenAI's
+                state = dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -86,7 +89,7 @@ def from_hub(repo: str, filename: str, option: str) -> Path:
         return Path(cached)
     sentence = (
         f"The weights {repo}/{filename} are not on this machine and the model hub cannot be reached; run once with a "
-        f"network, or pass a local copy with {option} FILE, or use --encoder tiny, which needs no download."
+        f"network, or pass a local copy with {option} FILE, or use the embedded encoder tiny, which needs no download."
     )
     if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
         raise WeightsError(sentence)

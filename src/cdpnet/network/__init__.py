@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from cdpnet.config import METHODS, NetworkConfig, method
+from cdpnet.config import NetworkConfig, method
 from cdpnet.encoders import PAIRS, WeightSources, build_encoders
 from cdpnet.encoders.weights import RANDOM
 from cdpnet.errors import ConfigError
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.ssp import load_ssp
 
-__all__ = ["PrototypeNetwork", "build_network", "load_network"]
+__all__ = ["PrototypeNetwork", "build_network", "load_network", "load_ssp"]
 
 
 def build_network(config: NetworkConfig, sources: WeightSources | None = None) -> PrototypeNetwork:
@@ -41,15 +42,13 @@ def load_network(model: str, method_name: str = "", sources: WeightSources | Non
         method(name)
         with resources.as_file(resources.files("cdpnet.weights").joinpath(f"tiny-{name}")) as folder:
             return _from_folder(folder)
-    name = method_name or "ssp"
-    network = build_network(method(name, model), sources)
-    needs_training = [what for what in METHODS if METHODS[what]["text_fusion"]]
-    if name in needs_training and RANDOM not in (sources.image, sources.text):
+    config = method(method_name or "ssp", model)
+    if config.reads_names and RANDOM not in (sources.image, sources.text):
         raise ConfigError(
-            f"The method {name} has parts that need training over {model}: train it first and pass the folder as "
-            "--model, or use --method ssp, which needs none."
+            f"The method {method_name} has parts that need training over {model}: train it first and pass the folder "
+            "as --model, or use --method ssp, which needs none."
         )
-    return network.eval()
+    return build_network(config, sources).eval()
 
 
 def _from_folder(folder: Path) -> PrototypeNetwork:

@@ -1,4 +1,4 @@
-"""Networks on disk: a folder of safetensors and a JSON configuration; and the checkpoints of the SSP authors."""
+"""Networks on disk: a folder of safetensors and a JSON configuration."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import json
 from functools import lru_cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cdpnet.config import from_dict, method, to_dict
-from cdpnet.encoders import WeightSources
+from cdpnet.config import NetworkConfig, from_dict, to_dict
+from cdpnet.encoders import WeightSources, build_encoders
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import RANDOM, load_into, read_state
 from cdpnet.errors import WeightsError
 from cdpnet.files import atomic
-
-if TYPE_CHECKING:
-    from cdpnet.network.network import PrototypeNetwork
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
 
@@ -33,6 +30,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
     fingerprint of the frozen weights that the package ships.
     """
 
+    config: NetworkConfig
     record: dict[str, Any]
     """What to remember beside the configuration: data, fold, budget, how the checkpoint was selected."""
 
@@ -55,10 +53,16 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         self.save(save_directory)
 
     @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> Self:
+        """Load a checkpoint folder, or a repository of the model hub. WeightsError where it cannot be used."""
+        if Path(pretrained_model_name_or_path).is_dir():
+            return cls._from_pretrained(model_id=str(pretrained_model_name_or_path))
+        network: Self = super().from_pretrained(pretrained_model_name_or_path, **options)
+        return network
+
+    @classmethod
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> Self:
         """Build the network that the folder's (or the hub repository's) configuration describes."""
-        from cdpnet.network import build_network
-
         config_path, model_path = _locate(model_id, options)
         about = _read_config(config_path)
         config = from_dict(about["network"])
@@ -69,14 +73,15 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
                 f"(cdpnet {about.get('cdpnet')}); train it again, or install that version."
             )
         sources = WeightSources() if embedded else WeightSources(RANDOM, RANDOM)
-        network = build_network(config, sources)
+        network = cls(config, build_encoders(config.encoder, sources, reads_names=config.reads_names))
         state = read_state(model_path)
         if embedded:  # strict about what a checkpoint stores; the rest is the package's
             stored = _stored(network)
             state = {**{k: v for k, v in network.state_dict().items() if k not in stored}, **state}
         load_into(network, state, str(model_id))
         network.record = about.get("record", {})
-        return network.eval()
+        network.eval()
+        return network
 
 
 def _stored(network: nn.Module) -> dict[str, Tensor]:
@@ -122,21 +127,3 @@ def _fingerprint() -> str:
     """Of the frozen weights that the package ships."""
     data = resources.files("cdpnet.weights").joinpath(WEIGHTS_FILE).read_bytes()
     return hashlib.sha256(data).hexdigest()[:16]
-
-
-def load_ssp(path: Path) -> PrototypeNetwork:
-    """Our network from a checkpoint in the SSP authors' format: keys layer0.* to layer3.* of a ResNet with their stem.
-
-    WeightsError where the file is not one. Their layer0 is stem convolutions, BatchNorm, ReLU and pooling in a row.
-    """
-    from cdpnet.network import build_network
-
-    state = {key: value for key, value in read_state(Path(path)).items() if not key.endswith("num_batches_tracked")}
-    depth = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
-    names = {6: "ssp-resnet50", 23: "ssp-resnet101"}
-    if depth not in names:
-        raise WeightsError(f"{path} is no SSP checkpoint: its layer3 has {depth} blocks, where 6 or 23 are expected.")
-    network = build_network(method("ssp", names[depth]), WeightSources(RANDOM, RANDOM))
-    renamed = {f"stages.{key.removeprefix('layer')}": value for key, value in state.items()}
-    load_into(network.image, renamed, str(path))
-    return network.eval()

@@ -1,0 +1,30 @@
+"""Masks laid over their pictures, for people to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from cdpnet.episode import IGNORE_INDEX
+from cdpnet.labels.png import colour_of
+
+
+def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
+    """A picture (3, H, W) uint8 with its labels (H, W) laid over in colour and outlined; what is unlabelled fades.
+
+    strength: share of the colour inside a region, 0..1.
+    """
+    shown = picture.permute(1, 2, 0).cpu().numpy().astype(np.float32)
+    grey = shown.mean(axis=2, keepdims=True)
+    result = np.where((mask == 0)[..., None], 0.65 * shown + 0.35 * (0.5 * grey + 110), shown)
+    width = max(1, round(max(mask.shape) / 300))
+    for index in np.unique(mask[mask > 0]):
+        region, colour = mask == index, np.array(colour_of(int(index)), dtype=np.float32)
+        share = 0.25 if index == IGNORE_INDEX else strength
+        result[region] = (1 - share) * result[region] + share * colour
+        edge = region & ~ndimage.binary_erosion(region, iterations=width, border_value=1)
+        result[edge] = 0.15 * result[edge] + 0.85 * colour
+    return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))

@@ -1,0 +1,29 @@
+"""The checkpoints that the authors of SSP published, as networks of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdpnet.config import method
+from cdpnet.encoders import WeightSources, build_encoders
+from cdpnet.encoders.weights import RANDOM, load_into, read_state
+from cdpnet.errors import WeightsError
+from cdpnet.network.network import PrototypeNetwork
+
+_ENCODER_OF_DEPTH = {6: "ssp-resnet50", 23: "ssp-resnet101"}  # blocks of stage 3
+
+
+def load_ssp(path: str | Path) -> PrototypeNetwork:
+    """Our network from a file with keys layer0.* to layer3.* of a ResNet with the SSP authors' stem.
+
+    Their layer0 is stem convolutions, BatchNorm, ReLU and pooling in a row, as our first stage is. WeightsError where
+    the file is not one.
+    """
+    state = {key: value for key, value in read_state(Path(path)).items() if not key.endswith("num_batches_tracked")}
+    depth = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
+    if depth not in _ENCODER_OF_DEPTH:
+        raise WeightsError(f"{path} is no SSP checkpoint: its layer3 has {depth} blocks, where 6 or 23 are expected.")
+    config = method("ssp", _ENCODER_OF_DEPTH[depth])
+    network = PrototypeNetwork(config, build_encoders(config.encoder, WeightSources(RANDOM), reads_names=False))
+    load_into(network.image, {f"stages.{k.removeprefix('layer')}": v for k, v in state.items()}, str(path))
+    return network.eval()

@@ -1,0 +1,137 @@
+"""Pictures and masks in, masks out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cdpnet import pictures
+from cdpnet.errors import DataError
+from cdpnet.labels.png import PALETTE, colour_of, read_mask, write_mask
+from cdpnet.pictures import read_picture
+
+EXPECTED = np.zeros((4, 6), dtype=np.uint8)
+EXPECTED[1:3, 2:5] = 1
+
+
+def rgba(mask: np.ndarray, colour: tuple[int, int, int]) -> Image.Image:
+    layers = [np.full(mask.shape, c, dtype=np.uint8) for c in colour]
+    return Image.fromarray(np.stack([*layers, mask * 255], axis=-1), "RGBA")
+
+
+def palette(mask: np.ndarray) -> Image.Image:
+    image = Image.fromarray(mask).convert("P")
+    image.putpalette([0, 0, 0, 128, 0, 0] + [7] * 762)
+    return image
+
+
+FORMS: dict[str, Image.Image] = {
+    "one bit": Image.fromarray(EXPECTED * 255).convert("1"),
+    "grey 255": Image.fromarray(EXPECTED * 255),
+    "grey 200": Image.fromarray(EXPECTED * 200),
+    "grey index": Image.fromarray(EXPECTED),
+    "palette": palette(EXPECTED),
+    "palette, class 9": palette(EXPECTED * 9),
+    "transparent": rgba(EXPECTED, (10, 20, 30)),
+    "opaque": Image.merge("RGBA", [Image.fromarray(EXPECTED * 255)] * 3 + [Image.new("L", (6, 4), 255)]),
+    "colour": Image.merge("RGB", [Image.fromarray(EXPECTED * 255)] * 3),
+    "sixteen bits": Image.fromarray(EXPECTED.astype(np.uint16) * 65535),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_png_is_one_mask(form: str, tmp_path: Path) -> None:
+    FORMS[form].save(tmp_path / "m.png")
+    assert np.array_equal(read_mask(tmp_path / "m.png", (4, 6)).numpy(), EXPECTED)
+
+
+@pytest.mark.parametrize("source", [EXPECTED, EXPECTED.astype(bool), EXPECTED * 255, torch.from_numpy(EXPECTED)])
+def test_arrays_and_tensors_are_masks_too(source: Any) -> None:
+    assert np.array_equal(read_mask(source).numpy(), EXPECTED)
+
+
+@pytest.mark.parametrize("make", [Image.fromarray, palette])
+def test_255_beside_an_index_is_ignored(make: Any, tmp_path: Path) -> None:
+    marked = EXPECTED.copy()
+    marked[0] = 255
+    make(marked).save(tmp_path / "m.png")
+    assert np.array_equal(read_mask(tmp_path / "m.png").numpy(), marked)
+
+
+def test_unusable_masks_are_refused_in_words() -> None:
+    with pytest.raises(DataError, match=r"6 x 4 pixels and its picture 5 x 4"):
+        read_mask(EXPECTED, (4, 5))
+    with pytest.raises(DataError, match="is empty"):
+        read_mask(np.zeros((3, 3), dtype=np.uint8))
+    with pytest.raises(DataError, match="covers the whole picture"):
+        read_mask(np.ones((3, 3), dtype=np.uint8))
+    with pytest.raises(DataError, match=r"\(H, W\)"):
+        read_mask(np.ones((3, 3, 3), dtype=np.uint8))
+
+
+def test_masks_written_come_back(tmp_path: Path) -> None:
+    labels = np.array([[0, 1, 2], [3, 8, 9]], dtype=np.uint8)
+    write_mask(tmp_path / "m.png", labels)
+    with Image.open(tmp_path / "m.png") as image:
+        assert image.mode == "P"
+        assert np.array_equal(np.array(image), labels)
+        assert image.convert("RGB").getpixel((1, 0)) == PALETTE[1]
+    assert colour_of(9) == colour_of(1)
+    assert read_mask(tmp_path / "m.png").numpy().tolist() == [[0, 1, 1], [1, 1, 1]]
+
+
+def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
+    image = Image.new("RGB", (8, 4))
+    image.putpixel((0, 0), (255, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    image.save(tmp_path / "p.png", exif=exif)
+    picture = read_picture(tmp_path / "p.png")
+    assert picture.shape == (3, 8, 4)
+    assert picture[:, 0, 3].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "RGB", "RGBA", "LA", "CMYK", "I;16"])
+def test_every_mode_of_picture_is_read(mode: str, tmp_path: Path) -> None:
+    name = "p.tif" if mode == "CMYK" else "p.png"
+    Image.new(mode, (5, 3)).save(tmp_path / name)
+    picture = read_picture(tmp_path / name)
+    assert picture.shape == (3, 3, 5)
+    assert picture.dtype == torch.uint8
+
+
+def test_sources_of_one_picture_agree(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "p.png")
+    tensor = torch.from_numpy(values).permute(2, 0, 1)
+    for source in (tmp_path / "p.png", str(tmp_path / "p.png"), values, values / 255, Image.fromarray(values), tensor):
+        assert torch.equal(read_picture(source), tensor)
+    assert torch.equal(read_picture(tensor.float() / 255), tensor)
+
+
+def test_unusable_pictures_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "whole.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:900])
+    for name, what in (
+        ("none.png", "no file"),
+        ("text.png", "not a picture"),
+        ("empty.png", "not a picture"),
+        ("cut.jpg", "cannot be decoded"),
+        ("", "is a folder"),
+    ):
+        with pytest.raises(DataError, match=what):
+            read_picture(tmp_path / name)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+    with pytest.raises(DataError, match="64 x 64 pixels"):
+        read_picture(tmp_path / "whole.jpg")
+    for bad in (np.zeros((2, 2, 2)), torch.zeros(1, 2, 2)):
+        with pytest.raises(DataError, match="has the shape"):
+            read_picture(bad)

@@ -1,0 +1,192 @@
+"""Parts of the network by values worked by hand, by loops and by their properties."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdpnet.config import MatchingConfig, method
+from cdpnet.network import matching
+from cdpnet.network.loss import multi_prototype_loss
+from cdpnet.network.matching import adaptive_background, confident, match, mean_over
+from cdpnet.network.prototypes import SupportPrototypes, masked_average_pooling
+from tests.helpers import random_batch, small_network
+from tests.network import naive
+
+
+def test_match_by_hand() -> None:
+    features = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
+    background, foreground = torch.tensor([[0.0, 2.0]]), torch.tensor([[-3.0, -4.0]])
+    result = match(features, background, foreground, temperature=10)
+    torch.testing.assert_close(result.flatten(), torch.tensor([8.0, -10.0]))
+
+
+def test_masked_average_pooling_by_hand() -> None:
+    features = torch.arange(8.0).reshape(1, 2, 2, 2)  # channel 0: 0 1 / 2 3, channel 1: 4 5 / 6 7
+    mask = torch.tensor([[[1, 0], [1, 0]]])
+    expected = torch.tensor([[2.0, 10.0]]) / (2 + 1e-5)
+    torch.testing.assert_close(masked_average_pooling(features, mask), expected)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), h=st.integers(2, 9), w=st.integers(2, 9), scale=st.integers(1, 3))
+def test_masked_average_pooling_equals_the_loop(seed: int, h: int, w: int, scale: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(2, 3, 4, h, w, generator=generator)
+    masks = torch.rand(2, 3, h * scale, w * scale, generator=generator) < 0.3
+    result = masked_average_pooling(features, masks)
+    for i in range(2):
+        for k in range(3):
+            torch.testing.assert_close(result[i, k], naive.pool(features[i, k], masks[i, k]), atol=1e-4, rtol=1e-3)
+
+
+def test_confident_by_hand() -> None:
+    probability = torch.tensor([[0.9, 0.2, 0.71, 0.7], [0.1, 0.4, 0.3, 0.2]])
+    chosen = confident(probability, 0.7, fallback=2)
+    assert chosen.tolist() == [[True, False, True, False], [False, True, True, False]]
+
+
+def test_confident_takes_no_more_locations_than_there_are() -> None:
+    assert confident(torch.full((1, 5), 0.5), 0.7, fallback=12).all()
+
+
+def test_mean_over_by_hand() -> None:
+    features = torch.tensor([1.0, 2.0, 6.0, 9.0]).reshape(1, 1, 2, 2)
+    assert mean_over(features, torch.tensor([[True, False, True, False]])).item() == 3.5
+
+
+def test_adaptive_background_by_hand() -> None:
+    """Two locations at right angles, both in the background: weights e^2 and e^0."""
+    features = torch.eye(2).reshape(1, 2, 1, 2)
+    result = adaptive_background(features, torch.ones(1, 2, dtype=torch.bool), scale=2.0)
+    near = math.exp(2) / (math.exp(2) + 1)
+    torch.testing.assert_close(result[0, :, 0, 0], torch.tensor([near, 1 - near]))
+
+
+@pytest.mark.parametrize("chunk_elements", [1, 200, 2**24])
+def test_adaptive_background_equals_attention_in_any_chunk(
+    chunk_elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", chunk_elements)
+    torch.manual_seed(0)
+    features, chosen = torch.randn(3, 6, 5, 4), torch.rand(3, 20) < 0.4
+    flat = features.flatten(2).transpose(1, 2)
+    unit = F.normalize(flat, dim=2)
+    scores = (2.0 * unit @ unit.transpose(1, 2)).masked_fill(~chosen[:, None], -torch.inf)
+    expected = (scores.softmax(dim=2) @ flat).transpose(1, 2).reshape(features.shape)
+    torch.testing.assert_close(adaptive_background(features, chosen, 2.0), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_memory_of_the_adaptive_background_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tensor of N x N elements is ever made: the largest stays within the chunk, whatever N."""
+    monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", 2**16)
+    largest = 0
+    original = torch.exp
+
+    def watched(x: torch.Tensor) -> torch.Tensor:
+        nonlocal largest
+        largest = max(largest, x.numel())
+        return original(x)
+
+    monkeypatch.setattr(torch, "exp", watched)
+    n = 64 * 64
+    adaptive_background(torch.randn(1, 4, 64, 64), torch.rand(1, n) < 0.5, 2.0)
+    assert 0 < largest <= 2**16 < n * n
+
+
+def test_the_mix_of_prototypes_starts_even_and_skips_missing_names() -> None:
+    generator = SupportPrototypes(multimodal=True)
+    visual, fused, text = torch.ones(2, 1, 3, 2, 2), 4 * torch.ones(2, 1, 3, 2, 2), 7 * torch.ones(2, 3)
+    masks = torch.tensor([[1, 0], [1, 0]]).expand(2, 1, 2, 2)
+    prototypes = generator(visual, fused, masks, text, torch.tensor([True, False]))
+    torch.testing.assert_close(prototypes.foreground[0], torch.full((3,), 4.0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(prototypes.foreground[1], torch.full((3,), 2.5), atol=1e-4, rtol=0)
+
+
+def test_loss_terms_of_each_method() -> None:
+    batch = random_batch(2, 2)
+    truth = random_batch(2, 1, seed=5).support_masks[:, 0]
+    terms = {
+        name: set(multi_prototype_loss(network(batch), batch.support_masks, truth, network.config))
+        for name in ("panet", "ssp", "cdpn")
+        for network in [small_network(name)]
+    }
+    assert terms["panet"] == {"output"}
+    assert terms["ssp"] == {"output", "adaptive", "query_self", "support_self"}
+    assert terms["cdpn"] == terms["ssp"] | {"text"}
+
+
+@torch.no_grad()
+def test_loss_equals_the_loop() -> None:
+    """Each term from its sentence in the method, by loops over episodes."""
+    network, batch = small_network("cdpn"), random_batch(2, 2)
+    truth = random_batch(2, 1, seed=5).support_masks[:, 0]
+    prediction = network(batch)
+    terms = multi_prototype_loss(prediction, batch.support_masks, truth, network.config)
+    size = (truth.shape[1], truth.shape[2])
+
+    def ce(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        logits = F.interpolate(logits, size=size, mode="bilinear", align_corners=True)
+        return F.cross_entropy(logits, masks.long(), ignore_index=255)
+
+    def self_match(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return naive.logits(features, naive.pool(features, mask == 0), naive.pool(features, mask == 1))
+
+    q, s = prediction.query_features, prediction.support_features
+    assert s is not None
+    assert prediction.matches.adaptive is not None
+    u, bg = prediction.prototypes.text, prediction.prototypes.background
+    assert u is not None
+    supports = batch.support_masks.flatten(0, 1)
+    own_query = torch.stack([self_match(q[i], truth[i]) for i in range(2)])
+    own_support = torch.stack([self_match(s[i, k], batch.support_masks[i, k]) for i in range(2) for k in range(2)])
+    text_query = torch.stack([naive.logits(q[i], bg[i], u[i]) for i in range(2)])
+    text_support = torch.stack([naive.logits(s[i, k], bg[i], u[i]) for i in range(2) for k in range(2)])
+    expected = {
+        "output": ce(prediction.logits, truth),
+        "adaptive": ce(prediction.matches.adaptive, truth),
+        "query_self": ce(own_query, truth),
+        "support_self": 0.2 * ce(own_support, supports),
+        "text": 0.2 * (ce(text_query, truth) + ce(text_support, supports)),
+    }
+    assert set(terms) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value, atol=1e-4, rtol=1e-4)
+
+
+def test_loss_without_any_name_has_no_text_term_and_a_gradient() -> None:
+    network = small_network("cdpn")
+    batch = random_batch(2, 1).with_names(("", ""))
+    truth = random_batch(2, 1, seed=5).support_masks[:, 0]
+    terms = multi_prototype_loss(network(batch), batch.support_masks, truth, network.config)
+    assert "text" not in terms
+    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is None or p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_a_query_of_ignored_pixels_gives_a_loss_of_zero() -> None:
+    network, batch = small_network("panet"), random_batch(1, 1)
+    terms = multi_prototype_loss(
+        network(batch), batch.support_masks, torch.full((1, 40, 48), 255, dtype=torch.uint8), network.config
+    )
+    assert terms["output"] == 0
+
+
+def test_without_refinement_the_first_match_is_the_answer() -> None:
+    network = small_network(config=dataclasses.replace(method("ssp"), refinement=False))
+    matches = network(random_batch()).matches
+    assert matches.refined is None
+    assert matches.output is matches.adaptive
+
+
+def test_matching_numbers_are_those_of_ssp() -> None:
+    config = MatchingConfig()
+    assert (config.temperature, config.foreground_threshold, config.background_threshold) == (10, 0.7, 0.6)
+    assert config.refinement_weights == (0.5, 0.2, 0.3)
+    assert sum(config.refinement_weights) == pytest.approx(1)

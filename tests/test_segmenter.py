@@ -1,0 +1,108 @@
+"""Learn from a few marked pictures, find the class in others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cdpnet.data.icons import IconEpisodes
+from cdpnet.errors import DataError
+from cdpnet.network import load_network
+from cdpnet.pictures import read_picture
+from cdpnet.segmenter import Segmenter, resized
+from tests.helpers import random_batch, small_network
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Segmenter:
+    return Segmenter(load_network("tiny"))
+
+
+@pytest.mark.parametrize("method", ["panet", "ssp", "cdpn"])
+def test_the_segmenter_says_what_the_network_says(method: str) -> None:
+    network = load_network("tiny", method)
+    drawn = IconEpisodes(0, 3, "test").draw(torch.arange(2))
+    with torch.inference_mode():
+        expected = network(drawn.batch)
+    segmenter = Segmenter(network)
+    for i, name in enumerate(drawn.batch.class_names):
+        learned = segmenter.learn(name, list(drawn.batch.support_images[i]), list(drawn.batch.support_masks[i]))
+        found = segmenter.segment(drawn.batch.query_images[i], learned)
+        np.testing.assert_allclose(found.scores[0], expected.scores[i].numpy(), atol=1e-4)
+        assert (found.mask == expected.masks[i].numpy()).mean() > 0.999
+        assert found.classes == (name,)
+
+
+def test_supports_may_differ_in_size() -> None:
+    """The mean over shots of their own prototypes is what a batch of equal sizes gives."""
+    network, batch = small_network("cdpn"), random_batch(1, 2)
+    segmenter = Segmenter(network, longest_side=1000)
+    together = segmenter.learn("cat", list(batch.support_images[0]), list(batch.support_masks[0]))
+    with torch.no_grad():
+        pictures = (batch.support_images * 255).round().to(torch.uint8)
+        expected = network.learn(pictures, batch.support_masks, ("cat",))
+    torch.testing.assert_close(together.foreground, expected.foreground[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(together.background, expected.background[0], atol=1e-4, rtol=1e-4)
+    mixed = segmenter.learn(
+        "cat", [batch.support_images[0, 0], batch.support_images[0, 1][:, :30]],
+        [batch.support_masks[0, 0], batch.support_masks[0, 1][:30]],
+    )  # fmt: skip
+    assert mixed.foreground.shape == together.foreground.shape
+
+
+def test_masks_have_the_pictures_own_size(tiny: Segmenter) -> None:
+    drawn = IconEpisodes(0, 1, "test").draw(torch.arange(1))
+    learned = tiny.learn("", [drawn.batch.support_images[0, 0]], [drawn.batch.support_masks[0, 0]])
+    for height, width in ((90, 301), (500, 333), (16, 16)):
+        found = tiny.segment(np.zeros((height, width, 3), dtype=np.uint8), learned)
+        assert found.mask.shape == (height, width)
+        assert found.scores.shape == (1, height, width)
+
+
+def test_several_classes_compete(tiny: Segmenter) -> None:
+    drawn = IconEpisodes(0, 1, "test").draw(torch.arange(2))
+    learned = [
+        tiny.learn(f"class {i}", [drawn.batch.support_images[i, 0]], [drawn.batch.support_masks[i, 0]]) for i in (0, 1)
+    ]
+    picture = drawn.batch.query_images[0]
+    both, alone = tiny.segment(picture, learned), tiny.segment(picture, learned[0])
+    np.testing.assert_allclose(both.scores[0], alone.scores[0], atol=1e-5)
+    winner = both.scores.argmax(axis=0) + 1
+    assert np.array_equal(both.mask, np.where(both.scores.max(axis=0) > 0.5, winner, 0))
+    assert set(both.found) <= {"class 0", "class 1"}
+    with pytest.raises(DataError, match="No class"):
+        tiny.segment(picture, [])
+
+
+def test_files_arrays_and_images_give_one_mask(tiny: Segmenter, tmp_path: Path) -> None:
+    drawn = IconEpisodes(0, 1, "test").draw(torch.arange(1))
+    support, mask = drawn.batch.support_images[0, 0], drawn.batch.support_masks[0, 0]
+    image = Image.fromarray(support.permute(1, 2, 0).numpy())
+    image.save(tmp_path / "s.png")
+    Image.fromarray(mask.numpy() * 255).save(tmp_path / "m.png")
+    first = tiny.learn("x", [support], [mask])
+    second = tiny.learn("x", [tmp_path / "s.png"], [tmp_path / "m.png"])
+    assert torch.equal(first.foreground, second.foreground)
+    query = drawn.batch.query_images[0]
+    assert np.array_equal(tiny.segment(query, first).mask, tiny.segment(query.permute(1, 2, 0).numpy(), second).mask)
+
+
+def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
+    picture = np.zeros((400, 400, 3), dtype=np.uint8)
+    mask = np.zeros((400, 400), dtype=np.uint8)
+    with pytest.raises(DataError, match="1 pictures and 0 masks"):
+        tiny.learn("x", [picture], [])
+    mask[5:8, 5:8] = 1
+    with pytest.raises(DataError, match="too small"):
+        tiny.learn("x", [picture], [mask])
+    with pytest.raises(DataError, match="a mask has the size of its picture"):
+        tiny.learn("x", [picture], [mask[:200]])
+
+
+def test_resized_keeps_small_pictures_and_proportions() -> None:
+    assert resized(read_picture(np.zeros((50, 100, 3), dtype=np.uint8)), 200).shape == (3, 50, 100)
+    assert resized(read_picture(np.zeros((300, 900, 3), dtype=np.uint8)), 300).shape == (3, 100, 300)
