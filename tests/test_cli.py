@@ -116,6 +116,8 @@ def _bad_inputs(folder: Path, bad: Path) -> dict[str, tuple[list[object], str]]:
     speck = Image.new("L", size)
     speck.putpixel((3, 3), 255)
     speck.save(bad / "speck.png")
+    for name in ("own", "own_mask"):
+        (bad / f"{name}.png").write_bytes(query.read_bytes())
     (bad / "twin").mkdir()
     (bad / "twin" / "query.jpg").write_bytes((folder / "wide.jpg").read_bytes())
     good = ["--support", f"{picture}:{mask}"]
@@ -131,6 +133,10 @@ def _bad_inputs(folder: Path, bad: Path) -> dict[str, tuple[list[object], str]]:
         "huge file": ([*good, query, bad / "huge.png"], "12000 x 9000 pixels"),
         "a folder": ([*good, bad], "is a folder"),
         "one stem": ([*good, query, bad / "twin" / "query.jpg"], "one stem"),
+        "an input would be replaced": (
+            ["--support", f"{picture}:{mask}", "--out", str(bad), "--overwrite", bad / "own.png", bad / "own_mask.png"],
+            "read by this very command",
+        ),
         "no colon": (["--support", str(picture), query], "PICTURE:MASK"),
         "no such model": ([*good, "--model", "resnet5", query], "no model 'resnet5'"),
         "no such method": ([*good, "--method", "sspp", query], "no method 'sspp'"),
@@ -157,6 +163,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(folder: Path, tmp_path: Pa
         assert len(shown.stderr.strip().splitlines()) == 1, (what, shown.stderr)
         assert "Traceback" not in shown.stderr
         assert not (tmp_path / "out").exists(), what
+    assert (tmp_path / "bad" / "own_mask.png").read_bytes() == (folder / "query.png").read_bytes()
 
 
 def test_a_missing_download_is_one_sentence(folder: Path, tmp_path: Path) -> None:
@@ -212,3 +219,9 @@ def test_demo_prints_its_table_and_names_its_picture(tmp_path: Path) -> None:
     refused = run("demo", "--out", tmp_path / "none", "--episodes", 0)
     assert refused.returncode == 2
     assert not (tmp_path / "none").exists()
+    (tmp_path / "file").write_text("mine")
+    for command in (["demo"], ["train"], ["pretrain"]):
+        refused = run(*command, "--out", tmp_path / "file")
+        assert refused.returncode == 2, refused.stderr
+        assert "cannot be a folder" in refused.stderr
+    assert run("evaluate", "--episodes", 0).returncode == 2

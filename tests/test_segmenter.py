@@ -57,7 +57,7 @@ def test_supports_may_differ_in_size() -> None:
 def test_masks_have_the_pictures_own_size(tiny: Segmenter) -> None:
     drawn = IconEpisodes(0, 1, "test").draw(torch.arange(1))
     learned = tiny.learn("", [drawn.batch.support_images[0, 0]], [drawn.batch.support_masks[0, 0]])
-    for height, width in ((90, 301), (500, 333), (16, 16)):
+    for height, width in ((90, 301), (500, 333), (16, 16), (1, 1), (3, 900)):
         found = tiny.segment(np.zeros((height, width, 3), dtype=np.uint8), learned)
         assert found.mask.shape == (height, width)
         assert found.scores.shape == (1, height, width)
@@ -74,7 +74,7 @@ def test_several_classes_compete(tiny: Segmenter) -> None:
     winner = both.scores.argmax(axis=0) + 1
     assert np.array_equal(both.mask, np.where(both.scores.max(axis=0) > 0.5, winner, 0))
     assert set(both.found) <= {"class 0", "class 1"}
-    with pytest.raises(DataError, match="No class"):
+    with pytest.raises(DataError, match="0 classes were given"):
         tiny.segment(picture, [])
 
 
@@ -97,8 +97,14 @@ def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
     with pytest.raises(DataError, match="1 pictures and 0 masks"):
         tiny.learn("x", [picture], [])
     mask[5:8, 5:8] = 1
-    with pytest.raises(DataError, match="too small"):
+    with pytest.raises(DataError, match="too small or too thin"):
         tiny.learn("x", [picture], [mask])
+    with pytest.raises(DataError, match="too little background"):
+        tiny.learn("x", picture, 1 - mask)
+    line = np.zeros((128, 128), dtype=np.uint8)
+    line[62] = 1  # between two rows of the feature grid
+    with pytest.raises(DataError, match="too small or too thin"):
+        tiny.learn("x", picture[:128, :128], line)
     with pytest.raises(DataError, match="a mask has the size of its picture"):
         tiny.learn("x", [picture], [mask[:200]])
 

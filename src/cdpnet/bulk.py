@@ -23,12 +23,13 @@ class Output:
     overlay: Path
 
 
-def plan_outputs(pictures: Sequence[Path], out: Path, *, overwrite: bool) -> list[Output]:
+def plan_outputs(pictures: Sequence[Path], out: Path, *, inputs: Sequence[Path] = (), overwrite: bool) -> list[Output]:
     """Names of all results, before anything is written.
 
-    DataError for a picture that cannot be read, for two pictures that would write to one file, and for a file that
-    exists unless ``overwrite``.
+    inputs: other files that are read, which no result may replace. DataError for a picture that cannot be read, for two
+    pictures that would write to one file, and for a file that exists unless ``overwrite``.
     """
+    read = {path.resolve() for path in (*pictures, *inputs)}
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; give --out a folder.")
     taken: dict[str, Path] = {}
@@ -42,6 +43,8 @@ def plan_outputs(pictures: Sequence[Path], out: Path, *, overwrite: bool) -> lis
         taken[picture.stem] = picture
         output = Output(picture, out / f"{picture.stem}_mask.png", out / f"{picture.stem}_overlay.png")
         for path in (output.mask, output.overlay):
+            if path.resolve() in read:
+                raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
             if path.exists() and not overwrite:
                 raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
         outputs.append(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CdpnetError as error:
         print(f"cdpnet: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"cdpnet: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0
@@ -71,14 +75,15 @@ def _segment(arguments: list[str]) -> None:
     from cdpnet.network import load_network
     from cdpnet.segmenter import Segmenter
 
-    outputs = plan_outputs([Path(p) for p in chosen.pictures], out, overwrite=chosen.overwrite)
-    segmenter = Segmenter(load_network(chosen.model, chosen.method, _sources(chosen)))
+    inputs = [Path(path) for pair in supports for path in pair]
+    outputs = plan_outputs([Path(p) for p in chosen.pictures], out, inputs=inputs, overwrite=chosen.overwrite)
+    segmenter = Segmenter(load_network(chosen.model, chosen.method, _sources(chosen)).to(_device()))
     learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     with _progress() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
 
         def show(output: Output, share: float) -> None:
-            progress.console.print(f"{output.mask}  {100 * share:.1f} % of the picture")
+            _say(progress.console, f"{output.mask}  {100 * share:.1f} % of the picture")
             progress.advance(task)
 
         segment_pictures(segmenter, learned, outputs, show)
@@ -89,8 +94,7 @@ def _demo(arguments: list[str]) -> None:
     parser.add_argument("--out", required=True, help="folder for the picture")
     parser.add_argument("--episodes", type=int, default=200, help="episodes to score each method on")
     chosen = parser.parse_args(arguments)
-    if chosen.episodes < 1:
-        raise DataError(f"--episodes must be at least 1, not {chosen.episodes}.")
+    _at_least_one("--episodes", chosen.episodes)
 
     from rich.console import Console
     from rich.table import Table
@@ -100,7 +104,9 @@ def _demo(arguments: list[str]) -> None:
 
     with _progress() as progress:
         tasks = {name: progress.add_task(name, total=chosen.episodes) for name in METHODS}
-        rows, picture = demonstrate(Path(chosen.out), chosen.episodes, lambda name, n: progress.advance(tasks[name], n))
+        rows, picture = demonstrate(
+            _folder(chosen.out), chosen.episodes, lambda name, n: progress.advance(tasks[name], n)
+        )
     table = Table(title=f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
     for heading in ("method", "mIoU", "FB-IoU"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
@@ -108,17 +114,18 @@ def _demo(arguments: list[str]) -> None:
         table.add_row(row.method, f"{row.miou:.1f}", f"{row.fb_iou:.1f}")
     console = Console()
     console.print(table)
-    console.print(f"The picture is {picture}", soft_wrap=True)
+    _say(console, f"The picture is {picture}")
 
 
 def _train(arguments: list[str]) -> None:
+    from cdpnet.config import EncoderConfig
     from cdpnet.train import Progress, TrainConfig, train
 
     parser = _parser("train", "Train a network on episodes of the embedded data.")
     parser.add_argument("--fold", type=int, default=0, help="fold whose classes stay novel")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
-    parser.add_argument("--encoder", default="tiny", help="a named pair of encoders, or timm:NAME")
+    parser.add_class_arguments(EncoderConfig, "encoder")
     parser.add_argument("--out", required=True, help="folder for the checkpoint; a run found there is continued")
     parser.add_class_arguments(TrainConfig, None, instantiate=False)
     _weight_options(parser)
@@ -132,16 +139,18 @@ def _train(arguments: list[str]) -> None:
     from cdpnet.network import build_network
 
     torch.manual_seed(config.seed)
-    network = build_network(method(chosen.method, chosen.encoder), _sources(chosen))
+    encoder = EncoderConfig(**vars(chosen.encoder))
+    config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
+    network = build_network(config_of_network, _sources(chosen)).to(_device())
     with _progress() as progress:
         task = progress.add_task(chosen.method, total=config.iterations)
 
         def show(state: Progress) -> None:
             progress.update(task, completed=state.iteration, description=f"loss {state.loss:.3f}")
             if state.validation_miou is not None:
-                progress.console.print(f"iteration {state.iteration}: base classes {state.validation_miou:.1f} mIoU")
+                _say(progress.console, f"iteration {state.iteration}: base classes {state.validation_miou:.1f} mIoU")
 
-        train(network, IconEpisodes(chosen.fold, chosen.shots, "train", config.seed), config, Path(chosen.out), show)
+        train(network, IconEpisodes(chosen.fold, chosen.shots, "train", config.seed), config, _folder(chosen.out), show)
     print(f"The best checkpoint on base classes is in {chosen.out}")
 
 
@@ -158,7 +167,8 @@ def _evaluate(arguments: list[str]) -> None:
     from cdpnet.evaluate import evaluate
     from cdpnet.network import load_network
 
-    network = load_network(chosen.model, chosen.method, _sources(chosen))
+    _at_least_one("--episodes", chosen.episodes)
+    network = load_network(chosen.model, chosen.method, _sources(chosen)).to(_device())
     episodes = IconEpisodes(chosen.fold, chosen.shots, "test", chosen.seed)
     with _progress() as progress:
         task = progress.add_task("episodes", total=chosen.episodes)
@@ -175,8 +185,9 @@ def _pretrain(arguments: list[str]) -> None:
     parser.add_class_arguments(PretrainConfig, None, instantiate=False)
     chosen = parser.parse_args(arguments)
     config = PretrainConfig(**{name: chosen[name] for name in PretrainConfig.__dataclass_fields__})
-    model = pretrain(config, Path(chosen.out), print)
-    path = export(model, Path(chosen.out))
+    out = _folder(chosen.out)
+    model = pretrain(config, out, print)
+    path = export(model, out)
     seen, unseen = zero_shot(model, held_out=False), zero_shot(model, held_out=True)
     print(f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings")
     print(f"The weights are {path}")
@@ -213,6 +224,32 @@ def _sources(chosen: Any) -> WeightSources:
     from cdpnet.encoders import WeightSources
 
     return WeightSources(chosen.image_weights, chosen.text_weights)
+
+
+def _say(console: Any, line: str) -> None:
+    """A line as it is: a path may hold brackets, and must not be broken."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _folder(path: str) -> Path:
+    """A folder to write to, made before the work starts. DataError where it cannot be one."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another --out.") from None
+    return Path(path)
+
+
+def _at_least_one(option: str, value: int) -> None:
+    if value < 1:
+        raise DataError(f"{option} must be at least 1, not {value}.")
+
+
+def _device() -> str:
+    """A GPU where there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _split(pair: str) -> tuple[str, str]:

@@ -1,4 +1,7 @@
-"""Every number of the network, with its source. "SSP" is arXiv 2207.11549, the default where the paper is silent."""
+"""Every number of the network and its loss, with its source: the paper, SSP where it is silent, or our choice.
+
+SSP is arXiv 2207.11549.
+"""
 
 from __future__ import annotations
 

@@ -19,14 +19,16 @@ MAX_PIXELS = 100_000_000
 def read_picture(source: PictureSource) -> Tensor:
     """A picture as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
 
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8 or float in 0..1. DataError says what a
-    source lacks.
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
+    DataError says what a source lacks.
     """
     if isinstance(source, Tensor):
         return _from_tensor(source)
     if isinstance(source, np.ndarray):
         return _from_array(source)
     image = open_image(source)
+    if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
+        return _from_array(np.array(image).astype(np.uint16))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -62,13 +64,21 @@ def open_image(source: str | Path | Image.Image) -> Image.Image:
 
 
 def _from_tensor(source: Tensor) -> Tensor:
-    if source.ndim != 3 or source.shape[0] != 3:
+    if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
         raise DataError(f"A picture tensor has the shape (3, H, W), not {tuple(source.shape)}.")
-    return source if source.dtype == torch.uint8 else (source.clamp(0, 1) * 255).round().to(torch.uint8)
+    if source.dtype == torch.uint8:
+        return source
+    if not source.is_floating_point():
+        raise DataError(f"A picture tensor is uint8 or float in 0..1, not {source.dtype}.")
+    return (source.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def _from_array(source: np.ndarray) -> Tensor:
     if not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))) or 0 in source.shape:
         raise DataError(f"A picture array has the shape (H, W), (H, W, 3) or (H, W, 4), not {source.shape}.")
+    if source.dtype == np.uint16:
+        source = source / 65535
+    if source.dtype != np.uint8 and not np.issubdtype(source.dtype, np.floating):
+        raise DataError(f"A picture array is uint8, uint16 or float in 0..1, not {source.dtype}.")
     values = source if source.dtype == np.uint8 else np.round(np.clip(source, 0, 1) * 255).astype(np.uint8)
     return read_picture(Image.fromarray(values))

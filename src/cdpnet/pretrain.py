@@ -7,6 +7,7 @@ only. For every class drawn in three or more families one family's drawing is he
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from pathlib import Path
 import open_clip
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cdpnet.data.draws import keys, pick, uniform
@@ -33,6 +34,7 @@ from cdpnet.encoders.tiny import (
     pooled_values,
     trunk,
 )
+from cdpnet.errors import ConfigError
 from cdpnet.files import atomic
 
 PORTRAIT = SceneLayout(size=64, target=(0.45, 1.0), others=(0, 2), other=(0.2, 0.5), smallest_target=0.06)
@@ -53,6 +55,10 @@ class PretrainConfig:
     empty_share: float = 0.06  # pictures without an object, captioned as background
     seed: int = 0
     save_every: int = 200  # steps
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
+            raise ConfigError("batch, warmup and save_every must be at least 1, and crops at least a batch.")
 
     @property
     def steps(self) -> int:
@@ -96,6 +102,8 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
     checkpoint, start = out / "pretrain.pt", 0
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
+        if state["settings"] != dataclasses.asdict(config):
+            raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -123,7 +131,7 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
             top1 = (pooled[:, : words.n_names].argmax(dim=1) == target).float().mean()
             report(f"step {step}/{config.steps}  loss {loss.item():.3f}  top-1 in training {100 * top1:.1f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _save(checkpoint, model, optimizer, schedule, step + 1)
+            _save(checkpoint, model, optimizer, schedule, {"step": step + 1, "settings": dataclasses.asdict(config)})
     return model
 
 
@@ -195,7 +203,7 @@ def export(model: open_clip.CLIP, out: Path) -> Path:
     half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     path = out / WEIGHTS_FILE
     with atomic(path) as temporary:
-        save_file({key: value.contiguous() for key, value in half.items()}, temporary)
+        temporary.write_bytes(save({key: value.contiguous() for key, value in half.items()}))
     return path
 
 
@@ -231,8 +239,8 @@ def _save(
     model: open_clip.CLIP,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
-    step: int,
+    progress: dict[str, object],
 ) -> None:
-    state = {"optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(), "step": step}
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
     with atomic(path) as temporary:
-        torch.save({"model": model.state_dict(), **state}, temporary)
+        torch.save({**state, **progress}, temporary)

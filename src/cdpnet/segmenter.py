@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdpnet.encoders import PAIRS, Pair
-from cdpnet.episode import Prototypes
+from cdpnet.episode import IGNORE_INDEX, Prototypes
 from cdpnet.errors import DataError
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network import PrototypeNetwork
+from cdpnet.network.prototypes import to_grid
 from cdpnet.pictures import PictureSource, read_picture
+
+_LEAST_SEEN = 0.5  # locations of the feature grid that a support's object and background must each amount to
+_SHORTEST_SIDE = 32  # pixels
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,16 @@ class Segmenter:
         self._device = next(network.parameters()).device
 
     @torch.inference_mode()
-    def learn(self, name: str, images: Sequence[PictureSource], masks: Sequence[MaskSource]) -> ClassPrototype:
+    def learn(
+        self, name: str, images: PictureSource | Sequence[PictureSource], masks: MaskSource | Sequence[MaskSource]
+    ) -> ClassPrototype:
         """Learn a class from K pictures and their masks; an empty name means pictures alone.
 
         DataError for a picture or mask that cannot be used. Pictures may differ in size: each gives prototypes of its
         own, and since the method averages over shots, their mean is what one batch of equal sizes would give.
         """
+        images = [images] if isinstance(images, PictureSource) else images
+        masks = [masks] if isinstance(masks, MaskSource) else masks
         if len(images) != len(masks) or not images:
             raise DataError(f"{len(images)} pictures and {len(masks)} masks were given; each picture needs its mask.")
         pairs = [self._support(image, mask) for image, mask in zip(images, masks, strict=True)]
@@ -82,8 +91,8 @@ class Segmenter:
     def segment(self, image: PictureSource, classes: ClassPrototype | Sequence[ClassPrototype]) -> Segmentation:
         """Find one class or several in a picture; a pixel goes to its most probable class, if that beats a half."""
         known = [classes] if isinstance(classes, ClassPrototype) else list(classes)
-        if not known:
-            raise DataError("No class was given; learn at least one first.")
+        if not 1 <= len(known) < IGNORE_INDEX:
+            raise DataError(f"{len(known)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
         picture = read_picture(image)
         small = resized(picture, self.longest_side)[None].to(self._device)
         texts = [c.text for c in known if c.text is not None]
@@ -104,22 +113,30 @@ class Segmenter:
         picture = read_picture(image)
         marked = read_mask(mask, (picture.shape[1], picture.shape[2]))
         small = resized(picture, self.longest_side)
-        size = small.shape[-2:]
-        small_mask = F.interpolate(marked[None, None].float(), size=size, mode="nearest-exact")[0, 0].to(torch.uint8)
-        if (small_mask == 1).sum() < self.network.image.stride**2:
+        h, w = small.shape[-2:]
+        small_mask = F.interpolate(marked[None, None].float(), size=(h, w), mode="nearest-exact")[0, 0].to(torch.uint8)
+        stride = self.network.image.stride
+        sides = torch.stack([small_mask == 1, small_mask == 0])
+        foreground, background = to_grid(sides, (-(-h // stride), -(-w // stride))).sum(dim=(1, 2)).tolist()
+        name = mask if isinstance(mask, (str, Path)) else "the mask"
+        if foreground < _LEAST_SEEN:
             raise DataError(
-                f"The object in {mask if isinstance(mask, str) else 'the mask'} is too small: at {size[1]} x {size[0]} "
-                f"pixels it must cover at least {self.network.image.stride}x{self.network.image.stride}; "
-                "crop the picture around it."
+                f"The object in {name} is too small or too thin to be seen at {w} x {h} pixels, where the network has "
+                f"one location for {stride} x {stride}; crop the picture around it."
             )
+        if background < _LEAST_SEEN:
+            raise DataError(f"{name} leaves too little background to compare with; crop less tightly.")
         return small.to(self._device), small_mask.to(self._device)
 
 
 def resized(picture: Tensor, longest_side: int) -> Tensor:
-    """A picture (3, H, W) with its longer side at most ``longest_side`` pixels; smaller ones stay as they are."""
-    scale = longest_side / max(picture.shape[-2:])
-    if scale >= 1:
+    """A picture (3, H, W) with its longer side at most ``longest_side`` pixels; smaller ones stay as they are.
+
+    No side becomes shorter than an encoder needs, so a very long or tiny picture is stretched.
+    """
+    scale = min(1.0, longest_side / max(picture.shape[-2:]))
+    size = [max(_SHORTEST_SIDE, round(side * scale)) for side in picture.shape[-2:]]
+    if size == list(picture.shape[-2:]):
         return picture
-    size = [max(1, round(side * scale)) for side in picture.shape[-2:]]
     small = F.interpolate(picture[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
     return small[0].round().clamp(0, 255).to(torch.uint8)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cdpnet.config import to_dict
 from cdpnet.data.draws import keys, uniform
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.episode import NO_NAME, EpisodeBatch
@@ -78,20 +79,28 @@ def train(
     A run found in ``out`` is continued, and then gives the same weights as one that was never stopped.
     """
     validation = dataclasses.replace(episodes, split="val")
+    device = next(network.parameters()).device
     trained = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
     marks = [round(share * config.iterations) for share in config.milestones]
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, marks, gamma=0.1)
-    run = _Run(network, optimizer, schedule, out, {"train": dataclasses.asdict(config)})
+    settings = {
+        "data": "icons",
+        "fold": episodes.fold,
+        "shots": episodes.shots,
+        "seed": episodes.seed,
+        "network": to_dict(network.config),
+        "train": dataclasses.asdict(config),
+    }
+    run = _Run(network, optimizer, schedule, out, settings)
     run.resume()
     for iteration in range(run.iteration, config.iterations):
         index = torch.arange(iteration * config.batch, (iteration + 1) * config.batch)
         drawn = episodes.draw(index)
-        batch = without_some_names(drawn.batch, index, config)
+        batch = without_some_names(drawn.batch, index, config).to(device)
         network.train()
-        loss = torch.stack(
-            list(multi_prototype_loss(network(batch), batch.support_masks, drawn.query_masks, network.config).values())
-        ).sum()
+        terms = multi_prototype_loss(network(batch), batch.support_masks, drawn.query_masks.to(device), network.config)
+        loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -100,7 +109,7 @@ def train(
         miou = None
         if (iteration + 1) % config.validate_every == 0 or iteration + 1 == config.iterations:
             miou = evaluate(network, validation, config.validation_episodes).miou()
-            run.keep(iteration + 1, miou, episodes)
+            run.keep(iteration + 1, miou)
         report(Progress(iteration + 1, config.iterations, run.losses[-1], miou))
 
 
@@ -134,7 +143,7 @@ class _Run:
         path = self.out / STATE_FILE
         if not path.is_file():
             return
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location=next(self.network.parameters()).device, weights_only=True)
         if state["settings"] != self.settings:
             raise ConfigError(f"{self.out} holds a run with other settings; give another --out, or the same settings.")
         self.network.load_state_dict(state["network"], strict=False)
@@ -143,20 +152,14 @@ class _Run:
         self.iteration, self.best = state["iteration"], state["best"]
         self.losses, self.validations = state["losses"], state["validations"]
 
-    def keep(self, iteration: int, miou: float, episodes: IconEpisodes) -> None:
+    def keep(self, iteration: int, miou: float) -> None:
         """Write the state, the log, and the network if it is the best so far."""
         self.iteration = iteration
         self.validations.append({"iteration": iteration, "base_miou": miou})
         if miou > self.best:
             self.best = miou
-            self.network.record = {
-                "data": "icons",
-                "fold": episodes.fold,
-                "shots": episodes.shots,
-                "iteration": iteration,
-                "checkpoint_selection": "base classes",
-                **self.settings,
-            }
+            about = {key: value for key, value in self.settings.items() if key != "network"}
+            self.network.record = {**about, "iteration": iteration, "checkpoint_selection": "base classes"}
             self.network.save(self.out)
         state = {
             "network": {k: p for k, p in self.network.named_parameters() if p.requires_grad},

@@ -12,6 +12,7 @@ from cdpnet.data.draws import between, keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.icons import IconEpisodes, Split
 from cdpnet.data.scenes import SceneLayout, Scenes, compose
+from cdpnet.episode import collate
 from cdpnet.errors import ConfigError
 
 LAYOUT = SceneLayout()
@@ -118,6 +119,16 @@ def test_episodes_do_not_depend_on_how_they_are_batched() -> None:
             sum_.update(torch.cat([getattr(d.batch, name) for d in draws]).numpy().tobytes())
         sum_.update(torch.cat([d.query_masks for d in draws]).numpy().tobytes())
     assert digest[0].hexdigest() == digest[1].hexdigest()
+
+
+def test_collated_episodes_are_the_drawn_batch() -> None:
+    source = IconEpisodes(1, 2, "val", seed=3)
+    drawn = source.draw(torch.arange(3))
+    batch, query_masks = collate([source[i] for i in range(3)])
+    assert batch.class_names == drawn.batch.class_names
+    assert torch.equal(batch.support_images, drawn.batch.support_images)
+    assert torch.equal(query_masks, drawn.query_masks)
+    assert [source[i].class_id for i in range(3)] == drawn.class_ids.tolist()
 
 
 def test_novel_classes_stay_novel() -> None:

@@ -142,8 +142,23 @@ def test_any_timm_model_reads_a_local_file(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     torch.testing.assert_close(*grids)
-    with pytest.raises(WeightsError, match="does not fit"):
-        build_encoders(EncoderConfig("timm:convnext_femto"), WeightSources(path), reads_names=False)
+    for name in ("convnext_femto", "test_vit"):
+        with pytest.raises(WeightsError, match="does not fit"):
+            build_encoders(EncoderConfig(f"timm:{name}"), WeightSources(path), reads_names=False)
+
+
+@torch.no_grad()
+def test_a_transformer_of_timm_reads_a_local_file(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    path = save(timm.create_model("test_vit"), tmp_path / "w.safetensors")
+    encoder = build_encoders(EncoderConfig("timm:test_vit"), WeightSources(path), reads_names=False).image
+    reference = timm.create_model("test_vit", dynamic_img_size=True, num_classes=0, checkpoint_path="").eval()
+    from safetensors.torch import load_file
+
+    reference.load_state_dict({k: v for k, v in load_file(path).items() if not k.startswith("head.")})
+    images = torch.rand(1, 3, 64, 96)
+    tokens = reference.forward_features((images - encoder.mean) / encoder.std)[:, 1:]
+    torch.testing.assert_close(encoder.features(images).flatten(2).transpose(1, 2), tokens, atol=1e-5, rtol=1e-4)
 
 
 def test_unknown_names_are_refused_in_words() -> None:
@@ -151,5 +166,11 @@ def test_unknown_names_are_refused_in_words() -> None:
         build_encoders(EncoderConfig("resnet5"), WeightSources(), reads_names=False)
     with pytest.raises(ConfigError, match="timm has no model"):
         build_encoders(EncoderConfig("timm:nothing_like_it"), WeightSources("random"), reads_names=False)
+    with pytest.raises(ConfigError, match="gives no feature grid"):
+        build_encoders(EncoderConfig("timm:mixer_s32_224"), WeightSources("random"), reads_names=False)
+    with pytest.raises(ConfigError, match="no prompts 'singel'"):
+        build_encoders(EncoderConfig("tiny", prompts="singel"), WeightSources(), reads_names=True)
+    with pytest.raises(ConfigError, match="not of CLIP's plain kind"):
+        build_encoders(EncoderConfig("tiny", text_tower="coca_ViT-B-32"), WeightSources("", "random"), reads_names=True)
     with pytest.raises(ConfigError, match="open_clip has no model"):
         build_encoders(EncoderConfig("tiny", text_tower="RN5"), WeightSources(), reads_names=True)

@@ -30,6 +30,13 @@ def palette(mask: np.ndarray) -> Image.Image:
     return image
 
 
+def inverted(mask: np.ndarray) -> Image.Image:
+    """White has index 0 and black 1, as some programs quantise."""
+    image = Image.fromarray(1 - mask).convert("P")
+    image.putpalette([255] * 3 + [0] * 765)
+    return image
+
+
 FORMS: dict[str, Image.Image] = {
     "one bit": Image.fromarray(EXPECTED * 255).convert("1"),
     "grey 255": Image.fromarray(EXPECTED * 255),
@@ -40,6 +47,11 @@ FORMS: dict[str, Image.Image] = {
     "transparent": rgba(EXPECTED, (10, 20, 30)),
     "opaque": Image.merge("RGBA", [Image.fromarray(EXPECTED * 255)] * 3 + [Image.new("L", (6, 4), 255)]),
     "colour": Image.merge("RGB", [Image.fromarray(EXPECTED * 255)] * 3),
+    "palette, black and white": Image.fromarray(EXPECTED * 255).convert("P"),
+    "palette, white first": inverted(EXPECTED),
+    "red on black": Image.merge(
+        "RGB", [Image.fromarray(EXPECTED * 255), Image.new("L", (6, 4)), Image.new("L", (6, 4))]
+    ),
     "sixteen bits": Image.fromarray(EXPECTED.astype(np.uint16) * 65535),
 }
 
@@ -105,6 +117,13 @@ def test_every_mode_of_picture_is_read(mode: str, tmp_path: Path) -> None:
     assert picture.dtype == torch.uint8
 
 
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    deep = np.array([[0, 257 * 100], [257 * 200, 65535]], dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "p.png")
+    for source in (tmp_path / "p.png", deep):
+        assert read_picture(source)[0].tolist() == [[0, 100], [200, 255]]
+
+
 def test_sources_of_one_picture_agree(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "p.png")
@@ -132,6 +151,11 @@ def test_unusable_pictures_are_refused_in_words(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
     with pytest.raises(DataError, match="64 x 64 pixels"):
         read_picture(tmp_path / "whole.jpg")
-    for bad in (np.zeros((2, 2, 2)), torch.zeros(1, 2, 2)):
+    integers: tuple[Any, ...] = (np.zeros((2, 2), dtype=np.int64), torch.zeros(3, 2, 2, dtype=torch.int32))
+    for bad in integers:
+        with pytest.raises(DataError, match="or float in"):
+            read_picture(bad)
+    shapes: tuple[Any, ...] = (np.zeros((2, 2, 2)), torch.zeros(1, 2, 2), torch.zeros(3, 0, 2))
+    for bad in shapes:
         with pytest.raises(DataError, match="has the shape"):
             read_picture(bad)

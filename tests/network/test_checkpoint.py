@@ -64,6 +64,24 @@ def test_other_checkpoints_are_self_contained(tmp_path: Path) -> None:
     assert torch.equal(back(batch).logits, network(batch).logits)
 
 
+@torch.no_grad()
+def test_a_checkpoint_over_another_tiny_encoder_is_self_contained(tmp_path: Path) -> None:
+    """Frozen weights that are not the package's are stored too."""
+    torch.manual_seed(6)
+    network = build_network(method("cdpn"), WeightSources(RANDOM, RANDOM)).eval()
+    network.save(tmp_path)
+    batch = random_batch(1, 1)
+    back = PrototypeNetwork.from_pretrained(str(tmp_path))
+    assert torch.equal(back(batch).logits, network(batch).logits)
+
+
+def test_a_model_that_is_nowhere_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("no such folder", "owner/none"):
+        with pytest.raises(WeightsError, match="neither a checkpoint folder nor a repository"):
+            PrototypeNetwork.from_pretrained(name)
+
+
 def test_loading_is_strict_and_says_what_is_wrong(tmp_path: Path) -> None:
     network = changed_tiny()
     network.save(tmp_path)

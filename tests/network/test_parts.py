@@ -83,6 +83,17 @@ def test_adaptive_background_equals_attention_in_any_chunk(
     torch.testing.assert_close(adaptive_background(features, chosen, 2.0), expected, atol=1e-5, rtol=1e-4)
 
 
+def test_gradients_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    features, chosen = torch.randn(2, 6, 5, 4, requires_grad=True), torch.rand(2, 20) < 0.4
+    gradients = []
+    for chunk_elements in (2**24, 200):
+        monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", chunk_elements)
+        result = adaptive_background(features, chosen, 2.0).square().sum()
+        gradients.append(torch.autograd.grad(result, features)[0])
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-4, rtol=1e-4)
+
+
 def test_memory_of_the_adaptive_background_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
     """No tensor of N x N elements is ever made: the largest stays within the chunk, whatever N."""
     monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", 2**16)

@@ -11,7 +11,7 @@ from torch import Tensor
 from cdpnet.data.draws import keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.scenes import SceneLayout, compose
-from cdpnet.episode import EpisodeBatch
+from cdpnet.episode import Episode, EpisodeBatch
 from cdpnet.errors import ConfigError
 
 Split = Literal["train", "val", "test"]
@@ -59,6 +59,19 @@ class IconEpisodes:
     def class_names(self) -> tuple[str, ...]:
         """Names of all classes, by class id."""
         return tuple(noun.name for noun in nouns())
+
+    def __getitem__(self, index: int) -> Episode:
+        """One episode; there is no last one."""
+        drawn = self.draw(torch.tensor([index]))
+        batch = drawn.batch
+        return Episode(
+            batch.support_images[0],
+            batch.support_masks[0],
+            batch.query_images[0],
+            drawn.query_masks[0],
+            batch.class_names[0],
+            int(drawn.class_ids[0]),
+        )
 
     def draw(self, index: Tensor) -> EpisodesDrawn:
         """The episodes of these numbers, (B,) int64; a batch equals its episodes drawn one by one."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import open_clip
 import timm
+import torch
 from torch import Tensor, nn
 
 from cdpnet.config import EncoderConfig
@@ -29,6 +30,7 @@ from cdpnet.errors import ConfigError, WeightsError
 
 _TRAINED_STRIDE = 8  # output stride of the residual encoders (SSP)
 _TINY_STRIDE = 4  # our choice: pictures of 128 px have thin objects
+_UNUSED = ("fc.", "layer4.")  # of a ResNet: the encoder ends at stage 3
 _CLIP_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # in the original archives, not parameters
 
 
@@ -93,7 +95,7 @@ def build_encoders(config: EncoderConfig, sources: WeightSources, *, reads_names
     clip = _clip(name, sources.image, "--image-weights")
     if not reads_names:
         return Encoders(_clip_image(kind, clip, config), None)
-    if pair.text == name and sources.text in (HUB, sources.image):
+    if pair.text == name and sources.text in (HUB, sources.image) and sources.image != RANDOM:
         image = _clip_image(kind, clip, config)
         return Encoders(image, _text(pair, clip))  # one file holds both towers
     text = _text(pair, _clip(pair.text, sources.text, "--text-weights"))
@@ -102,25 +104,32 @@ def build_encoders(config: EncoderConfig, sources: WeightSources, *, reads_names
 
 def _clip(name: str, source: str, option: str) -> Any:
     """A whole CLIP model of open_clip with the weights of a source."""
-    if name == tiny.MODEL_NAME:
-        model: nn.Module = tiny.build_tiny()
-        if source == HUB:
-            load_into(model, shipped(tiny.WEIGHTS_FILE), "The embedded encoder")
-            return model
-    else:
-        config = open_clip.get_model_config(name)
-        if config is None:
-            raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models().")
-        model = open_clip.CLIP(**config)
-    if source == RANDOM:
+    if name == tiny.MODEL_NAME and source == HUB:
+        model = tiny.build_tiny()
+        load_into(model, shipped(tiny.WEIGHTS_FILE), "The embedded encoder")
         return model
-    if source == HUB:
-        published = open_clip.get_pretrained_cfg(name, "openai")
+    published = open_clip.get_pretrained_cfg(name, "openai")
+    if source == HUB:  # looked for before anything is built, so that a missing file is said at once
         if not published:
             raise WeightsError(f"No published weights are known for the CLIP model {name}; pass a file with {option}.")
-        source = str(from_hub(published["hf_hub"].rstrip("/"), "open_clip_model.safetensors", option))
-    load_into(model, read_state(Path(source)), source, ignore=_CLIP_EXTRAS)
+        path = from_hub(published["hf_hub"].rstrip("/"), "open_clip_model.safetensors", option)
+    model = _clip_architecture(name, quick_gelu=source == HUB and bool(published.get("quick_gelu")))
+    if source != RANDOM:
+        path = path if source == HUB else Path(source)
+        load_into(model, read_state(path), str(path), ignore=_CLIP_EXTRAS)
     return model
+
+
+def _clip_architecture(name: str, *, quick_gelu: bool) -> Any:
+    if name == tiny.MODEL_NAME:
+        return tiny.build_tiny()
+    config = open_clip.get_model_config(name)
+    if config is None:
+        raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models().")
+    try:
+        return open_clip.CLIP(**config, **({"quick_gelu": True} if quick_gelu else {}))
+    except TypeError:
+        raise ConfigError(f"open_clip's {name} is not of CLIP's plain kind; RN50-quickgelu is, for one.") from None
 
 
 def shipped(filename: str) -> dict[str, Tensor]:
@@ -159,10 +168,12 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
 
 def _residual(name: str, source: str) -> StagedEncoder:
     """ResNet of timm up to stage 3 at output stride 8; names ending in s have the stem of the SSP authors."""
+    path = _timm_path(name, source)
     model: Any = timm.create_model(name, pretrained=False, output_stride=_TRAINED_STRIDE)
-    if source != RANDOM:
-        path = Path(source) if source != HUB else _timm_file(model, name)
-        load_into(model, {**_unused_parts(model), **read_state(path)}, str(path), ignore=("fc.", "layer4."))
+    if path is not None:
+        # Stage 4 and the classifier are not used, so a file may lack them or hold others.
+        unused = {key: value for key, value in model.state_dict().items() if key.startswith(_UNUSED)}
+        load_into(model, {**read_state(path), **unused}, str(path), ignore=_UNUSED)
     model.layer3[-1].act3 = nn.Identity()  # the cosine match needs signed features
     stem = nn.Sequential(model.conv1, model.bn1, model.act1, model.maxpool)
     stages = [stem, model.layer1, model.layer2, model.layer3]
@@ -171,48 +182,54 @@ def _residual(name: str, source: str) -> StagedEncoder:
     return StagedEncoder(stages, frozen=2, channels=channels, stride=_TRAINED_STRIDE, mean=mean, std=std)
 
 
-def _unused_parts(model: nn.Module) -> dict[str, Tensor]:
-    """Stage 4 and the classifier may be absent from a user's file: the encoder ends at stage 3."""
-    return {key: value for key, value in model.state_dict().items() if key.startswith(("fc.", "layer4."))}
-
-
 def _timm(name: str, source: str) -> TimmEncoder:
-    """Any model of timm: a transformer's tokens, or a convolutional network's stage before the last."""
-    try:
-        plain: Any = timm.create_model(name, pretrained=False, num_classes=0)
-    except RuntimeError:
-        raise ConfigError(f"timm has no model {name!r}; see timm.list_models().") from None
+    """Any model of timm that gives a grid: the tokens of a transformer, or a network's stage before the last."""
+    if not timm.is_model(name):
+        raise ConfigError(f"timm has no model {name!r}; see timm.list_models().")
+    path = _timm_path(name, source)
+    plain: Any = timm.create_model(name, pretrained=False, num_classes=0)
     options: dict[str, Any] = {}
-    path = Path(source) if source not in (HUB, RANDOM) else _timm_file(plain, name) if source == HUB else None
     if path is not None:
-        read_state(path)  # says clearly what is wrong with a file before timm opens it
-        options = {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path)}}
-    try:
-        model, channels, stride = _timm_grid(plain, name, options)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit the timm model {name} ({str(error).splitlines()[0]}).") from None
+        state = read_state(path)
+        load_into(plain, state, str(path), ignore=("",))  # timm would only log what a file lacks
+        options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
     mean, std = plain.pretrained_cfg["mean"], plain.pretrained_cfg["std"]
-    return TimmEncoder(model, channels=channels, stride=stride, mean=mean, std=std)
+    try:
+        model, channels, stride, is_tokens = _timm_grid(plain, name, options)
+        encoder = TimmEncoder(model, tokens=is_tokens, channels=channels, stride=stride, mean=mean, std=std)
+        with torch.no_grad():
+            grid = encoder.features(torch.zeros(1, 3, 3 * stride + 64, 64))
+        if grid.ndim != 4 or grid.shape[1] != channels:
+            raise RuntimeError(f"its output has the shape {tuple(grid.shape)}")
+    except (RuntimeError, TypeError, AttributeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:100]
+        raise ConfigError(f"timm's {name} gives no feature grid of pictures of any size ({reason}).") from None
+    return encoder
 
 
-def _timm_grid(plain: Any, name: str, options: dict[str, Any]) -> tuple[Any, int, int]:
-    """The model as it gives grids, their channels and stride: 8 by dilation where the network can be dilated."""
+def _timm_grid(plain: Any, name: str, options: dict[str, Any]) -> tuple[Any, int, int, bool]:
+    """The model as it gives grids, its channels and stride (8 by dilation where it can be), and whether by tokens."""
     if hasattr(plain, "patch_embed") and hasattr(plain, "blocks"):
         model = timm.create_model(name, num_classes=0, dynamic_img_size=True, **options)
-        return model, int(model.num_features), int(model.patch_embed.patch_size[0])
+        return model, int(model.num_features), int(model.patch_embed.patch_size[0]), True
     options = {**options, "features_only": True, "out_indices": (len(plain.feature_info) - 2,)}
     try:
         model = timm.create_model(name, output_stride=_TRAINED_STRIDE, **options)
     except (NotImplementedError, TypeError, AssertionError):
         model = timm.create_model(name, **options)
-    return model, int(model.feature_info.channels()[-1]), int(model.feature_info.reduction()[-1])
+    return model, int(model.feature_info.channels()[-1]), int(model.feature_info.reduction()[-1]), False
 
 
-def _timm_file(model: Any, name: str) -> Path:
-    repo = model.pretrained_cfg.get("hf_hub_id")
-    if not repo:
+def _timm_path(name: str, source: str) -> Path | None:
+    """The file of a source for a timm model; None for random weights."""
+    if source == RANDOM:
+        return None
+    if source != HUB:
+        return Path(source)
+    published = timm.get_pretrained_cfg(name)
+    if published is None or not published.hf_hub_id:
         raise WeightsError(f"No published weights are known for timm's {name}; pass a file with --image-weights.")
-    return from_hub(repo, "model.safetensors", "--image-weights")
+    return from_hub(published.hf_hub_id, "model.safetensors", "--image-weights")
 
 
 def _text(pair: Pair, clip: Any) -> TextEncoder:

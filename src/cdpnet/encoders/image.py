@@ -152,14 +152,17 @@ def _dense_block(block: ResidualAttentionBlock, x: Tensor, dense_attention: str)
 class TimmEncoder(ImageEncoder):
     """Any image model of timm that gives tokens or a feature grid; frozen."""
 
-    def __init__(self, model: Any, *, channels: int, stride: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, model: Any, *, tokens: bool, channels: int, stride: int, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
         super().__init__(channels=channels, stride=stride, mean=mean, std=std)
         self.model: Any = model.requires_grad_(False)
+        self.tokens = tokens
         self.eval()
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
-        if hasattr(self.model, "patch_embed"):  # a transformer
+        if self.tokens:
             images = to_multiple(images, self.stride)
             maps = self.model.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)
         else:

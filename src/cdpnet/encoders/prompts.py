@@ -5,6 +5,10 @@ CLIP's own ensembles come with open_clip; the tiny encoder has the few templates
 
 from __future__ import annotations
 
+from open_clip import zero_shot_metadata as clip
+
+from cdpnet.errors import ConfigError
+
 TINY_TEMPLATES = (
     "a photo of a {}.",
     "a picture of a {}.",
@@ -16,13 +20,13 @@ TINY_TEMPLATES = (
 
 
 def templates(name: str) -> tuple[str, ...]:
-    """Templates by name: ``single``, ``ensemble`` (CLIP's short list, 7), ``full`` (its long one, 80), ``tiny``."""
+    """Templates by name: ``single``, ``ensemble`` (CLIP's 7), ``full`` (its 80), ``tiny``. ConfigError for others."""
     if name == "single":
         return ("a photo of a {}.",)
     if name == "tiny":
         return TINY_TEMPLATES
-    from open_clip import zero_shot_metadata as clip
-
+    if name not in ("ensemble", "full"):
+        raise ConfigError(f"There are no prompts {name!r}; there are single, ensemble, full and tiny.")
     functions = clip.SIMPLE_IMAGENET_TEMPLATES if name == "ensemble" else clip.OPENAI_IMAGENET_TEMPLATES
     return tuple(function("{}") for function in functions)
 

@@ -70,7 +70,7 @@ def load_into(module: nn.Module, state: dict[str, Tensor], source: str, ignore: 
         if keys:
             raise WeightsError(
                 f"{source} does not fit this model: it {what} {keys[0]!r} ({len(keys)} in all); "
-                "give the weights of the encoder that --encoder names."
+                "give the weights of this very encoder."
             )
     module.load_state_dict({key: value for key, value in state.items() if key in wanted}, strict=False)
 
@@ -95,13 +95,18 @@ def from_hub(repo: str, filename: str, option: str) -> Path:
         raise WeightsError(sentence)
     try:
         return Path(huggingface_hub.hf_hub_download(repo, filename))
-    except Exception:
-        raise WeightsError(sentence) from None
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:120]
+        raise WeightsError(
+            f"The weights {repo}/{filename} could not be downloaded ({reason}); pass a local copy with {option} FILE."
+        ) from None
 
 
 def _reachable(endpoint: str) -> bool:
     """Whether something answers at the hub, or at the proxy before it. Name look-ups can hang, hence the thread."""
-    address = urlsplit(urllib.request.getproxies().get("https", endpoint))
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get("https", proxies.get("all", ""))
+    address = urlsplit(endpoint if not proxy else proxy if "://" in proxy else f"http://{proxy}")
     answered: list[bool] = []
 
     def probe() -> None:

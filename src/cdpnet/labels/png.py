@@ -34,9 +34,10 @@ PALETTE = (
 def read_mask(source: MaskSource, size: tuple[int, int] | None = None, name: str = "") -> Tensor:
     """A mask as (H, W) uint8: 0 background, 1 foreground, 255 ignore.
 
-    Palette masks: index 0 is background, 255 ignore, any other foreground. Grey masks with values 0, 1 and 255 only, a
-    1 among them, are read the same way; other grey and colour masks are foreground from 128 on. An RGBA mask whose
-    alpha varies is read by its alpha. Arrays and tensors: bool, or values 0, 1, 255; without a 1, 255 is foreground.
+    Palette masks: index 0 is background, 255 ignore, any other foreground; in black and white alone they are read by
+    colour. Grey masks with values 0, 1 and 255 only, a 1 among them, are read as indices too; other grey masks, and
+    colour masks by their brightest channel, are foreground from 128 on. An RGBA mask whose alpha varies is read by its
+    alpha. Arrays and tensors: bool, or as grey masks.
 
     size: (H, W) of the picture. DataError for another size, and for a mask that is empty or covers everything.
     """
@@ -51,7 +52,7 @@ def read_mask(source: MaskSource, size: tuple[int, int] | None = None, name: str
         )
     counted = values != IGNORE_INDEX
     if not (values == 1).any():
-        raise DataError(f"{name} is empty: no pixel is marked; paint the object white (255) or with index 1.")
+        raise DataError(f"{name} is empty: no pixel is 1, or 128 and more; paint the object white (255) on black.")
     if (values[counted] == 1).all():
         raise DataError(f"{name} covers the whole picture; leave some background unmarked (0) to compare with.")
     return torch.from_numpy(values)
@@ -67,6 +68,10 @@ def _values(source: MaskSource) -> NDArray[np.uint8]:
         return np.array(image, dtype=np.uint8)
     if image.mode == "P":
         index = np.array(image)
+        colours = np.array(image.convert("RGB"))
+        if np.isin(colours, (0, 255)).all() and (colours == colours[..., :1]).all():
+            white: NDArray[np.bool_] = colours[..., 0] == 255
+            return white.astype(np.uint8)
         return np.where((index == 0) | (index == IGNORE_INDEX), index, 1).astype(np.uint8)
     if image.mode in ("RGBA", "LA"):
         alpha = np.array(image.getchannel("A"))
@@ -75,7 +80,9 @@ def _values(source: MaskSource) -> NDArray[np.uint8]:
     if image.mode.startswith("I"):  # 16 or 32 bits
         deep = np.array(image)
         return _from_grey(deep if deep.max() <= 255 else deep / 257)
-    return _from_grey(np.array(image.convert("L")))
+    if image.mode == "L":
+        return _from_grey(np.array(image))
+    return _from_grey(np.array(image.convert("RGB")).max(axis=2))
 
 
 def _from_grey(values: np.ndarray) -> NDArray[np.uint8]:

@@ -31,7 +31,9 @@ def load_network(model: str, method_name: str = "", sources: WeightSources | Non
     since the parts of `cdpn` start random. ConfigError and WeightsError as `build_network`.
     """
     sources = sources or WeightSources()
-    if Path(model).is_dir():
+    if model not in PAIRS and Path(model).is_dir():
+        if sources != WeightSources():
+            raise ConfigError(f"The folder {model} holds its weights itself; leave the options for weights out.")
         if method_name:
             raise ConfigError(f"The folder {model} says itself which method it holds; leave --method out.")
         return _from_folder(Path(model))

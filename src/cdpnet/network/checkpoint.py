@@ -9,8 +9,9 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdpnet.config import NetworkConfig, from_dict, to_dict
@@ -36,18 +37,22 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint; each file appears whole or not at all, and an older one stays until then."""
-        stored = _stored(self)
-        config = self.config
+        embedded = _is_over_embedded(self)
+        stored = _trained(self) if embedded else {key: value.contiguous() for key, value in self.state_dict().items()}
         about = {
             "cdpnet": metadata.version("cdpnet"),
-            "network": to_dict(config),
-            "embedded": _fingerprint() if config.encoder.name == "tiny" else None,
+            "network": to_dict(self.config),
+            "embedded": _fingerprint() if embedded else None,
             "record": getattr(self, "record", {}),
         }
         with atomic(folder / MODEL_FILE) as path:
-            save_file(stored, path)
+            path.write_bytes(save(stored))
         with atomic(folder / CONFIG_FILE) as path:
             path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
+        """As `save`, with a model card; ``push_to_hub=True`` and ``repo_id`` upload the folder to the model hub."""
+        super().save_pretrained(save_directory, **options)
 
     def _save_pretrained(self, save_directory: Path) -> None:
         self.save(save_directory)
@@ -57,7 +62,13 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         """Load a checkpoint folder, or a repository of the model hub. WeightsError where it cannot be used."""
         if Path(pretrained_model_name_or_path).is_dir():
             return cls._from_pretrained(model_id=str(pretrained_model_name_or_path))
-        network: Self = super().from_pretrained(pretrained_model_name_or_path, **options)
+        try:
+            network: Self = super().from_pretrained(pretrained_model_name_or_path, **options)
+        except (ValueError, OSError) as error:  # the hub's own errors are of these two kinds
+            raise WeightsError(
+                f"{pretrained_model_name_or_path} is neither a checkpoint folder nor a repository of the model hub "
+                f"that can be reached ({str(error).strip().splitlines()[0][:100]})."
+            ) from None
         return network
 
     @classmethod
@@ -66,8 +77,8 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         config_path, model_path = _locate(model_id, options)
         about = _read_config(config_path)
         config = from_dict(about["network"])
-        embedded = config.encoder.name == "tiny"
-        if embedded and about.get("embedded") != _fingerprint():
+        embedded = about.get("embedded")
+        if embedded and embedded != _fingerprint():
             raise WeightsError(
                 f"The checkpoint {model_id} was trained over another version of the embedded encoder "
                 f"(cdpnet {about.get('cdpnet')}); train it again, or install that version."
@@ -76,21 +87,34 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         network = cls(config, build_encoders(config.encoder, sources, reads_names=config.reads_names))
         state = read_state(model_path)
         if embedded:  # strict about what a checkpoint stores; the rest is the package's
-            stored = _stored(network)
-            state = {**{k: v for k, v in network.state_dict().items() if k not in stored}, **state}
+            trained = _trained(network)
+            state = {**{k: v for k, v in network.state_dict().items() if k not in trained}, **state}
         load_into(network, state, str(model_id))
         network.record = about.get("record", {})
         network.eval()
         return network
 
 
-def _stored(network: nn.Module) -> dict[str, Tensor]:
-    """The tensors that belong into the network's checkpoint."""
-    state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    if network.config.encoder.name != "tiny":  # type: ignore[union-attr]
-        return state
-    trained = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    return {key: value for key, value in state.items() if key in trained}
+def _trained(network: nn.Module) -> dict[str, Tensor]:
+    """The tensors that training may change."""
+    return {name: p.detach().contiguous() for name, p in network.named_parameters() if p.requires_grad}
+
+
+def _is_over_embedded(network: CheckpointMixin) -> bool:
+    """Whether the frozen weights are those that the package ships."""
+    config = network.config
+    if config.encoder.name != "tiny" or config.encoder.text_tower:
+        return False
+    encoders = build_encoders(config.encoder, WeightSources(), reads_names=config.reads_names)
+    trained = _trained(network)
+    return all(
+        torch.equal(value.cpu(), shipped)
+        for part, encoder in zip(("image", "text"), encoders, strict=True)
+        if encoder is not None
+        for key, shipped in encoder.state_dict().items()
+        if (name := f"{part}.{key}") not in trained
+        for value in [network.state_dict()[name]]
+    )
 
 
 def _locate(model_id: str, options: dict[str, Any]) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from cdpnet.config import MatchingConfig
 from cdpnet.episode import Matches, Prototypes
@@ -51,10 +52,18 @@ def adaptive_background(features: Tensor, background: Tensor, scale: float) -> T
     parts = []
     for start in range(0, n, chunk):
         queries = unit[:, :, start : start + chunk]
-        weights = torch.exp(scale * (unit.transpose(1, 2) @ queries))  # (B, N keys, chunk)
-        total = values @ weights
-        parts.append(total[:, :-1] / total[:, -1:])
+        if torch.is_grad_enabled() and chunk < n:  # nor may the graph keep N x N: the weights are computed again
+            parts.append(checkpoint(_attend, queries, unit, values, scale, use_reentrant=False))
+        else:
+            parts.append(_attend(queries, unit, values, scale))
     return torch.cat(parts, dim=2).reshape(features.shape)
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
+    """Queries (B, C, n) over keys (B, C, N) and values (B, C + 1, N), the last channel the mask -> (B, C, n)."""
+    weights = torch.exp(scale * (keys.transpose(1, 2) @ queries))
+    total = values @ weights
+    return total[:, :-1] / total[:, -1:]
 
 
 def adaptive_match(
