@@ -33,7 +33,7 @@ def small_encoder(channels: int = 16, stride: int = 4) -> StagedEncoder:
         nn.Sequential(nn.Conv2d(3, 12, 3, stride=stride, padding=1), nn.ReLU()),
         nn.Conv2d(12, channels, 3, padding=1),
     ]
-    return StagedEncoder(stages, frozen=1, channels=channels, stride=stride, mean=(0.5,) * 3, std=(0.25,) * 3)
+    return StagedEncoder(stages, trained=(1,), channels=channels, stride=stride, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def small_network(name: str = "cdpn", config: NetworkConfig | None = None, seed: int = 0) -> PrototypeNetwork:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +104,7 @@ def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
     with pytest.raises(DataError, match="too little background"):
         tiny.learn("x", picture, 1 - mask)
     line = np.zeros((128, 128), dtype=np.uint8)
-    line[62] = 1  # between two rows of the feature grid
+    line[63] = 1  # between two rows of the feature grid
     with pytest.raises(DataError, match="too small or too thin"):
         tiny.learn("x", picture[:128, :128], line)
     with pytest.raises(DataError, match="a mask has the size of its picture"):
@@ -112,3 +114,10 @@ def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
 def test_resized_keeps_small_pictures_and_proportions() -> None:
     assert resized(read_picture(np.zeros((50, 100, 3), dtype=np.uint8)), 200).shape == (3, 50, 100)
     assert resized(read_picture(np.zeros((300, 900, 3), dtype=np.uint8)), 300).shape == (3, 100, 300)
+
+
+def test_the_example_script_runs(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "examples" / "segment_icons.py"
+    shown = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"mask.png", "overlay.png"}

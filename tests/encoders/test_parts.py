@@ -24,6 +24,7 @@ from cdpnet.encoders.tiny import (
     encode_texts,
     pooled_values,
     trunk,
+    value_convolution,
 )
 from cdpnet.encoders.weights import from_hub, load_into, read_state
 from cdpnet.errors import WeightsError
@@ -56,7 +57,9 @@ def test_pooled_and_dense_values_equal_open_clips_attention_pool() -> None:
     torch.testing.assert_close(pooled_values(visual.attnpool, x), visual.attnpool(x), atol=1e-5, rtol=1e-4)
     pool = visual.attnpool
     one = pool.c_proj(pool.v_proj(x[1, :, 2, 5]))
-    torch.testing.assert_close(dense_values(pool.v_proj, pool.c_proj, x)[1, :, 2, 5], one, atol=1e-5, rtol=1e-4)
+    dense = dense_values(pool.v_proj, pool.c_proj, x)
+    torch.testing.assert_close(dense[1, :, 2, 5], one, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(value_convolution(pool)(x), dense, atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()

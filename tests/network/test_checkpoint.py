@@ -46,6 +46,18 @@ def test_saved_networks_come_back(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("model/.*"))
 
 
+@torch.no_grad()
+def test_half_precision_halves_the_file_and_hardly_moves_the_answer(tmp_path: Path) -> None:
+    network, batch = changed_tiny(), random_batch(1, 1)
+    network.save(tmp_path / "whole")
+    network.save(tmp_path / "half", half=True)
+    sizes = [(tmp_path / name / MODEL_FILE).stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.55 * sizes[0]
+    back = PrototypeNetwork.from_pretrained(str(tmp_path / "half"))
+    assert {p.dtype for p in back.parameters()} == {torch.float32}
+    torch.testing.assert_close(back(batch).logits, network(batch).logits, atol=0.05, rtol=0)
+
+
 def test_over_the_embedded_encoder_only_what_training_changes_is_stored(tmp_path: Path) -> None:
     network = changed_tiny()
     network.save(tmp_path)

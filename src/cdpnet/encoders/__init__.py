@@ -147,13 +147,12 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
     )
     if kind == "tiny":
         dilate(visual, _TINY_STRIDE)
-        head = nn.Sequential(visual.layer4, tiny.DenseValues(visual.attnpool))
-        stages = [stem, visual.layer1, visual.layer2, visual.layer3, head]
-        # Stem and stage 1 as in the paper; the last stage and the text space stay as contrastive training left them.
+        values = tiny.value_convolution(visual.attnpool)
+        stages = [stem, visual.layer1, visual.layer2, visual.layer3, visual.layer4, values]
+        # Trained are stages 2 and 3 as in the paper, and the way into the text space.
         return StagedEncoder(
             stages,
-            frozen=2,
-            frozen_end=1,
+            trained=(2, 3, 5),
             channels=visual.output_dim,
             stride=_TINY_STRIDE,
             mean=tiny.MEAN,
@@ -163,7 +162,9 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
     visual.layer3[-1].act3 = nn.Identity()  # the cosine match needs signed features
     stages = [stem, visual.layer1, visual.layer2, visual.layer3]
     channels = visual.layer3[-1].conv3.out_channels
-    return StagedEncoder(stages, frozen=2, channels=channels, stride=_TRAINED_STRIDE, mean=CLIP_MEAN, std=CLIP_STD)
+    return StagedEncoder(
+        stages, trained=(2, 3), channels=channels, stride=_TRAINED_STRIDE, mean=CLIP_MEAN, std=CLIP_STD
+    )
 
 
 def _residual(name: str, source: str) -> StagedEncoder:
@@ -179,7 +180,7 @@ def _residual(name: str, source: str) -> StagedEncoder:
     stages = [stem, model.layer1, model.layer2, model.layer3]
     mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
     channels = model.layer3[-1].conv3.out_channels
-    return StagedEncoder(stages, frozen=2, channels=channels, stride=_TRAINED_STRIDE, mean=mean, std=std)
+    return StagedEncoder(stages, trained=(2, 3), channels=channels, stride=_TRAINED_STRIDE, mean=mean, std=std)
 
 
 def _timm(name: str, source: str) -> TimmEncoder:

@@ -47,14 +47,13 @@ class ImageEncoder(nn.Module):
 
 
 class StagedEncoder(ImageEncoder):
-    """A network of stages in a row; the first ``frozen`` of them are not trained, nor the last ``frozen_end``."""
+    """A network of stages in a row, some of which are ``trained``, by their numbers."""
 
     def __init__(
         self,
         stages: Sequence[nn.Module],
         *,
-        frozen: int,
-        frozen_end: int = 0,
+        trained: Sequence[int],
         channels: int,
         stride: int,
         mean: Sequence[float],
@@ -62,20 +61,20 @@ class StagedEncoder(ImageEncoder):
     ) -> None:
         super().__init__(channels=channels, stride=stride, mean=mean, std=std)
         self.stages = nn.ModuleList(stages)
-        self.frozen = frozen
+        self.first_trained = min(trained)
         for i, stage in enumerate(self.stages):
-            stage.requires_grad_(frozen <= i < len(stages) - frozen_end)
+            stage.requires_grad_(i in trained)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):  # frozen affine parameters (SSP)
                 module.requires_grad_(False)
         self.eval()
 
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) -> (B, C, h, w); the frozen stages keep no graph."""
+        """Normalised pictures (B, 3, H, W) -> (B, C, h, w); the stages below the trained ones keep no graph."""
         with torch.no_grad():
-            for stage in self.stages[: self.frozen]:
+            for stage in self.stages[: self.first_trained]:
                 images = stage(images)
-        for stage in self.stages[self.frozen :]:
+        for stage in self.stages[self.first_trained :]:
             images = stage(images)
         return images
 

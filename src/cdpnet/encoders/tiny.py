@@ -76,16 +76,14 @@ def dense_values(values: nn.Linear, project: nn.Linear, x: Tensor) -> Tensor:
     return F.conv2d(x, weight[:, :, None, None], bias)
 
 
-class DenseValues(nn.Module):
-    """`dense_values` as the last stage of an image encoder."""
-
-    def __init__(self, pool: AttentionPool2d) -> None:
-        super().__init__()
-        self.values, self.project = pool.v_proj, pool.c_proj
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, D, h, w)."""
-        return dense_values(self.values, self.project, x)
+@torch.no_grad()
+def value_convolution(pool: AttentionPool2d) -> nn.Conv2d:
+    """`dense_values` as one 1x1 convolution, the last stage of an image encoder."""
+    out, channels = pool.c_proj.out_features, pool.v_proj.in_features
+    convolution = nn.Conv2d(channels, out, kernel_size=1)
+    convolution.weight.copy_((pool.c_proj.weight @ pool.v_proj.weight)[:, :, None, None])
+    convolution.bias.copy_(pool.c_proj.weight @ pool.v_proj.bias + pool.c_proj.bias)  # type: ignore[union-attr]
+    return convolution
 
 
 def pooled_values(pool: AttentionPool2d, x: Tensor) -> Tensor:

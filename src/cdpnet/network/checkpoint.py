@@ -35,10 +35,16 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
     record: dict[str, Any]
     """What to remember beside the configuration: data, fold, budget, how the checkpoint was selected."""
 
-    def save(self, folder: Path) -> None:
-        """Write the checkpoint; each file appears whole or not at all, and an older one stays until then."""
+    def save(self, folder: str | Path, *, half: bool = False) -> None:
+        """Write the checkpoint; each file appears whole or not at all, and an older one stays until then.
+
+        half: store in half precision, for sharing; networks are always loaded in single precision.
+        """
+        folder = Path(folder)
         embedded = _is_over_embedded(self)
         stored = _trained(self) if embedded else {key: value.contiguous() for key, value in self.state_dict().items()}
+        if half:
+            stored = {key: value.half() if value.is_floating_point() else value for key, value in stored.items()}
         about = {
             "cdpnet": metadata.version("cdpnet"),
             "network": to_dict(self.config),
