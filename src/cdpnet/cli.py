@@ -107,12 +107,13 @@ def _demo(arguments: list[str]) -> None:
         rows, picture = demonstrate(
             _folder(chosen.out), chosen.episodes, lambda name, n: progress.advance(tasks[name], n)
         )
-    table = Table(title=f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
+    table = Table()
     for heading in ("method", "mIoU", "FB-IoU"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for row in rows:
         table.add_row(row.method, f"{row.miou:.1f}", f"{row.fb_iou:.1f}")
     console = Console()
+    _say(console, f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
     console.print(table)
     _say(console, f"The picture is {picture}")
 

@@ -21,7 +21,8 @@ from cdpnet.report import as_labels, grid, to_image
 
 FOLD, SHOTS, SEED = 0, 1, 0  # the fold whose base classes trained the shipped heads
 PICTURE = "demo.png"
-_ROWS = 6
+_SHOWN_OF = 48  # episodes, of which one stands for each of
+_PERCENTILES = (5, 20, 35, 50, 65, 80)  # of cdpn's IoU, so that the picture is neither the best nor the worst of it
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,18 @@ def demonstrate(out: Path, episodes: int, progress: Callable[[str, int], None]) 
 
 @torch.inference_mode()
 def _drawn(source: IconEpisodes, networks: dict[str, PrototypeNetwork]) -> Image.Image:
-    """The first episodes of different classes: support, query, truth, and every method's answer."""
-    drawn = source.draw(torch.arange(4 * _ROWS))
-    ids = drawn.class_ids.tolist()
-    chosen = [i for i, class_id in enumerate(ids) if class_id not in ids[:i]][:_ROWS]
+    """Support, query, truth and every method's answer, for episodes from the best to the worst of `cdpn`'s."""
+    drawn = source.draw(torch.arange(_SHOWN_OF))
     answers = {name: network(drawn.batch).masks for name, network in networks.items()}
+    intersection, union = counts(answers["cdpn"], drawn.query_masks)
+    iou = 100 * intersection[:, 1] / union[:, 1]
+    order = iou.argsort(descending=True).tolist()
     rows = []
-    for i in chosen:
+    for better in _PERCENTILES:
+        i = order[round(len(order) * better / 100)]
         support, query = drawn.batch.support_images[i, 0], drawn.batch.query_images[i]
+        masks = (drawn.query_masks[i], *(answer[i] for answer in answers.values()))
         pictures = [overlay(support, as_labels(drawn.batch.support_masks[i, 0])), to_image(query)]
-        pictures += [
-            overlay(query, as_labels(mask)) for mask in (drawn.query_masks[i], *(a[i] for a in answers.values()))
-        ]
-        inter, union = counts(answers["cdpn"][i : i + 1], drawn.query_masks[i : i + 1])
-        rows.append((f"{drawn.batch.class_names[i]}\ncdpn IoU {100 * inter[0, 1] / union[0, 1]:.0f}", pictures))
+        pictures += [overlay(query, as_labels(mask)) for mask in masks]
+        rows.append((f"{drawn.batch.class_names[i]}\n{better} % do better, IoU {iou[i]:.0f}", pictures))
     return grid(rows, ["support", "query", "truth", *networks])

@@ -20,7 +20,7 @@ def to_image(picture: Tensor) -> Image.Image:
 
 def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], headings: Sequence[str], cell: int = 160) -> Image.Image:
     """Rows of pictures with a caption each under common headings; every picture is fitted into a square of ``cell``."""
-    gap, left, top = 10, 150, 44
+    gap, left, top = 10, 190, 44
     canvas = Image.new("RGB", (left + len(headings) * (cell + gap) + gap, top + len(rows) * (cell + gap) + gap), _PAPER)
     draw = ImageDraw.Draw(canvas)
     large, small = ImageFont.load_default(17), ImageFont.load_default(14)
