@@ -108,6 +108,8 @@ def _clip(name: str, source: str, option: str) -> Any:
         model = tiny.build_tiny()
         load_into(model, shipped(tiny.WEIGHTS_FILE), "The embedded encoder")
         return model
+    if name != tiny.MODEL_NAME and open_clip.get_model_config(name) is None:
+        raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models().")
     published = open_clip.get_pretrained_cfg(name, "openai")
     if source == HUB:  # looked for before anything is built, so that a missing file is said at once
         if not published:
@@ -123,11 +125,8 @@ def _clip(name: str, source: str, option: str) -> Any:
 def _clip_architecture(name: str, *, quick_gelu: bool) -> Any:
     if name == tiny.MODEL_NAME:
         return tiny.build_tiny()
-    config = open_clip.get_model_config(name)
-    if config is None:
-        raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models().")
     try:
-        return open_clip.CLIP(**config, **({"quick_gelu": True} if quick_gelu else {}))
+        return open_clip.CLIP(**open_clip.get_model_config(name), **({"quick_gelu": True} if quick_gelu else {}))
     except TypeError:
         raise ConfigError(f"open_clip's {name} is not of CLIP's plain kind; RN50-quickgelu is, for one.") from None
 
