@@ -92,7 +92,7 @@ def _segment(arguments: list[str]) -> None:
 def _demo(arguments: list[str]) -> None:
     parser = _parser("demo", "Show the embedded models on classes that they never saw with a mask.")
     parser.add_argument("--out", required=True, help="folder for the picture")
-    parser.add_argument("--episodes", type=int, default=200, help="episodes to score each method on")
+    parser.add_argument("--episodes", type=int, default=120, help="episodes to score each method on")
     chosen = parser.parse_args(arguments)
     _at_least_one("--episodes", chosen.episodes)
 
