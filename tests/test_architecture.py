@@ -15,7 +15,7 @@ WINGS = (  # from the top of the house to the ground; a wing may import itself a
     ("network", ("network",)),
     ("encoders", ("encoders",)),
     ("data", ("data",)),
-    ("ground", ("episode", "config", "metrics", "pictures", "files", "errors", "weights")),
+    ("ground", ("episode", "config", "metrics", "pictures", "files", "hub", "errors", "weights")),
 )
 LEVEL = {room: level for level, (_, rooms) in enumerate(WINGS) for room in rooms}
 

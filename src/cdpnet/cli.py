@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.errors import CdpnetError, DataError
+from cdpnet.hub import at_hand
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -70,6 +71,7 @@ def _segment(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     supports = [_split(pair) for pair in chosen.support]
     out = Path(chosen.out)
+    at_hand(chosen.model, chosen.image_weights)
 
     from cdpnet.bulk import Output, plan_outputs, segment_pictures
     from cdpnet.network import load_network
@@ -169,6 +171,7 @@ def _evaluate(arguments: list[str]) -> None:
     from cdpnet.network import load_network
 
     _at_least_one("--episodes", chosen.episodes)
+    at_hand(chosen.model, chosen.image_weights)
     network = load_network(chosen.model, chosen.method, _sources(chosen)).to(_device())
     episodes = IconEpisodes(chosen.fold, chosen.shots, "test", chosen.seed)
     with _progress() as progress:

@@ -26,8 +26,9 @@ from cdpnet.encoders.tiny import (
     trunk,
     value_convolution,
 )
-from cdpnet.encoders.weights import from_hub, load_into, read_state
+from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import WeightsError
+from cdpnet.hub import IMAGE_FILES, from_hub
 from tests.helpers import small_encoder
 
 
@@ -218,3 +219,17 @@ def test_no_network_and_no_file_is_one_sentence(monkeypatch: pytest.MonkeyPatch,
     sentence = str(caught.value)
     for part in ("owner/model/model.safetensors", "--image-weights FILE", "network", "encoder tiny"):
         assert part in sentence
+
+
+@pytest.mark.parametrize("name", IMAGE_FILES)
+def test_the_files_asked_for_early_are_those_that_are_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def noted(repo: str, filename: str, option: str) -> Path:
+        asked.append((repo, filename))
+        raise WeightsError(option)
+
+    monkeypatch.setattr("cdpnet.encoders.from_hub", noted)
+    with pytest.raises(WeightsError, match="--image-weights"):
+        build_encoders(EncoderConfig(name), WeightSources(), reads_names=False)
+    assert asked == [IMAGE_FILES[name]]

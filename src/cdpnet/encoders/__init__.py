@@ -25,8 +25,9 @@ from cdpnet.encoders.image import (
 )
 from cdpnet.encoders.prompts import templates
 from cdpnet.encoders.text import TextEncoder
-from cdpnet.encoders.weights import HUB, RANDOM, from_hub, load_into, read_state
+from cdpnet.encoders.weights import HUB, RANDOM, load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
+from cdpnet.hub import from_hub
 
 _TRAINED_STRIDE = 8  # output stride of the residual encoders (SSP)
 _TINY_STRIDE = 4  # our choice: pictures of 128 px have thin objects
