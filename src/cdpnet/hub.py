@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 from cdpnet.errors import WeightsError
 
 _PROBE_SECONDS = 1.5
-_CLIP_FILE, _TIMM_FILE = "open_clip_model.safetensors", "model.safetensors"
+CLIP_FILE, TIMM_FILE = "open_clip_model.safetensors", "model.safetensors"
 
 IMAGE_FILES = {
-    "resnet50": ("timm/resnet50.tv_in1k", _TIMM_FILE),
-    "resnet101": ("timm/resnet101.tv_in1k", _TIMM_FILE),
-    "clip-rn50": ("timm/resnet50_clip.openai", _CLIP_FILE),
-    "clip-rn101": ("timm/resnet101_clip.openai", _CLIP_FILE),
-    "clip-vit-b16": ("timm/vit_base_patch16_clip_224.openai", _CLIP_FILE),
-    "clip-vit-l14": ("timm/vit_large_patch14_clip_224.openai", _CLIP_FILE),
-    "dinov2-b14": ("timm/vit_base_patch14_dinov2.lvd142m", _TIMM_FILE),
+    "resnet50": ("timm/resnet50.tv_in1k", TIMM_FILE),
+    "resnet101": ("timm/resnet101.tv_in1k", TIMM_FILE),
+    "clip-rn50": ("timm/resnet50_clip.openai", CLIP_FILE),
+    "clip-rn101": ("timm/resnet101_clip.openai", CLIP_FILE),
+    "clip-vit-b16": ("timm/vit_base_patch16_clip_224.openai", CLIP_FILE),
+    "clip-vit-l14": ("timm/vit_large_patch14_clip_224.openai", CLIP_FILE),
+    "dinov2-b14": ("timm/vit_base_patch14_dinov2.lvd142m", TIMM_FILE),
 }
 """The image weights of the named pairs, as their libraries name them (a test compares)."""
 

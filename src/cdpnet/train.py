@@ -20,6 +20,7 @@ from cdpnet.errors import ConfigError
 from cdpnet.evaluate import evaluate
 from cdpnet.files import atomic
 from cdpnet.network import PrototypeNetwork
+from cdpnet.network.checkpoint import trained_tensors
 from cdpnet.network.loss import multi_prototype_loss
 
 _NAME_STREAM = 21
@@ -162,7 +163,7 @@ class _Run:
             self.network.record = {**about, "iteration": iteration, "checkpoint_selection": "base classes"}
             self.network.save(self.out)
         state = {
-            "network": {k: p for k, p in self.network.named_parameters() if p.requires_grad},
+            "network": trained_tensors(self.network),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "settings": self.settings,

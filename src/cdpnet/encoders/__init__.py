@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -27,7 +28,7 @@ from cdpnet.encoders.prompts import templates
 from cdpnet.encoders.text import TextEncoder
 from cdpnet.encoders.weights import HUB, RANDOM, load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.hub import from_hub
+from cdpnet.hub import CLIP_FILE, TIMM_FILE, from_hub
 
 _TRAINED_STRIDE = 8  # output stride of the residual encoders (SSP)
 _TINY_STRIDE = 4  # our choice: pictures of 128 px have thin objects
@@ -115,7 +116,7 @@ def _clip(name: str, source: str, option: str) -> Any:
     if source == HUB:  # looked for before anything is built, so that a missing file is said at once
         if not published:
             raise WeightsError(f"No published weights are known for the CLIP model {name}; pass a file with {option}.")
-        path = from_hub(published["hf_hub"].rstrip("/"), "open_clip_model.safetensors", option)
+        path = from_hub(published["hf_hub"].rstrip("/"), CLIP_FILE, option)
     model = _clip_architecture(name, quick_gelu=source == HUB and bool(published.get("quick_gelu")))
     if source != RANDOM:
         path = path if source == HUB else Path(source)
@@ -159,12 +160,15 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
             std=tiny.STD,
         )
     dilate(visual, _TRAINED_STRIDE)
-    visual.layer3[-1].act3 = nn.Identity()  # the cosine match needs signed features
-    stages = [stem, visual.layer1, visual.layer2, visual.layer3]
-    channels = visual.layer3[-1].conv3.out_channels
-    return StagedEncoder(
-        stages, trained=(2, 3), channels=channels, stride=_TRAINED_STRIDE, mean=CLIP_MEAN, std=CLIP_STD
-    )
+    return _up_to_stage_3(stem, visual, CLIP_MEAN, CLIP_STD)
+
+
+def _up_to_stage_3(stem: nn.Module, model: Any, mean: Sequence[float], std: Sequence[float]) -> StagedEncoder:
+    """The paper's image encoder from a residual network whose stages are layer1, layer2, ..."""
+    model.layer3[-1].act3 = nn.Identity()  # the cosine match needs signed features
+    stages = [stem, model.layer1, model.layer2, model.layer3]
+    channels = model.layer3[-1].conv3.out_channels
+    return StagedEncoder(stages, trained=(2, 3), channels=channels, stride=_TRAINED_STRIDE, mean=mean, std=std)
 
 
 def _residual(name: str, source: str) -> StagedEncoder:
@@ -175,12 +179,8 @@ def _residual(name: str, source: str) -> StagedEncoder:
         # Stage 4 and the classifier are not used, so a file may lack them or hold others.
         unused = {key: value for key, value in model.state_dict().items() if key.startswith(_UNUSED)}
         load_into(model, {**read_state(path), **unused}, str(path), ignore=_UNUSED)
-    model.layer3[-1].act3 = nn.Identity()  # the cosine match needs signed features
     stem = nn.Sequential(model.conv1, model.bn1, model.act1, model.maxpool)
-    stages = [stem, model.layer1, model.layer2, model.layer3]
-    mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
-    channels = model.layer3[-1].conv3.out_channels
-    return StagedEncoder(stages, trained=(2, 3), channels=channels, stride=_TRAINED_STRIDE, mean=mean, std=std)
+    return _up_to_stage_3(stem, model, model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
 
 
 def _timm(name: str, source: str) -> TimmEncoder:
@@ -230,7 +230,7 @@ def _timm_path(name: str, source: str) -> Path | None:
     published = timm.get_pretrained_cfg(name)
     if published is None or not published.hf_hub_id:
         raise WeightsError(f"No published weights are known for timm's {name}; pass a file with --image-weights.")
-    return from_hub(published.hf_hub_id, "model.safetensors", "--image-weights")
+    return from_hub(published.hf_hub_id, TIMM_FILE, "--image-weights")
 
 
 def _text(pair: Pair, clip: Any) -> TextEncoder:

@@ -71,18 +71,21 @@ def dense_values(values: nn.Linear, project: nn.Linear, x: Tensor) -> Tensor:
     The result lives in the text space (as in MaskCLIP). The value and output projections of the pool are two linear
     maps in a row, so they are multiplied once.
     """
-    weight = project.weight @ values.weight
-    bias = project.weight @ values.bias + project.bias
-    return F.conv2d(x, weight[:, :, None, None], bias)
+    return F.conv2d(x, *_value_kernel(values, project))
+
+
+def _value_kernel(values: nn.Linear, project: nn.Linear) -> tuple[Tensor, Tensor]:
+    """The two projections as the weight (D, C, 1, 1) and bias (D,) of one convolution."""
+    weight = (project.weight @ values.weight)[:, :, None, None]
+    return weight, project.weight @ values.bias + project.bias
 
 
 @torch.no_grad()
 def value_convolution(pool: AttentionPool2d) -> nn.Conv2d:
     """`dense_values` as one 1x1 convolution, the last stage of an image encoder."""
-    out, channels = pool.c_proj.out_features, pool.v_proj.in_features
-    convolution = nn.Conv2d(channels, out, kernel_size=1)
-    convolution.weight.copy_((pool.c_proj.weight @ pool.v_proj.weight)[:, :, None, None])
-    convolution.bias.copy_(pool.c_proj.weight @ pool.v_proj.bias + pool.c_proj.bias)  # type: ignore[union-attr]
+    convolution = nn.Conv2d(pool.v_proj.in_features, pool.c_proj.out_features, kernel_size=1)
+    weight, bias = _value_kernel(pool.v_proj, pool.c_proj)
+    convolution.load_state_dict({"weight": weight, "bias": bias})
     return convolution
 
 

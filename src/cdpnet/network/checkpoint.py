@@ -42,7 +42,9 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         """
         folder = Path(folder)
         embedded = _is_over_embedded(self)
-        stored = _trained(self) if embedded else {key: value.contiguous() for key, value in self.state_dict().items()}
+        stored = (
+            trained_tensors(self) if embedded else {key: value.contiguous() for key, value in self.state_dict().items()}
+        )
         if half:
             stored = {key: value.half() if value.is_floating_point() else value for key, value in stored.items()}
         about = {
@@ -93,7 +95,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         network = cls(config, build_encoders(config.encoder, sources, reads_names=config.reads_names))
         state = read_state(model_path)
         if embedded:  # strict about what a checkpoint stores; the rest is the package's
-            trained = _trained(network)
+            trained = trained_tensors(network)
             state = {**{k: v for k, v in network.state_dict().items() if k not in trained}, **state}
         load_into(network, state, str(model_id))
         network.record = about.get("record", {})
@@ -101,7 +103,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         return network
 
 
-def _trained(network: nn.Module) -> dict[str, Tensor]:
+def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
     """The tensors that training may change."""
     return {name: p.detach().contiguous() for name, p in network.named_parameters() if p.requires_grad}
 
@@ -112,15 +114,14 @@ def _is_over_embedded(network: CheckpointMixin) -> bool:
     if config.encoder.name != "tiny" or config.encoder.text_tower:
         return False
     encoders = build_encoders(config.encoder, WeightSources(), reads_names=config.reads_names)
-    trained = _trained(network)
-    return all(
-        torch.equal(value.cpu(), shipped)
-        for part, encoder in zip(("image", "text"), encoders, strict=True)
+    shipped = {
+        f"{part}.{key}": value
+        for part, encoder in (("image", encoders.image), ("text", encoders.text))
         if encoder is not None
-        for key, shipped in encoder.state_dict().items()
-        if (name := f"{part}.{key}") not in trained
-        for value in [network.state_dict()[name]]
-    )
+        for key, value in encoder.state_dict().items()
+    }
+    state, trained = network.state_dict(), trained_tensors(network)
+    return all(torch.equal(state[name].cpu(), value) for name, value in shipped.items() if name not in trained)
 
 
 def _locate(model_id: str, options: dict[str, Any]) -> tuple[Path, Path]:
