@@ -9,13 +9,16 @@ import cdpnet
 
 ROOT = Path(cdpnet.__file__).parent
 WINGS = (  # from the top of the house to the ground; a wing may import itself and those below it
-    ("face", ("cli", "demo", "report")),
-    ("work", ("train", "pretrain", "evaluate", "bulk", "segmenter")),
+    ("face", ("__main__", "cli", "demo", "gallery", "plots", "report")),
+    ("work", ("ablate", "train", "training_run", "results", "pretrain", "evaluate", "bulk", "segmenter")),
     ("labels", ("labels",)),
     ("network", ("network",)),
     ("encoders", ("encoders",)),
     ("data", ("data",)),
-    ("ground", ("episode", "config", "metrics", "pictures", "files", "hub", "errors", "weights")),
+    (
+        "ground",
+        ("episode", "config", "metrics", "pictures", "files", "hub", "provenance", "distributed", "errors", "weights"),
+    ),
 )
 LEVEL = {room: level for level, (_, rooms) in enumerate(WINGS) for room in rooms}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_and_version() -> None:
     shown = run("--help")
     assert shown.returncode == 0
-    for command in ("segment", "demo", "train", "evaluate", "pretrain"):
+    for command in ("segment", "demo", "train", "evaluate", "ablate", "pretrain"):
         assert command in shown.stdout
         detailed = run(command, "--help")
         assert detailed.returncode == 0
@@ -224,4 +225,63 @@ def test_demo_prints_its_table_and_names_its_picture(tmp_path: Path) -> None:
         refused = run(*command, "--out", tmp_path / "file")
         assert refused.returncode == 2, refused.stderr
         assert "cannot be a folder" in refused.stderr
-    assert run("evaluate", "--episodes", 0).returncode == 2
+
+
+def test_evaluate_writes_what_it_prints(tmp_path: Path) -> None:
+    shown = run(
+        "evaluate", "--data", "icons", "--fold", 1, "--shots", 2, "--episodes", 8, "--seeds", 0, 1, "--names", "none",
+        "--method", "ssp", "--workers", 1, "--json", tmp_path / "out.json", "--page", tmp_path / "page.html",
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert f"{result['miou']:.1f} ± {result['miou_std']:.1f}" in shown.stdout
+    assert result["list_sha256"][0][:12] in shown.stdout
+    assert result["checkpoint_selection"] == "base classes"
+    assert (result["fold"], result["shots"], result["episodes"], result["seeds"]) == (1, 2, 8, [0, 1])
+    assert (tmp_path / "page.html").read_text().count("<figure>") >= 8
+    for wrong, said in (
+        (("--episodes", 0), "at least 1"),
+        (("--data", "imagenet"), "no data set 'imagenet'"),
+        (("--fold", 7), "no fold 7"),
+        (("--names", "latin"), "latin"),
+    ):
+        refused = run("evaluate", *wrong)
+        assert refused.returncode == 2, refused.stderr
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_train_stops_resumes_and_evaluates(tmp_path: Path) -> None:
+    small = ("--batch", 1, "--validation_episodes", 2, "--checkpoint_every", 1, "--output_stride", 8)
+    out = tmp_path / "run"
+    shown = run("train", "--method", "panet", "--iterations", 2, *small, "--out", out)
+    assert shown.returncode == 0, shown.stderr
+    assert "validation" in shown.stderr
+    again = run("train", "--method", "panet", "--iterations", 2, *small, "--out", out)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+    other = run("train", "--method", "panet", "--iterations", 3, *small, "--out", out, "--resume")
+    assert other.returncode == 2
+    assert "iterations was 2 and is 3" in other.stderr
+    assert run("train", "--method", "panet", "--iterations", 2, *small, "--out", out, "--resume").returncode == 0
+    scored = run("evaluate", "--model", out, "--episodes", 2)
+    assert scored.returncode == 0, scored.stderr
+    assert "base classes" in scored.stdout
+    refused = run("train", "--iterations", 0, "--out", tmp_path / "none")
+    assert refused.returncode == 2
+    assert "iterations must be at least 1" in refused.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_ablate_writes_table_plot_and_json(tmp_path: Path) -> None:
+    shown = run(
+        "ablate", "--fold", 2, "--rows", "[panet]", "--shots", "[1]", "--episodes", 2, "--train.iterations", 1,
+        "--train.batch", 1, "--train.validation_episodes", 1, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert "plain prototypes" in shown.stdout
+    for name in ("ablation.md", "ablation.png", "ablation.json", "panet/config.json", "panet/1-shot-exact.json"):
+        assert (tmp_path / "out" / name).is_file(), name
+    refused = run("ablate", "--rows", "[latin]", "--out", tmp_path / "none")
+    assert refused.returncode == 2
+    assert "no row 'latin'" in refused.stderr

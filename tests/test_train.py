@@ -1,47 +1,48 @@
-"""Training and pretraining, small: the code paths, resuming, and what is kept."""
+"""Episodic training, small: what it changes and keeps, resuming to the bit, several processes, sudden death."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
 import torch
 
-from cdpnet.config import method
+from cdpnet.config import METHODS, EncoderConfig, NetworkConfig, method
 from cdpnet.data.icons import IconEpisodes
-from cdpnet.data.scenes import SceneLayout, compose
-from cdpnet.encoders.tiny import WEIGHTS_FILE, build_tiny
-from cdpnet.encoders.weights import load_into, read_state
+from cdpnet.data.scenes import SceneLayout
+from cdpnet.encoders import WeightSources
 from cdpnet.errors import ConfigError
-from cdpnet.evaluate import evaluate
 from cdpnet.network import PrototypeNetwork, build_network
-from cdpnet.pretrain import (
-    PretrainConfig,
-    captions,
-    contrastive_loss,
-    export,
-    held_out_drawings,
-    portraits,
-    pretrain,
-)
-from cdpnet.train import LOG_FILE, TrainConfig, train, without_some_names
+from cdpnet.train import TrainConfig, rate, train, without_some_names
+from cdpnet.training_run import LOG_FILE, STATE_FILE
 
 SMALL = SceneLayout(size=48)
-CONFIG = TrainConfig(iterations=4, batch=2, validate_every=2, validation_episodes=2)
+CONFIG = TrainConfig(iterations=4, batch=2, checkpoint_every=1, validate_every=2, validation_episodes=2, warmup=1)
 
 
-def trained(out: Path, config: TrainConfig = CONFIG) -> PrototypeNetwork:
+def trained(out: Path, config: TrainConfig = CONFIG, *, resume: bool = False, name: str = "cdpn") -> PrototypeNetwork:
     torch.manual_seed(0)
-    network = build_network(method("cdpn"))
-    train(network, IconEpisodes(0, 1, "train", layout=SMALL), config, out)
+    network = build_network(method(name))
+    train(network, IconEpisodes(0, 1, "train", layout=SMALL), config, out, resume=resume)
     return network
 
 
 def weights(network: PrototypeNetwork) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in network.named_parameters() if p.requires_grad}
+
+
+def losses(out: Path) -> list[float]:
+    found: list[float] = json.loads((out / LOG_FILE).read_text())["loss"]
+    return found
 
 
 def test_training_changes_what_it_may_and_nothing_else(tmp_path: Path) -> None:
@@ -61,38 +62,110 @@ def test_training_changes_what_it_may_and_nothing_else(tmp_path: Path) -> None:
     assert (record["fold"], record["checkpoint_selection"]) == (0, "base classes")
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = weights(trained(tmp_path / "whole"))
-    real, calls = evaluate, 0
+class StoppedError(Exception):
+    pass
 
-    def interrupted(*arguments: object, **options: object) -> object:
-        nonlocal calls
-        calls += 1
-        if calls == 2:
-            raise KeyboardInterrupt
-        return real(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("cdpnet.train.evaluate", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "parts")
-    monkeypatch.setattr("cdpnet.train.evaluate", real)
-    parts = weights(trained(tmp_path / "parts"))
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, optimizer: Literal["adamw", "sgd"]) -> None:
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, schedule="steps")
+    whole = weights(trained(tmp_path / "whole", config))
+
+    def stop(progress: object) -> None:
+        if getattr(progress, "iteration", 0) == 3:
+            raise StoppedError
+
+    torch.manual_seed(0)
+    network = build_network(method("cdpn"))
+    with pytest.raises(StoppedError):
+        train(network, IconEpisodes(0, 1, "train", layout=SMALL), config, tmp_path / "parts", stop)
+    torch.rand(3)  # whatever happened in between
+    parts = weights(trained(tmp_path / "parts", config, resume=True))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert losses(tmp_path / "whole") == losses(tmp_path / "parts")
+    best = [PrototypeNetwork.from_pretrained(str(tmp_path / name)).state_dict() for name in ("whole", "parts")]
+    assert all(torch.equal(best[0][name], best[1][name]) for name in best[0])
 
 
-def test_other_settings_do_not_continue_a_run(tmp_path: Path) -> None:
+def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path: Path) -> None:
     trained(tmp_path)
-    with pytest.raises(ConfigError, match="other settings"):
-        trained(tmp_path, dataclasses.replace(CONFIG, learning_rate=1e-2))
-    with pytest.raises(ConfigError, match="other settings"):
-        train(build_network(method("cdpn")), IconEpisodes(3, 1, "train", layout=SMALL), CONFIG, tmp_path)
-    with pytest.raises(ConfigError, match="other settings"):
-        train(build_network(method("panet")), IconEpisodes(0, 1, "train", layout=SMALL), CONFIG, tmp_path)
-    with pytest.raises(ConfigError, match="at least 1"):
+    with pytest.raises(ConfigError, match="at iteration 4; go on with it by --resume"):
+        trained(tmp_path)
+    with pytest.raises(ConfigError, match=r"train.learning_rate was 0.001 and is 0.01"):
+        trained(tmp_path, dataclasses.replace(CONFIG, learning_rate=1e-2), resume=True)
+    with pytest.raises(ConfigError, match="fold was 0 and is 3"):
+        episodes = IconEpisodes(3, 1, "train", layout=SMALL)
+        train(build_network(method("cdpn")), episodes, CONFIG, tmp_path, resume=True)
+    with pytest.raises(ConfigError, match=r"network.adaptive_matching was True and is False"):
+        trained(tmp_path, resume=True, name="panet")
+    before = (tmp_path / STATE_FILE).read_bytes()
+    trained(tmp_path, dataclasses.replace(CONFIG, workers=1), resume=True)  # finished, and workers change nothing
+    assert (tmp_path / STATE_FILE).read_bytes() == before
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="iterations must be at least 1, not 0"):
         TrainConfig(iterations=0)
     with pytest.raises(ConfigError, match="share from 0 to 1"):
         TrainConfig(text_dropout=2)
+    frozen = build_network(NetworkConfig(EncoderConfig("clip-vit-b16"), **METHODS["ssp"]), WeightSources("random"))
+    with pytest.raises(ConfigError, match="nothing to train"):
+        train(frozen, IconEpisodes(0, 1, "train", layout=SMALL), CONFIG, Path("unused"))
+    network = build_network(method("panet"))
+    with pytest.raises(ConfigError, match=r"one of \[4, 8\], not 16"), network.image.at_stride(16):
+        pass
+
+
+def test_rates_by_hand() -> None:
+    cosine = TrainConfig(iterations=100, warmup=10)
+    assert rate(0, cosine) == pytest.approx(0.1)
+    assert rate(50, cosine) == pytest.approx(0.5)
+    steps = TrainConfig(iterations=90, warmup=0, schedule="steps")
+    assert [rate(done, steps) for done in (0, 29, 30, 60, 89)] == pytest.approx([1, 1, 0.1, 0.01, 0.01])
+
+
+def test_accumulated_batches_equal_one_large_batch(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, optimizer="sgd", learning_rate=0.05)
+    trained(tmp_path / "whole", dataclasses.replace(config, batch=4))
+    trained(tmp_path / "parts", dataclasses.replace(config, accumulate=2))
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), abs=1e-4)
+
+
+def test_the_coarse_grid_of_training_leaves_the_network_as_it_was(tmp_path: Path) -> None:
+    network = trained(tmp_path, dataclasses.replace(CONFIG, iterations=1, output_stride=8))
+    assert network.image.stride == 4
+    assert PrototypeNetwork.from_pretrained(str(tmp_path)).image.stride == 4
+    picture = torch.rand(1, 3, 64, 64)
+    fine = network.image.features(picture)
+    with network.image.at_stride(8):
+        coarse = network.image.features(picture)
+    assert coarse.shape[-2:] == (8, 8)
+    assert (fine[..., ::2, ::2] - coarse)[..., 1:-3, 1:-3].abs().max() < 1e-4  # borders are padded differently
+    assert torch.equal(network.image.features(picture), fine)
+
+
+def test_half_precision_trains_and_stays_near(tmp_path: Path) -> None:
+    trained(tmp_path / "float", CONFIG)
+    trained(tmp_path / "half", dataclasses.replace(CONFIG, precision="bfloat16"))
+    assert losses(tmp_path / "half") == pytest.approx(losses(tmp_path / "float"), rel=0.05)
+    assert losses(tmp_path / "half") != losses(tmp_path / "float")
+
+
+def test_selection_on_novel_classes_is_said(tmp_path: Path) -> None:
+    trained(tmp_path, dataclasses.replace(CONFIG, select_on="novel"))
+    record = PrototypeNetwork.from_pretrained(str(tmp_path)).record
+    assert record["checkpoint_selection"] == "novel classes of the test fold"
+
+
+def test_curves_are_written(tmp_path: Path) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trained(tmp_path, dataclasses.replace(CONFIG, curves=True))
+    events = event_accumulator.EventAccumulator(str(tmp_path / "curves"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
+    assert [event.step for event in events.Scalars("validation mIoU")] == [2, 4]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(losses(tmp_path))
 
 
 def test_text_dropout_takes_the_stated_share_of_names() -> None:
@@ -106,74 +179,78 @@ def test_text_dropout_takes_the_stated_share_of_names() -> None:
     assert alone.class_names == batch.class_names
 
 
-def test_evaluation_does_not_depend_on_the_batch() -> None:
-    network = build_network(method("ssp")).eval()
-    source = IconEpisodes(2, 1, "test", layout=SMALL)
-    done: list[int] = []
-    one, many = evaluate(network, source, 7, batch=1), evaluate(network, source, 7, batch=4, progress=done.append)
-    assert (one.intersection - many.intersection).abs().max() <= 3  # pixels at a tie, by another order of summing
-    assert torch.equal(one.episodes, many.episodes)
-    assert sum(done) == 7
-    assert int(one.episodes.sum()) == 7
+PARALLEL = """
+import sys
+from pathlib import Path
+import torch
+from cdpnet.config import method
+from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.scenes import SceneLayout
+from cdpnet.distributed import processes
+from cdpnet.network import build_network
+from cdpnet.train import TrainConfig, train
+torch.set_num_threads(1)
+out, batch, iterations = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+config = TrainConfig(iterations=iterations, batch=batch, checkpoint_every=1, validate_every=2, validation_episodes=6, warmup=1)
+with processes() as here:
+    torch.manual_seed(0)
+    network = build_network(method("cdpn"))
+    episodes = IconEpisodes(0, 1, "train", layout=SceneLayout(size=48))
+    train(network, episodes, config, out, processes=here, resume=True)
+    here.wait()
+    if here.first:
+        (out / "finished").write_text("yes")
+"""  # noqa: E501
 
 
-def test_contrastive_loss_by_hand() -> None:
-    """Two pictures of class 0 and one of the background, logits that know it: the loss is near zero."""
-    words = captions()
-    logits = torch.full((3, len(words.texts)), -30.0)
-    target = torch.tensor([0, 0, words.n_names - 1])
-    logits[torch.arange(3), target] = 30
-    logits[:2, words.n_names + int(words.class_category[0])] = 30
-    good = contrastive_loss(logits, target, words, 0.3)
-    # Of two pictures of one class each can have half of the probability: log 2, once among two names present.
-    assert abs(good.item() - 0.5 * torch.tensor(2.0).log().item() / 2) < 1e-4
-    assert contrastive_loss(-logits, target, words, 0.3) > 10
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "run.py"
+    path.write_text(PARALLEL)
+    return path
 
 
-def test_held_out_drawings_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cdpnet import pretrain as module
-
-    shown: list[torch.Tensor] = []
-
-    def spied(seed: int, index: torch.Tensor, glyph: torch.Tensor, pool: torch.Tensor, layout: SceneLayout) -> object:
-        shown.extend((glyph[glyph >= 0], pool))
-        return compose(seed, index, glyph, pool, layout)
-
-    monkeypatch.setattr("cdpnet.pretrain.compose", spied)
-    config = PretrainConfig(batch=64)
-    for step in range(3):
-        images, target = portraits(config, step, module._glyphs_by_class())
-        assert images.shape == (64, 3, 64, 64)
-        assert target.max() < captions().n_names
-    held = held_out_drawings()
-    assert held.any()
-    assert not held[torch.cat(shown)].any()
+def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path, script: Path) -> None:
+    single = subprocess.run([sys.executable, script, tmp_path / "one", "4", "4"], capture_output=True, text=True)
+    assert single.returncode == 0, single.stderr
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    double = subprocess.run([*torchrun, script, tmp_path / "two", "2", "4"], capture_output=True, text=True)
+    # gloo may abort when a process ends; what counts was said before
+    assert (tmp_path / "two" / "finished").is_file(), double.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-3)
+    logs = [json.loads((tmp_path / name / LOG_FILE).read_text()) for name in ("one", "two")]
+    assert logs[0]["settings"]["processes"] == 1
+    assert logs[1]["settings"]["processes"] == 2
+    validated = [[entry["miou"] for entry in log["validation"]] for log in logs]
+    assert validated[1] == pytest.approx(validated[0], abs=0.5)  # pixels at a tie
 
 
-def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cdpnet import pretrain as module
+def test_killed_while_it_writes_the_folder_always_loads(tmp_path: Path, script: Path) -> None:
+    """Ten kills at random moments behind the first checkpoint, each followed by the next process."""
+    out, moments = tmp_path / "out", random.Random(0)
+    command = [sys.executable, str(script), str(out), "1", "100000"]
+    reached = 0
+    for _ in range(10):
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        begin = time.monotonic()
+        while not _grew(out, reached):
+            assert process.poll() is None
+            assert time.monotonic() - begin < 120
+            time.sleep(0.05)
+        time.sleep(moments.uniform(0, 0.6))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        now = torch.load(out / STATE_FILE, weights_only=True)["iteration"]
+        assert now > reached
+        reached = now
+        log = json.loads((out / LOG_FILE).read_text())
+        assert len(log["loss"]) in (now - 1, now)  # written right behind the state
+        if (out / "config.json").is_file():
+            PrototypeNetwork.from_pretrained(str(out))
+    assert (out / "config.json").is_file()
 
-    config = PretrainConfig(crops=32, batch=8, save_every=2, warmup=2)
-    lines: list[str] = []
-    whole = pretrain(config, tmp_path / "whole", lines.append)
-    assert lines
-    real = module._save
 
-    def stopped(*arguments: Any) -> None:
-        real(*arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("cdpnet.pretrain._save", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(config, tmp_path / "parts", lines.append)
-    assert torch.load(tmp_path / "parts" / "pretrain.pt", weights_only=True)["step"] == 2
-    monkeypatch.setattr("cdpnet.pretrain._save", real)
-    with pytest.raises(ConfigError, match="other settings"):
-        pretrain(dataclasses.replace(config, seed=5), tmp_path / "parts", lines.append)
-    again = pretrain(config, tmp_path / "parts", lines.append)
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, again.state_dict()[name]), name
-    path = export(whole, tmp_path)
-    assert path.name == WEIGHTS_FILE
-    assert path.stat().st_size < 7e6
-    load_into(build_tiny(), read_state(path), "the export")
+def _grew(out: Path, reached: int) -> bool:
+    """Whether the run in the folder is past an iteration."""
+    path = out / LOG_FILE
+    return path.is_file() and len(json.loads(path.read_text())["loss"]) > reached

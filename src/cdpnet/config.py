@@ -12,6 +12,9 @@ from typing import Any, Literal
 from cdpnet.errors import ConfigError
 
 DenseAttention = Literal["plain", "value", "self"]
+Names = Literal["exact", "category", "none", "wrong"]
+NAMES: tuple[Names, ...] = ("exact", "category", "none", "wrong")
+"""What a class is called in an evaluation: by its name, its category, not at all, or by another class's name."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class NetworkConfig:
     """Part 3, second match."""
     multi_prototype_loss: bool = True
     """Part 4: every match has a loss."""
+    text_only: bool = False
+    """Control: the prototypes are the class name and the word for background; the supports are not looked at."""
     fusion_width: int = 256
     """Hidden channels of the fusion; our choice."""
     matching: MatchingConfig = field(default_factory=MatchingConfig)
@@ -87,7 +92,7 @@ class NetworkConfig:
     @property
     def reads_names(self) -> bool:
         """Whether any part uses the class name."""
-        return self.text_fusion or self.multimodal_prototype
+        return self.text_fusion or self.multimodal_prototype or self.text_only
 
 
 _SWITCHES = ("text_fusion", "multimodal_prototype", "adaptive_matching", "refinement", "multi_prototype_loss")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ from PIL import Image
 
 from cdpnet.config import METHODS
 from cdpnet.data.icons import IconEpisodes
-from cdpnet.evaluate import evaluate
+from cdpnet.evaluate import Answered, evaluate
 from cdpnet.files import atomic
 from cdpnet.labels.overlay import overlay
 from cdpnet.metrics import counts
@@ -40,12 +39,16 @@ def demonstrate(out: Path, episodes: int, progress: Callable[[str, int], None]) 
     rows, networks = [], {}
     for name in METHODS:
         networks[name] = load_network("tiny", name)
-        total = evaluate(networks[name], source, episodes, progress=partial(progress, name))
+        total = evaluate(networks[name], source, episodes, watch=_counting(name, progress))
         rows.append(Row(name, total.miou(), total.fb_iou()))
     picture = out / PICTURE
     with atomic(picture) as path:
         _drawn(source, networks).save(path)
     return rows, picture
+
+
+def _counting(name: str, progress: Callable[[str, int], None]) -> Callable[[Answered], None]:
+    return lambda answered: progress(name, len(answered.numbers))
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -33,6 +34,20 @@ class SegmentationCounts:
         self.intersection.index_add_(0, class_ids, intersection)
         self.union.index_add_(0, class_ids, union)
         self.episodes.index_add_(0, class_ids, torch.ones_like(class_ids))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> SegmentationCounts:
+        """New counts, each tensor changed; the sum over processes is such a change."""
+        changed = SegmentationCounts(self.n_classes)
+        changed.intersection, changed.union = change(self.intersection), change(self.union)
+        changed.episodes = change(self.episodes)
+        return changed
+
+    def __add__(self, other: SegmentationCounts) -> SegmentationCounts:
+        """The counts of both runs together."""
+        both = SegmentationCounts(self.n_classes)
+        both.intersection, both.union = self.intersection + other.intersection, self.union + other.union
+        both.episodes = self.episodes + other.episodes
+        return both
 
     def iou(self) -> Tensor:
         """Foreground IoU of each class, (classes,), in 0..1; NaN for a class never drawn."""

@@ -1,14 +1,13 @@
 """Contrastive pretraining of the tiny dual encoder on captioned pictures of all classes, without masks.
 
-CLIP has read about every class of PASCAL and COCO before a few-shot network is trained on some of them; the embedded
-encoder is given the same start. It sees pictures with captions of *all* classes here; masks come later, of base classes
-only. For every class drawn in three or more families one family's drawing is held out, to measure what was learned.
+Pictures meet texts as in CLIP, as wholes; and, since single locations are to live in the text space too, every location
+of the grid meets the names: it must show something that the caption says, and each thing that the caption says must
+show somewhere. Masks come later, of base classes only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +19,11 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
-from cdpnet.data.draws import keys, pick, uniform
-from cdpnet.data.glyphs import FAMILIES, nouns, sprites
-from cdpnet.data.scenes import SceneLayout, compose
+from cdpnet.data.glyphs import sprites
+from cdpnet.data.portraits import PORTRAIT, Words, held_out_drawings, portraits, words
+from cdpnet.data.scenes import compose
 from cdpnet.encoders.prompts import TINY_TEMPLATES, fill
 from cdpnet.encoders.tiny import (
-    BACKGROUND_NAME,
     WEIGHTS_FILE,
     TinyTokenizer,
     build_tiny,
@@ -34,11 +32,10 @@ from cdpnet.encoders.tiny import (
     pooled_values,
     trunk,
 )
-from cdpnet.errors import ConfigError
+from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.files import atomic
 
-PORTRAIT = SceneLayout(size=64, target=(0.45, 1.0), others=(0, 2), other=(0.2, 0.5), smallest_target=0.06)
-_CHOICE_STREAM = 7  # random numbers that choose what a picture shows; the scene itself uses stream 0
+STATE_FILE = "pretrain.pt"
 
 
 @dataclass(frozen=True)
@@ -49,16 +46,31 @@ class PretrainConfig:
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
-    warmup: int = 200  # steps
-    dense_weight: float = 0.5  # of the same loss on the mean of the dense values
-    category_weight: float = 0.3  # of the loss against the names of the categories
-    empty_share: float = 0.06  # pictures without an object, captioned as background
+    warmup: int = 200
+    """Steps."""
+    dense_weight: float = 0.5
+    """Of the same loss on the mean of the dense values."""
+    location_weight: float = 1.0
+    """Of the main object's part of the loss of single locations against the names; its other parts count half."""
+    main_at: int = 10
+    """Locations of 64 at which the main object must show."""
+    other_at: int = 3
+    """Locations of 64 at which anything else that is said must show."""
+    category_weight: float = 0.3
+    """Of the loss against the names of the categories."""
+    empty_share: float = 0.06
+    """Pictures without an object, captioned as background."""
     seed: int = 0
-    save_every: int = 200  # steps
+    save_every: int = 200
+    """Steps."""
+    start: str = ""
+    """Folder of an earlier run whose weights to begin with; by default random ones."""
 
     def __post_init__(self) -> None:
-        if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
-            raise ConfigError("batch, warmup and save_every must be at least 1, and crops at least a batch.")
+        if min(self.batch, self.warmup, self.save_every, self.main_at, self.other_at) < 1 or self.crops < self.batch:
+            raise ConfigError(
+                "batch, warmup, save_every, main_at and other_at must be at least 1, and crops at least a batch."
+            )
 
     @property
     def steps(self) -> int:
@@ -66,40 +78,15 @@ class PretrainConfig:
         return self.crops // self.batch
 
 
-@dataclass(frozen=True)
-class Captions:
-    """What can be said of a picture: names, then `BACKGROUND_NAME`, then categories; class_category: (classes + 1,)."""
-
-    texts: tuple[str, ...]
-    n_names: int
-    class_category: Tensor
-
-
-def captions() -> Captions:
-    """The names of the embedded data set; the background has category -1."""
-    categories = sorted({noun.category for noun in nouns()})
-    of_class = torch.tensor([categories.index(noun.category) for noun in nouns()] + [-1])
-    names = [noun.name for noun in nouns()] + [BACKGROUND_NAME]
-    return Captions((*names, *categories), len(names), of_class)
-
-
-def held_out_drawings() -> Tensor:
-    """True for the glyphs never shown in pretraining: (G,) bool, one family of every class drawn in three or more."""
-    held = torch.zeros(len(sprites().class_id), dtype=torch.bool)
-    for class_id, noun in enumerate(nouns()):
-        if len(noun.families) >= 3:
-            choice = hashlib.sha256(f"held out {noun.name}".encode()).digest()[0] % len(noun.families)
-            held[sprites().of(class_id, FAMILIES.index(noun.families[choice]))] = True
-    return held
-
-
 def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -> open_clip.CLIP:
     """Train from scratch, or on from the checkpoint in ``out``; the finished model is returned."""
     torch.manual_seed(config.seed)
     model = build_tiny().to(memory_format=torch.channels_last)
+    if config.start:
+        model.load_state_dict(_earlier(Path(config.start)))
     optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
-    checkpoint, start = out / "pretrain.pt", 0
+    checkpoint, start = out / STATE_FILE, 0
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=True)
         if state["settings"] != dataclasses.asdict(config):
@@ -108,62 +95,86 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         start = state["step"]
-    words, glyphs, tokens = captions(), _glyphs_by_class(), _tokens(captions())
+    vocabulary = words()
+    tokens = _tokens(vocabulary)
     model.train()
     for step in range(start, config.steps):
-        images, target = portraits(config, step, glyphs)
+        index = torch.arange(step * config.batch, (step + 1) * config.batch)
+        images, main, said = portraits(config.seed, index, config.empty_share)
         chosen = torch.randint(tokens.shape[0], (tokens.shape[1],), generator=torch.Generator().manual_seed(step))
         texts = F.normalize(encode_texts(model, tokens[chosen, torch.arange(tokens.shape[1])]), dim=-1)
-        grid = trunk(model.visual, images)
-        scale = model.logit_scale.exp().clamp(max=100)
-        pooled = scale * F.normalize(pooled_values(model.visual.attnpool, grid), dim=-1) @ texts.T
-        pool = model.visual.attnpool
-        dense = dense_values(pool.v_proj, pool.c_proj, grid).mean(dim=(2, 3))
-        dense = scale * F.normalize(dense, dim=-1) @ texts.T
-        loss = contrastive_loss(pooled, target, words, config.category_weight)
-        loss = loss + config.dense_weight * contrastive_loss(dense, target, words, config.category_weight)
+        terms, top1 = _losses(model, normalised(images), texts, main, said, vocabulary, config)
+        loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         if step % 20 == 0:
-            top1 = (pooled[:, : words.n_names].argmax(dim=1) == target).float().mean()
-            report(f"step {step}/{config.steps}  loss {loss.item():.3f}  top-1 in training {100 * top1:.1f}")
+            shown = "  ".join(f"{name} {value.item():.3f}" for name, value in terms.items())
+            report(f"step {step}/{config.steps}  {shown}  top-1 in training {100 * top1:.1f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             _save(checkpoint, model, optimizer, schedule, {"step": step + 1, "settings": dataclasses.asdict(config)})
     return model
 
 
-def contrastive_loss(logits: Tensor, target: Tensor, words: Captions, category_weight: float) -> Tensor:
+def _losses(
+    model: open_clip.CLIP,
+    images: Tensor,
+    texts: Tensor,
+    main: Tensor,
+    said: Tensor,
+    vocabulary: Words,
+    config: PretrainConfig,
+) -> tuple[dict[str, Tensor], float]:
+    """The weighted terms by name, and the share of pictures named rightly: images normalised, texts (n, D)."""
+    pool = model.visual.attnpool
+    grid = trunk(model.visual, images)
+    scale = model.logit_scale.exp().clamp(max=100)
+    pooled = scale * F.normalize(pooled_values(pool, grid), dim=-1) @ texts.T
+    terms = {"pooled": contrastive_loss(pooled, main, vocabulary, config.category_weight)}
+    dense = dense_values(pool.v_proj, pool.c_proj, grid)
+    if config.dense_weight:
+        mean = scale * F.normalize(dense.mean(dim=(2, 3)), dim=-1) @ texts.T
+        terms["mean"] = config.dense_weight * contrastive_loss(mean, main, vocabulary, config.category_weight)
+    if config.location_weight:
+        names = texts[: vocabulary.n_names]
+        each = scale * F.normalize(dense.flatten(2).transpose(1, 2), dim=-1) @ names.T
+        terms["location"] = config.location_weight * location_loss(each, main, said, config)
+    right = pooled[:, : vocabulary.n_names].argmax(dim=1) == main
+    return terms, float(right.float().mean())
+
+
+def contrastive_loss(logits: Tensor, target: Tensor, vocabulary: Words, category_weight: float) -> Tensor:
     """CLIP's symmetric loss against all names instead of those in the batch, with same-class positives.
 
     logits: (B, n) pictures against every text. target: (B,) name of each picture.
     """
-    names, categories = logits[:, : words.n_names], logits[:, words.n_names :]
+    names, categories = logits[:, : vocabulary.n_names], logits[:, vocabulary.n_names :]
     to_text = F.cross_entropy(names, target)
-    positive = F.one_hot(target, words.n_names).to(logits.dtype)
+    positive = F.one_hot(target, vocabulary.n_names).to(logits.dtype)
     count = positive.sum(dim=0)
     to_image = -(F.log_softmax(names, dim=0) * positive).sum(dim=0) / count.clamp(min=1)
     to_image = to_image.sum() / (count > 0).sum()
-    category = F.cross_entropy(categories, words.class_category[target], ignore_index=-1)
+    category = F.cross_entropy(categories, vocabulary.category[target], ignore_index=-1)
     return (to_text + to_image) / 2 + category_weight * category
 
 
-def portraits(config: PretrainConfig, step: int, glyphs: Tensor) -> tuple[Tensor, Tensor]:
-    """The batch of one step, normalised to -1..1: images (B, 3, 64, 64) and the name of each (B,).
+def location_loss(logits: Tensor, main: Tensor, said: Tensor, config: PretrainConfig) -> Tensor:
+    """What a caption says of single locations, although it does not name them.
 
-    glyphs: (classes, most) glyph numbers that may be shown, padded with -1.
+    Every location shows one of the things said; the main object shows at its ``main_at`` best locations, everything
+    else that is said, but the background, at its ``other_at`` best. logits: (B, N, n) locations against names, the
+    background last. main: (B,). said: (B, n) bool.
     """
-    index = torch.arange(step * config.batch, (step + 1) * config.batch)
-    u = uniform(keys(config.seed, index, _CHOICE_STREAM), 3)
-    n_classes = glyphs.shape[0]
-    target = pick(u[:, 0], n_classes)
-    glyph = glyphs[target, pick(u[:, 1], (glyphs[target] >= 0).sum(dim=1))]
-    empty = u[:, 2] < config.empty_share
-    target, glyph = torch.where(empty, n_classes, target), torch.where(empty, -1, glyph)
-    scenes = compose(config.seed, index, glyph, glyphs[glyphs >= 0], PORTRAIT)
-    return normalised(scenes.images), target
+    log_p = F.log_softmax(logits, dim=2)
+    among = -log_p.masked_fill(~said[:, None], -1e4).logsumexp(dim=2).mean()
+    picture, name = said[:, :-1].nonzero(as_tuple=True)
+    best = log_p.transpose(1, 2)[picture, name].topk(config.main_at, dim=1).values  # (things said, main_at)
+    is_main = main[picture] == name
+    main_term = best[is_main].sum() / max(1, int(is_main.sum()) * config.main_at)
+    others = best[~is_main, : config.other_at]
+    return 0.5 * among - main_term - 0.5 * others.sum() / max(1, others.numel())
 
 
 def normalised(images: Tensor) -> Tensor:
@@ -175,8 +186,8 @@ def normalised(images: Tensor) -> Tensor:
 def zero_shot(model: open_clip.CLIP, held_out: bool, seed: int = 1, repeats: int = 12) -> float:
     """Top-1 among all names, in percent, over portraits of the held-out drawings or of those of pretraining."""
     model.eval()
-    words = captions()
-    texts = F.normalize(encode_texts(model, _tokens(words)[0][: words.n_names]), dim=-1)
+    vocabulary = words()
+    texts = F.normalize(encode_texts(model, _tokens(vocabulary)[0][: vocabulary.n_names]), dim=-1)
     held = held_out_drawings()
     glyph = (held if held_out else ~held).nonzero().flatten().repeat(repeats)
     hits = 0
@@ -194,7 +205,7 @@ def export(model: open_clip.CLIP, out: Path) -> Path:
     Cosines do not notice; the fusion and the multi-modal prototype meet image and text at one scale.
     """
     model.eval()
-    images, _ = portraits(PretrainConfig(seed=2), 0, _glyphs_by_class())
+    images = normalised(portraits(2, torch.arange(256), PretrainConfig().empty_share).images)
     pool = model.visual.attnpool
     length = dense_values(pool.v_proj, pool.c_proj, trunk(model.visual, images)).norm(dim=1).mean()
     state = {key: value.clone() for key, value in model.state_dict().items()}
@@ -207,17 +218,19 @@ def export(model: open_clip.CLIP, out: Path) -> Path:
     return path
 
 
-def _glyphs_by_class() -> Tensor:
-    held = held_out_drawings()
-    rows = [sprites().of(class_id) for class_id in range(len(nouns()))]
-    rows = [row[~held[row]] for row in rows]
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
-
-
-def _tokens(words: Captions) -> Tensor:
+def _tokens(vocabulary: Words) -> Tensor:
     """Every text in every template: (templates, n, L)."""
     tokenizer = TinyTokenizer()
-    return torch.stack([tokenizer([fill(template, text) for text in words.texts]) for template in TINY_TEMPLATES])
+    return torch.stack([tokenizer([fill(template, text) for text in vocabulary.texts]) for template in TINY_TEMPLATES])
+
+
+def _earlier(folder: Path) -> dict[str, Tensor]:
+    """The weights of an earlier run. WeightsError where there are none."""
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise WeightsError(f"There is no {path}: --start takes the --out folder of an earlier pretraining.")
+    state: dict[str, Tensor] = torch.load(path, weights_only=True)["model"]
+    return state
 
 
 def _groups(model: open_clip.CLIP, config: PretrainConfig) -> list[dict[str, object]]:

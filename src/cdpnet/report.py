@@ -1,14 +1,19 @@
-"""Pictures for people: grids with headings."""
+"""Pictures and tables for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from rich.table import Table
 from torch import Tensor
+
+from cdpnet.files import atomic
 
 _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
 
@@ -43,3 +48,52 @@ def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], headings: Sequence[s
 def as_labels(mask: Tensor) -> NDArray[np.uint8]:
     """A mask tensor (H, W) as an array of labels."""
     return mask.to(torch.uint8).cpu().numpy()
+
+
+def score_table(results: Sequence[tuple[str, dict[str, Any]]]) -> Table:
+    """Figures of evaluations, each with a name, for the terminal."""
+    table = Table()
+    for heading in ("", "shots", "names", "mIoU", "FB-IoU"):
+        table.add_column(heading, justify="right" if heading.endswith("IoU") else "left")
+    for name, result in results:
+        table.add_row(
+            name, str(result["shots"]), result["names"], *(with_spread(result, kind) for kind in ("miou", "fb_iou"))
+        )
+    return table
+
+
+def with_spread(result: dict[str, Any], kind: str) -> str:
+    """A figure, with its standard deviation over seeds where there are several."""
+    spread = result[f"{kind}_std"]
+    return f"{result[kind]:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")
+
+
+def ablation_markdown(results: Sequence[dict[str, Any]], out: Path) -> Path:
+    """The ablation's table with its budget, written to ``out``: rows by name level, columns by shots."""
+    shots = sorted({entry["shots"] for entry in results})
+    figures = {(entry["row"], entry["names"], entry["shots"]): with_spread(entry, "miou") for entry in results}
+    lines = [
+        "| row | names | " + " | ".join(f"{k}-shot" for k in shots) + " |",
+        "| --- | --- |" + " --- |" * len(shots),
+    ]
+    for row, says, names in dict.fromkeys((entry["row"], entry["says"], entry["names"]) for entry in results):
+        cells = [figures.get((row, names, k), "") for k in shots]
+        lines.append(f"| {says} (`{row}`) | {names} | " + " | ".join(cells) + " |")
+    path = out / "ablation.md"
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n\n" + _budget(results) + "\n", encoding="utf-8")
+    return path
+
+
+def _budget(results: Sequence[dict[str, Any]]) -> str:
+    """What every row got, in a sentence or two."""
+    first = results[0]
+    train = first["checkpoint"]["train"]
+    seeds = ", ".join(map(str, first["seeds"]))
+    steps, batch = train["iterations"], train["batch"] * train["accumulate"] * first["checkpoint"]["processes"]
+    return (
+        f"mIoU in percent on the novel classes of fold {first['fold']} of {first['data']}, "
+        f"{first['episodes']} episodes of seeds {seeds}, scored at {first['evaluation_space']}. "
+        f"Every row: {steps} steps of {batch} episodes, checkpoint selected on {first['checkpoint_selection']}. "
+        f"{first['machine']['processor']}, torch {first['machine']['torch']}."
+    )

@@ -3,57 +3,84 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from cdpnet.config import to_dict
 from cdpnet.data.draws import keys, uniform
-from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.icons import EpisodesDrawn, IconEpisodes
+from cdpnet.data.loader import batches
+from cdpnet.distributed import ALONE, Processes
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import evaluate
-from cdpnet.files import atomic
 from cdpnet.network import PrototypeNetwork
-from cdpnet.network.checkpoint import trained_tensors
 from cdpnet.network.loss import multi_prototype_loss
+from cdpnet.training_run import TrainingRun
 
 _NAME_STREAM = 21
-STATE_FILE = "training.pt"
-LOG_FILE = "log.json"
+_MIX = "prototypes.mix"
+_FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
+SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The training of a network's heads and of the trained stages of its image encoder."""
+    """The training of a network's own parts and of the trained stages of its image encoder."""
 
-    iterations: int = 300
-    """Optimizer steps; our choice for the embedded data."""
+    iterations: int = 600
+    """Optimizer steps; our choice for the embedded data (SSP on PASCAL: 6000)."""
     batch: int = 8
-    """Episodes in a step; our choice."""
+    """Episodes of a step in one process; our choice (SSP: 4)."""
+    accumulate: int = 1
+    """Such batches in a step, one after the other, for more episodes than fit into memory."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """Our choice for the embedded data; SSP takes sgd with a rate of 1e-3 and a weight decay of 5e-4."""
     learning_rate: float = 1e-3
-    """AdamW; our choice."""
     weight_decay: float = 0.01
-    """Our choice."""
-    milestones: tuple[float, float] = (0.7, 0.9)
-    """Shares of the iterations behind which the rate falls to a tenth; our choice for short runs (SSP: 1/3 and 2/3)."""
+    momentum: float = 0.9
+    """Of sgd (SSP)."""
+    schedule: Literal["cosine", "steps"] = "cosine"
+    """To zero by half a cosine, or to a tenth at each milestone (SSP)."""
+    milestones: tuple[float, float] = (1 / 3, 2 / 3)
+    """Shares of the iterations (SSP)."""
+    warmup: int = 20
+    """Iterations of linear warm-up; our choice."""
+    mix_rate: float = 10.0
+    """Factor on the rate of the three numbers that mix the prototypes: three scalars learn slowly; our choice."""
     text_dropout: float = 0.2
     """Share of episodes that go without their name (method, Text dropout)."""
-    validate_every: int = 100
-    """Iterations between validations on base classes, which select the checkpoint."""
-    validation_episodes: int = 100
-    """Episodes of a validation."""
+    output_stride: int = 0
+    """Of the image encoder in training, where coarser is enough: a quarter of the locations; 0 for its own."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 is autocast; auto takes it on GPUs that have it."""
+    workers: int = 0
+    """Processes that draw episodes ahead; the episodes are the same for any number."""
+    checkpoint_every: int = 100
+    """Iterations between states that a stopped run can go on from."""
+    validate_every: int = 200
+    """Iterations between validations, which select the checkpoint."""
+    validation_episodes: int = 200
+    select_on: Literal["base", "novel"] = "base"
+    """Whose validation selects; novel looks at the test fold, as some published code does, and every result says so."""
+    curves: bool = False
+    """Write curves for tensorboard (extra `curves`)."""
     seed: int = 0
     """Of the episodes and of the parts that start random."""
 
     def __post_init__(self) -> None:
-        if min(self.iterations, self.batch, self.validate_every, self.validation_episodes) < 1:
-            raise ConfigError("iterations, batch, validate_every and validation_episodes must be at least 1.")
+        counts = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if not 0 <= self.text_dropout <= 1:
             raise ConfigError(f"text_dropout is a share from 0 to 1, not {self.text_dropout}.")
 
@@ -74,44 +101,64 @@ def train(
     config: TrainConfig,
     out: Path,
     report: Callable[[Progress], object] = id,
+    *,
+    resume: bool = False,
+    processes: Processes = ALONE,
 ) -> None:
-    """Train ``network`` in place and keep the checkpoint that is best on base classes in ``out``.
+    """Train ``network`` in place and keep the checkpoint that is best in validation in ``out``.
 
-    A run found in ``out`` is continued, and then gives the same weights as one that was never stopped.
+    resume: go on with the run found in ``out``; on a CPU it then gives the same weights as one that was never stopped.
+    ConfigError where ``out`` holds a run and ``resume`` is off, or its settings differ.
     """
-    validation = dataclasses.replace(episodes, split="val")
-    device = next(network.parameters()).device
-    trained = [p for p in network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-    marks = [round(share * config.iterations) for share in config.milestones]
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, marks, gamma=0.1)
-    settings = {
-        "data": "icons",
-        "fold": episodes.fold,
-        "shots": episodes.shots,
-        "seed": episodes.seed,
-        "network": to_dict(network.config),
-        "train": dataclasses.asdict(config),
-    }
-    run = _Run(network, optimizer, schedule, out, settings)
-    run.resume()
+    split: Literal["val", "test"] = "val" if config.select_on == "base" else "test"
+    validation = dataclasses.replace(episodes, split=split, category_share=0.0)
+    optimizer, schedule = _optimizer(network, config)
+    run = TrainingRun(network, optimizer, schedule, out, _settings(network, episodes, config, processes))
+    run.begin(resume=resume, writes=processes.first, curves=config.curves)
+    processes.wait()  # nobody writes before everybody has read
+    model = DistributedDataParallel(network) if processes.world > 1 else network
+    drawn = batches(episodes, _episode_numbers(config, run.iteration, processes), config.workers)
     for iteration in range(run.iteration, config.iterations):
-        index = torch.arange(iteration * config.batch, (iteration + 1) * config.batch)
-        drawn = episodes.draw(index)
-        batch = without_some_names(drawn.batch, index, config).to(device)
         network.train()
-        terms = multi_prototype_loss(network(batch), batch.support_masks, drawn.query_masks.to(device), network.config)
-        loss = torch.stack(list(terms.values())).sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        with network.image.at_stride(config.output_stride):
+            loss = _step(model, network, drawn, iteration, config, processes)
         optimizer.step()
         schedule.step()
-        run.losses.append(loss.item())
+        optimizer.zero_grad()
+        run.add_loss(float(processes.total(loss)) / processes.world)
+        last = iteration + 1 == config.iterations
         miou = None
-        if (iteration + 1) % config.validate_every == 0 or iteration + 1 == config.iterations:
-            miou = evaluate(network, validation, config.validation_episodes).miou()
-            run.keep(iteration + 1, miou)
+        if (iteration + 1) % config.validate_every == 0 or last:
+            counts = evaluate(network, validation, config.validation_episodes, processes=processes)
+            miou = counts.miou()
+            run.add_validation(miou, writes=processes.first)
+        if processes.first and ((iteration + 1) % config.checkpoint_every == 0 or last):
+            run.save()
         report(Progress(iteration + 1, config.iterations, run.losses[-1], miou))
+
+
+def _step(
+    model: nn.Module,
+    network: PrototypeNetwork,
+    drawn: Iterator[EpisodesDrawn],
+    iteration: int,
+    config: TrainConfig,
+    processes: Processes,
+) -> Tensor:
+    """The gradient of one step, over all its batches; the mean loss of this process."""
+    device = next(network.parameters()).device
+    total = torch.zeros(())
+    for part in range(config.accumulate):
+        episodes = next(drawn)
+        index = _numbers(config, iteration, part, processes)
+        batch = without_some_names(episodes.batch, index, config).to(device)
+        with _waiting(model, part + 1 < config.accumulate), autocast(config.precision, device):
+            masks = episodes.query_masks.to(device)
+            terms = multi_prototype_loss(model(batch), batch.support_masks, masks, network.config)
+            loss = torch.stack(list(terms.values())).sum() / config.accumulate
+            loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.detach().float().cpu()
+    return total
 
 
 def without_some_names(batch: EpisodeBatch, index: Tensor, config: TrainConfig) -> EpisodeBatch:
@@ -122,57 +169,72 @@ def without_some_names(batch: EpisodeBatch, index: Tensor, config: TrainConfig) 
     )
 
 
-class _Run:
-    """What a stopped run must find again, and the best checkpoint so far."""
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 where it is asked for, or where it is on its own (`auto`)."""
+    wanted = precision == "bfloat16"
+    if precision == "auto":
+        wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
 
-    def __init__(
-        self,
-        network: PrototypeNetwork,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LRScheduler,
-        out: Path,
-        settings: dict[str, Any],
-    ) -> None:
-        self.network, self.optimizer, self.schedule, self.out = network, optimizer, schedule, out
-        self.settings = json.loads(json.dumps(settings))
-        self.iteration, self.best = 0, float("-inf")
-        self.losses: list[float] = []
-        self.validations: list[dict[str, float]] = []
 
-    def resume(self) -> None:
-        """Take up the state in the folder, if there is one. ConfigError if it was made with other settings."""
-        path = self.out / STATE_FILE
-        if not path.is_file():
-            return
-        state = torch.load(path, map_location=next(self.network.parameters()).device, weights_only=True)
-        if state["settings"] != self.settings:
-            raise ConfigError(f"{self.out} holds a run with other settings; give another --out, or the same settings.")
-        self.network.load_state_dict(state["network"], strict=False)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.iteration, self.best = state["iteration"], state["best"]
-        self.losses, self.validations = state["losses"], state["validations"]
+def _waiting(model: nn.Module, more: bool) -> AbstractContextManager[object]:
+    """Gradients are averaged over processes behind the last batch of a step only."""
+    return model.no_sync() if more and isinstance(model, DistributedDataParallel) else nullcontext()
 
-    def keep(self, iteration: int, miou: float) -> None:
-        """Write the state, the log, and the network if it is the best so far."""
-        self.iteration = iteration
-        self.validations.append({"iteration": iteration, "base_miou": miou})
-        if miou > self.best:
-            self.best = miou
-            about = {key: value for key, value in self.settings.items() if key != "network"}
-            self.network.record = {**about, "iteration": iteration, "checkpoint_selection": "base classes"}
-            self.network.save(self.out)
-        state = {
-            "network": trained_tensors(self.network),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "settings": self.settings,
-            "iteration": iteration,
-            "best": self.best,
-            "losses": self.losses,
-            "validations": self.validations,
-        }
-        with atomic(self.out / STATE_FILE) as path:
-            torch.save(state, path)
-        with atomic(self.out / LOG_FILE) as path:
-            path.write_text(json.dumps({"loss": self.losses, "validation": self.validations}), encoding="utf-8")
+
+def _numbers(config: TrainConfig, iteration: int, part: int, processes: Processes) -> Tensor:
+    """Episode numbers of a batch: all processes of all parts together take the next numbers, each once."""
+    place = (iteration * config.accumulate + part) * processes.world + processes.rank
+    return torch.arange(place * config.batch, (place + 1) * config.batch)
+
+
+def _episode_numbers(config: TrainConfig, start: int, processes: Processes) -> list[Tensor]:
+    """The batches of this process from iteration ``start`` on."""
+    steps = range(start, config.iterations)
+    return [_numbers(config, step, part, processes) for step in steps for part in range(config.accumulate)]
+
+
+def _optimizer(
+    network: PrototypeNetwork, config: TrainConfig
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """ConfigError where a network has nothing to train."""
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if not trained:
+        raise ConfigError("This network has nothing to train: its encoder is frozen and it has no parts of its own.")
+    groups: list[dict[str, object]] = [{"params": [p for name, p in trained.items() if name != _MIX]}]
+    if _MIX in trained:
+        groups.append({"params": [trained[_MIX]], "lr": config.learning_rate * config.mix_rate, "weight_decay": 0.0})
+    optimizer: torch.optim.Optimizer
+    if config.optimizer == "sgd":
+        optimizer = torch.optim.SGD(groups, config.learning_rate, config.momentum, weight_decay=config.weight_decay)
+    else:
+        optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rate(done, config))
+
+
+def rate(done: int, config: TrainConfig) -> float:
+    """The factor on the learning rate behind ``done`` iterations."""
+    start = min(1.0, (done + 1) / config.warmup) if config.warmup else 1.0
+    share = done / config.iterations
+    if config.schedule == "steps":
+        return start * 0.1 ** sum(share >= milestone for milestone in config.milestones)
+    return start * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _settings(
+    network: PrototypeNetwork, episodes: IconEpisodes, config: TrainConfig, processes: Processes
+) -> dict[str, object]:
+    """All that makes a run what it is, and what its results must say."""
+    return {
+        "data": "icons",
+        "fold": episodes.fold,
+        "shots": episodes.shots,
+        "seed": episodes.seed,
+        "names": episodes.names,
+        "category_share": episodes.category_share,
+        "novel_in_train": "drop",
+        "checkpoint_selection": SELECTIONS[config.select_on],
+        "processes": processes.world,
+        "network": to_dict(network.config),
+        "train": {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE},
+    }

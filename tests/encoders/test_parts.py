@@ -42,7 +42,7 @@ def test_dilated_features_are_those_of_the_original_network(output_stride: int) 
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1, 0.2)
     dilated = copy.deepcopy(native)
-    dilate(dilated, output_stride)
+    dilate(dilated.children(), output_stride)
     x = torch.randn(2, 3, 128, 96)
     expected, dense = trunk(native, x), trunk(dilated, x)
     step = 32 // output_stride

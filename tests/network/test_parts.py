@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cdpnet.config import MatchingConfig, method
 from cdpnet.network import matching
 from cdpnet.network.loss import multi_prototype_loss
-from cdpnet.network.matching import adaptive_background, confident, match, mean_over
+from cdpnet.network.matching import BackgroundAttention, confident, match, mean_over
 from cdpnet.network.prototypes import SupportPrototypes, masked_average_pooling
 from tests.helpers import random_batch, small_network
 from tests.network import naive
@@ -64,7 +64,7 @@ def test_mean_over_by_hand() -> None:
 def test_adaptive_background_by_hand() -> None:
     """Two locations at right angles, both in the background: weights e^2 and e^0."""
     features = torch.eye(2).reshape(1, 2, 1, 2)
-    result = adaptive_background(features, torch.ones(1, 2, dtype=torch.bool), scale=2.0)
+    result = BackgroundAttention(features, 2.0)(torch.ones(1, 2, dtype=torch.bool))
     near = math.exp(2) / (math.exp(2) + 1)
     torch.testing.assert_close(result[0, :, 0, 0], torch.tensor([near, 1 - near]))
 
@@ -80,7 +80,7 @@ def test_adaptive_background_equals_attention_in_any_chunk(
     unit = F.normalize(flat, dim=2)
     scores = (2.0 * unit @ unit.transpose(1, 2)).masked_fill(~chosen[:, None], -torch.inf)
     expected = (scores.softmax(dim=2) @ flat).transpose(1, 2).reshape(features.shape)
-    torch.testing.assert_close(adaptive_background(features, chosen, 2.0), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(BackgroundAttention(features, 2.0)(chosen), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_gradients_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -
     gradients = []
     for chunk_elements in (2**24, 200):
         monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", chunk_elements)
-        result = adaptive_background(features, chosen, 2.0).square().sum()
+        result = BackgroundAttention(features, 2.0)(chosen).square().sum()
         gradients.append(torch.autograd.grad(result, features)[0])
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-4, rtol=1e-4)
 
@@ -107,7 +107,7 @@ def test_memory_of_the_adaptive_background_is_linear(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(torch, "exp", watched)
     n = 64 * 64
-    adaptive_background(torch.randn(1, 4, 64, 64), torch.rand(1, n) < 0.5, 2.0)
+    BackgroundAttention(torch.randn(1, 4, 64, 64), 2.0)(torch.rand(1, n) < 0.5)
     assert 0 < largest <= 2**16 < n * n
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from cdpnet.config import NAMES, Names
 from cdpnet.data.draws import keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.scenes import SceneLayout, compose
-from cdpnet.episode import Episode, EpisodeBatch
+from cdpnet.episode import NO_NAME, Episode, EpisodeBatch
 from cdpnet.errors import ConfigError
 
 Split = Literal["train", "val", "test"]
-_CHOICE_STREAM, _SCENE_STREAM = 11, 12
+_CHOICE_STREAM, _SCENE_STREAM, _NAME_STREAM = 11, 12, 13
+
+
+class Choices(NamedTuple):
+    """What episodes show: class ids (B,), glyph numbers and scene numbers (B, K + 1), the query's last."""
+
+    class_ids: Tensor
+    glyphs: Tensor
+    scenes: Tensor
 
 
 class EpisodesDrawn(NamedTuple):
@@ -33,6 +43,10 @@ class IconEpisodes:
     split ``train``: base classes, with nothing of a novel class in any picture (``novel_in_train = drop``). ``val``:
     base classes, other scenes. ``test``: the fold's novel classes among distractors of all classes. Of a class drawn in
     several families, supports and query come from different families, so that a shape alone is not enough.
+
+    names: what a class is called. ``exact`` ("guitar"), ``category`` ("musical instrument"), ``none``, or ``wrong``:
+    the exact name of a class of another category. category_share: of the exactly named episodes, the share that is
+    named by the category instead, so that training meets such names too.
     """
 
     fold: int
@@ -40,12 +54,18 @@ class IconEpisodes:
     split: Split
     seed: int = 0
     layout: SceneLayout = field(default_factory=SceneLayout)
+    names: Names = "exact"
+    category_share: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.fold < N_FOLDS:
             raise ConfigError(f"There is no fold {self.fold}; the icons have folds 0 to {N_FOLDS - 1}.")
         if self.shots < 1:
             raise ConfigError(f"An episode needs at least one shot, not {self.shots}.")
+        if self.names not in NAMES:
+            raise ConfigError(f"Names are given at the levels {', '.join(NAMES)}, not {self.names!r}.")
+        if not 0 <= self.category_share <= 1:
+            raise ConfigError(f"category_share is a share from 0 to 1, not {self.category_share}.")
 
     @property
     def class_ids(self) -> Tensor:
@@ -75,9 +95,22 @@ class IconEpisodes:
 
     def draw(self, index: Tensor) -> EpisodesDrawn:
         """The episodes of these numbers, (B,) int64; a batch equals its episodes drawn one by one."""
-        batch, images_each = len(index), self.shots + 1
-        stream_seed = self.seed * 3 + ("train", "val", "test").index(self.split)
-        u = uniform(keys(stream_seed, index, _CHOICE_STREAM), 3 + images_each)
+        class_ids, glyphs, place = self.choose(index)
+        batch, images_each = glyphs.shape
+        scenes = compose(
+            self._stream_seed, place.flatten(), glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM
+        )
+        side = self.layout.size
+        images = (scenes.images * 255).round().to(torch.uint8).reshape(batch, images_each, 3, side, side)
+        masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
+        masks = masks.reshape(batch, images_each, side, side)
+        shown = EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], self._called(index, class_ids))
+        return EpisodesDrawn(shown, masks[:, -1], class_ids)
+
+    def choose(self, index: Tensor) -> Choices:
+        """What these episodes show, without painting it: index (B,) int64."""
+        images_each = self.shots + 1
+        u = uniform(keys(self._stream_seed, index, _CHOICE_STREAM), 3 + images_each)
         class_ids = self.class_ids[pick(u[:, 0], len(self.class_ids))]
         families = _families()[class_ids]  # (B, 4), the families of each class first, then -1
         n_families = (families >= 0).sum(dim=1)
@@ -85,14 +118,36 @@ class IconEpisodes:
         support_rank = (query_rank + 1 + pick(u[:, 2], (n_families - 1).clamp(min=1))) % n_families
         ranks = torch.stack([support_rank] * self.shots + [query_rank], dim=1)
         glyphs = _glyph(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
-        place = (index[:, None] * images_each + torch.arange(images_each)).flatten()
-        scenes = compose(stream_seed, place, glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM)
-        side = self.layout.size
-        images = (scenes.images * 255).round().to(torch.uint8).reshape(batch, images_each, 3, side, side)
-        masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
-        masks = masks.reshape(batch, images_each, side, side)
-        names = tuple(nouns()[i].name for i in class_ids.tolist())
-        return EpisodesDrawn(EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], names), masks[:, -1], class_ids)
+        return Choices(class_ids, glyphs, index[:, None] * images_each + torch.arange(images_each))
+
+    def list_sha256(self, count: int) -> str:
+        """A hash of the first episodes, one line each: class, then scene:glyph of the query and of every support."""
+        class_ids, glyphs, scenes = (part.tolist() for part in self.choose(torch.arange(count)))
+        lines = []
+        for class_id, drawn, places in zip(class_ids, glyphs, scenes, strict=True):
+            pictures = [f"{scene}:{glyph}" for scene, glyph in zip(places, drawn, strict=True)]
+            lines.append(" ".join([str(class_id), pictures[-1], *pictures[:-1]]))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @property
+    def _stream_seed(self) -> int:
+        return self.seed * 3 + ("train", "val", "test").index(self.split)
+
+    def _called(self, index: Tensor, class_ids: Tensor) -> tuple[str, ...]:
+        """What each class is called in these episodes, at the level of `names`."""
+        table = nouns()
+        if self.names == "none":
+            return (NO_NAME,) * len(index)
+        if self.names == "category":
+            return tuple(table[i].category for i in class_ids.tolist())
+        u = uniform(keys(self._stream_seed, index, _NAME_STREAM), 2)
+        if self.names == "wrong":
+            return tuple(_of_another_category(i, x) for i, x in zip(class_ids.tolist(), u[:, 0].tolist(), strict=True))
+        by_category = (u[:, 1] < self.category_share).tolist()
+        return tuple(
+            table[i].category if general else table[i].name
+            for i, general in zip(class_ids.tolist(), by_category, strict=True)
+        )
 
     def _distractors(self) -> Tensor:
         """Glyphs that may stand beside the target: (D,)."""
@@ -100,6 +155,12 @@ class IconEpisodes:
             return torch.arange(len(sprites().class_id))
         base = torch.tensor([fold != self.fold for fold in fold_of_class()])
         return base[sprites().class_id].nonzero().flatten()
+
+
+def _of_another_category(class_id: int, u: float) -> str:
+    """The exact name of a class of another category, chosen by u in 0..1."""
+    others = [noun.name for noun in nouns() if noun.category != nouns()[class_id].category]
+    return others[int(u * len(others))]
 
 
 def _families() -> Tensor:

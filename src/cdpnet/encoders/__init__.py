@@ -147,7 +147,7 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
         *(getattr(visual, f"{part}{i}") for i in (1, 2, 3) for part in ("conv", "bn", "act")), visual.avgpool
     )
     if kind == "tiny":
-        dilate(visual, _TINY_STRIDE)
+        dilate(visual.children(), _TINY_STRIDE)
         values = tiny.value_convolution(visual.attnpool)
         stages = [stem, visual.layer1, visual.layer2, visual.layer3, visual.layer4, values]
         # Trained are stages 2 and 3 as in the paper, and the way into the text space.
@@ -159,7 +159,7 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
             mean=tiny.MEAN,
             std=tiny.STD,
         )
-    dilate(visual, _TRAINED_STRIDE)
+    dilate(visual.children(), _TRAINED_STRIDE)
     return _up_to_stage_3(stem, visual, CLIP_MEAN, CLIP_STD)
 
 

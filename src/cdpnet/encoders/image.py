@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from open_clip.modified_resnet import ModifiedResNet
+from open_clip.modified_resnet import Bottleneck
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
+from cdpnet.errors import ConfigError
+
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_STEM_STRIDE = 4  # of CLIP's residual towers, before their first stage
 
 
 class ImageEncoder(nn.Module):
@@ -45,6 +50,23 @@ class ImageEncoder(nn.Module):
         """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
         raise NotImplementedError
 
+    @contextmanager
+    def at_stride(self, stride: int) -> Iterator[None]:
+        """For a while another output stride, with the same parameters; 0 leaves it. ConfigError where it is fixed."""
+        own = self.stride
+        if stride in (0, own):
+            yield
+            return
+        self.set_stride(stride)
+        try:
+            yield
+        finally:
+            self.set_stride(own)
+
+    def set_stride(self, stride: int) -> None:
+        """Another output stride, in pixels of the picture. ConfigError where the encoder's is fixed."""
+        raise ConfigError(f"The output stride of this encoder is {self.stride}; it cannot become {stride}.")
+
 
 class StagedEncoder(ImageEncoder):
     """A network of stages in a row, some of which are ``trained``, by their numbers."""
@@ -77,6 +99,16 @@ class StagedEncoder(ImageEncoder):
         for stage in self.stages[self.first_trained :]:
             images = stage(images)
         return images
+
+    def set_stride(self, stride: int) -> None:
+        """Another output stride by dilation; CLIP's residual towers know how."""
+        blocks = _bottlenecks(self.stages)
+        coarsest = _STEM_STRIDE * math.prod(block.stride for block in blocks)
+        allowed = [s for s in (4, 8, 16, 32) if s <= coarsest] if blocks else [self.stride]
+        if stride not in allowed:
+            raise ConfigError(f"The output stride of this encoder is one of {allowed}, not {stride}.")
+        dilate(self.stages, stride)
+        self.stride = stride
 
 
 class ClipTransformer(ImageEncoder):
@@ -197,21 +229,25 @@ class DensePool(nn.Module):
         return (below[..., :-d, :] + below[..., d:, :]) / 2
 
 
-def dilate(visual: ModifiedResNet, output_stride: int) -> None:
-    """Keep the grid of a CLIP residual tower from growing coarser than ``output_stride``; parameters stay the same.
+def dilate(stages: Iterable[nn.Module], output_stride: int) -> None:
+    """Let the stages of a CLIP residual tower give a grid no coarser than ``output_stride``; parameters stay the same.
 
     A stride that is taken away becomes a dilation of everything behind it, so at every stride-th location the features
-    are those of the original network, to rounding.
+    are those of the original network, to rounding. It can be called again with another stride.
     """
-    stride, dilation = 4, 1
-    for stage in (visual.layer1, visual.layer2, visual.layer3, visual.layer4):
-        for block in stage:
-            if dilation > 1:
-                block.conv2.dilation = block.conv2.padding = (dilation, dilation)
-            if block.stride == 1:
-                continue
-            if stride < output_stride:
-                stride *= 2
-                continue
-            block.avgpool, block.downsample[0], block.stride = DensePool(dilation), DensePool(dilation), 1
-            dilation *= 2
+    stride, dilation = _STEM_STRIDE, 1
+    for block in _bottlenecks(stages):
+        block.conv2.dilation = block.conv2.padding = (dilation, dilation)
+        if block.stride == 1:
+            continue
+        pool: nn.Module
+        if stride < output_stride:
+            pool, stride = nn.AvgPool2d(block.stride), stride * block.stride
+        else:
+            pool, dilation = DensePool(dilation), dilation * block.stride
+        block.avgpool, block.downsample[0] = pool, pool
+
+
+def _bottlenecks(stages: Iterable[nn.Module]) -> list[Any]:
+    """The residual blocks of CLIP's kind; their attribute ``stride`` is what the architecture says."""
+    return [block for stage in stages for block in stage.children() if isinstance(block, Bottleneck)]

@@ -20,7 +20,6 @@ MODEL_NAME = "cdpnet-tiny"
 WEIGHTS_FILE = "cdpnet-tiny.safetensors"
 N_MERGES = 3582  # 512 byte symbols + 3582 merges + 2 special tokens = 4096 entries
 CONTEXT_LENGTH = 24
-BACKGROUND_NAME = "background"  # the caption of an empty picture in pretraining
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # pictures in -1..1
 _SPECIAL = ["<start_of_text>", "<end_of_text>"]
 

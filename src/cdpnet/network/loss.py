@@ -17,7 +17,8 @@ def multi_prototype_loss(
     """The weighted terms of the loss by name, scalars to be summed; 255 is ignored.
 
     support_masks (B, K, H, W), query_masks (B, H, W). With the switch off there is the output's term alone. A term
-    whose match is switched off is absent. Episodes without a name have no text term.
+    whose match is switched off is absent. Episodes without a name add nothing to the text term, whose mean is over all
+    episodes, so that a batch costs the mean of its halves.
     """
     weights, tau = config.loss, config.matching.temperature
     terms = {"output": weights.output * _cross_entropy(prediction.logits, query_masks)}
@@ -40,8 +41,8 @@ def multi_prototype_loss(
             k = support.shape[1]
             shots_bg, shots_text = background.repeat_interleave(k, dim=0), text[named].repeat_interleave(k, dim=0)
             on_support = match(support[named].flatten(0, 1), shots_bg, shots_text, tau)
-            losses = _cross_entropy(on_query, query_masks[named])
-            losses = losses + _cross_entropy(on_support, support_masks[named].flatten(0, 1))
+            losses = _cross_entropy(on_query, query_masks[named], of=query_masks)
+            losses = losses + _cross_entropy(on_support, support_masks[named].flatten(0, 1), of=support_masks)
             terms["text"] = weights.text * losses
     return terms
 
@@ -53,10 +54,13 @@ def _self_match(features: Tensor, masks: Tensor, temperature: float) -> Tensor:
     return _cross_entropy(match(features, background, foreground, temperature), masks)
 
 
-def _cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
-    """Cross-entropy at the masks' size: logits (B, 2, h, w), masks (B, H, W) -> scalar; 0 if all is ignored."""
+def _cross_entropy(logits: Tensor, masks: Tensor, of: Tensor | None = None) -> Tensor:
+    """Cross-entropy at the masks' size: logits (B, 2, h, w), masks (B, H, W) -> scalar; 0 if all is ignored.
+
+    of: the masks over whose pixels the mean is taken, if there are more of them than those scored.
+    """
     if logits.shape[-2:] != masks.shape[-2:]:
         logits = F.interpolate(logits, size=masks.shape[-2:], mode="bilinear", align_corners=True)
-    counted = (masks != IGNORE_INDEX).sum()
+    counted = ((masks if of is None else of) != IGNORE_INDEX).sum()
     total = F.cross_entropy(logits, masks.long(), ignore_index=IGNORE_INDEX, reduction="sum")
     return total / counted.clamp(min=1)

@@ -36,33 +36,50 @@ def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
     return torch.einsum("bcn,bn->bc", features.flatten(2), weights)
 
 
-def adaptive_background(features: Tensor, background: Tensor, scale: float) -> Tensor:
+class BackgroundAttention:
     """A background prototype for every location: a_i = sum over j in O_b of softmax_j(scale * cos(F_i, F_j)) * F_j.
 
-    features (B, C, h, w), background O_b (B, N) bool -> (B, C, h, w). Queries go through in chunks, so memory is linear
-    in N. A cosine is at most 1, so its exponential needs no shift, and the mask can move from the scores to the values:
-    one matrix product gives the weighted sum and, in an extra channel of ones, the sum of the weights.
+    Made once from features (B, C, h, w), asked for any set O_b (B, N) bool -> (B, C, h, w). Queries go through in
+    chunks, so memory is linear in N; where one chunk holds them all, its weights serve every set. A cosine is at most
+    1, so its exponential needs no shift, and the mask can move from the scores to the values: one matrix product gives
+    the weighted sum and, in an extra channel of ones, the sum of the weights.
     """
-    flat = features.flatten(2)
-    unit = F.normalize(flat, dim=1)
-    mask = background.to(flat.dtype)[:, None]
-    values = torch.cat((flat * mask, mask), dim=1)
-    batch, _, n = flat.shape
-    chunk = max(1, _CHUNK_ELEMENTS // (batch * n))
-    parts = []
-    for start in range(0, n, chunk):
-        queries = unit[:, :, start : start + chunk]
-        if torch.is_grad_enabled() and chunk < n:  # nor may the graph keep N x N: the weights are computed again
-            parts.append(checkpoint(_attend, queries, unit, values, scale, use_reentrant=False))
-        else:
-            parts.append(_attend(queries, unit, values, scale))
-    return torch.cat(parts, dim=2).reshape(features.shape)
+
+    def __init__(self, features: Tensor, scale: float) -> None:
+        self.shape, self.scale = features.shape, scale
+        self.flat = features.flatten(2)
+        self.unit = F.normalize(self.flat, dim=1)
+        batch, _, self.n = self.flat.shape
+        self.chunk = max(1, _CHUNK_ELEMENTS // (batch * self.n))
+        self.weights = _weights(self.unit, self.unit, scale) if self.chunk >= self.n else None
+
+    def __call__(self, background: Tensor) -> Tensor:
+        """O_b (B, N) bool -> (B, C, h, w)."""
+        mask = background.to(self.flat.dtype)[:, None]
+        values = torch.cat((self.flat * mask, mask), dim=1)
+        if self.weights is not None:
+            return _mean(values @ self.weights).reshape(self.shape)
+        parts = []
+        for queries in self.unit.split(self.chunk, dim=2):
+            if torch.is_grad_enabled():  # nor may the graph keep N x N: the weights are computed again
+                parts.append(checkpoint(_attend, queries, self.unit, values, self.scale, use_reentrant=False))
+            else:
+                parts.append(_attend(queries, self.unit, values, self.scale))
+        return torch.cat(parts, dim=2).reshape(self.shape)
+
+
+def _weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
+    """Queries (B, C, n), keys (B, C, N), of unit length -> (B, N, n)."""
+    return torch.exp(scale * (keys.transpose(1, 2) @ queries))
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
     """Queries (B, C, n) over keys (B, C, N) and values (B, C + 1, N), the last channel the mask -> (B, C, n)."""
-    weights = torch.exp(scale * (keys.transpose(1, 2) @ queries))
-    total = values @ weights
+    return _mean(values @ _weights(queries, keys, scale))
+
+
+def _mean(total: Tensor) -> Tensor:
+    """Weighted sums with the sum of the weights behind them: (B, C + 1, n) -> (B, C, n)."""
     return total[:, :-1] / total[:, -1:]
 
 
@@ -74,13 +91,14 @@ def adaptive_match(
     initial = match(features, bg, fg, config.temperature)
     if not adaptive:
         return Matches(initial, None, None, output=initial)
-    q_fg, q_bg = _query_prototypes(features, initial, config)
+    attention = BackgroundAttention(features, config.attention_scale)
+    q_fg, q_bg = _query_prototypes(features, attention, initial, config)
     fg1 = config.support_weight * fg + (1 - config.support_weight) * q_fg
     bg1 = q_bg
     first = match(features, bg1, fg1, config.temperature)
     if not refinement:
         return Matches(initial, first, None, output=first)
-    q_fg, q_bg = _query_prototypes(features, first, config)
+    q_fg, q_bg = _query_prototypes(features, attention, first, config)
     support, once, again = config.refinement_weights
     fg2 = config.support_weight * fg + (1 - config.support_weight) * q_fg
     fg2 = support * fg + once * fg1 + again * fg2
@@ -90,12 +108,14 @@ def adaptive_match(
     return Matches(initial, first, second, output)
 
 
-def _query_prototypes(features: Tensor, logits: Tensor, config: MatchingConfig) -> tuple[Tensor, Tensor]:
+def _query_prototypes(
+    features: Tensor, attention: BackgroundAttention, logits: Tensor, config: MatchingConfig
+) -> tuple[Tensor, Tensor]:
     """The query's own prototypes from a match (B, 2, h, w): foreground (B, C), background (B, C, h, w)."""
     probability = logits.softmax(dim=1).flatten(2)
     certain_bg = confident(probability[:, 0], config.background_threshold, config.fallback_locations)
     certain_fg = confident(probability[:, 1], config.foreground_threshold, config.fallback_locations)
-    adaptive = adaptive_background(features, certain_bg, config.attention_scale)
+    adaptive = attention(certain_bg)
     shared = mean_over(features, certain_bg)[:, :, None, None]
     share = config.shared_background_weight
     return mean_over(features, certain_fg), share * shared + (1 - share) * adaptive

@@ -14,6 +14,8 @@ from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
 from cdpnet.network.prototypes import SupportPrototypes
 
+BACKGROUND_WORD = "background"  # what `text_only` matches against the class name
+
 
 class PrototypeNetwork(CheckpointMixin, nn.Module):
     """Few-shot segmentation by CLIP-driven prototypes; receives finished encoders, see `build_network`.
@@ -36,15 +38,14 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         support, query = self._encode(batch.support_images, batch.query_images)
         text, named = self._read(batch.class_names)
         fused_support, fused_query = self._fuse(support, text), self._fuse(query, text)
-        prototypes = self.prototypes(support, fused_support, batch.support_masks, text, named)
+        prototypes = self._prototypes(support, fused_support, batch.support_masks, text, named)
         return self._match(fused_query, prototypes, batch.query_images, fused_support)
 
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
         """Prototypes of B classes from (B, K, 3, H, W) pictures and (B, K, H, W) masks, to be matched often."""
         support = self._shots(self.image.features(support_images.flatten(0, 1)), support_images)
         text, named = self._read(class_names)
-        prototypes: Prototypes = self.prototypes(support, self._fuse(support, text), support_masks, text, named)
-        return prototypes
+        return self._prototypes(support, self._fuse(support, text), support_masks, text, named)
 
     def match(self, query_images: Tensor, prototypes: Prototypes) -> Prediction:
         """Segment queries (Q, 3, H, W) by the prototypes of a class learned before.
@@ -84,6 +85,17 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             return features
         fused: Tensor = self.fusion(features, text)
         return fused
+
+    def _prototypes(
+        self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor
+    ) -> Prototypes:
+        """Part 2; or, as a control, words alone."""
+        if self.config.text_only and text is not None:
+            background, _ = self._read((BACKGROUND_WORD,))
+            assert background is not None  # there is a text tower
+            return Prototypes(background.expand_as(text), text, text)
+        prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named)
+        return prototypes
 
     def _match(self, query: Tensor, prototypes: Prototypes, images: Tensor, support: Tensor | None) -> Prediction:
         """Part 3 on fused query features (B, C, h, w), and the way back to the pictures' size."""

@@ -1,0 +1,60 @@
+"""The commands: nothing but parsing and printing. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from cdpnet.errors import CdpnetError
+
+_ABOUT = """usage: cdpnet COMMAND [options]
+
+Few-shot semantic segmentation with CLIP prototypes.
+
+commands:
+  segment    mark a class in one picture or a few, get its masks in others
+  demo       the embedded models on classes that they never saw with a mask
+  train      train a network on episodes
+  evaluate   score a network on episodes
+  ablate     train and score the rows of the paper's ablation
+  pretrain   train the embedded dual encoder from scratch
+
+cdpnet COMMAND --help tells the options of a command; cdpnet --version the version."""
+_COMMANDS = {
+    "segment": "labelling",
+    "demo": "labelling",
+    "train": "research",
+    "evaluate": "research",
+    "ablate": "research",
+    "pretrain": "research",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when all went well, 2 after bad input, with one sentence on standard error."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        from importlib.metadata import version
+
+        print(f"cdpnet {version('cdpnet')}")
+        return 0
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_ABOUT)
+        return 0 if arguments else 2
+    if arguments[0] not in _COMMANDS:
+        print(f"cdpnet: there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.", file=sys.stderr)
+        return 2
+    room = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
+    command: Callable[[list[str]], None] = getattr(room, arguments[0])
+    try:
+        command(arguments[1:])
+    except CdpnetError as error:
+        print(f"cdpnet: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"cdpnet: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0

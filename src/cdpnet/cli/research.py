@@ -1,0 +1,207 @@
+"""Commands for those who train and compare: train, evaluate, ablate, pretrain."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdpnet.cli.options import (
+    at_least_one,
+    model_options,
+    new_parser,
+    out_folder,
+    progress_bar,
+    say,
+    weight_options,
+    weight_sources,
+)
+from cdpnet.errors import DataError
+from cdpnet.hub import at_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cdpnet.train import Progress
+
+
+def train(arguments: list[str]) -> None:
+    """Train a network on episodes of the embedded data; several processes under torchrun."""
+    from cdpnet.config import EncoderConfig
+    from cdpnet.train import TrainConfig
+
+    parser = new_parser("train", "Train a network on episodes of the embedded data.")
+    parser.add_argument("--fold", type=int, default=0, help="fold whose classes stay novel")
+    parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
+    parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
+    parser.add_argument("--category_share", type=float, default=0.2, help="share of episodes named by the category")
+    parser.add_class_arguments(EncoderConfig, "encoder")
+    parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
+    parser.add_argument("--resume", action="store_true", help="go on with the run found in --out")
+    parser.add_class_arguments(TrainConfig, None, instantiate=False)
+    weight_options(parser)
+    chosen = parser.parse_args(arguments)
+    config = _settings(TrainConfig, chosen)
+
+    import torch
+
+    from cdpnet.config import method
+    from cdpnet.data.icons import IconEpisodes
+    from cdpnet.distributed import processes
+    from cdpnet.network import build_network
+    from cdpnet.train import SELECTIONS, train
+
+    torch.manual_seed(config.seed)
+    encoder = EncoderConfig(**vars(chosen.encoder))
+    config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
+    episodes = IconEpisodes(chosen.fold, chosen.shots, "train", config.seed, category_share=chosen.category_share)
+    out = out_folder(chosen.out)
+    with processes() as here, progress_bar(visible=here.first) as progress:
+        network = build_network(config_of_network, weight_sources(chosen)).to(here.device)
+        show = _training_bar(progress, chosen.method, config.iterations)
+        train(network, episodes, config, out, show, resume=chosen.resume, processes=here)
+        if here.first:
+            say(progress.console, f"The best checkpoint on {SELECTIONS[config.select_on]} is in {out}")
+
+
+def evaluate(arguments: list[str]) -> None:
+    """Score a network on novel classes of a data set."""
+    from cdpnet.config import NAMES
+
+    parser = new_parser("evaluate", "Score a network on novel classes.")
+    parser.add_argument("--data", default="icons", help="icons, the embedded data set")
+    parser.add_argument("--fold", type=int, default=0, help="fold whose classes are asked for")
+    parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
+    parser.add_argument("--episodes", type=int, default=1000, help="number of episodes of each seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the episodes")
+    parser.add_argument("--names", default="exact", choices=NAMES, help="what the classes are called")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
+    parser.add_argument("--json", default="", help="file for the figures and all that must be said beside them")
+    parser.add_argument("--page", default="", help="file for a page with the best, median and worst episodes (.html)")
+    model_options(parser)
+    chosen = parser.parse_args(arguments)
+    at_least_one("--episodes", chosen.episodes)
+    _icons_only(chosen.data)
+    at_hand(chosen.model, chosen.image_weights)
+
+    from cdpnet.data.icons import IconEpisodes
+    from cdpnet.distributed import device_at_hand
+    from cdpnet.gallery import Gallery, write_page
+    from cdpnet.network import load_network
+    from cdpnet.report import score_table
+    from cdpnet.results import score, write_json
+
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    episodes = IconEpisodes(chosen.fold, chosen.shots, "test", chosen.seeds[0], names=chosen.names)
+    gallery = Gallery(chosen.episodes)
+    with progress_bar() as progress:
+        task = progress.add_task("episodes", total=chosen.episodes * len(chosen.seeds))
+
+        def watch(answered: Any) -> None:
+            gallery.add(answered)
+            progress.advance(task, len(answered.numbers))
+
+        result = score(network, episodes, chosen.episodes, chosen.seeds, workers=chosen.workers, watch=watch)
+    _printed(score_table([("", result)]))
+    print(_beside(result))
+    if chosen.json:
+        write_json(result, Path(chosen.json))
+    if chosen.page:
+        write_page(gallery, network, episodes, result, Path(chosen.page))
+
+
+def ablate(arguments: list[str]) -> None:
+    """Train and score the rows of the paper's ablation, and the controls."""
+    from cdpnet.ablate import AblationConfig
+    from cdpnet.train import TrainConfig
+
+    parser = new_parser("ablate", "Train and score the rows of the paper's ablation with equal budgets.")
+    parser.add_argument("--out", required=True, help="folder for the runs, the table, the plot; what is done is kept")
+    parser.add_class_arguments(AblationConfig, None, instantiate=False)
+    parser.add_class_arguments(TrainConfig, "train", instantiate=False)
+    weight_options(parser)
+    chosen = parser.parse_args(arguments)
+    config, training = _settings(AblationConfig, chosen), _settings(TrainConfig, chosen.train)
+
+    from cdpnet.ablate import ablate
+    from cdpnet.plots import need_matplotlib, plot_ablation
+    from cdpnet.report import ablation_markdown, score_table
+
+    need_matplotlib()
+    out = out_folder(chosen.out)
+    with progress_bar() as progress:
+        bars: dict[str, Callable[[Progress], None]] = {}
+
+        def show(what: str, state: Progress | None) -> None:
+            if state is None:
+                say(progress.console, what)
+            else:
+                bars.setdefault(what, _training_bar(progress, what, training.iterations))(state)
+
+        results = ablate(config, training, out, show, weight_sources(chosen))
+    _printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
+    print(f"The table is {ablation_markdown(results, out)}")
+    print(f"The plot is {plot_ablation(results, out)}")
+
+
+def pretrain(arguments: list[str]) -> None:
+    """Train the embedded dual encoder on captioned pictures, without masks."""
+    from cdpnet.pretrain import PretrainConfig, export, zero_shot
+    from cdpnet.pretrain import pretrain as run
+
+    parser = new_parser("pretrain", "Train the embedded dual encoder on captioned pictures, without masks.")
+    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
+    parser.add_class_arguments(PretrainConfig, None, instantiate=False)
+    chosen = parser.parse_args(arguments)
+    config = _settings(PretrainConfig, chosen)
+    out = out_folder(chosen.out)
+    model = run(config, out, print)
+    path = export(model, out)
+    seen, unseen = zero_shot(model, held_out=False), zero_shot(model, held_out=True)
+    print(f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings")
+    print(f"The weights are {path}")
+
+
+def _settings(kind: Any, chosen: Any) -> Any:
+    """The dataclass of settings that a parser took by name, checked by its own rules."""
+    values = {name: chosen[name] for name in kind.__dataclass_fields__}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progress], None]:
+    """A bar with the loss, the last validation and the time left."""
+    task = progress.add_task(name, total=iterations)
+    validated = ""
+
+    def show(state: Progress) -> None:
+        nonlocal validated
+        if state.validation_miou is not None:
+            validated = f"  validation {state.validation_miou:.1f} mIoU"
+            say(progress.console, f"{name}, iteration {state.iteration}: loss {state.loss:.3f}{validated}")
+        progress.update(task, completed=state.iteration, description=f"{name}  loss {state.loss:.3f}{validated}")
+
+    return show
+
+
+def _icons_only(data: str) -> None:
+    if data != "icons":
+        raise DataError(f"There is no data set {data!r}; there is icons.")
+
+
+def _printed(table: Any) -> None:
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def _beside(result: dict[str, Any]) -> str:
+    """What must be said beside a figure, in a line."""
+    said = (
+        f"{result['data']}, fold {result['fold']}, {result['shots']}-shot, names {result['names']}",
+        f"{result['episodes']} episodes of seeds {' '.join(map(str, result['seeds']))}",
+        f"list {result['list_sha256'][0][:12]}",
+        f"scored at {result['evaluation_space']}",
+        f"checkpoint selected on {result['checkpoint_selection']}",
+        f"novel in train: {result['novel_in_train']}",
+    )
+    return "; ".join(said)

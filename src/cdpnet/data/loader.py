@@ -1,0 +1,39 @@
+"""Batches of episodes, drawn by any number of worker processes: the same ones, in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cdpnet.data.icons import EpisodesDrawn, IconEpisodes
+
+
+@dataclass
+class _Batches(Dataset[EpisodesDrawn]):
+    """The batches of a run by number; each is a pure function of its episodes' numbers."""
+
+    episodes: IconEpisodes
+    index: Sequence[Tensor]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, number: int) -> EpisodesDrawn:
+        return self.episodes.draw(self.index[number])
+
+
+def batches(episodes: IconEpisodes, index: Sequence[Tensor], workers: int = 0) -> Iterator[EpisodesDrawn]:
+    """Draw the batches whose episode numbers are ``index``, each (B,) int64, in order.
+
+    workers: processes that draw ahead of the network; 0 draws in this one.
+    """
+    loader: Any = DataLoader(_Batches(episodes, index), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+    yield from loader
+
+
+def _as_it_is(drawn: Any) -> Any:
+    return drawn

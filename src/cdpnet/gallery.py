@@ -1,0 +1,97 @@
+"""A page with the best, the median and the worst episodes of an evaluation."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from cdpnet.data.icons import IconEpisodes
+from cdpnet.evaluate import Answered
+from cdpnet.files import atomic
+from cdpnet.labels.overlay import overlay
+from cdpnet.metrics import counts
+from cdpnet.network import PrototypeNetwork
+from cdpnet.report import as_labels, to_image, with_spread
+
+_EACH = 6  # episodes of a kind
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+section { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.5rem 1rem; }
+figure { margin: 0; }
+figure div { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
+img { width: 100%; border-radius: 4px; display: block; }
+figcaption, p { color: GrayText; }
+"""
+
+
+class Gallery:
+    """Watches an evaluation and remembers how well each of its first ``count`` episodes went."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.scored: list[tuple[float, int]] = []  # IoU, episode number
+
+    def add(self, answered: Answered) -> None:
+        """Take a batch that was segmented."""
+        intersection, union = counts(answered.masks, answered.drawn.query_masks)
+        iou = intersection[:, 1] / union[:, 1].clamp(min=1)
+        self.scored += list(zip(iou.tolist(), answered.numbers.tolist(), strict=True))
+        del self.scored[self.count :]
+
+    def chosen(self) -> dict[str, list[tuple[float, int]]]:
+        """The best, the median and the worst episodes, with their IoU."""
+        order = sorted(self.scored, reverse=True)
+        middle = max(0, len(order) // 2 - _EACH // 2)
+        return {"Best": order[:_EACH], "Median": order[middle : middle + _EACH], "Worst": order[-_EACH:]}
+
+
+def write_page(
+    gallery: Gallery, network: PrototypeNetwork, episodes: IconEpisodes, result: dict[str, Any], path: Path
+) -> None:
+    """One file with all pictures in it: support, query, truth, answer of each chosen episode."""
+    title = f"{episodes.shots}-shot, fold {episodes.fold}: {with_spread(result, 'miou')} mIoU"
+    parts = [
+        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
+        f"<p>{result['episodes']} episodes, names {result['names']}, list {result['list_sha256'][0][:12]}. "
+        "Of each: support, query, truth, answer.</p>"
+    ]
+    for kind, chosen in gallery.chosen().items():
+        figures = [_figure(network, episodes, number, iou) for iou, number in chosen]
+        parts.append(f"<h2>{kind}</h2><section>{''.join(figures)}</section>")
+    with atomic(path) as temporary:
+        temporary.write_text("".join(parts) + "</html>", encoding="utf-8")
+
+
+@torch.inference_mode()
+def _figure(network: PrototypeNetwork, episodes: IconEpisodes, number: int, iou: float) -> str:
+    drawn = episodes.draw(torch.tensor([number]))
+    batch = drawn.batch
+    answer = network(batch.to(next(network.parameters()).device)).masks[0]
+    name = episodes.class_names[int(drawn.class_ids[0])]
+    query = batch.query_images[0]
+    pictures = {
+        "support": overlay(batch.support_images[0, 0], as_labels(batch.support_masks[0, 0])),
+        "query": to_image(query),
+        "truth": overlay(query, as_labels(drawn.query_masks[0])),
+        "answer": overlay(query, as_labels(answer)),
+    }
+    images = "".join(
+        f"<img alt='{kind} of {html.escape(name)}' src='{_data(image)}'>" for kind, image in pictures.items()
+    )
+    caption = f"{html.escape(name)}, IoU {100 * iou:.0f}, episode {number}"
+    return f"<figure><div>{images}</div><figcaption>{caption}</figcaption></figure>"
+
+
+def _data(image: Image.Image) -> str:
+    """A picture as a data URL."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
