@@ -92,7 +92,7 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
     trained(tmp_path)
     with pytest.raises(ConfigError, match="at iteration 4; go on with it by --resume"):
         trained(tmp_path)
-    with pytest.raises(ConfigError, match=r"train.learning_rate was 0.001 and is 0.01"):
+    with pytest.raises(ConfigError, match=r"train.learning_rate was 0.0003 and is 0.01"):
         trained(tmp_path, dataclasses.replace(CONFIG, learning_rate=1e-2), resume=True)
     with pytest.raises(ConfigError, match="fold was 0 and is 3"):
         episodes = IconEpisodes(3, 1, "train", layout=SMALL)

@@ -93,7 +93,10 @@ def ablate(
     for row in ROWS:
         if config.rows and row.name not in config.rows:
             continue
-        network = _trained(row, episodes, training, out / row.name, report, sources, encoder)
+        budget = training
+        if row.switches.get("text_only"):  # without its name it would have nothing to learn from
+            budget = dataclasses.replace(training, text_dropout=0.0)
+        network = _trained(row, episodes, budget, out / row.name, report, sources, encoder)
         for shots, names in ((shots, names) for shots in config.shots for names in row.names):
             _scored(network, row, shots, names, config, out / row.name, report)
     results = [entry for row in ROWS for entry in _finished(row, config, out / row.name)]

@@ -17,12 +17,12 @@ def commit() -> str | None:
     """The commit of the checkout that runs, with ``+changes`` where it was edited; None for an installed package."""
     folder = Path(__file__).parent
     try:
-        tracked = _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
+        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # fails beside another project's history
         head = _git(folder, "rev-parse", "HEAD").strip()
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no", ".").strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return f"{head}+changes" if changed else head if tracked else None
+    return f"{head}+changes" if changed else head
 
 
 def _git(folder: Path, *arguments: str) -> str:

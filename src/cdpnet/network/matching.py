@@ -60,7 +60,7 @@ class BackgroundAttention:
         if self.weights is not None:
             return _mean(values @ self.weights).reshape(self.shape)
         parts = []
-        for queries in self.unit.split(self.chunk, dim=2):
+        for queries in torch.split(self.unit, self.chunk, dim=2):
             if torch.is_grad_enabled():  # nor may the graph keep N x N: the weights are computed again
                 parts.append(checkpoint(_attend, queries, self.unit, values, self.scale, use_reentrant=False))
             else:
