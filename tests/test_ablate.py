@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -51,8 +52,19 @@ def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:
     assert "1 steps of 1 episodes" in table
     assert (tmp_path / RESULTS_FILE).is_file()
     with Image.open(plot_ablation(results, tmp_path)) as plot:
-        assert plot.width > 400
+        bars = np.asarray(plot.convert("RGB")).reshape(-1, 3)
+    drawn = {colour: int((bars == colour).all(axis=1).sum()) for colour in ((47, 111, 176), (195, 204, 214))}
+    share = results[0]["miou"] / sum(entry["miou"] for entry in results)  # a bar is as long as its figure
+    assert drawn[47, 111, 176] / sum(drawn.values()) == pytest.approx(share, abs=0.05)
     with pytest.raises(ConfigError, match="no row 'ssq'"):
         ablate(dataclasses.replace(config, rows=("ssq",)), TRAINING, tmp_path, report)
     with pytest.raises(ConfigError, match="other settings"):
         ablate(dataclasses.replace(config, fold=1), TRAINING, tmp_path, report)
+    with pytest.raises(ConfigError, match="other settings"):
+        ablate(config, dataclasses.replace(TRAINING, learning_rate=1e-3), tmp_path, report)
+    only_ssp = dataclasses.replace(config, rows=("ssp",))
+    other = ablate(only_ssp, dataclasses.replace(TRAINING, learning_rate=1e-3), tmp_path, report)
+    assert [entry["row"] for entry in other] == ["ssp"]  # the rows of another budget stay out of its table
+    for wrong in ({"shots": ()}, {"shots": (0,)}, {"seeds": ()}, {"seeds": (1, 1)}, {"episodes": 0}):
+        with pytest.raises(ConfigError):
+            AblationConfig(**wrong)

@@ -229,7 +229,7 @@ def test_demo_prints_its_table_and_names_its_picture(tmp_path: Path) -> None:
 
 def test_evaluate_writes_what_it_prints(tmp_path: Path) -> None:
     shown = run(
-        "evaluate", "--data", "icons", "--fold", 1, "--shots", 2, "--episodes", 8, "--seeds", 0, 1, "--names", "none",
+        "evaluate", "--data", "icons", "--fold", 0, "--shots", 2, "--episodes", 8, "--seeds", 0, 1, "--names", "none",
         "--method", "ssp", "--workers", 1, "--json", tmp_path / "out.json", "--page", tmp_path / "page.html",
     )  # fmt: skip
     assert shown.returncode == 0, shown.stderr
@@ -237,13 +237,16 @@ def test_evaluate_writes_what_it_prints(tmp_path: Path) -> None:
     assert f"{result['miou']:.1f} ± {result['miou_std']:.1f}" in shown.stdout
     assert result["list_sha256"][0][:12] in shown.stdout
     assert result["checkpoint_selection"] == "base classes"
-    assert (result["fold"], result["shots"], result["episodes"], result["seeds"]) == (1, 2, 8, [0, 1])
+    assert (result["fold"], result["shots"], result["episodes"], result["seeds"]) == (0, 2, 8, [0, 1])
     assert (tmp_path / "page.html").read_text().count("<figure>") >= 8
     for wrong, said in (
         (("--episodes", 0), "at least 1"),
         (("--data", "imagenet"), "no data set 'imagenet'"),
         (("--fold", 7), "no fold 7"),
         (("--names", "latin"), "latin"),
+        (("--fold", 1), "trained for fold 0"),
+        (("--seeds", 1, 1), "all be different"),
+        (("--json", tmp_path), "is a folder"),
     ):
         refused = run("evaluate", *wrong)
         assert refused.returncode == 2, refused.stderr

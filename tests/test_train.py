@@ -68,11 +68,11 @@ class StoppedError(Exception):
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, optimizer: Literal["adamw", "sgd"]) -> None:
-    config = dataclasses.replace(CONFIG, optimizer=optimizer, schedule="steps")
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, schedule="steps", checkpoint_every=2)
     whole = weights(trained(tmp_path / "whole", config))
 
     def stop(progress: object) -> None:
-        if getattr(progress, "iteration", 0) == 3:
+        if getattr(progress, "iteration", 0) == 3:  # one iteration behind the last state, which is made again
             raise StoppedError
 
     torch.manual_seed(0)
@@ -97,16 +97,37 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
     with pytest.raises(ConfigError, match="fold was 0 and is 3"):
         episodes = IconEpisodes(3, 1, "train", layout=SMALL)
         train(build_network(method("cdpn")), episodes, CONFIG, tmp_path, resume=True)
-    with pytest.raises(ConfigError, match=r"network.adaptive_matching was True and is False"):
+    with pytest.raises(ConfigError, match=r"network.text_fusion was True and is False"):
         trained(tmp_path, resume=True, name="panet")
     before = (tmp_path / STATE_FILE).read_bytes()
     trained(tmp_path, dataclasses.replace(CONFIG, workers=1), resume=True)  # finished, and workers change nothing
     assert (tmp_path / STATE_FILE).read_bytes() == before
+    torch.manual_seed(0)
+    network = build_network(method("cdpn"))
+    with torch.no_grad():
+        network.image.stages[4][0].conv2.weight.add_(1e-3)  # type: ignore[union-attr, index]
+    with pytest.raises(ConfigError, match="frozen was"):
+        train(network, IconEpisodes(0, 1, "train", layout=SMALL), CONFIG, tmp_path, resume=True)
+    (tmp_path / STATE_FILE).write_bytes(before[:1000])
+    with pytest.raises(ConfigError, match="broken; remove it"):
+        trained(tmp_path, resume=True)
+    (tmp_path / STATE_FILE).unlink()
+    with pytest.raises(ConfigError, match="no run of training stands behind"):
+        trained(tmp_path)
+
+
+def test_only_own_leftovers_are_removed(tmp_path: Path) -> None:
+    for name in (".training.0a1b2c3d.pt", ".bashrc.20240131", ".training.notes.pt"):
+        (tmp_path / name).write_text("x")
+    trained(tmp_path, dataclasses.replace(CONFIG, iterations=1))
+    assert sorted(path.name for path in tmp_path.glob(".*")) == [".bashrc.20240131", ".training.notes.pt"]
 
 
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="iterations must be at least 1, not 0"):
         TrainConfig(iterations=0)
+    with pytest.raises(ConfigError, match="warmup must not be negative, and is -20"):
+        TrainConfig(warmup=-20)
     with pytest.raises(ConfigError, match="share from 0 to 1"):
         TrainConfig(text_dropout=2)
     frozen = build_network(NetworkConfig(EncoderConfig("clip-vit-b16"), **METHODS["ssp"]), WeightSources("random"))
@@ -191,7 +212,8 @@ from cdpnet.network import build_network
 from cdpnet.train import TrainConfig, train
 torch.set_num_threads(1)
 out, batch, iterations = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-config = TrainConfig(iterations=iterations, batch=batch, checkpoint_every=1, validate_every=2, validation_episodes=6, warmup=1)
+accumulate = int(sys.argv[4])
+config = TrainConfig(iterations=iterations, batch=batch, accumulate=accumulate, checkpoint_every=1, validate_every=2, validation_episodes=6, warmup=1)
 with processes() as here:
     torch.manual_seed(0)
     network = build_network(method("cdpn"))
@@ -210,11 +232,11 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path, script: Path) -> None:
-    single = subprocess.run([sys.executable, script, tmp_path / "one", "4", "4"], capture_output=True, text=True)
+def test_two_processes_in_two_parts_equal_one_with_all_at_once(tmp_path: Path, script: Path) -> None:
+    single = subprocess.run([sys.executable, script, tmp_path / "one", "4", "4", "1"], capture_output=True, text=True)
     assert single.returncode == 0, single.stderr
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    double = subprocess.run([*torchrun, script, tmp_path / "two", "2", "4"], capture_output=True, text=True)
+    double = subprocess.run([*torchrun, script, tmp_path / "two", "1", "4", "2"], capture_output=True, text=True)
     # gloo may abort when a process ends; what counts was said before
     assert (tmp_path / "two" / "finished").is_file(), double.stderr
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-3)
@@ -228,7 +250,7 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path: Path, script: Pa
 def test_killed_while_it_writes_the_folder_always_loads(tmp_path: Path, script: Path) -> None:
     """Ten kills at random moments behind the first checkpoint, each followed by the next process."""
     out, moments = tmp_path / "out", random.Random(0)
-    command = [sys.executable, str(script), str(out), "1", "100000"]
+    command = [sys.executable, str(script), str(out), "1", "100000", "1"]
     reached = 0
     for _ in range(10):
         process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cdpnet.config import METHODS, EncoderConfig, Names, NetworkConfig, method
+from cdpnet.config import METHODS, Names, method
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.distributed import device_at_hand
 from cdpnet.encoders import WeightSources
 from cdpnet.errors import ConfigError
 from cdpnet.network import PrototypeNetwork, build_network
+from cdpnet.network.checkpoint import CONFIG_FILE
 from cdpnet.results import score, write_json
-from cdpnet.train import Progress, TrainConfig, train
-from cdpnet.training_run import LOG_FILE
+from cdpnet.train import Progress, TrainConfig, train, training_settings
 
 RESULTS_FILE = "ablation.json"
 
@@ -72,6 +72,15 @@ class AblationConfig:
     rows: tuple[str, ...] = ()
     """Rows to train and score in this call, such as panet, fusion; by default all."""
 
+    def __post_init__(self) -> None:
+        if min((self.episodes, *self.shots), default=0) < 1 or not self.shots or not self.seeds:
+            raise ConfigError("An ablation needs at least one episode, at least one number of shots, and a seed.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"The seeds {list(self.seeds)} are not all different.")
+        for name in self.rows:
+            if name not in {row.name for row in ROWS}:
+                raise ConfigError(f"There is no row {name!r}; there are {', '.join(row.name for row in ROWS)}.")
+
 
 def ablate(
     config: AblationConfig,
@@ -79,29 +88,28 @@ def ablate(
     out: Path,
     report: Callable[[str, Progress | None], object],
     sources: WeightSources | None = None,
-    encoder: EncoderConfig | None = None,
 ) -> list[dict[str, Any]]:
     """Train and score the rows with equal budgets, each in a folder of its own; what is done is not done again.
 
-    Returns one entry for each row, shot and level of names that is done, in the order of `ROWS`, and writes them to
-    `RESULTS_FILE`. report: called with what is going on, and with training's progress.
+    Returns one entry for each row, shot and level of names that is done with these settings, in the order of `ROWS`,
+    and writes them to `RESULTS_FILE`. report: called with what is going on, and with training's progress. ConfigError
+    where a folder holds a run with other settings.
     """
-    for name in config.rows:
-        if name not in {row.name for row in ROWS}:
-            raise ConfigError(f"There is no row {name!r}; there are {', '.join(row.name for row in ROWS)}.")
     episodes = IconEpisodes(config.fold, 1, "train", training.seed, category_share=config.category_share)
     for row in ROWS:
         if config.rows and row.name not in config.rows:
             continue
-        budget = training
-        if row.switches.get("text_only"):  # without its name it would have nothing to learn from
-            budget = dataclasses.replace(training, text_dropout=0.0)
-        network = _trained(row, episodes, budget, out / row.name, report, sources, encoder)
+        network = _trained(row, episodes, _budget(row, training), out / row.name, report, sources)
         for shots, names in ((shots, names) for shots in config.shots for names in row.names):
             _scored(network, row, shots, names, config, out / row.name, report)
-    results = [entry for row in ROWS for entry in _finished(row, config, out / row.name)]
+    results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out / row.name)]
     write_json(results, out / RESULTS_FILE)
     return results
+
+
+def _budget(row: Row, training: TrainConfig) -> TrainConfig:
+    """The same for every row; only, without its name the text alone would have nothing to learn from."""
+    return dataclasses.replace(training, text_dropout=0.0) if row.switches.get("text_only") else training
 
 
 def _trained(
@@ -111,19 +119,12 @@ def _trained(
     folder: Path,
     report: Callable[[str, Progress | None], object],
     sources: WeightSources | None,
-    encoder: EncoderConfig | None,
 ) -> PrototypeNetwork:
-    """The checkpoint of a row, trained unless it is."""
-    config: NetworkConfig = dataclasses.replace(method("cdpn"), encoder=encoder or EncoderConfig(), **row.switches)
-    log = folder / LOG_FILE
-    done = len(json.loads(log.read_text(encoding="utf-8"))["loss"]) if log.is_file() else 0
-    if done < training.iterations:
-        torch.manual_seed(training.seed)
-        network = build_network(config, sources).to(device_at_hand())
-        train(network, episodes, training, folder, lambda state: report(f"train {row.name}", state), resume=True)
+    """The checkpoint of a row; a run that is finished is not trained on."""
+    torch.manual_seed(training.seed)
+    network = build_network(dataclasses.replace(method("cdpn"), **row.switches), sources).to(device_at_hand())
+    train(network, episodes, training, folder, lambda state: report(f"train {row.name}", state), resume=True)
     loaded: PrototypeNetwork = PrototypeNetwork.from_pretrained(str(folder))
-    if loaded.config != config or loaded.record["fold"] != episodes.fold:
-        raise ConfigError(f"{folder} holds a network of other settings; give another --out.")
     return loaded.to(device_at_hand())
 
 
@@ -137,26 +138,36 @@ def _scored(
     report: Callable[[str, Progress | None], object],
 ) -> None:
     path = _result_path(folder, shots, names)
-    if path.is_file() and _fits(json.loads(path.read_text(encoding="utf-8")), config):
+    if path.is_file() and _fits(_read(path), config, network.record):
         return
     report(f"score {row.name}, {shots}-shot, names {names}", None)
     episodes = IconEpisodes(config.fold, shots, "test", names=names)
     write_json(score(network, episodes, config.episodes, config.seeds), path)
 
 
-def _finished(row: Row, config: AblationConfig, folder: Path) -> list[dict[str, Any]]:
-    """The results of a row that are on disk."""
+def _finished(row: Row, config: AblationConfig, training: TrainConfig, folder: Path) -> list[dict[str, Any]]:
+    """The results of a row that are on disk and were trained and scored with these settings."""
+    about = folder / CONFIG_FILE
+    record = _read(about)["record"] if about.is_file() else {}
+    if record.get("train") != json.loads(json.dumps(training_settings(training))):
+        return []
     found = []
     for shots, names in ((shots, names) for shots in config.shots for names in row.names):
         path = _result_path(folder, shots, names)
-        if path.is_file() and _fits(result := json.loads(path.read_text(encoding="utf-8")), config):
+        if path.is_file() and _fits(result := _read(path), config, record):
             found.append({"row": row.name, "says": row.says, **result})
     return found
 
 
-def _fits(result: dict[str, Any], config: AblationConfig) -> bool:
-    asked: Sequence[object] = (config.fold, config.episodes, list(config.seeds))
-    return [result["fold"], result["episodes"], result["seeds"]] == list(asked)
+def _fits(result: dict[str, Any], config: AblationConfig, record: dict[str, Any]) -> bool:
+    """Whether a result is of this checkpoint and of these episodes."""
+    asked = (config.fold, config.episodes, list(config.seeds), record)
+    return (result["fold"], result["episodes"], result["seeds"], result["checkpoint"]) == asked
+
+
+def _read(path: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
 
 
 def _result_path(folder: Path, shots: int, names: Names) -> Path:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
 
 
 @contextmanager
@@ -25,8 +23,10 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `atomic` left behind in a process that was killed while it wrote."""
-    for path in folder.glob(".*"):
-        if _LEFTOVER.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what `atomic` left behind of files with these names in a process that was killed while it wrote."""
+    for name in map(Path, names):
+        pattern = re.compile(rf"\.{re.escape(name.stem)}\.[0-9a-f]{{8}}{re.escape(name.suffix)}")
+        for path in folder.glob(f".{name.stem}.*"):
+            if pattern.fullmatch(path.name):
+                path.unlink(missing_ok=True)

@@ -58,7 +58,8 @@ def write_page(
     """One file with all pictures in it: support, query, truth, answer of each chosen episode."""
     title = f"{episodes.shots}-shot, fold {episodes.fold}: {with_spread(result, 'miou')} mIoU"
     parts = [
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+        "<!doctype html><html lang=en><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
         f"<p>{result['episodes']} episodes, names {result['names']}, list {result['list_sha256'][0][:12]}. "
         "Of each: support, query, truth, answer.</p>"

@@ -34,6 +34,7 @@ from cdpnet.encoders.tiny import (
 )
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.files import atomic
+from cdpnet.training_run import load_state
 
 STATE_FILE = "pretrain.pt"
 
@@ -67,10 +68,10 @@ class PretrainConfig:
     """Folder of an earlier run whose weights to begin with; by default random ones."""
 
     def __post_init__(self) -> None:
-        if min(self.batch, self.warmup, self.save_every, self.main_at, self.other_at) < 1 or self.crops < self.batch:
-            raise ConfigError(
-                "batch, warmup, save_every, main_at and other_at must be at least 1, and crops at least a batch."
-            )
+        if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
+            raise ConfigError("batch, warmup and save_every must be at least 1, and crops at least a batch.")
+        if not 1 <= self.other_at <= self.main_at <= 64:
+            raise ConfigError(f"1 <= other_at <= main_at <= 64 must hold, not {self.other_at} and {self.main_at}.")
 
     @property
     def steps(self) -> int:
@@ -88,7 +89,7 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     checkpoint, start = out / STATE_FILE, 0
     if checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
+        state = load_state(checkpoint)
         if state["settings"] != dataclasses.asdict(config):
             raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
         model.load_state_dict(state["model"])
@@ -229,7 +230,7 @@ def _earlier(folder: Path) -> dict[str, Tensor]:
     path = folder / STATE_FILE
     if not path.is_file():
         raise WeightsError(f"There is no {path}: --start takes the --out folder of an earlier pretraining.")
-    state: dict[str, Tensor] = torch.load(path, weights_only=True)["model"]
+    state: dict[str, Tensor] = load_state(path)["model"]
     return state
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -13,13 +14,14 @@ def version() -> str:
     return metadata.version("cdpnet")
 
 
+@lru_cache(maxsize=1)
 def commit() -> str | None:
     """The commit of the checkout that runs, with ``+changes`` where it was edited; None for an installed package."""
     folder = Path(__file__).parent
     try:
         _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # fails beside another project's history
         head = _git(folder, "rev-parse", "HEAD").strip()
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", ".").strip()
+        changed = _git(folder, "status", "--porcelain", ".").strip()
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{head}+changes" if changed else head

@@ -94,6 +94,7 @@ def _budget(results: Sequence[dict[str, Any]]) -> str:
     return (
         f"mIoU in percent on the novel classes of fold {first['fold']} of {first['data']}, "
         f"{first['episodes']} episodes of seeds {seeds}, scored at {first['evaluation_space']}. "
-        f"Every row: {steps} steps of {batch} episodes, checkpoint selected on {first['checkpoint_selection']}. "
+        f"Every row: {steps} steps of {batch} episodes, checkpoint selected on {first['checkpoint_selection']}; "
+        f"{train['text_dropout']:.0%} of the training episodes without a name, none for text only. "
         f"{first['machine']['processor']}, torch {first['machine']['torch']}."
     )

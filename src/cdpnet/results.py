@@ -12,6 +12,7 @@ from typing import Any
 
 from cdpnet.config import to_dict
 from cdpnet.data.icons import IconEpisodes
+from cdpnet.errors import ConfigError
 from cdpnet.evaluate import Answered, evaluate
 from cdpnet.files import atomic
 from cdpnet.metrics import SegmentationCounts
@@ -31,12 +32,18 @@ def score(
     """Evaluate on ``count`` episodes of each seed; all that a reader needs to compare the figure, ready for JSON.
 
     Figures are in percent: `miou` and `fb_iou` are means over the seeds, `miou_std` their standard deviation (None for
-    one seed), `per_class` is pooled over all seeds.
+    one seed), `per_class` is pooled over all seeds. ConfigError where the network has seen masks of these
+    classes.
     """
-    start = time.monotonic()
+    start, code = time.monotonic(), commit()
+    record = getattr(network, "record", {})
+    if episodes.split == "test" and record.get("fold", episodes.fold) != episodes.fold:
+        raise ConfigError(
+            f"The network was trained for fold {record['fold']}: the classes of fold {episodes.fold} are not novel to "
+            "it, it has seen their masks."
+        )
     lists = [replace(episodes, seed=seed) for seed in seeds]
     runs = [evaluate(network, source, count, workers=workers, watch=watch) for source in lists]
-    record = getattr(network, "record", {})
     return {
         **figures(runs, episodes.class_names),
         "data": "icons",
@@ -56,7 +63,7 @@ def score(
         "checkpoint": record,
         "network": to_dict(network.config),
         "version": version(),
-        "commit": commit(),
+        "commit": code,
         "machine": machine(),
         "seconds": round(time.monotonic() - start, 1),
     }

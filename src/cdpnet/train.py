@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +24,7 @@ from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import evaluate
 from cdpnet.network import PrototypeNetwork
+from cdpnet.network.checkpoint import trained_tensors
 from cdpnet.network.loss import multi_prototype_loss
 from cdpnet.training_run import TrainingRun
 
@@ -58,7 +60,7 @@ class TrainConfig:
     mix_rate: float = 30.0
     """Factor on the rate of the three numbers that mix the prototypes: three scalars learn slowly; our choice."""
     text_dropout: float = 0.2
-    """Share of episodes that go without their name (method, Text dropout)."""
+    """Share of episodes that go without their name (method, Names in training)."""
     output_stride: int = 0
     """Of the image encoder in training, where coarser is enough: a quarter of the locations; 0 for its own."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -82,6 +84,18 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in (
+            "learning_rate",
+            "weight_decay",
+            "momentum",
+            "warmup",
+            "mix_rate",
+            "output_stride",
+            "workers",
+            "seed",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, and is {getattr(self, name)}.")
         if not 0 <= self.text_dropout <= 1:
             raise ConfigError(f"text_dropout is a share from 0 to 1, not {self.text_dropout}.")
 
@@ -174,7 +188,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     """bfloat16 where it is asked for, or where it is on its own (`auto`)."""
     wanted = precision == "bfloat16"
     if precision == "auto":
-        wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        wanted = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
 
 
@@ -222,6 +236,20 @@ def rate(done: int, config: TrainConfig) -> float:
     return start * 0.5 * (1 + math.cos(math.pi * share))
 
 
+def training_settings(config: TrainConfig) -> dict[str, object]:
+    """Those that change what a run computes."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
+
+
+def _frozen_sha256(network: PrototypeNetwork) -> str:
+    """A fingerprint of the weights that training leaves alone, so that no run goes on over others."""
+    trained, total = trained_tensors(network), hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        if name not in trained:
+            total.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:16]
+
+
 def _settings(
     network: PrototypeNetwork, episodes: IconEpisodes, config: TrainConfig, processes: Processes
 ) -> dict[str, object]:
@@ -237,5 +265,7 @@ def _settings(
         "checkpoint_selection": SELECTIONS[config.select_on],
         "processes": processes.world,
         "network": to_dict(network.config),
-        "train": {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE},
+        "layout": dataclasses.asdict(episodes.layout),
+        "train": training_settings(config),
+        "frozen": _frozen_sha256(network),
     }

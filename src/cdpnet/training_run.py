@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,13 @@ import torch
 from cdpnet.errors import ConfigError
 from cdpnet.files import atomic, remove_leftovers
 from cdpnet.network import PrototypeNetwork
-from cdpnet.network.checkpoint import trained_tensors
+from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, trained_tensors
 
 STATE_FILE, LOG_FILE, CURVES_FOLDER = "training.pt", "log.json", "curves"
 
 
 class TrainingRun:
-    """One run in its folder. Every file is written to another name and renamed, so it is whole at any moment."""
+    """One run in its folder. Its files are written to another name and renamed, so they are whole at any moment."""
 
     def __init__(
         self,
@@ -38,10 +39,13 @@ class TrainingRun:
         """Take up the run in the folder, or make sure that there is none. ConfigError where the two disagree."""
         path = self.out / STATE_FILE
         if path.is_file():
-            state = torch.load(path, map_location=next(self.network.parameters()).device, weights_only=True)
-            self._take_up(state, resume=resume)
+            self._take_up(load_state(path, next(self.network.parameters()).device), resume=resume)
+        elif not resume and (self.out / MODEL_FILE).exists():
+            raise ConfigError(
+                f"{self.out} holds a checkpoint that no run of training stands behind; give another --out."
+            )
         if writes:
-            remove_leftovers(self.out)
+            remove_leftovers(self.out, (STATE_FILE, LOG_FILE, MODEL_FILE, CONFIG_FILE))
         if writes and curves:
             self.curves = _curve_writer(self.out / CURVES_FOLDER, self.iteration)
 
@@ -106,10 +110,23 @@ class TrainingRun:
             self.curves.flush()
 
 
+def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """What a stopped run left. ConfigError where the file is broken or of another kind."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if not {"settings", "optimizer", "schedule"} <= state.keys():
+            raise KeyError("settings")
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError):
+        raise ConfigError(
+            f"{path} is not the state of a run, or is broken; remove it to begin anew, or give another --out."
+        ) from None
+    return state
+
+
 def _first_difference(then: Any, now: Any, name: str = "") -> str:
     """Where two settings first differ, in words."""
     if isinstance(then, dict) and isinstance(now, dict):
-        for key in sorted(then.keys() | now.keys()):
+        for key in dict.fromkeys([*now, *then]):
             if then.get(key) != now.get(key):
                 return _first_difference(then.get(key), now.get(key), f"{name}.{key}" if name else key)
     return f"{name} was {then!r} and is {now!r}"

@@ -55,6 +55,14 @@ def out_folder(path: str) -> Path:
     return Path(path)
 
 
+def out_file(path: str) -> Path:
+    """A file to write to, looked at before the work starts. DataError where it cannot be one."""
+    out_folder(str(Path(path).parent))
+    if Path(path).is_dir() or not Path(path).name:
+        raise DataError(f"{path} is a folder; give the name of a file to write.")
+    return Path(path)
+
+
 def at_least_one(option: str, value: int) -> None:
     """DataError where an option counts something and is less than one."""
     if value < 1:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
     at_least_one,
     model_options,
     new_parser,
+    out_file,
     out_folder,
     progress_bar,
     say,
@@ -59,7 +59,8 @@ def train(arguments: list[str]) -> None:
     with processes() as here, progress_bar(visible=here.first) as progress:
         network = build_network(config_of_network, weight_sources(chosen)).to(here.device)
         show = _training_bar(progress, chosen.method, config.iterations)
-        train(network, episodes, config, out, show, resume=chosen.resume, processes=here)
+        report = show if here.first else id  # the others are silent
+        train(network, episodes, config, out, report, resume=chosen.resume, processes=here)
         if here.first:
             say(progress.console, f"The best checkpoint on {SELECTIONS[config.select_on]} is in {out}")
 
@@ -81,7 +82,10 @@ def evaluate(arguments: list[str]) -> None:
     model_options(parser)
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
+    if chosen.workers < 0 or len(set(chosen.seeds)) < len(chosen.seeds):
+        raise DataError("--workers must not be negative, and --seeds must all be different.")
     _icons_only(chosen.data)
+    outputs = {kind: out_file(path) for kind in ("json", "page") if (path := chosen[kind])}
     at_hand(chosen.model, chosen.image_weights)
 
     from cdpnet.data.icons import IconEpisodes
@@ -104,10 +108,10 @@ def evaluate(arguments: list[str]) -> None:
         result = score(network, episodes, chosen.episodes, chosen.seeds, workers=chosen.workers, watch=watch)
     _printed(score_table([("", result)]))
     print(_beside(result))
-    if chosen.json:
-        write_json(result, Path(chosen.json))
-    if chosen.page:
-        write_page(gallery, network, episodes, result, Path(chosen.page))
+    if "json" in outputs:
+        write_json(result, outputs["json"])
+    if "page" in outputs:
+        write_page(gallery, network, episodes, result, outputs["page"])
 
 
 def ablate(arguments: list[str]) -> None:
@@ -135,8 +139,10 @@ def ablate(arguments: list[str]) -> None:
         def show(what: str, state: Progress | None) -> None:
             if state is None:
                 say(progress.console, what)
-            else:
-                bars.setdefault(what, _training_bar(progress, what, training.iterations))(state)
+                return
+            if what not in bars:
+                bars[what] = _training_bar(progress, what, training.iterations)
+            bars[what](state)
 
         results = ablate(config, training, out, show, weight_sources(chosen))
     _printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
