@@ -12,10 +12,11 @@ from cdpnet.config import method
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.data.scenes import SceneLayout
 from cdpnet.evaluate import Answered, evaluate
+from cdpnet.files import write_json
 from cdpnet.gallery import Gallery, write_page
 from cdpnet.metrics import SegmentationCounts
 from cdpnet.network import build_network
-from cdpnet.results import figures, score, write_json
+from cdpnet.results import figures, score
 
 SMALL = SceneLayout(size=48)
 

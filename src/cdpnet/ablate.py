@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from cdpnet.data.icons import IconEpisodes
 from cdpnet.distributed import device_at_hand
 from cdpnet.encoders import WeightSources
 from cdpnet.errors import ConfigError
+from cdpnet.files import write_json
 from cdpnet.network import PrototypeNetwork, build_network
 from cdpnet.network.checkpoint import CONFIG_FILE
-from cdpnet.results import score, write_json
+from cdpnet.results import score
 from cdpnet.train import Progress, TrainConfig, train, training_settings
 
 RESULTS_FILE = "ablation.json"
@@ -50,7 +52,7 @@ ROWS = (
     _row("afbm", "+ adaptive matching", *_AFBM),
     _row("refined", "+ refinement", *_REFINED),
     Row("cdpn", "+ multi-prototype loss", METHODS["cdpn"], ("exact", "category", "none", "wrong")),
-    _row("ssp", "without text", *_WITHOUT_TEXT),
+    Row("ssp", "without text", METHODS["ssp"]),
     _row("text", "text only", "text_fusion", "text_only", *_WITHOUT_TEXT, names=("exact", "category")),
 )
 
@@ -100,7 +102,7 @@ def ablate(
         if config.rows and row.name not in config.rows:
             continue
         network = _trained(row, episodes, _budget(row, training), out / row.name, report, sources)
-        for shots, names in ((shots, names) for shots in config.shots for names in row.names):
+        for shots, names in product(config.shots, row.names):
             _scored(network, row, shots, names, config, out / row.name, report)
     results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out / row.name)]
     write_json(results, out / RESULTS_FILE)
@@ -108,7 +110,7 @@ def ablate(
 
 
 def _budget(row: Row, training: TrainConfig) -> TrainConfig:
-    """The same for every row; only, without its name the text alone would have nothing to learn from."""
+    """The same for every row; but without its name the text alone would have nothing to learn from."""
     return dataclasses.replace(training, text_dropout=0.0) if row.switches.get("text_only") else training
 
 
@@ -152,7 +154,7 @@ def _finished(row: Row, config: AblationConfig, training: TrainConfig, folder: P
     if record.get("train") != json.loads(json.dumps(training_settings(training))):
         return []
     found = []
-    for shots, names in ((shots, names) for shots in config.shots for names in row.names):
+    for shots, names in product(config.shots, row.names):
         path = _result_path(folder, shots, names)
         if path.is_file() and _fits(result := _read(path), config, record):
             found.append({"row": row.name, "says": row.says, **result})

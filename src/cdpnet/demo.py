@@ -13,10 +13,9 @@ from cdpnet.config import METHODS
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.evaluate import Answered, evaluate
 from cdpnet.files import atomic
-from cdpnet.labels.overlay import overlay
-from cdpnet.metrics import counts
+from cdpnet.metrics import foreground_iou
 from cdpnet.network import PrototypeNetwork, load_network
-from cdpnet.report import as_labels, grid, to_image
+from cdpnet.report import episode_pictures, grid
 
 FOLD, SHOTS, SEED = 0, 1, 0  # the fold whose base classes trained the shipped heads
 PICTURE = "demo.png"
@@ -56,15 +55,11 @@ def _drawn(source: IconEpisodes, networks: dict[str, PrototypeNetwork]) -> Image
     """Support, query, truth and every method's answer, for episodes from the best to the worst of `cdpn`'s."""
     drawn = source.draw(torch.arange(_SHOWN_OF))
     answers = {name: network(drawn.batch).masks for name, network in networks.items()}
-    intersection, union = counts(answers["cdpn"], drawn.query_masks)
-    iou = 100 * intersection[:, 1] / union[:, 1]
+    iou = 100 * foreground_iou(answers["cdpn"], drawn.query_masks)
     order = iou.argsort(descending=True).tolist()
     rows = []
     for better in _PERCENTILES:
         i = order[round(len(order) * better / 100)]
-        support, query = drawn.batch.support_images[i, 0], drawn.batch.query_images[i]
-        masks = (drawn.query_masks[i], *(answer[i] for answer in answers.values()))
-        pictures = [overlay(support, as_labels(drawn.batch.support_masks[i, 0])), to_image(query)]
-        pictures += [overlay(query, as_labels(mask)) for mask in masks]
-        rows.append((f"{drawn.batch.class_names[i]}\n{better} % do better, IoU {iou[i]:.0f}", pictures))
-    return grid(rows, ["support", "query", "truth", *networks])
+        pictures = episode_pictures(drawn, i, {name: answer[i] for name, answer in answers.items()})
+        rows.append((f"{drawn.batch.class_names[i]}\n{better} % do better, IoU {iou[i]:.0f}", list(pictures.values())))
+    return grid(rows, list(pictures))

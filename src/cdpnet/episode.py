@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 IGNORE_INDEX = 255
+BACKGROUND_NAME = "background"  # what everything else is called, in captions and beside a class name
 NO_NAME = ""  # a class without a name: the network then works from the pictures alone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,12 @@ def atomic(path: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def write_json(values: object, path: Path) -> None:
+    """A JSON file that is whole or absent."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:

@@ -14,10 +14,9 @@ from PIL import Image
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.evaluate import Answered
 from cdpnet.files import atomic
-from cdpnet.labels.overlay import overlay
-from cdpnet.metrics import counts
+from cdpnet.metrics import foreground_iou
 from cdpnet.network import PrototypeNetwork
-from cdpnet.report import as_labels, to_image, with_spread
+from cdpnet.report import episode_pictures, with_spread
 
 _EACH = 6  # episodes of a kind
 _STYLE = """
@@ -40,8 +39,7 @@ class Gallery:
 
     def add(self, answered: Answered) -> None:
         """Take a batch that was segmented."""
-        intersection, union = counts(answered.masks, answered.drawn.query_masks)
-        iou = intersection[:, 1] / union[:, 1].clamp(min=1)
+        iou = foreground_iou(answered.masks, answered.drawn.query_masks)
         self.scored += list(zip(iou.tolist(), answered.numbers.tolist(), strict=True))
         del self.scored[self.count :]
 
@@ -74,16 +72,9 @@ def write_page(
 @torch.inference_mode()
 def _figure(network: PrototypeNetwork, episodes: IconEpisodes, number: int, iou: float) -> str:
     drawn = episodes.draw(torch.tensor([number]))
-    batch = drawn.batch
-    answer = network(batch.to(next(network.parameters()).device)).masks[0]
+    answer = network(drawn.batch.to(next(network.parameters()).device)).masks[0]
     name = episodes.class_names[int(drawn.class_ids[0])]
-    query = batch.query_images[0]
-    pictures = {
-        "support": overlay(batch.support_images[0, 0], as_labels(batch.support_masks[0, 0])),
-        "query": to_image(query),
-        "truth": overlay(query, as_labels(drawn.query_masks[0])),
-        "answer": overlay(query, as_labels(answer)),
-    }
+    pictures = episode_pictures(drawn, 0, {"answer": answer})
     images = "".join(
         f"<img alt='{kind} of {html.escape(name)}' src='{_data(image)}'>" for kind, image in pictures.items()
     )

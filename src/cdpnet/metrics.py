@@ -63,6 +63,12 @@ class SegmentationCounts:
         return float(100 * (self.intersection.sum(dim=0) / self.union.sum(dim=0).clamp(min=1)).mean())
 
 
+def foreground_iou(predicted: Tensor, truth: Tensor) -> Tensor:
+    """The foreground's IoU in each of B pictures, in 0..1; 0 where there is none: masks (B, H, W) -> (B,)."""
+    intersection, union = counts(predicted, truth)
+    return intersection[:, 1] / union[:, 1].clamp(min=1)
+
+
 def counts(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Intersection and union of background and foreground: masks (B, H, W) -> two tensors (B, 2) int64."""
     counted = truth != IGNORE_INDEX

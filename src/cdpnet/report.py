@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 from torch import Tensor
 
+from cdpnet.data.icons import EpisodesDrawn
 from cdpnet.files import atomic
+from cdpnet.labels.overlay import overlay
 
 _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
 
@@ -43,6 +45,17 @@ def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], headings: Sequence[s
             x = left + column * (cell + gap)
             canvas.paste(shown, (x + (cell - shown.width) // 2, y + (cell - shown.height) // 2))
     return canvas
+
+
+def episode_pictures(drawn: EpisodesDrawn, i: int, answers: dict[str, Tensor]) -> dict[str, Image.Image]:
+    """Support, query, truth and named answers (H, W) of episode ``i`` of a batch, masks laid over the pictures."""
+    support, query = drawn.batch.support_images[i, 0], drawn.batch.query_images[i]
+    masks = {"truth": drawn.query_masks[i], **answers}
+    return {
+        "support": overlay(support, as_labels(drawn.batch.support_masks[i, 0])),
+        "query": to_image(query),
+        **{name: overlay(query, as_labels(mask)) for name, mask in masks.items()},
+    }
 
 
 def as_labels(mask: Tensor) -> NDArray[np.uint8]:

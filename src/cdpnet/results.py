@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
@@ -14,7 +12,6 @@ from cdpnet.config import to_dict
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import Answered, evaluate
-from cdpnet.files import atomic
 from cdpnet.metrics import SegmentationCounts
 from cdpnet.network import PrototypeNetwork
 from cdpnet.provenance import commit, machine, version
@@ -36,7 +33,7 @@ def score(
     classes.
     """
     start, code = time.monotonic(), commit()
-    record = getattr(network, "record", {})
+    record = network.record
     if episodes.split == "test" and record.get("fold", episodes.fold) != episodes.fold:
         raise ConfigError(
             f"The network was trained for fold {record['fold']}: the classes of fold {episodes.fold} are not novel to "
@@ -86,9 +83,3 @@ def figures(runs: Sequence[SegmentationCounts], class_names: Sequence[str]) -> d
         "fb_iou_std": round(stdev(fb_iou), 2) if len(fb_iou) > 1 else None,
         "per_class": per_class,
     }
-
-
-def write_json(values: object, path: Path) -> None:
-    """A JSON file that is whole or absent."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

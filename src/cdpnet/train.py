@@ -128,15 +128,17 @@ def train(
     split: Literal["val", "test"] = "val" if config.select_on == "base" else "test"
     validation = dataclasses.replace(episodes, split=split, category_share=0.0)
     optimizer, schedule = _optimizer(network, config)
-    run = TrainingRun(network, optimizer, schedule, out, _settings(network, episodes, config, processes))
-    run.begin(resume=resume, writes=processes.first, curves=config.curves)
+    settings = _settings(network, episodes, config, processes)
+    run = TrainingRun(network, optimizer, schedule, out, settings, writes=processes.first)
+    run.begin(resume=resume, curves=config.curves)
     processes.wait()  # nobody writes before everybody has read
     model = DistributedDataParallel(network) if processes.world > 1 else network
-    drawn = batches(episodes, _episode_numbers(config, run.iteration, processes), config.workers)
+    numbers = _episode_numbers(config, run.iteration, processes)
+    drawn = zip(numbers, batches(episodes, numbers, config.workers), strict=True)
     for iteration in range(run.iteration, config.iterations):
         network.train()
         with network.image.at_stride(config.output_stride):
-            loss = _step(model, network, drawn, iteration, config, processes)
+            loss = _step(model, network, drawn, config)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
@@ -146,8 +148,8 @@ def train(
         if (iteration + 1) % config.validate_every == 0 or last:
             counts = evaluate(network, validation, config.validation_episodes, processes=processes)
             miou = counts.miou()
-            run.add_validation(miou, writes=processes.first)
-        if processes.first and ((iteration + 1) % config.checkpoint_every == 0 or last):
+            run.add_validation(miou)
+        if (iteration + 1) % config.checkpoint_every == 0 or last:
             run.save()
         report(Progress(iteration + 1, config.iterations, run.losses[-1], miou))
 
@@ -155,17 +157,14 @@ def train(
 def _step(
     model: nn.Module,
     network: PrototypeNetwork,
-    drawn: Iterator[EpisodesDrawn],
-    iteration: int,
+    drawn: Iterator[tuple[Tensor, EpisodesDrawn]],
     config: TrainConfig,
-    processes: Processes,
 ) -> Tensor:
-    """The gradient of one step, over all its batches; the mean loss of this process."""
+    """The gradient of one step over its batches, each with its episodes' numbers; the mean loss of this process."""
     device = next(network.parameters()).device
     total = torch.zeros(())
     for part in range(config.accumulate):
-        episodes = next(drawn)
-        index = _numbers(config, iteration, part, processes)
+        index, episodes = next(drawn)
         batch = without_some_names(episodes.batch, index, config).to(device)
         with _waiting(model, part + 1 < config.accumulate), autocast(config.precision, device):
             masks = episodes.query_masks.to(device)
@@ -197,16 +196,11 @@ def _waiting(model: nn.Module, more: bool) -> AbstractContextManager[object]:
     return model.no_sync() if more and isinstance(model, DistributedDataParallel) else nullcontext()
 
 
-def _numbers(config: TrainConfig, iteration: int, part: int, processes: Processes) -> Tensor:
-    """Episode numbers of a batch: all processes of all parts together take the next numbers, each once."""
-    place = (iteration * config.accumulate + part) * processes.world + processes.rank
-    return torch.arange(place * config.batch, (place + 1) * config.batch)
-
-
 def _episode_numbers(config: TrainConfig, start: int, processes: Processes) -> list[Tensor]:
-    """The batches of this process from iteration ``start`` on."""
-    steps = range(start, config.iterations)
-    return [_numbers(config, step, part, processes) for step in steps for part in range(config.accumulate)]
+    """The batches of this process from iteration ``start`` on; the processes take turns, so each number comes once."""
+    parts = range(start * config.accumulate, config.iterations * config.accumulate)
+    places = [part * processes.world + processes.rank for part in parts]
+    return [torch.arange(place * config.batch, (place + 1) * config.batch) for place in places]
 
 
 def _optimizer(

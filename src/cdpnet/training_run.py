@@ -27,15 +27,18 @@ class TrainingRun:
         schedule: torch.optim.lr_scheduler.LRScheduler,
         out: Path,
         settings: dict[str, Any],
+        *,
+        writes: bool,
     ) -> None:
         self.network, self.optimizer, self.schedule, self.out = network, optimizer, schedule, out
+        self.writes = writes  # several processes of one run share the folder, and one of them writes
         self.settings = json.loads(json.dumps(settings))
         self.iteration, self.best = 0, float("-inf")
         self.losses: list[float] = []
         self.validations: list[dict[str, float]] = []
         self.curves: Any = None
 
-    def begin(self, *, resume: bool, writes: bool, curves: bool) -> None:
+    def begin(self, *, resume: bool, curves: bool) -> None:
         """Take up the run in the folder, or make sure that there is none. ConfigError where the two disagree."""
         path = self.out / STATE_FILE
         if path.is_file():
@@ -44,9 +47,9 @@ class TrainingRun:
             raise ConfigError(
                 f"{self.out} holds a checkpoint that no run of training stands behind; give another --out."
             )
-        if writes:
+        if self.writes:
             remove_leftovers(self.out, (STATE_FILE, LOG_FILE, MODEL_FILE, CONFIG_FILE))
-        if writes and curves:
+        if self.writes and curves:
             self.curves = _curve_writer(self.out / CURVES_FOLDER, self.iteration)
 
     def _take_up(self, state: dict[str, Any], *, resume: bool) -> None:
@@ -75,7 +78,7 @@ class TrainingRun:
             self.curves.add_scalar("loss", loss, self.iteration)
             self.curves.add_scalar("learning rate", self.schedule.get_last_lr()[0], self.iteration)
 
-    def add_validation(self, miou: float, *, writes: bool) -> None:
+    def add_validation(self, miou: float) -> None:
         """Remember a validation, and keep the network if it is the best so far."""
         self.validations.append({"iteration": self.iteration, "miou": miou})
         if self.curves is not None:
@@ -83,13 +86,15 @@ class TrainingRun:
         if miou <= self.best:
             return
         self.best = miou
-        if writes:
+        if self.writes:
             about = {key: value for key, value in self.settings.items() if key != "network"}
             self.network.record = {**about, "iteration": self.iteration, "validation_miou": miou}
             self.network.save(self.out)
 
     def save(self) -> None:
-        """Write the state and the log."""
+        """Write the state and the log, if this process writes."""
+        if not self.writes:
+            return
         state = {
             "network": trained_tensors(self.network),
             "optimizer": self.optimizer.state_dict(),

@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 when all went well, 2 after bad input, with one sentence on standard error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
-        from importlib.metadata import version
+        from cdpnet.provenance import version
 
-        print(f"cdpnet {version('cdpnet')}")
+        print(f"cdpnet {version()}")
         return 0
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_ABOUT)

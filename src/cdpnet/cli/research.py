@@ -90,10 +90,11 @@ def evaluate(arguments: list[str]) -> None:
 
     from cdpnet.data.icons import IconEpisodes
     from cdpnet.distributed import device_at_hand
+    from cdpnet.files import write_json
     from cdpnet.gallery import Gallery, write_page
     from cdpnet.network import load_network
     from cdpnet.report import score_table
-    from cdpnet.results import score, write_json
+    from cdpnet.results import score
 
     network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
     episodes = IconEpisodes(chosen.fold, chosen.shots, "test", chosen.seeds[0], names=chosen.names)

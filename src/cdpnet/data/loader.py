@@ -31,9 +31,5 @@ def batches(episodes: IconEpisodes, index: Sequence[Tensor], workers: int = 0) -
 
     workers: processes that draw ahead of the network; 0 draws in this one.
     """
-    loader: Any = DataLoader(_Batches(episodes, index), batch_size=None, num_workers=workers, collate_fn=_as_it_is)
+    loader: Any = DataLoader(_Batches(episodes, index), batch_size=None, num_workers=workers)
     yield from loader
-
-
-def _as_it_is(drawn: Any) -> Any:
-    return drawn

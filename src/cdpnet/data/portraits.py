@@ -18,8 +18,8 @@ from torch import Tensor
 from cdpnet.data.draws import keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, nouns, sprites
 from cdpnet.data.scenes import SceneLayout, compose
+from cdpnet.episode import BACKGROUND_NAME
 
-BACKGROUND_NAME = "background"  # what the caption of every picture also says
 PORTRAIT = SceneLayout(size=64, target=(0.45, 1.0), others=(0, 2), other=(0.2, 0.5), smallest_target=0.06)
 _CHOICE_STREAM = 7  # random numbers that choose what a picture shows; the scene itself uses stream 0
 _MENTIONED = 0.02  # share of the picture from which a caption mentions what stands beside the main object

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +19,8 @@ from cdpnet.encoders import WeightSources, build_encoders
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import RANDOM, load_into, read_state
 from cdpnet.errors import WeightsError
-from cdpnet.files import atomic
+from cdpnet.files import atomic, write_json
+from cdpnet.provenance import version
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
 
@@ -48,15 +49,14 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         if half:
             stored = {key: value.half() if value.is_floating_point() else value for key, value in stored.items()}
         about = {
-            "cdpnet": metadata.version("cdpnet"),
+            "cdpnet": version(),
             "network": to_dict(self.config),
             "embedded": _fingerprint() if embedded else None,
-            "record": getattr(self, "record", {}),
+            "record": self.record,
         }
         with atomic(folder / MODEL_FILE) as path:
             path.write_bytes(save(stored))
-        with atomic(folder / CONFIG_FILE) as path:
-            path.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        write_json(about, folder / CONFIG_FILE)
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:
         """As `save`, with a model card; ``push_to_hub=True`` and ``repo_id`` upload the folder to the model hub."""

@@ -8,13 +8,11 @@ from torch import Tensor, nn
 
 from cdpnet.config import NetworkConfig
 from cdpnet.encoders import Encoders
-from cdpnet.episode import NO_NAME, EpisodeBatch, Prediction, Prototypes
+from cdpnet.episode import BACKGROUND_NAME, NO_NAME, EpisodeBatch, Prediction, Prototypes
 from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
 from cdpnet.network.prototypes import SupportPrototypes
-
-BACKGROUND_WORD = "background"  # what `text_only` matches against the class name
 
 
 class PrototypeNetwork(CheckpointMixin, nn.Module):
@@ -25,7 +23,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
     def __init__(self, config: NetworkConfig, encoders: Encoders) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.record = config, {}
         self.image, self.text = encoders.image, encoders.text
         channels = self.image.channels
         text_dim = self.text.dim if self.text is not None else None
@@ -91,7 +89,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
     ) -> Prototypes:
         """Part 2; or, as a control, words alone."""
         if self.config.text_only and text is not None:
-            background, _ = self._read((BACKGROUND_WORD,))
+            background, _ = self._read((BACKGROUND_NAME,))
             assert background is not None  # there is a text tower
             return Prototypes(background.expand_as(text), text, text)
         prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named)
