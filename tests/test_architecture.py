@@ -10,7 +10,7 @@ import cdpnet
 ROOT = Path(cdpnet.__file__).parent
 WINGS = (  # from the top of the house to the ground; a wing may import itself and those below it
     ("face", ("__main__", "cli", "demo", "gallery", "plots", "report")),
-    ("work", ("ablate", "train", "training_run", "results", "pretrain", "evaluate", "bulk", "segmenter")),
+    ("work", ("ablate", "check", "train", "training_run", "results", "pretrain", "evaluate", "bulk", "segmenter")),
     ("labels", ("labels",)),
     ("network", ("network",)),
     ("encoders", ("encoders",)),

@@ -40,3 +40,19 @@ def test_ignored_pixels_do_not_count() -> None:
     truth = torch.tensor([[[1, 255]]])
     total.add(torch.tensor([[[1, 1]]]), truth, torch.tensor([0]))
     assert total.miou() == 100
+
+
+def test_a_class_never_drawn_counts_as_zero_where_the_protocol_says_so() -> None:
+    """Classes 0 and 2 are the fold's: 2 is never drawn. HSNet divides by both, SSP by the one that was drawn."""
+    total = SegmentationCounts(4)
+    total.add(torch.tensor([[[1, 1, 0]]]), torch.tensor([[[1, 0, 0]]]), torch.tensor([0]))
+    assert total.miou() == 50
+    assert total.miou(torch.tensor([0, 2])) == 25
+    assert total.miou(torch.tensor([0])) == 50
+
+
+def test_a_query_without_the_class_counts_what_was_found_there() -> None:
+    """A class that is drawn but absent adds its false positives to the union: 1 / (1 + 2)."""
+    total = SegmentationCounts(1)
+    total.add(torch.tensor([[[1, 0]], [[1, 1]]]), torch.tensor([[[1, 0]], [[0, 0]]]), torch.tensor([0, 0]))
+    assert abs(total.miou() - 100 / 3) < 1e-4

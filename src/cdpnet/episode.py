@@ -94,6 +94,25 @@ class Prototypes(NamedTuple):
     text: Tensor | None
 
 
+def mean_prototypes(shots: Sequence[Prototypes]) -> Prototypes:
+    """What several shots of the same B classes teach, each learned apart: the method averages over shots."""
+    return Prototypes(
+        torch.stack([shot.background for shot in shots]).mean(dim=0),
+        torch.stack([shot.foreground for shot in shots]).mean(dim=0),
+        shots[0].text,
+    )
+
+
+def stack_prototypes(classes: Sequence[Prototypes]) -> Prototypes:
+    """Classes learned apart as one batch of them; names count if all have one."""
+    texts = [c.text for c in classes if c.text is not None]
+    return Prototypes(
+        torch.cat([c.background for c in classes]),
+        torch.cat([c.foreground for c in classes]),
+        torch.cat(texts) if len(texts) == len(classes) else None,
+    )
+
+
 @dataclass(frozen=True)
 class Matches:
     """The logits (B, 2, h, w) of each match, background first; None where a switch leaves it out."""

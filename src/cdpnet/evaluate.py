@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from cdpnet.data.icons import EpisodesDrawn, IconEpisodes
 from cdpnet.data.loader import batches
+from cdpnet.data.source import EpisodesDrawn, EpisodeSource
 from cdpnet.distributed import ALONE, Processes
+from cdpnet.episode import EpisodeBatch, Prototypes, mean_prototypes, stack_prototypes
 from cdpnet.metrics import SegmentationCounts
 from cdpnet.network import PrototypeNetwork
 
+_BATCH = 8
+
 
 class Answered(NamedTuple):
-    """A batch that was segmented: numbers of its episodes (B,), what was drawn, predicted masks (B, H, W)."""
+    """A batch that was segmented: the episode of each row (B,), what was drawn, predicted masks (B, H, W)."""
 
     numbers: Tensor
     drawn: EpisodesDrawn
@@ -26,26 +30,69 @@ class Answered(NamedTuple):
 @torch.inference_mode()
 def evaluate(
     network: PrototypeNetwork,
-    episodes: IconEpisodes,
+    episodes: EpisodeSource,
     count: int,
     *,
-    batch: int = 8,
+    batch: int | None = None,
     workers: int = 0,
     processes: Processes = ALONE,
     watch: Callable[[Answered], object] | None = None,
 ) -> SegmentationCounts:
     """Segment the first ``count`` episodes and count their pixels.
 
-    The result depends neither on the batch size nor on workers or processes, each of which takes a part of the batches.
+    The result depends neither on the batch size, by default 8 where episodes can be stacked, nor on workers or
+    processes, each of which takes a part of the batches.
     watch: called with every batch that this process has segmented.
     """
     network.eval()
-    device = next(network.parameters()).device
     total = SegmentationCounts(len(episodes.class_names))
-    index = torch.split(torch.arange(count), batch)[processes.rank :: processes.world]
+    each = batch or (_BATCH if episodes.stackable else 1)
+    index = torch.split(torch.arange(count), each)[processes.rank :: processes.world]
     for numbers, drawn in zip(index, batches(episodes, index, workers), strict=True):
-        masks = network(drawn.batch.to(device)).masks
+        masks = segmented(network, drawn, episodes.ways)
         total.add(masks, drawn.query_masks, drawn.class_ids)
         if watch is not None:
-            watch(Answered(numbers, drawn, masks.cpu()))
+            watch(Answered(numbers.repeat_interleave(episodes.ways), drawn, masks.cpu()))
     return total.map(processes.total)
+
+
+def segmented(network: PrototypeNetwork, drawn: EpisodesDrawn, ways: int = 1) -> Tensor:
+    """The masks of a batch in the space where it is scored, (B, H, W) int64, 0 or 1.
+
+    Supports of several sizes are learned one by one: the method averages over shots, so nothing changes.
+    """
+    device = next(network.parameters()).device
+    batch = drawn.batch.to(device)
+    if drawn.shots_apart:
+        learned = [_learned(network, shots, device) for shots in drawn.shots_apart]
+        logits = network.match(batch.query_images[:1], stack_prototypes(learned)).logits
+    else:
+        logits = network(batch).logits
+    return winners(to_scored_space(logits, drawn.shown, drawn.query_masks.shape[-2:]), ways)
+
+
+def _learned(network: PrototypeNetwork, shots: Sequence[EpisodeBatch], device: torch.device) -> Prototypes:
+    """The prototypes of one class, from shots that are batches of their own."""
+    there = [shot.to(device) for shot in shots]
+    return mean_prototypes([network.learn(shot.support_images, shot.support_masks, shot.class_names) for shot in there])
+
+
+def to_scored_space(logits: Tensor, shown: tuple[int, int] | None, size: Sequence[int]) -> Tensor:
+    """Logits (B, 2, H', W') without the padding, brought to ``size``: (B, 2, H, W)."""
+    if shown is not None:
+        logits = logits[..., : shown[0], : shown[1]]
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return logits
+    return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=True)
+
+
+def winners(logits: Tensor, ways: int) -> Tensor:
+    """Masks of rows of which ``ways`` in a row ask for classes of one query: (B, 2, H, W) -> (B, H, W), 0 or 1.
+
+    A pixel goes to the class that beats its own background by most, if one does (our choice).
+    """
+    margin = (logits[:, 1] - logits[:, 0]).reshape(-1, ways, *logits.shape[-2:])
+    best = margin.argmax(dim=1, keepdim=True)
+    ranks = torch.arange(ways, device=logits.device)[:, None, None]
+    masks: Tensor = (margin > 0) & (ranks == best)
+    return masks.flatten(0, 1).long()

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from cdpnet.data.icons import IconEpisodes
-from cdpnet.evaluate import Answered
+from cdpnet.data.source import EpisodeSource
+from cdpnet.evaluate import Answered, segmented
 from cdpnet.files import atomic
 from cdpnet.metrics import foreground_iou
 from cdpnet.network import PrototypeNetwork
@@ -51,7 +51,7 @@ class Gallery:
 
 
 def write_page(
-    gallery: Gallery, network: PrototypeNetwork, episodes: IconEpisodes, result: dict[str, Any], path: Path
+    gallery: Gallery, network: PrototypeNetwork, episodes: EpisodeSource, result: dict[str, Any], path: Path
 ) -> None:
     """One file with all pictures in it: support, query, truth, answer of each chosen episode."""
     title = f"{episodes.shots}-shot, fold {episodes.fold}: {with_spread(result, 'miou')} mIoU"
@@ -70,9 +70,9 @@ def write_page(
 
 
 @torch.inference_mode()
-def _figure(network: PrototypeNetwork, episodes: IconEpisodes, number: int, iou: float) -> str:
+def _figure(network: PrototypeNetwork, episodes: EpisodeSource, number: int, iou: float) -> str:
     drawn = episodes.draw(torch.tensor([number]))
-    answer = network(drawn.batch.to(next(network.parameters()).device)).masks[0]
+    answer = segmented(network, drawn)[0].cpu()
     name = episodes.class_names[int(drawn.class_ids[0])]
     pictures = episode_pictures(drawn, 0, {"answer": answer})
     images = "".join(

@@ -54,9 +54,13 @@ class SegmentationCounts:
         iou = self.intersection[:, 1] / self.union[:, 1].clamp(min=1)
         return torch.where(self.episodes > 0, iou, torch.nan)
 
-    def miou(self) -> float:
-        """Mean foreground IoU, in percent, over the classes that were drawn (SSP's rule)."""
-        return float(100 * self.iou().nanmean())
+    def miou(self, over: Tensor | None = None) -> float:
+        """Mean foreground IoU, in percent, over the classes that were drawn (SSP's rule).
+
+        over: the classes (n,) to take the mean over instead, one that was never drawn as 0 (HSNet's rule).
+        """
+        iou = self.iou()
+        return float(100 * (iou.nanmean() if over is None else iou[over].nan_to_num(nan=0.0).mean()))
 
     def fb_iou(self) -> float:
         """Mean of the IoU of all background and of all foreground pixels, in percent (HSNet)."""

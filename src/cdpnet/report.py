@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 from torch import Tensor
 
-from cdpnet.data.icons import EpisodesDrawn
+from cdpnet.data.source import EpisodesDrawn
 from cdpnet.files import atomic
 from cdpnet.labels.overlay import overlay
 

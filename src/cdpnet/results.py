@@ -8,8 +8,11 @@ from dataclasses import replace
 from statistics import mean, stdev
 from typing import Any
 
+from scipy.stats import t
+from torch import Tensor
+
 from cdpnet.config import to_dict
-from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.source import EpisodeSource
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import Answered, evaluate
 from cdpnet.metrics import SegmentationCounts
@@ -19,7 +22,7 @@ from cdpnet.provenance import commit, machine, version
 
 def score(
     network: PrototypeNetwork,
-    episodes: IconEpisodes,
+    episodes: EpisodeSource,
     count: int,
     seeds: Sequence[int],
     *,
@@ -29,32 +32,22 @@ def score(
     """Evaluate on ``count`` episodes of each seed; all that a reader needs to compare the figure, ready for JSON.
 
     Figures are in percent: `miou` and `fb_iou` are means over the seeds, `miou_std` their standard deviation (None for
-    one seed), `per_class` is pooled over all seeds. ConfigError where the network has seen masks of these
-    classes.
+    one seed) and `miou_ci95` half the width of the mean's 95 % confidence interval by Student's t; `per_class` is
+    pooled over all seeds. ConfigError where the network has seen masks of these classes.
     """
     start, code = time.monotonic(), commit()
     record = network.record
-    if episodes.split == "test" and record.get("fold", episodes.fold) != episodes.fold:
-        raise ConfigError(
-            f"The network was trained for fold {record['fold']}: the classes of fold {episodes.fold} are not novel to "
-            "it, it has seen their masks."
-        )
+    rules = episodes.rules()
+    if episodes.split == "test" and record.get("data") == rules["data"]:
+        _refuse_seen_classes(record, rules)
     lists = [replace(episodes, seed=seed) for seed in seeds]
     runs = [evaluate(network, source, count, workers=workers, watch=watch) for source in lists]
     return {
-        **figures(runs, episodes.class_names),
-        "data": "icons",
-        "protocol": "icons: classes uniform over the split, supports and query drawn in different families",
-        "split": episodes.split,
-        "fold": episodes.fold,
-        "fold_convention": "classes of two or more families, dealt out by the SHA-256 of their names",
-        "shots": episodes.shots,
-        "names": episodes.names,
+        **figures(runs, episodes.class_names, episodes.classes_scored),
+        **rules,
         "episodes": count,
         "seeds": list(seeds),
         "list_sha256": [source.list_sha256(count) for source in lists],
-        "evaluation_space": f"native, {episodes.layout.size} x {episodes.layout.size} pixels",
-        "unseen_class": "left out of the mean",
         "novel_in_train": record.get("novel_in_train", "unknown"),
         "checkpoint_selection": record.get("checkpoint_selection", "none"),
         "checkpoint": record,
@@ -66,9 +59,23 @@ def score(
     }
 
 
-def figures(runs: Sequence[SegmentationCounts], class_names: Sequence[str]) -> dict[str, Any]:
+def _refuse_seen_classes(record: dict[str, Any], rules: dict[str, Any]) -> None:
+    """ConfigError where the fold that training left out is not the fold that is asked for."""
+    trained = (record.get("fold"), record.get("fold_convention", rules["fold_convention"]))
+    if trained != (rules["fold"], rules["fold_convention"]):
+        raise ConfigError(
+            f"The network was trained for fold {trained[0]}, {trained[1]}: the classes of fold {rules['fold']}, "
+            f"{rules['fold_convention']}, are not novel to it, it has seen their masks."
+        )
+
+
+def figures(
+    runs: Sequence[SegmentationCounts], class_names: Sequence[str], classes_scored: Tensor | None = None
+) -> dict[str, Any]:
     """The figures of one run for each seed, in percent."""
-    miou, fb_iou = [run.miou() for run in runs], [run.fb_iou() for run in runs]
+    miou, fb_iou = [run.miou(classes_scored) for run in runs], [run.fb_iou() for run in runs]
+    spread = stdev(miou) if len(miou) > 1 else None
+    sure = None if spread is None else float(t.ppf(0.975, len(miou) - 1)) * spread / len(miou) ** 0.5
     pooled = sum(runs[1:], runs[0])
     per_class = {
         name: round(100 * iou, 2)
@@ -77,7 +84,8 @@ def figures(runs: Sequence[SegmentationCounts], class_names: Sequence[str]) -> d
     }
     return {
         "miou": round(mean(miou), 2),
-        "miou_std": round(stdev(miou), 2) if len(miou) > 1 else None,
+        "miou_std": None if spread is None else round(spread, 2),
+        "miou_ci95": None if sure is None else round(sure, 2),
         "miou_of_seeds": [round(value, 2) for value in miou],
         "fb_iou": round(mean(fb_iou), 2),
         "fb_iou_std": round(stdev(fb_iou), 2) if len(fb_iou) > 1 else None,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cdpnet.encoders import PAIRS, Pair
-from cdpnet.episode import IGNORE_INDEX, Prototypes
+from cdpnet.episode import IGNORE_INDEX, Prototypes, mean_prototypes, stack_prototypes
 from cdpnet.errors import DataError
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network import PrototypeNetwork
@@ -32,6 +32,11 @@ class ClassPrototype:
     background: Tensor
     foreground: Tensor
     text: Tensor | None
+
+    def as_batch(self) -> Prototypes:
+        """As the network takes it: a batch of one class."""
+        text = None if self.text is None else self.text[None]
+        return Prototypes(self.background[None], self.foreground[None], text)
 
 
 @dataclass(frozen=True)
@@ -78,14 +83,11 @@ class Segmenter:
         if len(images) != len(masks) or not images:
             raise DataError(f"{len(images)} pictures and {len(masks)} masks were given; each picture needs its mask.")
         pairs = [self._support(image, mask) for image, mask in zip(images, masks, strict=True)]
-        shots = [self.network.learn(image[None, None], mask[None, None], (name,)) for image, mask in pairs]
-        text = shots[0].text
-        return ClassPrototype(
-            name,
-            torch.stack([shot.background[0] for shot in shots]).mean(dim=0),
-            torch.stack([shot.foreground[0] for shot in shots]).mean(dim=0),
-            None if text is None else text[0],
+        learned = mean_prototypes(
+            [self.network.learn(image[None, None], mask[None, None], (name,)) for image, mask in pairs]
         )
+        text = None if learned.text is None else learned.text[0]
+        return ClassPrototype(name, learned.background[0], learned.foreground[0], text)
 
     @torch.inference_mode()
     def segment(self, image: PictureSource, classes: ClassPrototype | Sequence[ClassPrototype]) -> Segmentation:
@@ -95,12 +97,7 @@ class Segmenter:
             raise DataError(f"{len(known)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
         picture = read_picture(image)
         small = resized(picture, self.longest_side)[None].to(self._device)
-        texts = [c.text for c in known if c.text is not None]
-        prototypes = Prototypes(
-            torch.stack([c.background for c in known]),
-            torch.stack([c.foreground for c in known]),
-            torch.stack(texts) if len(texts) == len(known) else None,
-        )
+        prototypes = stack_prototypes([c.as_batch() for c in known])
         logits = self.network.match(small, prototypes).logits
         logits = F.interpolate(logits, size=picture.shape[-2:], mode="bilinear", align_corners=True)
         scores = logits.softmax(dim=1)[:, 1]

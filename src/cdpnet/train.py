@@ -17,8 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cdpnet.config import to_dict
 from cdpnet.data.draws import keys, uniform
-from cdpnet.data.icons import EpisodesDrawn, IconEpisodes
 from cdpnet.data.loader import batches
+from cdpnet.data.source import EpisodesDrawn, EpisodeSource
 from cdpnet.distributed import ALONE, Processes
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
@@ -112,7 +112,7 @@ class Progress:
 
 def train(
     network: PrototypeNetwork,
-    episodes: IconEpisodes,
+    episodes: EpisodeSource,
     config: TrainConfig,
     out: Path,
     report: Callable[[Progress], object] = id,
@@ -245,21 +245,14 @@ def _frozen_sha256(network: PrototypeNetwork) -> str:
 
 
 def _settings(
-    network: PrototypeNetwork, episodes: IconEpisodes, config: TrainConfig, processes: Processes
+    network: PrototypeNetwork, episodes: EpisodeSource, config: TrainConfig, processes: Processes
 ) -> dict[str, object]:
     """All that makes a run what it is, and what its results must say."""
     return {
-        "data": "icons",
-        "fold": episodes.fold,
-        "shots": episodes.shots,
-        "seed": episodes.seed,
-        "names": episodes.names,
-        "category_share": episodes.category_share,
-        "novel_in_train": "drop",
+        **episodes.settings(),
         "checkpoint_selection": SELECTIONS[config.select_on],
         "processes": processes.world,
         "network": to_dict(network.config),
-        "layout": dataclasses.asdict(episodes.layout),
         "train": training_settings(config),
         "frozen": _frozen_sha256(network),
     }

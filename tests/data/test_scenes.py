@@ -10,8 +10,9 @@ import torch
 
 from cdpnet.data.draws import between, keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
-from cdpnet.data.icons import IconEpisodes, Split
+from cdpnet.data.icons import IconEpisodes
 from cdpnet.data.scenes import SceneLayout, Scenes, compose
+from cdpnet.data.source import Split
 from cdpnet.episode import collate
 from cdpnet.errors import ConfigError
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -19,6 +20,8 @@ commands:
   evaluate   score a network on episodes
   ablate     train and score the rows of the paper's ablation
   pretrain   train the embedded dual encoder from scratch
+  data       check a data set on disk, or print the episodes of a protocol
+  table      train and score a whole table: folds, shots, methods
 
 cdpnet COMMAND --help tells the options of a command; cdpnet --version the version."""
 _COMMANDS = {
@@ -28,11 +31,16 @@ _COMMANDS = {
     "evaluate": "research",
     "ablate": "research",
     "pretrain": "research",
+    "data": "benchmarks",
+    "table": "benchmarks",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when all went well, 2 after bad input, with one sentence on standard error."""
+    """Run a command.
+
+    0 when all went well, 1 where it found something wrong, 2 after bad input, with one sentence on standard error.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         from cdpnet.provenance import version
@@ -46,15 +54,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cdpnet: there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.", file=sys.stderr)
         return 2
     room = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
-    command: Callable[[list[str]], None] = getattr(room, arguments[0])
+    command: Callable[[list[str]], int | None] = getattr(room, arguments[0])
     try:
-        command(arguments[1:])
+        return command(arguments[1:]) or 0
     except CdpnetError as error:
         print(f"cdpnet: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"cdpnet: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0

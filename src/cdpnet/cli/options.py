@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from cdpnet.errors import DataError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+    from cdpnet.data.disk import DataConfig
     from cdpnet.encoders import WeightSources
 
 
@@ -39,6 +41,51 @@ def weight_sources(chosen: Any) -> WeightSources:
     from cdpnet.encoders import WeightSources
 
     return WeightSources(chosen.image_weights, chosen.text_weights)
+
+
+def data_options(parser: ArgumentParser) -> None:
+    """Which episodes, under which rules."""
+    from cdpnet.data.disk import DataConfig
+
+    parser.add_class_arguments(DataConfig, None, instantiate=False)
+
+
+def data_config(chosen: Any) -> DataConfig:
+    """What `data_options` took."""
+    from cdpnet.data.disk import DataConfig
+
+    return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
+
+
+def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] | None) -> tuple[int, list[int]]:
+    """Number of episodes and seeds, by default the protocol's. DataError for none, or for a seed given twice."""
+    from cdpnet.data.episodes import published_length
+
+    count, usual = published_length(data)
+    count, chosen = count if episodes is None else episodes, list(usual if seeds is None else seeds)
+    at_least_one("--episodes", count)
+    if len(set(chosen)) < len(chosen):
+        raise DataError(f"--seeds must all be different, and are {' '.join(map(str, chosen))}.")
+    return count, chosen
+
+
+def indexing_bar(progress: Any) -> Callable[[int, int], None]:
+    """A bar of its own for the reading of a data set's labels, if there are any to read."""
+    tasks: list[Any] = []
+
+    def show(done: int, total: int) -> None:
+        if not tasks:
+            tasks.append(progress.add_task("reading labels", total=total))
+        progress.update(tasks[0], completed=done, total=total, visible=done < total)
+
+    return show
+
+
+def printed(table: Any) -> None:
+    """A table on standard output."""
+    from rich.console import Console
+
+    Console().print(table)
 
 
 def say(console: Any, line: str) -> None:

@@ -6,11 +6,15 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
-    at_least_one,
+    data_config,
+    data_options,
+    indexing_bar,
+    length_of_run,
     model_options,
     new_parser,
     out_file,
     out_folder,
+    printed,
     progress_bar,
     say,
     weight_options,
@@ -26,15 +30,22 @@ if TYPE_CHECKING:
 
 
 def train(arguments: list[str]) -> None:
-    """Train a network on episodes of the embedded data; several processes under torchrun."""
+    """Train a network on episodes; several processes under torchrun."""
     from cdpnet.config import EncoderConfig
     from cdpnet.train import TrainConfig
 
-    parser = new_parser("train", "Train a network on episodes of the embedded data.")
+    parser = new_parser("train", "Train a network on episodes of the embedded data or of a data set on disk.")
+    parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
+    data_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose classes stay novel")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
-    parser.add_argument("--category_share", type=float, default=0.2, help="share of episodes named by the category")
+    parser.add_argument(
+        "--category_share",
+        type=float,
+        default=None,
+        help="share of episodes named by the category; by default 0.2 of icons, and none elsewhere",
+    )
     parser.add_class_arguments(EncoderConfig, "encoder")
     parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
     parser.add_argument("--resume", action="store_true", help="go on with the run found in --out")
@@ -46,7 +57,7 @@ def train(arguments: list[str]) -> None:
     import torch
 
     from cdpnet.config import method
-    from cdpnet.data.icons import IconEpisodes
+    from cdpnet.data.episodes import open_episodes
     from cdpnet.distributed import processes
     from cdpnet.network import build_network
     from cdpnet.train import SELECTIONS, train
@@ -54,7 +65,16 @@ def train(arguments: list[str]) -> None:
     torch.manual_seed(config.seed)
     encoder = EncoderConfig(**vars(chosen.encoder))
     config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
-    episodes = IconEpisodes(chosen.fold, chosen.shots, "train", config.seed, category_share=chosen.category_share)
+    with progress_bar() as progress:
+        episodes = open_episodes(
+            data_config(chosen),
+            chosen.fold,
+            chosen.shots,
+            "train",
+            config.seed,
+            category_share=chosen.category_share,
+            report=indexing_bar(progress),
+        )
     out = out_folder(chosen.out)
     with processes() as here, progress_bar(visible=here.first) as progress:
         network = build_network(config_of_network, weight_sources(chosen)).to(here.device)
@@ -70,25 +90,27 @@ def evaluate(arguments: list[str]) -> None:
     from cdpnet.config import NAMES
 
     parser = new_parser("evaluate", "Score a network on novel classes.")
-    parser.add_argument("--data", default="icons", help="icons, the embedded data set")
+    data_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose classes are asked for")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
-    parser.add_argument("--episodes", type=int, default=1000, help="number of episodes of each seed")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the episodes")
+    parser.add_argument("--episodes", type=int, default=None, help="number of each seed's; by default the protocol's")
+    parser.add_argument("--seeds", type=int, nargs="+", default=None, help="of the episodes; by default the protocol's")
     parser.add_argument("--names", default="exact", choices=NAMES, help="what the classes are called")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
     parser.add_argument("--json", default="", help="file for the figures and all that must be said beside them")
     parser.add_argument("--page", default="", help="file for a page with the best, median and worst episodes (.html)")
     model_options(parser)
     chosen = parser.parse_args(arguments)
-    at_least_one("--episodes", chosen.episodes)
-    if chosen.workers < 0 or len(set(chosen.seeds)) < len(chosen.seeds):
-        raise DataError("--workers must not be negative, and --seeds must all be different.")
-    _icons_only(chosen.data)
+    data = data_config(chosen)
+    count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)
+    if chosen.workers < 0:
+        raise DataError(f"--workers must not be negative, and is {chosen.workers}.")
+    if chosen.page and data.ways > 1:
+        raise DataError("--page shows episodes of one class; leave it out, or --ways.")
     outputs = {kind: out_file(path) for kind in ("json", "page") if (path := chosen[kind])}
     at_hand(chosen.model, chosen.image_weights)
 
-    from cdpnet.data.icons import IconEpisodes
+    from cdpnet.data.episodes import open_episodes
     from cdpnet.distributed import device_at_hand
     from cdpnet.files import write_json
     from cdpnet.gallery import Gallery, write_page
@@ -97,17 +119,19 @@ def evaluate(arguments: list[str]) -> None:
     from cdpnet.results import score
 
     network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
-    episodes = IconEpisodes(chosen.fold, chosen.shots, "test", chosen.seeds[0], names=chosen.names)
-    gallery = Gallery(chosen.episodes)
+    gallery = Gallery(count)
     with progress_bar() as progress:
-        task = progress.add_task("episodes", total=chosen.episodes * len(chosen.seeds))
+        episodes = open_episodes(
+            data, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names, report=indexing_bar(progress)
+        )
+        task = progress.add_task("episodes", total=count * len(seeds))
 
         def watch(answered: Any) -> None:
             gallery.add(answered)
-            progress.advance(task, len(answered.numbers))
+            progress.advance(task, len(answered.numbers) // data.ways)
 
-        result = score(network, episodes, chosen.episodes, chosen.seeds, workers=chosen.workers, watch=watch)
-    _printed(score_table([("", result)]))
+        result = score(network, episodes, count, seeds, workers=chosen.workers, watch=watch)
+    printed(score_table([("", result)]))
     print(_beside(result))
     if "json" in outputs:
         write_json(result, outputs["json"])
@@ -146,7 +170,7 @@ def ablate(arguments: list[str]) -> None:
             bars[what](state)
 
         results = ablate(config, training, out, show, weight_sources(chosen))
-    _printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
+    printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
     print(f"The table is {ablation_markdown(results, out)}")
     print(f"The plot is {plot_ablation(results, out)}")
 
@@ -190,24 +214,15 @@ def _training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progre
     return show
 
 
-def _icons_only(data: str) -> None:
-    if data != "icons":
-        raise DataError(f"There is no data set {data!r}; there is icons.")
-
-
-def _printed(table: Any) -> None:
-    from rich.console import Console
-
-    Console().print(table)
-
-
 def _beside(result: dict[str, Any]) -> str:
     """What must be said beside a figure, in a line."""
     said = (
-        f"{result['data']}, fold {result['fold']}, {result['shots']}-shot, names {result['names']}",
+        f"{result['data']}, protocol {result['protocol'].partition(':')[0]}, fold {result['fold']} "
+        f"({result['fold_convention']}), {result['shots']}-shot, names {result['names']}",
         f"{result['episodes']} episodes of seeds {' '.join(map(str, result['seeds']))}",
         f"list {result['list_sha256'][0][:12]}",
         f"scored at {result['evaluation_space']}",
+        f"a class never drawn {result['unseen_class']}",
         f"checkpoint selected on {result['checkpoint_selection']}",
         f"novel in train: {result['novel_in_train']}",
     )

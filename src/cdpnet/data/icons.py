@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from cdpnet.config import NAMES, Names
 from cdpnet.data.draws import keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.scenes import SceneLayout, compose
+from cdpnet.data.source import EpisodesDrawn, EpisodeSource
 from cdpnet.episode import NO_NAME, Episode, EpisodeBatch
 from cdpnet.errors import ConfigError
 
-Split = Literal["train", "val", "test"]
 _CHOICE_STREAM, _SCENE_STREAM, _NAME_STREAM = 11, 12, 13
 
 
@@ -28,44 +28,24 @@ class Choices(NamedTuple):
     scenes: Tensor
 
 
-class EpisodesDrawn(NamedTuple):
-    """A batch for the network, and what only training and scoring may see: query masks (B, H, W), class ids (B,)."""
-
-    batch: EpisodeBatch
-    query_masks: Tensor
-    class_ids: Tensor
-
-
 @dataclass(frozen=True)
-class IconEpisodes:
+class IconEpisodes(EpisodeSource):
     """Episodes of the embedded data set.
 
     split ``train``: base classes, with nothing of a novel class in any picture (``novel_in_train = drop``). ``val``:
     base classes, other scenes. ``test``: the fold's novel classes among distractors of all classes. Of a class drawn in
     several families, supports and query come from different families, so that a shape alone is not enough.
 
-    names: what a class is called. ``exact`` ("guitar"), ``category`` ("musical instrument"), ``none``, or ``wrong``:
-    the exact name of a class of another category. category_share: of the exactly named episodes, the share that is
-    named by the category instead, so that training meets such names too.
+    names: ``exact`` ("guitar"), ``category`` ("musical instrument"), ``none``, or ``wrong``: the exact name of a class
+    of another category.
     """
 
-    fold: int
-    shots: int
-    split: Split
-    seed: int = 0
     layout: SceneLayout = field(default_factory=SceneLayout)
-    names: Names = "exact"
-    category_share: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.fold < N_FOLDS:
             raise ConfigError(f"There is no fold {self.fold}; the icons have folds 0 to {N_FOLDS - 1}.")
-        if self.shots < 1:
-            raise ConfigError(f"An episode needs at least one shot, not {self.shots}.")
-        if self.names not in NAMES:
-            raise ConfigError(f"Names are given at the levels {', '.join(NAMES)}, not {self.names!r}.")
-        if not 0 <= self.category_share <= 1:
-            raise ConfigError(f"category_share is a share from 0 to 1, not {self.category_share}.")
 
     @property
     def class_ids(self) -> Tensor:
@@ -120,14 +100,39 @@ class IconEpisodes:
         glyphs = _glyph(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
         return Choices(class_ids, glyphs, index[:, None] * images_each + torch.arange(images_each))
 
-    def list_sha256(self, count: int) -> str:
-        """A hash of the first episodes, one line each: class, then scene:glyph of the query and of every support."""
+    def list_lines(self, count: int) -> Iterator[str]:
+        """The first episodes, one line each: class, then scene:glyph of the query and of every support."""
         class_ids, glyphs, scenes = (part.tolist() for part in self.choose(torch.arange(count)))
-        lines = []
         for class_id, drawn, places in zip(class_ids, glyphs, scenes, strict=True):
             pictures = [f"{scene}:{glyph}" for scene, glyph in zip(places, drawn, strict=True)]
-            lines.append(" ".join([str(class_id), pictures[-1], *pictures[:-1]]))
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+            yield " ".join([str(class_id), pictures[-1], *pictures[:-1]])
+
+    def rules(self) -> dict[str, Any]:
+        """All that must be said beside a figure."""
+        return {
+            "data": "icons",
+            "protocol": "icons: classes uniform over the split, supports and query drawn in different families",
+            "split": self.split,
+            "fold": self.fold,
+            "fold_convention": "classes of two or more families, dealt out by the SHA-256 of their names",
+            "shots": self.shots,
+            "names": self.names,
+            "evaluation_space": f"native, {self.layout.size} x {self.layout.size} pixels",
+            "unseen_class": "left out of the mean",
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What makes a training on these episodes what it is."""
+        return {
+            "data": "icons",
+            "fold": self.fold,
+            "shots": self.shots,
+            "seed": self.seed,
+            "names": self.names,
+            "category_share": self.category_share,
+            "novel_in_train": "drop",
+            "layout": dataclasses.asdict(self.layout),
+        }
 
     @property
     def _stream_seed(self) -> int:

@@ -9,14 +9,14 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cdpnet.data.icons import EpisodesDrawn, IconEpisodes
+from cdpnet.data.source import EpisodesDrawn, EpisodeSource
 
 
 @dataclass
 class _Batches(Dataset[EpisodesDrawn]):
     """The batches of a run by number; each is a pure function of its episodes' numbers."""
 
-    episodes: IconEpisodes
+    episodes: EpisodeSource
     index: Sequence[Tensor]
 
     def __len__(self) -> int:
@@ -26,7 +26,7 @@ class _Batches(Dataset[EpisodesDrawn]):
         return self.episodes.draw(self.index[number])
 
 
-def batches(episodes: IconEpisodes, index: Sequence[Tensor], workers: int = 0) -> Iterator[EpisodesDrawn]:
+def batches(episodes: EpisodeSource, index: Sequence[Tensor], workers: int = 0) -> Iterator[EpisodesDrawn]:
     """Draw the batches whose episode numbers are ``index``, each (B,) int64, in order.
 
     workers: processes that draw ahead of the network; 0 draws in this one.

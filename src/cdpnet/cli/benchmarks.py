@@ -1,0 +1,73 @@
+"""Commands for benchmarks on disk: data check, data episodes."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+from cdpnet.cli.options import data_config, data_options, indexing_bar, length_of_run, new_parser, progress_bar
+from cdpnet.errors import DataError
+
+_MARKS = {True: "yes", False: "no", None: ""}
+_WHAT = """usage: cdpnet data check|episodes [options]
+
+check     count, look for broken files, hash every list; ends with yes or no
+episodes  print the episodes of a protocol, one line each: class from 0, query, supports"""
+
+
+def data(arguments: list[str]) -> int:
+    """Check a data set on disk, or print the episodes of a protocol."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(_WHAT)
+        return 0
+    if arguments[:1] == ["check"]:
+        return _check(arguments[1:])
+    if arguments[:1] == ["episodes"]:
+        return _episodes(arguments[1:])
+    raise DataError(f"cdpnet data takes check or episodes, not {arguments[0] if arguments else 'nothing'!r}.")
+
+
+def _check(arguments: list[str]) -> int:
+    """1 where something does not fit."""
+    parser = new_parser("data check", "Is a data set the one that the benchmarks mean?")
+    data_options(parser)
+    chosen = data_config(parser.parse_args(arguments))
+    if chosen.data == "icons":
+        raise DataError("The icons are embedded; give --data pascal, coco, fss or folder, and its --root.")
+
+    from cdpnet.check import check
+    from cdpnet.data.disk import DataOnDisk
+
+    with progress_bar() as progress:
+        opened = DataOnDisk(dataclasses.replace(chosen, skip_broken=True), indexing_bar(progress))
+        findings = list(check(opened))
+    for finding in findings:
+        published = f", published {finding.expected}" if finding.expected else ""
+        print(f"{_MARKS[finding.fits]:3}  {finding.what}: {finding.found}{published}")
+    wrong = sum(finding.fits is False for finding in findings)
+    print(f"no: {wrong} of {len(findings)} findings do not fit" if wrong else "yes: nothing speaks against it")
+    return 1 if wrong else 0
+
+
+def _episodes(arguments: list[str]) -> int:
+    parser = new_parser("data episodes", "Print the episodes of a protocol: class from 0, query, supports.")
+    data_options(parser)
+    parser.add_argument("--fold", type=int, default=0, help="fold whose classes are asked for")
+    parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
+    parser.add_argument("--episodes", type=int, default=None, help="how many; by default the protocol's number")
+    parser.add_argument("--seed", type=int, default=None, help="by default the protocol's first")
+    parser.add_argument("--hash", action="store_true", help="print the SHA-256 of the lines instead")
+    chosen = parser.parse_args(arguments)
+    config = data_config(chosen)
+    count, seeds = length_of_run(config, chosen.episodes, None if chosen.seed is None else [chosen.seed])
+
+    from cdpnet.data.episodes import open_episodes
+
+    with progress_bar() as progress:
+        report = indexing_bar(progress)
+        episodes = open_episodes(config, chosen.fold, chosen.shots, "test", seeds[0], report=report)
+        if chosen.hash:
+            print(episodes.list_sha256(count))
+        else:
+            sys.stdout.writelines(f"{line}\n" for line in episodes.list_lines(count))
+    return 0

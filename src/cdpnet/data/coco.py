@@ -1,0 +1,157 @@
+"""COCO's annotations as they come, in one JSON file for each part."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+
+from cdpnet.data.annotated import UNLABELLED, Part
+from cdpnet.errors import DataError
+
+_YEARS = ("2014", "2017")
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """One JSON file, read: categories by id, pictures by identifier, and the objects of each."""
+
+    path: Path
+    categories: tuple[tuple[int, str, str], ...]  # id, name, supercategory, sorted by id
+    images: dict[str, dict[str, Any]]
+    objects: dict[int, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class CocoReader:
+    """Pictures, and masks drawn from the objects. Classes are numbered in the order of COCO's category ids.
+
+    Where objects overlap, the smaller one lies on top; crowd regions are left out where no object lies (our rules).
+    files: of each part the JSON, the folder of its pictures, and what stands before a file name in identifiers.
+    """
+
+    root: Path
+    files: dict[Part, tuple[Path, Path, str]]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """All categories' names."""
+        return tuple(name for _, name, _ in self._any.categories)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """COCO's supercategories."""
+        return tuple(general for _, _, general in self._any.categories)
+
+    def identifiers(self, part: Part) -> tuple[str, ...]:
+        """All pictures, in the order of the file."""
+        return tuple(self._file(part).images)
+
+    def picture(self, part: Part, identifier: str) -> Path:
+        """The file of a picture."""
+        _, folder, _ = self._where(part)
+        return folder / str(self._file(part).images[identifier]["file_name"])
+
+    def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:
+        """The class of every pixel, (H, W). DataError for an object that cannot be drawn."""
+        file = self._file(part)
+        image = file.images[identifier]
+        size = (int(image["height"]), int(image["width"]))
+        drawn = [(found, _mask(found, size, file.path)) for found in file.objects.get(image["id"], [])]
+        numbers = {identity: number for number, (identity, _, _) in enumerate(file.categories, start=1)}
+        labels = np.zeros(size, np.int16)
+        for found, mask in drawn:
+            if found.get("iscrowd"):
+                labels[mask] = UNLABELLED
+        things = [(found, mask) for found, mask in drawn if not found.get("iscrowd")]
+        for found, mask in sorted(things, key=lambda thing: -int(thing[1].sum())):
+            labels[mask] = numbers[found["category_id"]]
+        return labels
+
+    def sources(self, part: Part) -> list[Path]:
+        """The JSON file."""
+        return [self._where(part)[0]]
+
+    @property
+    def _any(self) -> CocoFile:
+        """The categories stand in every part."""
+        return self._file("val" if "val" in self.files else "train")
+
+    def _where(self, part: Part) -> tuple[Path, Path, str]:
+        if part not in self.files:
+            raise DataError(
+                f"There are no annotations for {part} in {self.root}; COCO's file instances_{part}*.json is."
+            )
+        return self.files[part]
+
+    def _file(self, part: Part) -> CocoFile:
+        path, _, prefix = self._where(part)
+        return _read(path, prefix, path.stat().st_mtime_ns)
+
+
+def open_coco(root: Path) -> CocoReader:
+    """COCO's tree: annotations/instances_train2014.json .., of the newer year if there are two. DataError for none."""
+    for year in reversed(_YEARS):
+        files: dict[Part, tuple[Path, Path, str]] = {}
+        parts: tuple[Part, ...] = ("train", "val")
+        for part in parts:
+            path = root / "annotations" / f"instances_{part}{year}.json"
+            if path.is_file():
+                folders = (root / f"{part}{year}", root / "images" / f"{part}{year}")
+                folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+                files[part] = (path, folder, f"{part}{year}/")
+        if files:
+            return CocoReader(root, files)
+    raise DataError(
+        f"There is no annotations/instances_val2014.json (nor train, nor 2017) in {root}; --root takes COCO's tree."
+    )
+
+
+def open_coco_json(path: Path, pictures: Path) -> CocoReader:
+    """One JSON for both parts, its pictures in a folder."""
+    return CocoReader(path.parent, {"train": (path, pictures, ""), "val": (path, pictures, "")})
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - a changed file is read again
+    """A JSON file, checked. DataError where it is cut off or not COCO's."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        categories = sorted((c["id"], str(c["name"]), str(c.get("supercategory", ""))) for c in content["categories"])
+        images = {prefix + str(image["file_name"]): image for image in content["images"]}
+        objects: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
+        known = {identity for identity, _, _ in categories}
+        for found in content["annotations"]:
+            if found["category_id"] not in known or found["image_id"] not in objects:
+                raise DataError(
+                    f"{path}: annotation {found.get('id')} is of category {found['category_id']} in picture "
+                    f"{found['image_id']}, and the file does not list both."
+                )
+            objects[found["image_id"]].append(found)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} is not whole JSON ({error}); copy it again.") from None
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a COCO file of instances ({error!r} is missing or of another kind).") from None
+    return CocoFile(path, tuple(categories), images, objects)
+
+
+def _mask(found: dict[str, Any], size: tuple[int, int], path: Path) -> NDArray[np.bool_]:
+    """The pixels of an object, (H, W), from polygons or run lengths."""
+    try:
+        drawn = found["segmentation"]
+        if isinstance(drawn, list):
+            drawn = rle.merge(rle.frPyObjects(drawn, *size)) if drawn else None
+        elif isinstance(drawn["counts"], list):
+            drawn = rle.frPyObjects(drawn, *size)
+        mask = np.zeros(size, bool) if drawn is None else rle.decode(drawn).astype(bool)
+        if mask.shape != size:
+            raise ValueError(f"it is {mask.shape[1]} x {mask.shape[0]} pixels")
+    except Exception as error:  # pycocotools raises many kinds
+        raise DataError(f"{path}: the region of annotation {found.get('id')} cannot be drawn ({error}).") from None
+    return np.asarray(mask)

@@ -1,0 +1,183 @@
+"""A benchmark on disk: its reader, its folds, and the rules of the protocol that it is used under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from cdpnet.data.annotated import Annotated, Part
+from cdpnet.data.coco import open_coco
+from cdpnet.data.folder import open_folder
+from cdpnet.data.folds import N_FOLDS, FoldConvention, novel_classes
+from cdpnet.data.fss import FssReader, fss_split, open_fss
+from cdpnet.data.index import Index, build_index
+from cdpnet.data.lists import read_lists
+from cdpnet.data.pools import LargeFrom, Pool, pool_of_index
+from cdpnet.data.sampling import Sampler
+from cdpnet.data.source import Split
+from cdpnet.data.voc import open_voc
+from cdpnet.errors import ConfigError, DataError
+
+DataName = Literal["icons", "pascal", "coco", "fss", "folder"]
+_KNOWN = {"pascal": 20, "coco": 80}  # classes
+ProtocolName = Literal["cdpnet", "ssp", "hsnet", "pfenet"]
+
+_OPEN: dict[str, Callable[[Path], Annotated]] = {
+    "pascal": open_voc,
+    "coco": open_coco,
+    "fss": open_fss,
+    "folder": open_folder,
+}
+_LARGE_FROM: dict[ProtocolName, LargeFrom] = {"cdpnet": "share", "ssp": "area", "pfenet": "area", "hsnet": "any"}
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which episodes, under which rules; `auto` is what the protocol's own code does."""
+
+    data: DataName = "icons"
+    """icons is embedded; the others lie on your disk."""
+    root: str = ""
+    """Folder of the data; the documentation tells how it is laid out."""
+    protocol: ProtocolName = "cdpnet"
+    """cdpnet is our own; the others reproduce published code. Icons have a protocol of their own."""
+    fold_convention: Literal["auto", "interleaved", "consecutive"] = "auto"
+    """Of coco and folder: every fourth class is novel, or a quarter in a row."""
+    novel_in_train: Literal["auto", "keep", "drop"] = "auto"
+    """Training pictures that show a novel class: keep them, its pixels as background, or drop them."""
+    evaluation_space: Literal["auto", "native", "resized"] = "auto"
+    """Score at the picture's own size, or where hsnet does, at 400 x 400."""
+    splits: str = ""
+    """Folder of list files in HSNet's format (with hsnet), or of trn.txt, val.txt, test.txt (fss)."""
+    skip_broken: bool = False
+    """Go on without the pictures that cannot be used."""
+    crop: int = 473
+    """Side in pixels of training's random crops (SSP); hsnet trains on whole pictures of 400 x 400."""
+    ways: int = 1
+    """Classes asked for in one query, under our own protocol."""
+
+    def __post_init__(self) -> None:
+        if self.data == "icons":
+            return
+        if self.ways < 1 or self.crop < 32:
+            raise ConfigError(f"ways must be at least 1 and crop at least 32, not {self.ways} and {self.crop}.")
+        if self.ways > 1 and self.protocol != "cdpnet":
+            raise ConfigError(f"The protocol {self.protocol} asks for one class at a time; leave --ways out.")
+        if self.splits and self.protocol != "hsnet" and self.data != "fss":
+            raise ConfigError("--splits are lists of the protocol hsnet, or of fss; leave it out.")
+        if self.evaluation_space == "resized" and self.protocol != "hsnet":
+            raise ConfigError(f"The protocol {self.protocol} scores at native size; leave --evaluation_space out.")
+
+
+@dataclass(frozen=True, eq=False)
+class DataOnDisk:
+    """An open benchmark. ``report`` is told how far the indexing of its pictures is."""
+
+    config: DataConfig
+    report: Callable[[int, int], object] | None = None
+
+    @cached_property
+    def reader(self) -> Annotated:
+        """DataError where the folder is not what it should be."""
+        root = Path(self.config.root)
+        if not self.config.root:
+            raise ConfigError(f"Where is the data? Give the folder of {self.config.data} as --root.")
+        if not root.is_dir():
+            raise DataError(f"There is no folder {root}; give the folder of {self.config.data} as --root.")
+        return _OPEN[self.config.data](root)
+
+    @property
+    def n_folds(self) -> int:
+        """FSS-1000 has one split; everything else four folds."""
+        return 1 if self.config.data == "fss" else N_FOLDS
+
+    @property
+    def fold_convention(self) -> FoldConvention:
+        """As asked for, or as the protocol's own code has it."""
+        if self.config.fold_convention != "auto":
+            return self.config.fold_convention
+        if self.config.data == "pascal" or (self.config.data == "coco" and self.config.protocol == "ssp"):
+            return "consecutive"
+        return "interleaved"
+
+    @property
+    def novel_in_train(self) -> str:
+        """Our own protocol drops pictures that show a novel class, the others keep them."""
+        if self.config.novel_in_train != "auto":
+            return self.config.novel_in_train
+        return "drop" if self.config.protocol == "cdpnet" else "keep"
+
+    @property
+    def resizes(self) -> bool:
+        """Whether queries are scored at the size that the network sees."""
+        return self.config.protocol == "hsnet" and self.config.evaluation_space != "native"
+
+    def sampler(self, split: Split) -> Sampler:
+        """How episodes are chosen."""
+        protocol = self.config.protocol
+        if protocol == "cdpnet":
+            return "stratified"
+        if split == "train":
+            return "uniform"
+        if protocol == "hsnet":
+            return "hsnet by class" if self.config.data == "coco" else "hsnet"
+        return protocol
+
+    def classes(self, split: Split, fold: int) -> tuple[int, ...]:
+        """The classes that a split asks for, from 1. ConfigError for a fold that does not exist."""
+        if not 0 <= fold < self.n_folds:
+            raise ConfigError(f"There is no fold {fold}; {self.config.data} has folds 0 to {self.n_folds - 1}.")
+        if self.config.data == "fss":
+            assert isinstance(self.reader, FssReader)
+            splits = Path(self.config.splits) if self.config.splits else None
+            return fss_split(self.reader.class_folders, splits)[split]
+        known = _KNOWN.get(self.config.data) if self.config.splits else None  # lists do not need the pictures
+        n_classes = known or len(self.reader.class_names)
+        novel = novel_classes(n_classes, fold, self.fold_convention)
+        return novel if split == "test" else tuple(n for n in range(1, n_classes + 1) if n not in novel)
+
+    def pool(self, split: Split, fold: int) -> Pool:
+        """What the episodes of a split may show; made once."""
+        if (split, fold) not in self._pools:
+            self._pools[split, fold] = self._make_pool(split, fold)
+        return self._pools[split, fold]
+
+    def _make_pool(self, split: Split, fold: int) -> Pool:
+        wanted, part = self.classes(split, fold), part_of(split)
+        if self.config.splits and self.config.data != "fss":
+            own = split == "test" or (split == "train" and self.config.data == "coco")
+            folds = [fold] if own else [other for other in range(N_FOLDS) if other != fold]
+            return read_lists(Path(self.config.splits), self.config.data, part, folds, wanted)
+        drops = split == "train" and self.novel_in_train == "drop"
+        kept_out = self.classes("test", fold) if drops else ()
+        pool = pool_of_index(self.index(part), wanted, kept_out, _LARGE_FROM[self.config.protocol])
+        if drops and not pool.kept:
+            raise DataError(
+                f"Every training picture shows a novel class of fold {fold}, so none is left to train on; take them "
+                "with --novel_in_train keep, which makes novel objects background."
+            )
+        return pool
+
+    def index(self, part: Part) -> Index:
+        """What every picture of a part shows; made once and kept in a cache folder."""
+        if part not in self._indexes:
+            self._indexes[part] = build_index(
+                self.reader, part, skip_broken=self.config.skip_broken, report=self.report
+            )
+        return self._indexes[part]
+
+    @cached_property
+    def _pools(self) -> dict[tuple[Split, int], Pool]:
+        return {}
+
+    @cached_property
+    def _indexes(self) -> dict[Part, Index]:
+        return {}
+
+
+def part_of(split: Split) -> Part:
+    """Training has pictures of its own; everything else takes those of validation."""
+    return "train" if split == "train" else "val"

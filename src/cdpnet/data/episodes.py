@@ -1,0 +1,50 @@
+"""One door to all episodes: the embedded ones, or a benchmark on disk under a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cdpnet.config import Names
+from cdpnet.data.disk import DataConfig, DataOnDisk, ProtocolName
+from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.listed import ListedEpisodes
+from cdpnet.data.source import EpisodeSource, Split
+
+ICON_CATEGORY_SHARE = 0.2  # of training episodes on icons, whose classes have categories
+_SEEDS: dict[ProtocolName, tuple[int, ...]] = {
+    "cdpnet": (0, 1, 2),
+    "ssp": (0, 1, 2, 3, 4),
+    "hsnet": (0,),
+    "pfenet": (510, 365, 382, 322, 988),  # BAM's
+}
+
+
+def open_episodes(
+    config: DataConfig,
+    fold: int,
+    shots: int,
+    split: Split,
+    seed: int = 0,
+    *,
+    names: Names = "exact",
+    category_share: float | None = 0.0,
+    report: Callable[[int, int], object] | None = None,
+) -> EpisodeSource:
+    """The episodes of a configuration.
+
+    category_share: None for the usual one of a training. report: told how far the reading of labels is, pictures done
+    and all. ConfigError and DataError where the settings or the data cannot be used.
+    """
+    if category_share is None:
+        category_share = ICON_CATEGORY_SHARE if config.data == "icons" else 0.0
+    if config.data == "icons":
+        return IconEpisodes(fold, shots, split, seed, names, category_share)
+    data = DataOnDisk(config, report)
+    return ListedEpisodes(fold, shots, split, seed, names, category_share, data=data)
+
+
+def published_length(config: DataConfig) -> tuple[int, tuple[int, ...]]:
+    """Episodes of a test and its seeds, as a protocol's own code has them; ours for the embedded data and `cdpnet`."""
+    if config.data == "icons":
+        return 1000, (0,)
+    return 4000 if (config.data, config.protocol) == ("coco", "ssp") else 1000, _SEEDS[config.protocol]

@@ -1,0 +1,95 @@
+"""Your own data: a folder of pictures, masks of class numbers, and a list of names; or a COCO file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdpnet.data.annotated import Annotated, Part
+from cdpnet.data.coco import open_coco_json
+from cdpnet.data.masks import as_labels, class_numbers
+from cdpnet.errors import DataError
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+_PARTS: dict[Part, tuple[str, ...]] = {"train": ("train",), "val": ("test", "val", "train")}
+
+
+@dataclass(frozen=True)
+class FolderReader:
+    """images/, masks/ and classes.txt, a name a line; or train/images, train/masks, test/images .. for two parts."""
+
+    root: Path
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Line i of classes.txt is number i in the masks."""
+        lines = (self.root / "classes.txt").read_text(encoding="utf-8").splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
+
+    @property
+    def categories(self) -> None:
+        """It has none."""
+        return
+
+    def identifiers(self, part: Part) -> tuple[str, ...]:
+        """The pictures' names without ending, sorted."""
+        return tuple(self._pictures[part])
+
+    def picture(self, part: Part, identifier: str) -> Path:
+        """The file of a picture."""
+        return self._pictures[part][identifier]
+
+    def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:
+        """The class of every pixel, (H, W). DataError for a mask that is missing or holds other numbers."""
+        path = self._mask(part, identifier)
+        if not path.is_file():
+            raise DataError(f"There is no mask {path} for the picture {self.picture(part, identifier)}.")
+        return as_labels(class_numbers(path), len(self.class_names), path)
+
+    def sources(self, part: Part) -> list[Path]:
+        """The masks that there are, and the names."""
+        masks = [self._mask(part, identifier) for identifier in self.identifiers(part)]
+        return [self.root / "classes.txt", *(path for path in masks if path.is_file())]
+
+    def _mask(self, part: Part, identifier: str) -> Path:
+        return self.picture(part, identifier).parent.parent / "masks" / f"{identifier}.png"
+
+    @cached_property
+    def _pictures(self) -> dict[Part, dict[str, Path]]:
+        return {part: _pictures_in(self._base(names) / "images") for part, names in _PARTS.items()}
+
+    def _base(self, names: tuple[str, ...]) -> Path:
+        return next((self.root / name for name in names if (self.root / name / "images").is_dir()), self.root)
+
+
+def open_folder(root: Path) -> Annotated:
+    """The data at ``root``. DataError where it is laid out in another way."""
+    if (root / "classes.txt").is_file():
+        return FolderReader(root)
+    found = sorted(root.glob("*.json"))
+    if len(found) == 1:
+        return open_coco_json(found[0], root / "images" if (root / "images").is_dir() else root)
+    raise DataError(
+        f"There is no classes.txt in {root}, and not exactly one COCO file (*.json) but {len(found)}; a folder of data "
+        "holds images/, masks/ and classes.txt with one name a line, or images/ and one COCO file."
+    )
+
+
+def _pictures_in(folder: Path) -> dict[str, Path]:
+    """Pictures by name. DataError for a folder that is missing or empty, or for two pictures of one name."""
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}; a folder of data holds images/ and masks/.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _PICTURES:
+            continue
+        if path.stem in found:
+            raise DataError(f"{path} and {found[path.stem].name} have one name, so one mask; rename one of them.")
+        found[path.stem] = path
+    if not found:
+        raise DataError(f"{folder} holds no picture; JPEG, PNG, WebP, BMP and TIFF are read.")
+    return found

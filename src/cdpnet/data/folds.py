@@ -1,0 +1,20 @@
+"""Which classes of a data set stay novel in a fold."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+FoldConvention = Literal["interleaved", "consecutive"]
+N_FOLDS = 4
+
+
+def novel_classes(n_classes: int, fold: int, convention: FoldConvention) -> tuple[int, ...]:
+    """The novel classes of a fold, numbered from 1.
+
+    ``consecutive``: a quarter in a row (PASCAL-5i everywhere; COCO-20i in PANet and SSP). ``interleaved``: every fourth
+    (COCO-20i in HSNet and PFENet). Folds differ by one class where four do not divide their number (our choice).
+    """
+    if convention == "interleaved":
+        return tuple(range(1 + fold, n_classes + 1, N_FOLDS))
+    first, behind = (fold * n_classes // N_FOLDS, (fold + 1) * n_classes // N_FOLDS)
+    return tuple(range(1 + first, 1 + behind))

@@ -1,0 +1,222 @@
+"""Episodes of a benchmark on disk, under a protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cdpnet.data.annotated import UNLABELLED
+from cdpnet.data.disk import DataOnDisk, part_of
+from cdpnet.data.draws import keys, uniform
+from cdpnet.data.sampling import Row, drawable, row
+from cdpnet.data.source import EpisodesDrawn, EpisodeSource
+from cdpnet.data.transforms import cropped, fitted, resized
+from cdpnet.episode import IGNORE_INDEX, NO_NAME, EpisodeBatch
+from cdpnet.errors import ConfigError
+from cdpnet.pictures import read_picture
+
+HSNET_SIDE = 400  # pixels
+PFENET_SIDE = {"coco": 641}  # pixels of the longer side; 473 elsewhere
+_CROP_STREAM, _NAME_STREAM = 41, 42
+_SAYS = {
+    "cdpnet": "cdpnet: classes take turns, queries and distinct supports uniform over the pictures of a class that "
+    "show at least 0.5 % of it",
+    "ssp": "ssp: SSP's list, as four workers of its loader draw it",
+    "hsnet": "hsnet: HSNet's list, pictures at 400 x 400",
+    "pfenet": "pfenet: queries in the order of the list, the longer side at {side} pixels",
+}
+
+
+@dataclass(frozen=True)
+class ListedEpisodes(EpisodeSource):
+    """Episodes of an open benchmark.
+
+    Training's pictures are random crops (hsnet: whole, 400 x 400). Tests show what the protocol shows: native size,
+    one episode at a time, or one size for all. ``wrong`` names a class by another one of the data set.
+    """
+
+    data: DataOnDisk = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.data.classes(self.split, self.fold)
+        if self.names == "category" or self.category_share:
+            self._categories()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of all classes, by class id from 0."""
+        return self.data.reader.class_names
+
+    @property
+    def ways(self) -> int:
+        """Classes asked for in one query; training asks for one."""
+        return 1 if self.split == "train" else self.data.config.ways
+
+    @property
+    def stackable(self) -> bool:
+        """Whether all pictures, and all spaces to score in, have one size."""
+        return self.split == "train" or self.data.resizes
+
+    @property
+    def classes_scored(self) -> Tensor | None:
+        """In HSNet's protocol the mean is over all classes of the fold."""
+        if self.data.config.protocol != "hsnet":
+            return None
+        return torch.tensor(self.data.classes(self.split, self.fold)) - 1
+
+    def row(self, index: int) -> Row:
+        """The pictures of an episode."""
+        pool, sampler = self.data.pool(self.split, self.fold), self.data.sampler(self.split)
+        return row(sampler, pool, self.shots, self.ways, self.seed, index)
+
+    def draw(self, index: Tensor) -> EpisodesDrawn:
+        """The episodes of these numbers, (B,) int64, with B * ways rows; one at a time where sizes differ."""
+        if len(index) > 1 and not self.stackable:
+            raise ValueError("Episodes of pictures of several sizes are drawn one at a time.")
+        episodes = [self._episode(number) for number in index.tolist()]
+        first = episodes[0]
+        return EpisodesDrawn(
+            _stacked([episode.batch for episode in episodes]),
+            torch.cat([episode.query_masks for episode in episodes]),
+            torch.cat([episode.class_ids for episode in episodes]),
+            first.shown,
+            first.shots_apart,
+        )
+
+    def list_lines(self, count: int) -> Iterator[str]:
+        """The first episodes, one line each: class from 0, query, supports."""
+        return (self.row(index).line() for index in range(count))
+
+    def rules(self) -> dict[str, Any]:
+        """All that must be said beside a figure."""
+        data, protocol = self.data, self.data.config.protocol
+        pool = data.pool(self.split, self.fold)
+        left_out = sorted(set(pool.classes) - set(drawable(pool, self.shots)))
+        return {
+            "data": data.config.data,
+            "protocol": _SAYS[protocol].format(side=self._pfenet_side),
+            "split": self.split,
+            "fold": self.fold,
+            "fold_convention": data.fold_convention,
+            "shots": self.shots,
+            "ways": self.ways,
+            "names": self.names,
+            "list_from": "the files in --splits" if data.config.splits else "our own, made from the labels",
+            "evaluation_space": f"{HSNET_SIDE} x {HSNET_SIDE} pixels" if data.resizes else "native",
+            "unseen_class": "left out of the mean" if self.classes_scored is None else "counts as 0",
+            "classes_without_episodes": [self.class_names[number - 1] for number in left_out],
+            "pictures_broken": len(data.index(part_of(self.split)).broken) if not data.config.splits else None,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What makes a training on these episodes what it is."""
+        config = self.data.config
+        return {
+            "data": config.data,
+            "fold": self.fold,
+            "fold_convention": self.data.fold_convention,
+            "shots": self.shots,
+            "seed": self.seed,
+            "names": self.names,
+            "category_share": self.category_share,
+            "novel_in_train": self.data.novel_in_train,
+            "protocol": config.protocol,
+            "crop": HSNET_SIDE if config.protocol == "hsnet" else config.crop,
+            "pictures": self.list_sha256(100),
+        }
+
+    @property
+    def _pfenet_side(self) -> int:
+        return PFENET_SIDE.get(self.data.config.data, 473)
+
+    def _episode(self, index: int) -> EpisodesDrawn:
+        """One episode, with a row for each way."""
+        chosen = self.row(index)
+        u = uniform(keys(self.seed, torch.tensor([index]), _CROP_STREAM), 3 * (1 + self.shots))[0].reshape(-1, 3)
+        queries, masks, supports = [], [], []
+        for number, pictures in zip(chosen.classes, chosen.supports, strict=True):
+            query, mask, shown = self._picture(chosen.query, number, u[0].tolist(), is_query=True)
+            queries.append(query)
+            masks.append(mask)
+            rows = zip(pictures, u[1:].tolist(), strict=True)
+            supports.append([self._picture(picture, number, x, is_query=False)[:2] for picture, x in rows])
+        names = tuple(self._called(index, number) for number in chosen.classes)
+        batch, apart = _with_supports(torch.stack(queries), supports, names)
+        return EpisodesDrawn(batch, torch.stack(masks), torch.tensor(chosen.classes) - 1, shown, apart)
+
+    def _picture(
+        self, identifier: str, number: int, u: list[float], *, is_query: bool
+    ) -> tuple[Tensor, Tensor, tuple[int, int] | None]:
+        """A picture and its mask of a class as the protocol shows them, and what of it is not padding."""
+        part, protocol = part_of(self.split), self.data.config.protocol
+        picture = read_picture(self.data.reader.picture(part, identifier))
+        labels = torch.from_numpy(self.data.reader.labels(part, identifier))
+        mask = (labels == number).to(torch.uint8)
+        if protocol != "hsnet" or is_query or self.split == "train":  # HSNet's supports have no ignored pixels
+            mask[labels == UNLABELLED] = IGNORE_INDEX
+        if protocol == "hsnet":
+            small, small_mask = resized(picture, mask, (HSNET_SIDE, HSNET_SIDE))
+            return small, small_mask if self.data.resizes or not is_query else mask, None
+        if self.split == "train":
+            return (*cropped(picture, mask, self.data.config.crop, u), None)
+        if protocol == "pfenet":
+            frame, frame_mask, shown = fitted(picture, mask, self._pfenet_side)
+            return frame, mask if is_query else frame_mask, shown
+        return picture, mask, None
+
+    def _called(self, index: int, number: int) -> str:
+        """What a class is called in an episode, at the level of `names`."""
+        own = self.class_names[number - 1]
+        if self.names == "none":
+            return NO_NAME
+        if self.names == "category":
+            return self._categories()[number - 1]
+        u = uniform(keys(self.seed, torch.tensor([index]), _NAME_STREAM), 2)[0].tolist()
+        if self.names == "wrong":
+            others = [name for name in self.class_names if name != own]
+            return others[int(u[0] * len(others))]
+        return self._categories()[number - 1] if u[1] < self.category_share else own
+
+    def _categories(self) -> tuple[str, ...]:
+        categories = self.data.reader.categories
+        if categories is None:
+            raise ConfigError(
+                f"The classes of {self.data.config.data} have no categories here; use names exact, none or wrong, and "
+                "a category_share of 0."
+            )
+        return categories
+
+
+def _with_supports(
+    queries: Tensor, supports: list[list[tuple[Tensor, Tensor]]], names: tuple[str, ...]
+) -> tuple[EpisodeBatch, tuple[tuple[EpisodeBatch, ...], ...]]:
+    """The rows as one batch, and, where supports differ in size, every shot of every row as a batch of its own.
+
+    queries (ways, 3, H, W); supports: of each way K pictures (3, H, W) with masks (H, W).
+    """
+    size = tuple(supports[0][0][1].shape)
+    apart: tuple[tuple[EpisodeBatch, ...], ...] = ()
+    if any(tuple(mask.shape) != size for shots in supports for _, mask in shots):
+        apart = tuple(
+            tuple(EpisodeBatch(p[None, None], m[None, None], queries[:1], (name,)) for p, m in shots)
+            for shots, name in zip(supports, names, strict=True)
+        )
+        supports = [[resized(p, m, (size[0], size[1])) for p, m in shots] for shots in supports]
+    pictures = torch.stack([torch.stack([picture for picture, _ in shots]) for shots in supports])
+    masks = torch.stack([torch.stack([mask for _, mask in shots]) for shots in supports])
+    return EpisodeBatch(pictures, masks, queries, names), apart
+
+
+def _stacked(batches: list[EpisodeBatch]) -> EpisodeBatch:
+    """Episodes of one size as one batch."""
+    return EpisodeBatch(
+        torch.cat([batch.support_images for batch in batches]),
+        torch.cat([batch.support_masks for batch in batches]),
+        torch.cat([batch.query_images for batch in batches]),
+        tuple(name for batch in batches for name in batch.class_names),
+    )

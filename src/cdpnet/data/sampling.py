@@ -1,0 +1,189 @@
+"""The protocols' samplers: which pictures an episode shows. Each is a pure function of (seed, index).
+
+`ssp` and `hsnet` draw from generators that run on from episode to episode, as the published lists do, so their lists
+are made from the beginning, in blocks.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import count, islice
+from typing import Literal, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+
+from cdpnet.data.draws import keys, pick, uniform
+from cdpnet.data.pools import Pool
+from cdpnet.errors import DataError
+
+Sampler = Literal["stratified", "uniform", "ssp", "hsnet", "hsnet by class", "pfenet"]
+_T = TypeVar("_T")
+_BLOCK = 1000  # episodes
+_SSP_WORKERS = 4
+_ORDER_STREAM, _CHOICE_STREAM, _TRAIN_STREAM, _PFENET_STREAM = 31, 32, 33, 34
+
+
+class Row(NamedTuple):
+    """The pictures of an episode: the classes asked for, from 1, and for each of them its supports."""
+
+    query: str
+    classes: tuple[int, ...]
+    supports: tuple[tuple[str, ...], ...]
+
+    def line(self) -> str:
+        """Class from 0, query, supports; several classes one after the other."""
+        pairs = zip(self.classes, self.supports, strict=True)
+        return " ".join(" ".join([str(number - 1), self.query, *shots]) for number, shots in pairs)
+
+
+def row(sampler: Sampler, pool: Pool, shots: int, ways: int, seed: int, index: int) -> Row:
+    """Episode ``index`` of a sampler. DataError where the pool is too small to give one."""
+    if not pool.kept:
+        raise DataError(
+            f"No picture shows enough of one of the {len(pool.classes)} classes that are asked for; use another fold, "
+            "protocol or folder."
+        )
+    if sampler == "stratified":
+        return _stratified(pool, shots, ways, seed, index)
+    if sampler == "uniform":
+        return _uniform(pool, shots, seed, index)
+    if sampler == "pfenet":
+        return _pfenet(pool, shots, seed, index)
+    return _listed(sampler, pool, shots, seed, index // _BLOCK + 1)[index]
+
+
+def drawable(pool: Pool, shots: int) -> list[int]:
+    """The classes with enough pictures for a query and its supports."""
+    return [number for number in pool.classes if len(pool.large_of_class[number]) > shots]
+
+
+def _stratified(pool: Pool, shots: int, ways: int, seed: int, index: int) -> Row:
+    """Our own: the classes take turns in an order that changes every round; the query uniform over the class's.
+
+    Of several ways the first is that class; the next are others that the query shows, then any, all in random order.
+    """
+    classes = drawable(pool, shots)
+    if len(classes) < ways:
+        raise DataError(
+            f"Only {len(classes)} of the {len(pool.classes)} classes asked for have the {shots + 1} pictures that an "
+            f"episode takes, and {ways} are needed; use fewer shots or ways, or more pictures."
+        )
+    order = _shuffled(classes, _numbers(seed, index // len(classes), _ORDER_STREAM, len(classes)))
+    first = order[index % len(classes)]
+    u = _numbers(seed, index, _CHOICE_STREAM, 1 + len(classes) + ways * shots)
+    query = _one(pool.large_of_class[first], u[0])
+    others = _shuffled([number for number in classes if number != first], u[1 : len(classes)])
+    others.sort(key=lambda number: (query, number) not in pool.large)
+    asked = (first, *others[: ways - 1])
+    draws = u[1 + len(classes) :]
+    return Row(
+        query,
+        asked,
+        tuple(
+            _distinct(pool, number, query, draws[way * shots : (way + 1) * shots]) for way, number in enumerate(asked)
+        ),
+    )
+
+
+def _uniform(pool: Pool, shots: int, seed: int, index: int) -> Row:
+    """Training in the other protocols: SSP's rule as a pure function of (seed, index)."""
+    u = _numbers(seed, index, _TRAIN_STREAM, 2 + shots)
+    query = _one(pool.kept, u[0])
+    number = _one(pool.classes_in[query], u[1])
+    return Row(query, (number,), (_distinct(pool, number, query, u[2:]),))
+
+
+def _pfenet(pool: Pool, shots: int, seed: int, index: int) -> Row:
+    """Queries in the order of the list, one of the classes that are large in it, supports without repeats."""
+    u = _numbers(seed, index, _PFENET_STREAM, 1 + shots)
+    query = pool.kept[index % len(pool.kept)]
+    number = _one([c for c in pool.classes_in[query] if (query, c) in pool.large], u[0])
+    return Row(query, (number,), (_distinct(pool, number, query, u[1:]),))
+
+
+@lru_cache(maxsize=8)
+def _listed(sampler: Sampler, pool: Pool, shots: int, seed: int, blocks: int) -> list[Row]:
+    """The first blocks of a list whose generator runs on."""
+    rows = {"ssp": _ssp, "hsnet": _hsnet, "hsnet by class": _hsnet_by_class}[sampler](pool, shots, seed)
+    return list(islice(rows, blocks * _BLOCK))
+
+
+def _ssp(pool: Pool, shots: int, seed: int) -> Iterator[Row]:
+    """SSP: Python's generator in each of four workers of a loader, which take turns."""
+    base = int(torch.empty((), dtype=torch.int64).random_(generator=torch.Generator().manual_seed(seed)))
+    workers = [random.Random(base + worker) for worker in range(_SSP_WORKERS)]
+    for index in count():
+        generator = workers[index % _SSP_WORKERS]
+        query = generator.choice(pool.kept)
+        number = generator.choice(pool.classes_in[query])
+        _enough(pool, number, query, shots)
+        supports: list[str] = []
+        while len(supports) < shots:
+            candidates = sorted(set(pool.of_class[number]) - {query} - set(supports))
+            support = generator.choice(candidates)
+            if (support, number) in pool.large:
+                supports.append(support)
+        yield Row(query, (number,), (tuple(supports),))
+
+
+def _hsnet(pool: Pool, shots: int, seed: int) -> Iterator[Row]:
+    """HSNet on PASCAL: item i takes line i of the list, over and over."""
+    generator = np.random.RandomState(seed)
+    for index in count():
+        query, number = pool.pairs[index % len(pool.pairs)]
+        yield _hsnet_row(generator, pool, shots, query, number)
+
+
+def _hsnet_by_class(pool: Pool, shots: int, seed: int) -> Iterator[Row]:
+    """HSNet on COCO: the class first, then the query among its pictures."""
+    generator = np.random.RandomState(seed)
+    while True:
+        number = int(generator.choice(pool.classes, 1, replace=False)[0])
+        _enough(pool, number, "", 0)
+        query = str(generator.choice(pool.of_class[number], 1, replace=False)[0])
+        yield _hsnet_row(generator, pool, shots, query, number)
+
+
+def _hsnet_row(generator: np.random.RandomState, pool: Pool, shots: int, query: str, number: int) -> Row:
+    """Supports are drawn again only while equal to the query, so one may come twice."""
+    _enough(pool, number, query, 1)
+    supports: list[str] = []
+    while len(supports) < shots:
+        support = str(generator.choice(pool.of_class[number], 1, replace=False)[0])
+        if support != query:
+            supports.append(support)
+    return Row(query, (number,), (tuple(supports),))
+
+
+def _numbers(seed: int, index: int, stream: int, n: int) -> list[float]:
+    """N numbers in 0..1 that depend on nothing else."""
+    numbers: list[float] = uniform(keys(seed, torch.tensor([index]), stream), n)[0].tolist()
+    return numbers
+
+
+def _one(choices: Sequence[_T], u: float) -> _T:
+    return choices[int(pick(torch.tensor(u), len(choices)))]
+
+
+def _shuffled(numbers: Sequence[int], u: Sequence[float]) -> list[int]:
+    return [number for _, number in sorted(zip(u, numbers, strict=True))]
+
+
+def _distinct(pool: Pool, number: int, query: str, u: Sequence[float]) -> tuple[str, ...]:
+    """Supports that differ from the query and from each other, one for each number in ``u``."""
+    _enough(pool, number, query, len(u))
+    left = [picture for picture in pool.large_of_class[number] if picture != query]
+    return tuple(left.pop(int(pick(torch.tensor(x), len(left)))) for x in u)
+
+
+def _enough(pool: Pool, number: int, query: str, shots: int) -> None:
+    """DataError where a class has too few pictures beside the query."""
+    others = sum(picture != query for picture in pool.large_of_class[number])
+    if others < max(1, shots):
+        raise DataError(
+            f"Class {number} has {others} pictures beside the query {query!r} that show enough of it, and an episode "
+            f"takes {max(1, shots)}; use fewer shots or more pictures."
+        )

@@ -1,0 +1,46 @@
+"""Picture and mask together: what the protocols do to them before the network sees them.
+
+Pictures (3, H, W) uint8, masks (H, W) uint8 with 255 ignored; padding is black and ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cdpnet.episode import IGNORE_INDEX
+
+
+def resized(picture: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Both at ``size`` (H, W): the picture bilinear and smoothed as PIL does it, the mask nearest."""
+    scaled = F.interpolate(picture[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
+    small = scaled[0].round().clamp(0, 255).to(picture.dtype)
+    return small, F.interpolate(mask[None, None], size=size, mode="nearest")[0, 0]
+
+
+def fitted(picture: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """PFENet's frame: the longer side to ``side``, both floored to multiples of 8, padded to a square of ``side``.
+
+    Gives the picture (3, side, side), the mask (side, side), and the height and width that are not padding.
+    """
+    h, w = picture.shape[-2:]
+    scale = side / max(h, w)
+    size = (max(8, int(h * scale + 1e-6) // 8 * 8), max(8, int(w * scale + 1e-6) // 8 * 8))
+    picture, mask = resized(picture, mask, size)
+    return (*padded(picture, mask, side), size)
+
+
+def padded(picture: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """At least ``side`` pixels wide and high, padded at the right and at the bottom."""
+    below, right = (max(0, side - length) for length in picture.shape[-2:])
+    return F.pad(picture, (0, right, 0, below)), F.pad(mask, (0, right, 0, below), value=IGNORE_INDEX)
+
+
+def cropped(picture: Tensor, mask: Tensor, side: int, u: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """A random square of ``side`` pixels, flipped or not, chosen by three numbers in 0..1; padded first (SSP)."""
+    picture, mask = padded(picture, mask, side)
+    top, left = (int(x * (length - side + 1)) for x, length in zip(u[:2], picture.shape[-2:], strict=True))
+    picture, mask = (part[..., top : top + side, left : left + side] for part in (picture, mask))
+    return (picture.flip(-1), mask.flip(-1)) if u[2] < 0.5 else (picture, mask)
