@@ -10,14 +10,41 @@ import cdpnet
 ROOT = Path(cdpnet.__file__).parent
 WINGS = (  # from the top of the house to the ground; a wing may import itself and those below it
     ("face", ("__main__", "cli", "demo", "gallery", "plots", "report")),
-    ("work", ("ablate", "check", "train", "training_run", "results", "pretrain", "evaluate", "bulk", "segmenter")),
+    (
+        "work",
+        (
+            "ablate",
+            "table",
+            "check",
+            "experiments",
+            "train",
+            "training_run",
+            "results",
+            "pretrain",
+            "evaluate",
+            "bulk",
+            "segmenter",
+        ),
+    ),
     ("labels", ("labels",)),
     ("network", ("network",)),
     ("encoders", ("encoders",)),
     ("data", ("data",)),
     (
         "ground",
-        ("episode", "config", "metrics", "pictures", "files", "hub", "provenance", "distributed", "errors", "weights"),
+        (
+            "episode",
+            "config",
+            "metrics",
+            "pictures",
+            "files",
+            "hub",
+            "provenance",
+            "distributed",
+            "errors",
+            "weights",
+            "configs",
+        ),
     ),
 )
 LEVEL = {room: level for level, (_, rooms) in enumerate(WINGS) for room in rooms}

@@ -241,7 +241,7 @@ def test_evaluate_writes_what_it_prints(tmp_path: Path) -> None:
     assert (tmp_path / "page.html").read_text().count("<figure>") >= 8
     for wrong, said in (
         (("--episodes", 0), "at least 1"),
-        (("--data", "imagenet"), "no data set 'imagenet'"),
+        (("--data", "imagenet"), "--data takes one of icons, pascal, coco, fss, folder, not imagenet"),
         (("--fold", 7), "no fold 7"),
         (("--names", "latin"), "latin"),
         (("--fold", 1), "trained for fold 0"),

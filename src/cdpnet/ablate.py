@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cdpnet.config import METHODS, Names, method
 from cdpnet.data.icons import IconEpisodes
-from cdpnet.distributed import device_at_hand
 from cdpnet.encoders import WeightSources
 from cdpnet.errors import ConfigError
+from cdpnet.experiments import Evaluation, Report, kept, record_of, scored, trained
 from cdpnet.files import write_json
-from cdpnet.network import PrototypeNetwork, build_network
-from cdpnet.network.checkpoint import CONFIG_FILE
-from cdpnet.results import score
-from cdpnet.train import Progress, TrainConfig, train, training_settings
+from cdpnet.train import TrainConfig
 
 RESULTS_FILE = "ablation.json"
 
@@ -85,26 +79,22 @@ class AblationConfig:
 
 
 def ablate(
-    config: AblationConfig,
-    training: TrainConfig,
-    out: Path,
-    report: Callable[[str, Progress | None], object],
-    sources: WeightSources | None = None,
+    config: AblationConfig, training: TrainConfig, out: Path, report: Report, sources: WeightSources | None = None
 ) -> list[dict[str, Any]]:
     """Train and score the rows with equal budgets, each in a folder of its own; what is done is not done again.
 
     Returns one entry for each row, shot and level of names that is done with these settings, in the order of `ROWS`,
-    and writes them to `RESULTS_FILE`. report: called with what is going on, and with training's progress. ConfigError
-    where a folder holds a run with other settings.
+    and writes them to `RESULTS_FILE`. ConfigError where a folder holds a run with other settings.
     """
     episodes = IconEpisodes(config.fold, 1, "train", training.seed, category_share=config.category_share)
     for row in ROWS:
         if config.rows and row.name not in config.rows:
             continue
-        network = _trained(row, episodes, _budget(row, training), out / row.name, report, sources)
-        for shots, names in product(config.shots, row.names):
-            _scored(network, row, shots, names, config, out / row.name, report)
-    results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out / row.name)]
+        switched = dataclasses.replace(method("cdpn"), **row.switches)
+        network = trained(switched, episodes, _budget(row, training), out / row.name, report, sources)
+        for asked, path in _evaluations(row, config, out):
+            scored(network, asked, path, report)
+    results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out)]
     write_json(results, out / RESULTS_FILE)
     return results
 
@@ -114,63 +104,17 @@ def _budget(row: Row, training: TrainConfig) -> TrainConfig:
     return dataclasses.replace(training, text_dropout=0.0) if row.switches.get("text_only") else training
 
 
-def _trained(
-    row: Row,
-    episodes: IconEpisodes,
-    training: TrainConfig,
-    folder: Path,
-    report: Callable[[str, Progress | None], object],
-    sources: WeightSources | None,
-) -> PrototypeNetwork:
-    """The checkpoint of a row; a run that is finished is not trained on."""
-    torch.manual_seed(training.seed)
-    network = build_network(dataclasses.replace(method("cdpn"), **row.switches), sources).to(device_at_hand())
-    train(network, episodes, training, folder, lambda state: report(f"train {row.name}", state), resume=True)
-    loaded: PrototypeNetwork = PrototypeNetwork.from_pretrained(str(folder))
-    return loaded.to(device_at_hand())
-
-
-def _scored(
-    network: PrototypeNetwork,
-    row: Row,
-    shots: int,
-    names: Names,
-    config: AblationConfig,
-    folder: Path,
-    report: Callable[[str, Progress | None], object],
-) -> None:
-    path = _result_path(folder, shots, names)
-    if path.is_file() and _fits(_read(path), config, network.record):
-        return
-    report(f"score {row.name}, {shots}-shot, names {names}", None)
-    episodes = IconEpisodes(config.fold, shots, "test", names=names)
-    write_json(score(network, episodes, config.episodes, config.seeds), path)
-
-
-def _finished(row: Row, config: AblationConfig, training: TrainConfig, folder: Path) -> list[dict[str, Any]]:
-    """The results of a row that are on disk and were trained and scored with these settings."""
-    about = folder / CONFIG_FILE
-    record = _read(about)["record"] if about.is_file() else {}
-    if record.get("train") != json.loads(json.dumps(training_settings(training))):
-        return []
-    found = []
+def _evaluations(row: Row, config: AblationConfig, out: Path) -> Iterator[tuple[Evaluation, Path]]:
+    """What a row is scored on, and where the results are kept."""
     for shots, names in product(config.shots, row.names):
-        path = _result_path(folder, shots, names)
-        if path.is_file() and _fits(result := _read(path), config, record):
-            found.append({"row": row.name, "says": row.says, **result})
-    return found
+        episodes = IconEpisodes(config.fold, shots, "test", names=names)
+        yield Evaluation(episodes, config.episodes, config.seeds), out / row.name / f"{shots}-shot-{names}.json"
 
 
-def _fits(result: dict[str, Any], config: AblationConfig, record: dict[str, Any]) -> bool:
-    """Whether a result is of this checkpoint and of these episodes."""
-    asked = (config.fold, config.episodes, list(config.seeds), record)
-    return (result["fold"], result["episodes"], result["seeds"], result["checkpoint"]) == asked
-
-
-def _read(path: Path) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return values
-
-
-def _result_path(folder: Path, shots: int, names: Names) -> Path:
-    return folder / f"{shots}-shot-{names}.json"
+def _finished(row: Row, config: AblationConfig, training: TrainConfig, out: Path) -> list[dict[str, Any]]:
+    """The results of a row that are on disk and were trained and scored with these settings."""
+    record = record_of(out / row.name, training)
+    if record is None:
+        return []
+    found = [kept(asked, record, path) for asked, path in _evaluations(row, config, out)]
+    return [{"row": row.name, "says": row.says, **result} for result in found if result is not None]

@@ -37,7 +37,7 @@ def check(data: DataOnDisk, shots: Sequence[int] = (1, 5)) -> Iterator[Finding]:
     """Look at all that a protocol will use. DataError where the folder is not a data set of this kind at all."""
     yield from (_part(data, part) for part in PARTS)
     yield from (finding for part in PARTS for finding in _broken(data, part))
-    for fold in range(data.n_folds):
+    for fold in range(data.config.n_folds):
         pool = data.pool("test", fold)
         lines = PUBLISHED_LINES.get(data.config.data) if data.config.splits else None
         expected = f"{lines[fold]:,}" if lines else ""

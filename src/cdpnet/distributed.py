@@ -1,15 +1,18 @@
-"""Several processes of one training, as `torchrun` starts them; alone without it."""
+"""What a computation runs on: the device, its precision, and the processes that `torchrun` started."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,14 @@ ALONE = Processes()
 def device_at_hand() -> str:
     """A GPU where there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """bfloat16 where it is asked for, or where it is on its own (`auto`)."""
+    wanted = precision == "bfloat16"
+    if precision == "auto":
+        wanted = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
 
 
 @contextmanager

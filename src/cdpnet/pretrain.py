@@ -22,6 +22,7 @@ from torch import Tensor
 from cdpnet.data.glyphs import sprites
 from cdpnet.data.portraits import PORTRAIT, Words, held_out_drawings, portraits, words
 from cdpnet.data.scenes import compose
+from cdpnet.distributed import Precision, autocast
 from cdpnet.encoders.prompts import TINY_TEMPLATES, fill
 from cdpnet.encoders.tiny import (
     WEIGHTS_FILE,
@@ -32,6 +33,7 @@ from cdpnet.encoders.tiny import (
     pooled_values,
     trunk,
 )
+from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.files import atomic
 from cdpnet.training_run import load_state
@@ -65,7 +67,9 @@ class PretrainConfig:
     save_every: int = 200
     """Steps."""
     start: str = ""
-    """Folder of an earlier run whose weights to begin with; by default random ones."""
+    """Folder of an earlier run, or a file that one wrote, whose weights to begin with; by default random ones."""
+    precision: Precision = "auto"
+    """Of the image tower; bfloat16 is autocast; auto takes it on GPUs that have it."""
 
     def __post_init__(self) -> None:
         if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
@@ -84,7 +88,7 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
     torch.manual_seed(config.seed)
     model = build_tiny().to(memory_format=torch.channels_last)
     if config.start:
-        model.load_state_dict(_earlier(Path(config.start)))
+        load_into(model, _earlier(Path(config.start)), config.start)
     optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     checkpoint, start = out / STATE_FILE, 0
@@ -104,7 +108,8 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
         images, main, said = portraits(config.seed, index, config.empty_share)
         chosen = torch.randint(tokens.shape[0], (tokens.shape[1],), generator=torch.Generator().manual_seed(step))
         texts = F.normalize(encode_texts(model, tokens[chosen, torch.arange(tokens.shape[1])]), dim=-1)
-        terms, top1 = _losses(model, normalised(images), texts, main, said, vocabulary, config)
+        with autocast(config.precision, torch.device("cpu")):
+            terms, top1 = _losses(model, normalised(images), texts, main, said, vocabulary, config)
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -225,11 +230,15 @@ def _tokens(vocabulary: Words) -> Tensor:
     return torch.stack([tokenizer([fill(template, text) for text in vocabulary.texts]) for template in TINY_TEMPLATES])
 
 
-def _earlier(folder: Path) -> dict[str, Tensor]:
-    """The weights of an earlier run. WeightsError where there are none."""
-    path = folder / STATE_FILE
+def _earlier(start: Path) -> dict[str, Tensor]:
+    """The weights of an earlier run, from its folder or the file it exported. WeightsError where there are none."""
+    if start.is_file():
+        return read_state(start)
+    path = start / STATE_FILE
     if not path.is_file():
-        raise WeightsError(f"There is no {path}: --start takes the --out folder of an earlier pretraining.")
+        raise WeightsError(
+            f"There is no {path}: --start takes the --out folder of an earlier pretraining, or its {WEIGHTS_FILE}."
+        )
     state: dict[str, Tensor] = load_state(path)["model"]
     return state
 

@@ -48,6 +48,7 @@ def score(
         "episodes": count,
         "seeds": list(seeds),
         "list_sha256": [source.list_sha256(count) for source in lists],
+        "trained_on": record.get("data", "nothing"),
         "novel_in_train": record.get("novel_in_train", "unknown"),
         "checkpoint_selection": record.get("checkpoint_selection", "none"),
         "checkpoint": record,

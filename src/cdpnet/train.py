@@ -19,7 +19,7 @@ from cdpnet.config import to_dict
 from cdpnet.data.draws import keys, uniform
 from cdpnet.data.loader import batches
 from cdpnet.data.source import EpisodesDrawn, EpisodeSource
-from cdpnet.distributed import ALONE, Processes
+from cdpnet.distributed import ALONE, Precision, Processes, autocast
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import evaluate
@@ -63,7 +63,7 @@ class TrainConfig:
     """Share of episodes that go without their name (method, Names in training)."""
     output_stride: int = 0
     """Of the image encoder in training, where coarser is enough: a quarter of the locations; 0 for its own."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
     """bfloat16 is autocast; auto takes it on GPUs that have it."""
     workers: int = 0
     """Processes that draw episodes ahead; the episodes are the same for any number."""
@@ -181,14 +181,6 @@ def without_some_names(batch: EpisodeBatch, index: Tensor, config: TrainConfig) 
     return batch.with_names(
         [NO_NAME if gone else name for name, gone in zip(batch.class_names, dropped.tolist(), strict=True)]
     )
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where it is asked for, or where it is on its own (`auto`)."""
-    wanted = precision == "bfloat16"
-    if precision == "auto":
-        wanted = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
 
 
 def _waiting(model: nn.Module, more: bool) -> AbstractContextManager[object]:

@@ -1,11 +1,23 @@
-"""Commands for benchmarks on disk: data check, data episodes."""
+"""Commands for benchmarks: data check, data episodes, table."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
 
-from cdpnet.cli.options import data_config, data_options, indexing_bar, length_of_run, new_parser, progress_bar
+from cdpnet.cli.options import (
+    data_config,
+    data_options,
+    encoder_by_name,
+    length_of_run,
+    out_folder,
+    settings,
+    training_options,
+    weight_sources,
+    with_preset,
+)
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import indexing_bar, progress_bar, stages_bar
 from cdpnet.errors import DataError
 
 _MARKS = {True: "yes", False: "no", None: ""}
@@ -71,3 +83,33 @@ def _episodes(arguments: list[str]) -> int:
         else:
             sys.stdout.writelines(f"{line}\n" for line in episodes.list_lines(count))
     return 0
+
+
+def table(arguments: list[str]) -> None:
+    """Train and score a whole table."""
+    from cdpnet.config import EncoderConfig
+    from cdpnet.table import TableConfig
+    from cdpnet.train import TrainConfig
+
+    parser = new_parser("table", "Train and score methods on all folds of a data set; what is done is kept.")
+    training_options(parser)
+    parser.add_argument("--out", required=True, help="folder for the runs, results.json and table.md")
+    parser.add_class_arguments(TableConfig, None, instantiate=False)
+    chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
+
+    from cdpnet.configs import published
+    from cdpnet.report import table_markdown
+    from cdpnet.table import Recipe, run_table
+
+    config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
+    encoder = EncoderConfig(**vars(chosen.encoder))
+    out = out_folder(chosen.out)
+    with progress_bar() as progress:
+        bar = indexing_bar(progress)
+        recipe = Recipe(
+            data_config(chosen), encoder, training, chosen.category_share, weight_sources(chosen), indexing=bar
+        )
+        results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
+    path = table_markdown(results, published(chosen.data), out)
+    print(path.read_text(encoding="utf-8"))
+    print(f"The table is {path}, its figures are in {out / 'results.json'}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdpnet.cli.options import at_least_one, model_options, new_parser, out_folder, progress_bar, say, weight_sources
+from cdpnet.cli.options import at_least_one, model_options, out_folder, weight_sources
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import progress_bar, say
 from cdpnet.errors import DataError
 from cdpnet.hub import at_hand
 

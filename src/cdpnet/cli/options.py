@@ -1,8 +1,10 @@
-"""What several commands share: options, and words on the screen."""
+"""Options that several commands share, and what they stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,6 @@ if TYPE_CHECKING:
 
     from cdpnet.data.disk import DataConfig
     from cdpnet.encoders import WeightSources
-
-
-def new_parser(command: str, description: str) -> ArgumentParser:
-    """An empty parser of a command."""
-    from jsonargparse import ArgumentParser, set_parsing_settings
-
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    return ArgumentParser(prog=f"cdpnet {command}", description=description)
 
 
 def model_options(parser: ArgumentParser) -> None:
@@ -69,30 +63,6 @@ def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] |
     return count, chosen
 
 
-def indexing_bar(progress: Any) -> Callable[[int, int], None]:
-    """A bar of its own for the reading of a data set's labels, if there are any to read."""
-    tasks: list[Any] = []
-
-    def show(done: int, total: int) -> None:
-        if not tasks:
-            tasks.append(progress.add_task("reading labels", total=total))
-        progress.update(tasks[0], completed=done, total=total, visible=done < total)
-
-    return show
-
-
-def printed(table: Any) -> None:
-    """A table on standard output."""
-    from rich.console import Console
-
-    Console().print(table)
-
-
-def say(console: Any, line: str) -> None:
-    """A line as it is: a path may hold brackets, and must not be broken."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
 def out_folder(path: str) -> Path:
     """A folder to write to, made before the work starts. DataError where it cannot be one."""
     try:
@@ -116,10 +86,40 @@ def at_least_one(option: str, value: int) -> None:
         raise DataError(f"{option} must be at least 1, not {value}.")
 
 
-def progress_bar(*, visible: bool = True) -> Any:
-    """A bar with the time left, on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+def training_options(parser: ArgumentParser) -> None:
+    """All that makes a training but its method, fold and shots, also from a file."""
+    from cdpnet.config import EncoderConfig
+    from cdpnet.train import TrainConfig
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not visible)
+    parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
+    data_options(parser)
+    parser.add_argument(
+        "--category_share",
+        type=float,
+        default=None,
+        help="share of episodes named by the category; by default 0.2 of icons, and none elsewhere",
+    )
+    parser.add_class_arguments(EncoderConfig, "encoder")
+    parser.add_class_arguments(TrainConfig, None, instantiate=False)
+    weight_options(parser)
+
+
+def encoder_by_name(arguments: Sequence[str]) -> list[str]:
+    """``--encoder NAME`` is short for ``--encoder.name NAME``."""
+    return [re.sub(r"^--encoder(?=$|=)", "--encoder.name", argument) for argument in arguments]
+
+
+def with_preset(arguments: Sequence[str]) -> list[str]:
+    """The package's settings for the data set and the encoder that are named, if it has some, before the rest."""
+    from cdpnet.configs import preset
+
+    named = {option: value for option, value in pairwise(arguments) if option.startswith("--")}
+    named |= dict(argument.split("=", 1) for argument in arguments if argument.startswith("--") and "=" in argument)
+    path = preset(named.get("--data", "icons"), named.get("--encoder.name", "tiny"))
+    return [*(["--config", path] if path else []), *arguments]
+
+
+def settings(kind: Any, chosen: Any) -> Any:
+    """The dataclass of settings that a parser took by name, checked by its own rules."""
+    values = {name: chosen[name] for name in kind.__dataclass_fields__}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cdpnet.cli.options import (
     data_config,
     data_options,
-    indexing_bar,
+    encoder_by_name,
     length_of_run,
     model_options,
-    new_parser,
     out_file,
     out_folder,
-    printed,
-    progress_bar,
-    say,
+    settings,
+    training_options,
     weight_options,
     weight_sources,
 )
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import indexing_bar, printed, progress_bar, say, stages_bar, training_bar
 from cdpnet.errors import DataError
 from cdpnet.hub import at_hand
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cdpnet.train import Progress
 
 
 def train(arguments: list[str]) -> None:
@@ -35,24 +30,14 @@ def train(arguments: list[str]) -> None:
     from cdpnet.train import TrainConfig
 
     parser = new_parser("train", "Train a network on episodes of the embedded data or of a data set on disk.")
-    parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
-    data_options(parser)
+    training_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose classes stay novel")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
-    parser.add_argument(
-        "--category_share",
-        type=float,
-        default=None,
-        help="share of episodes named by the category; by default 0.2 of icons, and none elsewhere",
-    )
-    parser.add_class_arguments(EncoderConfig, "encoder")
     parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
     parser.add_argument("--resume", action="store_true", help="go on with the run found in --out")
-    parser.add_class_arguments(TrainConfig, None, instantiate=False)
-    weight_options(parser)
-    chosen = parser.parse_args(arguments)
-    config = _settings(TrainConfig, chosen)
+    chosen = parser.parse_args(encoder_by_name(arguments))
+    config = settings(TrainConfig, chosen)
 
     import torch
 
@@ -78,7 +63,7 @@ def train(arguments: list[str]) -> None:
     out = out_folder(chosen.out)
     with processes() as here, progress_bar(visible=here.first) as progress:
         network = build_network(config_of_network, weight_sources(chosen)).to(here.device)
-        show = _training_bar(progress, chosen.method, config.iterations)
+        show = training_bar(progress, chosen.method, config.iterations)
         report = show if here.first else id  # the others are silent
         train(network, episodes, config, out, report, resume=chosen.resume, processes=here)
         if here.first:
@@ -150,7 +135,7 @@ def ablate(arguments: list[str]) -> None:
     parser.add_class_arguments(TrainConfig, "train", instantiate=False)
     weight_options(parser)
     chosen = parser.parse_args(arguments)
-    config, training = _settings(AblationConfig, chosen), _settings(TrainConfig, chosen.train)
+    config, training = settings(AblationConfig, chosen), settings(TrainConfig, chosen.train)
 
     from cdpnet.ablate import ablate
     from cdpnet.plots import need_matplotlib, plot_ablation
@@ -159,17 +144,7 @@ def ablate(arguments: list[str]) -> None:
     need_matplotlib()
     out = out_folder(chosen.out)
     with progress_bar() as progress:
-        bars: dict[str, Callable[[Progress], None]] = {}
-
-        def show(what: str, state: Progress | None) -> None:
-            if state is None:
-                say(progress.console, what)
-                return
-            if what not in bars:
-                bars[what] = _training_bar(progress, what, training.iterations)
-            bars[what](state)
-
-        results = ablate(config, training, out, show, weight_sources(chosen))
+        results = ablate(config, training, out, stages_bar(progress, training.iterations), weight_sources(chosen))
     printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
     print(f"The table is {ablation_markdown(results, out)}")
     print(f"The plot is {plot_ablation(results, out)}")
@@ -184,34 +159,13 @@ def pretrain(arguments: list[str]) -> None:
     parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
     parser.add_class_arguments(PretrainConfig, None, instantiate=False)
     chosen = parser.parse_args(arguments)
-    config = _settings(PretrainConfig, chosen)
+    config = settings(PretrainConfig, chosen)
     out = out_folder(chosen.out)
     model = run(config, out, print)
     path = export(model, out)
     seen, unseen = zero_shot(model, held_out=False), zero_shot(model, held_out=True)
     print(f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings")
     print(f"The weights are {path}")
-
-
-def _settings(kind: Any, chosen: Any) -> Any:
-    """The dataclass of settings that a parser took by name, checked by its own rules."""
-    values = {name: chosen[name] for name in kind.__dataclass_fields__}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
-
-def _training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progress], None]:
-    """A bar with the loss, the last validation and the time left."""
-    task = progress.add_task(name, total=iterations)
-    validated = ""
-
-    def show(state: Progress) -> None:
-        nonlocal validated
-        if state.validation_miou is not None:
-            validated = f"  validation {state.validation_miou:.1f} mIoU"
-            say(progress.console, f"{name}, iteration {state.iteration}: loss {state.loss:.3f}{validated}")
-        progress.update(task, completed=state.iteration, description=f"{name}  loss {state.loss:.3f}{validated}")
-
-    return show
 
 
 def _beside(result: dict[str, Any]) -> str:
@@ -223,6 +177,7 @@ def _beside(result: dict[str, Any]) -> str:
         f"list {result['list_sha256'][0][:12]}",
         f"scored at {result['evaluation_space']}",
         f"a class never drawn {result['unseen_class']}",
+        f"trained on {result['trained_on']}",
         f"checkpoint selected on {result['checkpoint_selection']}",
         f"novel in train: {result['novel_in_train']}",
     )

@@ -71,6 +71,11 @@ class DataConfig:
         if self.evaluation_space == "resized" and self.protocol != "hsnet":
             raise ConfigError(f"The protocol {self.protocol} scores at native size; leave --evaluation_space out.")
 
+    @property
+    def n_folds(self) -> int:
+        """FSS-1000 has one split; everything else four folds."""
+        return 1 if self.data == "fss" else N_FOLDS
+
 
 @dataclass(frozen=True, eq=False)
 class DataOnDisk:
@@ -88,11 +93,6 @@ class DataOnDisk:
         if not root.is_dir():
             raise DataError(f"There is no folder {root}; give the folder of {self.config.data} as --root.")
         return _OPEN[self.config.data](root)
-
-    @property
-    def n_folds(self) -> int:
-        """FSS-1000 has one split; everything else four folds."""
-        return 1 if self.config.data == "fss" else N_FOLDS
 
     @property
     def fold_convention(self) -> FoldConvention:
@@ -128,8 +128,8 @@ class DataOnDisk:
 
     def classes(self, split: Split, fold: int) -> tuple[int, ...]:
         """The classes that a split asks for, from 1. ConfigError for a fold that does not exist."""
-        if not 0 <= fold < self.n_folds:
-            raise ConfigError(f"There is no fold {fold}; {self.config.data} has folds 0 to {self.n_folds - 1}.")
+        if not 0 <= fold < self.config.n_folds:
+            raise ConfigError(f"There is no fold {fold}; {self.config.data} has folds 0 to {self.config.n_folds - 1}.")
         if self.config.data == "fss":
             assert isinstance(self.reader, FssReader)
             splits = Path(self.config.splits) if self.config.splits else None

@@ -58,5 +58,6 @@ class TextEncoder(nn.Module):
             )
         device = self.tower.text_projection.device
         tokens = self.tokenizer(texts).to(device)
-        features = F.normalize(self.tower.encode_text(tokens), dim=1).mean(dim=0)
+        with torch.autocast(device.type, enabled=False):  # what is kept serves every precision
+            features = F.normalize(self.tower.encode_text(tokens), dim=1).mean(dim=0)
         return F.normalize(features, dim=0).cpu()

@@ -1,0 +1,55 @@
+"""The parser of a command: jsonargparse's, whose refusals become one sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from jsonargparse import ArgumentParser, set_parsing_settings
+
+from cdpnet.errors import ConfigError
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list such as [1,5]"}
+_REFUSALS = (  # what jsonargparse says, and how we say it
+    (
+        r'Parser key "(?P<name>.*?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. Got value: (?P<value>.*)',
+        "--{name} takes one of {choices}, not {value}",
+    ),
+    (
+        r"argument --(?P<name>.*?): invalid choice: (?P<value>.*?) \(choose from (?P<choices>.*)\)",
+        "--{name} takes one of {choices}, not {value}",
+    ),
+    (
+        r"Parser key \"(?P<name>.*?)\"(?: element \d+)?: Expected a <class '(?P<kind>\w+)'>\. Got value: (?P<value>.*)",
+        "--{name} takes {kind}, not {value}",
+    ),
+    (r"Parser key \"(?P<name>.*?)\": File does not exist: '(?P<value>.*)'", "--{name}: there is no file {value}"),
+    (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
+    (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
+)
+
+
+class Parser(ArgumentParser):  # type: ignore[misc]
+    """Says what is wrong with the arguments in one sentence, where its parent prints every option first."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """ConfigError with the sentence; it comes where arguments, a configuration file or a value are wrong."""
+        raise ConfigError(f"{sentence(message)}; `{self.prog} --help` tells all options.") from ex
+
+
+def new_parser(command: str, description: str) -> Parser:
+    """An empty parser of a command."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    return Parser(prog=f"cdpnet {command}", description=description)
+
+
+def sentence(message: str) -> str:
+    """A refusal of jsonargparse in our words; one that we have no words for is folded into a line."""
+    folded = " ".join(message.split())
+    for pattern, words in _REFUSALS:
+        found = re.fullmatch(pattern, folded)
+        if found:
+            said = {name: text.replace("'", "") for name, text in found.groupdict().items()}
+            kind = said.get("kind", "")
+            return words.format(**{**said, "kind": _KINDS.get(kind, f"a {kind}")})
+    return folded.rstrip(".")

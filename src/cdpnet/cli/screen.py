@@ -1,0 +1,72 @@
+"""Words, tables and bars on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cdpnet.train import Progress
+
+
+def printed(table: Any) -> None:
+    """A table on standard output."""
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def say(console: Any, line: str) -> None:
+    """A line as it is: a path may hold brackets, and must not be broken."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_bar(*, visible: bool = True) -> Any:
+    """A bar with the time left, on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not visible)
+
+
+def indexing_bar(progress: Any) -> Callable[[int, int], None]:
+    """A bar of its own for the reading of a data set's labels, if there are any to read."""
+    tasks: list[Any] = []
+
+    def show(done: int, total: int) -> None:
+        if not tasks:
+            tasks.append(progress.add_task("reading labels", total=total))
+        progress.update(tasks[0], completed=done, total=total, visible=done < total)
+
+    return show
+
+
+def training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progress], None]:
+    """A bar with the loss, the last validation and the time left."""
+    task = progress.add_task(name, total=iterations)
+    validated = ""
+
+    def show(state: Progress) -> None:
+        nonlocal validated
+        if state.validation_miou is not None:
+            validated = f"  validation {state.validation_miou:.1f} mIoU"
+            say(progress.console, f"{name}, iteration {state.iteration}: loss {state.loss:.3f}{validated}")
+        progress.update(task, completed=state.iteration, description=f"{name}  loss {state.loss:.3f}{validated}")
+
+    return show
+
+
+def stages_bar(progress: Any, iterations: int) -> Callable[[str, Progress | None], None]:
+    """Shows one training after the other, each with a bar of its own, and says what else is going on."""
+    bars: dict[str, Callable[[Progress], None]] = {}
+
+    def show(what: str, state: Progress | None) -> None:
+        if state is None:
+            say(progress.console, what)
+            return
+        if what not in bars:
+            bars[what] = training_bar(progress, what, iterations)
+        bars[what](state)
+
+    return show

@@ -1,0 +1,92 @@
+"""Trainings and scores that are kept on disk: what is done with the same settings is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cdpnet.config import NetworkConfig
+from cdpnet.data.source import EpisodeSource
+from cdpnet.distributed import device_at_hand
+from cdpnet.encoders import WeightSources
+from cdpnet.files import write_json
+from cdpnet.network import PrototypeNetwork, build_network
+from cdpnet.network.checkpoint import CONFIG_FILE
+from cdpnet.results import score
+from cdpnet.train import Progress, TrainConfig, train, training_settings
+
+Report = Callable[[str, Progress | None], object]
+"""Told what is going on, with training's progress."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A score that is asked for: ``count`` episodes for each of the seeds."""
+
+    episodes: EpisodeSource
+    count: int
+    seeds: tuple[int, ...]
+
+    def says(self, record: dict[str, Any]) -> dict[str, Any]:
+        """What stands in its result for the checkpoint with this record, but for the figures."""
+        lists = [replace(self.episodes, seed=seed).list_sha256(self.count) for seed in self.seeds]
+        said = {**self.episodes.rules(), "episodes": self.count, "seeds": self.seeds, "list_sha256": lists}
+        return as_json({**said, "checkpoint": record})
+
+
+def trained(
+    config: NetworkConfig,
+    episodes: EpisodeSource,
+    training: TrainConfig,
+    folder: Path,
+    report: Report,
+    sources: WeightSources | None = None,
+) -> PrototypeNetwork:
+    """The best checkpoint of the training in ``folder``, which is begun, gone on with, or found finished.
+
+    ConfigError where the folder holds a run with other settings.
+    """
+    torch.manual_seed(training.seed)
+    network = build_network(config, sources).to(device_at_hand())
+    train(network, episodes, training, folder, lambda state: report(f"train {folder.name}", state), resume=True)
+    loaded: PrototypeNetwork = PrototypeNetwork.from_pretrained(str(folder))
+    return loaded.to(device_at_hand())
+
+
+def scored(network: PrototypeNetwork, asked: Evaluation, path: Path, report: Report) -> dict[str, Any]:
+    """The result in ``path`` if it answers what is asked for this network, or a new one, written there."""
+    found = kept(asked, network.record, path)
+    if found is not None:
+        return found
+    report(f"score {path.parent.name}, {path.stem}", None)
+    result = score(network, asked.episodes, asked.count, asked.seeds)
+    write_json(result, path)
+    return result
+
+
+def kept(asked: Evaluation, record: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """The result in ``path``, if it answers what is asked for the checkpoint with this record."""
+    if not path.is_file():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result if asked.says(record).items() <= result.items() else None
+
+
+def record_of(folder: Path, training: TrainConfig) -> dict[str, Any] | None:
+    """The record of the checkpoint in ``folder``, if it was trained with these settings."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["record"]
+    return record if record.get("train") == as_json(training_settings(training)) else None
+
+
+def as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """As they come back from a JSON file: tuples are lists there."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
