@@ -36,12 +36,14 @@ def small_encoder(channels: int = 16, stride: int = 4) -> StagedEncoder:
     return StagedEncoder(stages, trained=(1,), channels=channels, stride=stride, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
-def small_network(name: str = "cdpn", config: NetworkConfig | None = None, seed: int = 0) -> PrototypeNetwork:
+def small_network(
+    name: str = "cdpn", config: NetworkConfig | None = None, seed: int = 0, stride: int = 4
+) -> PrototypeNetwork:
     """A network of a named method over `small_encoder`, every one of its own parts random and at work."""
     torch.manual_seed(seed)
     config = config or method(name)
     text = WordVectors() if config.reads_names else None
-    network = PrototypeNetwork(config, Encoders(small_encoder(), text))  # type: ignore[arg-type]
+    network = PrototypeNetwork(config, Encoders(small_encoder(stride=stride), text))  # type: ignore[arg-type]
     for parameter in network.parameters():
         if parameter.requires_grad and parameter.ndim != 1:
             nn.init.normal_(parameter, std=0.3)

@@ -138,6 +138,9 @@ def test_a_class_with_too_few_pictures_is_left_out_or_said() -> None:
     for sampler in ("ssp", "hsnet", "pfenet"):
         with pytest.raises(DataError, match="Class 1 has 0 pictures beside the query 'a'"):
             [row(sampler, lone, 1, 1, 0, i) for i in range(9)]
+    assert {row("uniform", lone, 1, 1, 0, i).classes for i in range(9)} == {(2,)}
+    with pytest.raises(DataError, match="No class has the 3 pictures"):
+        row("uniform", lone, 2, 1, 0, 0)
     with pytest.raises(DataError, match="Only 0 of the 2 classes"):
         row("stratified", lone, 2, 1, 0, 0)
     with pytest.raises(DataError, match="No picture shows enough"):

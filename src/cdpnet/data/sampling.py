@@ -89,11 +89,32 @@ def _stratified(pool: Pool, shots: int, ways: int, seed: int, index: int) -> Row
 
 
 def _uniform(pool: Pool, shots: int, seed: int, index: int) -> Row:
-    """Training in the other protocols: SSP's rule as a pure function of (seed, index)."""
+    """Training in the other protocols: SSP's rule as a pure function of (seed, index), without what has no supports."""
     u = _numbers(seed, index, _TRAIN_STREAM, 2 + shots)
-    query = _one(pool.kept, u[0])
-    number = _one(pool.classes_in[query], u[1])
+    query, numbers = _one(_askable(pool, shots), u[0])
+    number = _one(numbers, u[1])
     return Row(query, (number,), (_distinct(pool, number, query, u[2:]),))
+
+
+@lru_cache(maxsize=8)
+def _askable(pool: Pool, shots: int) -> list[tuple[str, list[int]]]:
+    """The pictures that can be queries, each with its classes of which there are enough supports beside it."""
+    found = []
+    for picture in pool.kept:
+        numbers = [number for number in pool.classes_in[picture] if _others(pool, number, picture) >= shots]
+        if numbers:
+            found.append((picture, numbers))
+    if not found:
+        raise DataError(
+            f"No class has the {shots + 1} pictures that an episode of {shots} shots takes; use fewer shots or more "
+            "pictures."
+        )
+    return found
+
+
+def _others(pool: Pool, number: int, query: str) -> int:
+    """Pictures beside the query in which a class is large."""
+    return len(pool.large_of_class[number]) - ((query, number) in pool.large)
 
 
 def _pfenet(pool: Pool, shots: int, seed: int, index: int) -> Row:
@@ -181,7 +202,7 @@ def _distinct(pool: Pool, number: int, query: str, u: Sequence[float]) -> tuple[
 
 def _enough(pool: Pool, number: int, query: str, shots: int) -> None:
     """DataError where a class has too few pictures beside the query."""
-    others = sum(picture != query for picture in pool.large_of_class[number])
+    others = _others(pool, number, query)
     if others < max(1, shots):
         raise DataError(
             f"Class {number} has {others} pictures beside the query {query!r} that show enough of it, and an episode "
