@@ -15,7 +15,7 @@ from cdpnet.evaluate import Answered, evaluate
 from cdpnet.files import write_json
 from cdpnet.gallery import Gallery, write_page
 from cdpnet.metrics import SegmentationCounts
-from cdpnet.network import build_network
+from cdpnet.network import build_network, load_network
 from cdpnet.results import figures, score
 
 SMALL = SceneLayout(size=48)
@@ -34,6 +34,18 @@ def test_evaluation_does_not_depend_on_the_batch_or_on_workers() -> None:
     assert torch.equal(one.episodes, many.episodes)
     assert torch.cat([answered.numbers for answered in seen]).tolist() == list(range(7))
     assert int(one.episodes.sum()) == 7
+
+
+def test_half_precision_gives_nearly_the_same_masks() -> None:
+    """Names read in bfloat16 serve a network in float32 afterwards, so the order does not matter either."""
+    network = load_network("tiny")
+    source = IconEpisodes(0, 1, "test")
+    half = evaluate(network, source, 16, precision="bfloat16")
+    whole = evaluate(network, source, 16)
+    assert not torch.equal(half.intersection, whole.intersection)
+    differing = (half.intersection - whole.intersection).abs().sum() / whole.union.sum()
+    assert differing < 0.005
+    assert torch.equal(evaluate(network, source, 16, precision="auto").intersection, whole.intersection)  # on a CPU
 
 
 def test_figures_by_hand() -> None:
@@ -66,6 +78,7 @@ def test_a_result_says_what_stands_beside_it(tmp_path: Path) -> None:
         assert key in read
     assert (read["fold"], read["shots"], read["names"], read["episodes"]) == (1, 2, "category", 4)
     assert read["seeds"] == [0, 5]
+    assert read["precision"] == "float32"
     assert len(set(read["list_sha256"])) == 2
     assert read["checkpoint_selection"] == "none"  # nothing was trained
     assert read["evaluation_space"] == "native, 48 x 48 pixels"

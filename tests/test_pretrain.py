@@ -110,5 +110,10 @@ def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.Mon
     onward = pretrain(further, tmp_path / "onward", lines.append)
     weight = "visual.layer4.0.conv2.weight"
     assert torch.allclose(onward.state_dict()[weight], whole.state_dict()[weight], atol=1e-6)
+    from_file = pretrain(
+        dataclasses.replace(further, start=str(path), precision="bfloat16"), tmp_path / "from-file", lines.append
+    )
+    reached = from_file.state_dict()[weight]  # the export is in half precision
+    assert torch.allclose(reached, whole.state_dict()[weight], atol=1e-3)
     with pytest.raises(WeightsError, match="--start takes"):
         pretrain(dataclasses.replace(config, start=str(tmp_path / "nothing")), tmp_path / "none", lines.append)

@@ -92,7 +92,7 @@ def ablate(
             continue
         switched = dataclasses.replace(method("cdpn"), **row.switches)
         network = trained(switched, episodes, _budget(row, training), out / row.name, report, sources)
-        for asked, path in _evaluations(row, config, out):
+        for asked, path in _evaluations(row, config, training, out):
             scored(network, asked, path, report)
     results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out)]
     write_json(results, out / RESULTS_FILE)
@@ -104,11 +104,14 @@ def _budget(row: Row, training: TrainConfig) -> TrainConfig:
     return dataclasses.replace(training, text_dropout=0.0) if row.switches.get("text_only") else training
 
 
-def _evaluations(row: Row, config: AblationConfig, out: Path) -> Iterator[tuple[Evaluation, Path]]:
+def _evaluations(
+    row: Row, config: AblationConfig, training: TrainConfig, out: Path
+) -> Iterator[tuple[Evaluation, Path]]:
     """What a row is scored on, and where the results are kept."""
     for shots, names in product(config.shots, row.names):
         episodes = IconEpisodes(config.fold, shots, "test", names=names)
-        yield Evaluation(episodes, config.episodes, config.seeds), out / row.name / f"{shots}-shot-{names}.json"
+        asked = Evaluation(episodes, config.episodes, config.seeds, training.precision)
+        yield asked, out / row.name / f"{shots}-shot-{names}.json"
 
 
 def _finished(row: Row, config: AblationConfig, training: TrainConfig, out: Path) -> list[dict[str, Any]]:
@@ -116,5 +119,5 @@ def _finished(row: Row, config: AblationConfig, training: TrainConfig, out: Path
     record = record_of(out / row.name, training)
     if record is None:
         return []
-    found = [kept(asked, record, path) for asked, path in _evaluations(row, config, out)]
+    found = [kept(asked, record, path) for asked, path in _evaluations(row, config, training, out)]
     return [{"row": row.name, "says": row.says, **result} for result in found if result is not None]

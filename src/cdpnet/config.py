@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from cdpnet.errors import ConfigError
 
+Precision = Literal["auto", "float32", "bfloat16"]
 DenseAttention = Literal["plain", "value", "self"]
 Names = Literal["exact", "category", "none", "wrong"]
 NAMES: tuple[Names, ...] = ("exact", "category", "none", "wrong")

@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-Precision = Literal["auto", "float32", "bfloat16"]
+from cdpnet.config import Precision
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,18 @@ def device_at_hand() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def precision_on(device: torch.device, precision: Precision) -> Precision:
+    """What `auto` stands for: bfloat16 on GPUs that have it, else float32."""
+    if precision != "auto":
+        return precision
+    has_it = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if has_it else "float32"
+
+
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where it is asked for, or where it is on its own (`auto`)."""
-    wanted = precision == "bfloat16"
-    if precision == "auto":
-        wanted = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+    """A context in which large products are computed in a precision."""
+    in_half = precision_on(device, precision) == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if in_half else nullcontext()
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cdpnet.config import Precision
 from cdpnet.data.loader import batches
 from cdpnet.data.source import EpisodesDrawn, EpisodeSource
-from cdpnet.distributed import ALONE, Processes
+from cdpnet.distributed import ALONE, Processes, autocast
 from cdpnet.episode import EpisodeBatch, Prototypes, mean_prototypes, stack_prototypes
 from cdpnet.metrics import SegmentationCounts
 from cdpnet.network import PrototypeNetwork
@@ -36,6 +37,7 @@ def evaluate(
     batch: int | None = None,
     workers: int = 0,
     processes: Processes = ALONE,
+    precision: Precision = "float32",
     watch: Callable[[Answered], object] | None = None,
 ) -> SegmentationCounts:
     """Segment the first ``count`` episodes and count their pixels.
@@ -45,11 +47,13 @@ def evaluate(
     watch: called with every batch that this process has segmented.
     """
     network.eval()
+    device = next(network.parameters()).device
     total = SegmentationCounts(len(episodes.class_names))
     each = batch or (_BATCH if episodes.stackable else 1)
     index = torch.split(torch.arange(count), each)[processes.rank :: processes.world]
     for numbers, drawn in zip(index, batches(episodes, index, workers), strict=True):
-        masks = segmented(network, drawn, episodes.ways)
+        with autocast(precision, device):
+            masks = segmented(network, drawn, episodes.ways)
         total.add(masks, drawn.query_masks, drawn.class_ids)
         if watch is not None:
             watch(Answered(numbers.repeat_interleave(episodes.ways), drawn, masks.cpu()))

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from cdpnet.config import NetworkConfig
+from cdpnet.config import NetworkConfig, Precision
 from cdpnet.data.source import EpisodeSource
-from cdpnet.distributed import device_at_hand
+from cdpnet.distributed import device_at_hand, precision_on
 from cdpnet.encoders import WeightSources
 from cdpnet.files import write_json
 from cdpnet.network import PrototypeNetwork, build_network
@@ -31,11 +31,13 @@ class Evaluation:
     episodes: EpisodeSource
     count: int
     seeds: tuple[int, ...]
+    precision: Precision = "float32"
 
     def says(self, record: dict[str, Any]) -> dict[str, Any]:
         """What stands in its result for the checkpoint with this record, but for the figures."""
         lists = [replace(self.episodes, seed=seed).list_sha256(self.count) for seed in self.seeds]
         said = {**self.episodes.rules(), "episodes": self.count, "seeds": self.seeds, "list_sha256": lists}
+        said["precision"] = precision_on(torch.device(device_at_hand()), self.precision)
         return as_json({**said, "checkpoint": record})
 
 
@@ -64,7 +66,7 @@ def scored(network: PrototypeNetwork, asked: Evaluation, path: Path, report: Rep
     if found is not None:
         return found
     report(f"score {path.parent.name}, {path.stem}", None)
-    result = score(network, asked.episodes, asked.count, asked.seeds)
+    result = score(network, asked.episodes, asked.count, asked.seeds, precision=asked.precision)
     write_json(result, path)
     return result
 

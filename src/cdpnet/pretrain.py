@@ -19,10 +19,11 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
+from cdpnet.config import Precision
 from cdpnet.data.glyphs import sprites
 from cdpnet.data.portraits import PORTRAIT, Words, held_out_drawings, portraits, words
 from cdpnet.data.scenes import compose
-from cdpnet.distributed import Precision, autocast
+from cdpnet.distributed import autocast
 from cdpnet.encoders.prompts import TINY_TEMPLATES, fill
 from cdpnet.encoders.tiny import (
     WEIGHTS_FILE,

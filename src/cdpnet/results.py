@@ -11,8 +11,9 @@ from typing import Any
 from scipy.stats import t
 from torch import Tensor
 
-from cdpnet.config import to_dict
+from cdpnet.config import Precision, to_dict
 from cdpnet.data.source import EpisodeSource
+from cdpnet.distributed import precision_on
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import Answered, evaluate
 from cdpnet.metrics import SegmentationCounts
@@ -27,6 +28,7 @@ def score(
     seeds: Sequence[int],
     *,
     workers: int = 0,
+    precision: Precision = "float32",
     watch: Callable[[Answered], object] | None = None,
 ) -> dict[str, Any]:
     """Evaluate on ``count`` episodes of each seed; all that a reader needs to compare the figure, ready for JSON.
@@ -41,13 +43,14 @@ def score(
     if episodes.split == "test" and record.get("data") == rules["data"]:
         _refuse_seen_classes(record, rules)
     lists = [replace(episodes, seed=seed) for seed in seeds]
-    runs = [evaluate(network, source, count, workers=workers, watch=watch) for source in lists]
+    runs = [evaluate(network, source, count, workers=workers, precision=precision, watch=watch) for source in lists]
     return {
         **figures(runs, episodes.class_names, episodes.classes_scored),
         **rules,
         "episodes": count,
         "seeds": list(seeds),
         "list_sha256": [source.list_sha256(count) for source in lists],
+        "precision": precision_on(next(network.parameters()).device, precision),
         "trained_on": record.get("data", "nothing"),
         "novel_in_train": record.get("novel_in_train", "unknown"),
         "checkpoint_selection": record.get("checkpoint_selection", "none"),

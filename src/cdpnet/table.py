@@ -101,7 +101,7 @@ def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) ->
     count, seeds = published_length(recipe.data)
     seeds = config.seeds or seeds
     episodes = open_episodes(recipe.data, cell.fold, shots, "test", seeds[0], report=recipe.indexing)
-    return Evaluation(episodes, config.episodes or count, seeds)
+    return Evaluation(episodes, config.episodes or count, seeds, recipe.training.precision)
 
 
 def _cells(config: TableConfig, data: DataConfig) -> Iterator[_Cell]:

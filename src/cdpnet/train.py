@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cdpnet.config import to_dict
+from cdpnet.config import Precision, to_dict
 from cdpnet.data.draws import keys, uniform
 from cdpnet.data.loader import batches
 from cdpnet.data.source import EpisodesDrawn, EpisodeSource
-from cdpnet.distributed import ALONE, Precision, Processes, autocast
+from cdpnet.distributed import ALONE, Processes, autocast
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import evaluate
@@ -64,7 +64,7 @@ class TrainConfig:
     output_stride: int = 0
     """Of the image encoder in training, where coarser is enough: a quarter of the locations; 0 for its own."""
     precision: Precision = "auto"
-    """bfloat16 is autocast; auto takes it on GPUs that have it."""
+    """Of training and validation: bfloat16 is autocast; auto takes it on GPUs that have it."""
     workers: int = 0
     """Processes that draw episodes ahead; the episodes are the same for any number."""
     checkpoint_every: int = 100
@@ -146,7 +146,9 @@ def train(
         last = iteration + 1 == config.iterations
         miou = None
         if (iteration + 1) % config.validate_every == 0 or last:
-            counts = evaluate(network, validation, config.validation_episodes, processes=processes)
+            counts = evaluate(
+                network, validation, config.validation_episodes, processes=processes, precision=config.precision
+            )
             miou = counts.miou()
             run.add_validation(miou)
         if (iteration + 1) % config.checkpoint_every == 0 or last:

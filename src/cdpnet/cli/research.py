@@ -72,7 +72,7 @@ def train(arguments: list[str]) -> None:
 
 def evaluate(arguments: list[str]) -> None:
     """Score a network on novel classes of a data set."""
-    from cdpnet.config import NAMES
+    from cdpnet.config import NAMES, Precision
 
     parser = new_parser("evaluate", "Score a network on novel classes.")
     data_options(parser)
@@ -82,6 +82,7 @@ def evaluate(arguments: list[str]) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=None, help="of the episodes; by default the protocol's")
     parser.add_argument("--names", default="exact", choices=NAMES, help="what the classes are called")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
+    parser.add_argument("--precision", type=Precision, default="float32", help="bfloat16 is faster where it is at hand")
     parser.add_argument("--json", default="", help="file for the figures and all that must be said beside them")
     parser.add_argument("--page", default="", help="file for a page with the best, median and worst episodes (.html)")
     model_options(parser)
@@ -115,7 +116,7 @@ def evaluate(arguments: list[str]) -> None:
             gallery.add(answered)
             progress.advance(task, len(answered.numbers) // data.ways)
 
-        result = score(network, episodes, count, seeds, workers=chosen.workers, watch=watch)
+        result = score(network, episodes, count, seeds, workers=chosen.workers, precision=chosen.precision, watch=watch)
     printed(score_table([("", result)]))
     print(_beside(result))
     if "json" in outputs:
@@ -175,7 +176,7 @@ def _beside(result: dict[str, Any]) -> str:
         f"({result['fold_convention']}), {result['shots']}-shot, names {result['names']}",
         f"{result['episodes']} episodes of seeds {' '.join(map(str, result['seeds']))}",
         f"list {result['list_sha256'][0][:12]}",
-        f"scored at {result['evaluation_space']}",
+        f"scored at {result['evaluation_space']} in {result['precision']}",
         f"a class never drawn {result['unseen_class']}",
         f"trained on {result['trained_on']}",
         f"checkpoint selected on {result['checkpoint_selection']}",
