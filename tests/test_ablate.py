@@ -21,12 +21,21 @@ TRAINING = TrainConfig(iterations=1, batch=1, validate_every=1, validation_episo
 
 def test_the_rows_are_the_papers() -> None:
     switches = {row.name: row.switches for row in ROWS}
-    assert [row.name for row in ROWS[:6]] == ["panet", "fusion", "msp", "afbm", "refined", "cdpn"]
+    assert [row.name for row in ROWS[:8]] == [
+        "panet",
+        "fusion",
+        "msp",
+        "afbm",
+        "refined",
+        "paper",
+        "background",
+        "cdpn",
+    ]
     for name in METHODS:
         plain = dataclasses.replace(method("cdpn"), **switches[name])
         assert plain == method(name)
-    on = [sum(switches[row.name].values()) for row in ROWS[:6]]
-    assert on == [0, 1, 2, 3, 4, 5]  # each row of the paper adds one part
+    on = [sum(switches[row.name].values()) for row in ROWS[:8]]
+    assert on == list(range(8))  # each row adds one part: five of the paper, two of ours
 
 
 def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:

@@ -38,16 +38,19 @@ _FUSION = ("text_fusion",)
 _MSP = (*_FUSION, "multimodal_prototype")
 _AFBM = (*_MSP, "adaptive_matching")
 _REFINED = (*_AFBM, "refinement")
-_WITHOUT_TEXT = ("adaptive_matching", "refinement", "multi_prototype_loss")
+_PAPER = (*_REFINED, "multi_prototype_loss")
+_NO_SUPPORT = {"multimodal_prototype": False, "background_name": False}  # what prototypes of the supports consist of
 ROWS = (
     _row("panet", "plain prototypes"),
     _row("fusion", "+ text fusion", *_FUSION),
     _row("msp", "+ multi-modal prototype", *_MSP),
     _row("afbm", "+ adaptive matching", *_AFBM),
     _row("refined", "+ refinement", *_REFINED),
-    Row("cdpn", "+ multi-prototype loss", METHODS["cdpn"], ("exact", "category", "none", "wrong")),
+    _row("paper", "+ multi-prototype loss", *_PAPER),
+    _row("background", "+ the background's name (ours)", *_PAPER, "background_name"),
+    Row("cdpn", "+ a loss on all names (ours)", METHODS["cdpn"], ("exact", "category", "none", "wrong")),
     Row("ssp", "without text", METHODS["ssp"]),
-    _row("text", "text only", "text_fusion", "text_only", *_WITHOUT_TEXT, names=("exact", "category")),
+    Row("text", "text only", {**METHODS["cdpn"], **_NO_SUPPORT, "text_only": True}, ("exact", "category")),
 )
 
 

@@ -34,7 +34,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class MatchingConfig:
-    """Numbers of the match and of the AFBM, all from SSP."""
+    """Numbers of the match and of the AFBM, from SSP but for the last."""
 
     temperature: float = 10.0
     foreground_threshold: float = 0.7
@@ -50,6 +50,8 @@ class MatchingConfig:
     """Support, first and refined prototypes in the second match."""
     refined_share: float = 0.7
     """Of the second match in the output."""
+    naming_temperature: float = 15.0
+    """Of the match with all names; our choice: learned, it came to 13 to 16."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class LossConfig:
     """SSP"""
     text: float = 0.2
     """Our choice, as the support's."""
+    naming: float = 1.0
+    """Our choice."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,10 @@ class NetworkConfig:
     """Part 3, second match."""
     multi_prototype_loss: bool = True
     """Part 4: every match has a loss."""
+    background_name: bool = True
+    """Our addition to part 2: the background prototype mixes the word for background in, as the foreground the name."""
+    naming: bool = True
+    """Our addition to part 4: in training every location is matched with the names of all classes it may show."""
     text_only: bool = False
     """Control: the prototypes are the class name and the word for background; the supports are not looked at."""
     fusion_width: int = 256
@@ -96,11 +104,12 @@ class NetworkConfig:
         return self.text_fusion or self.multimodal_prototype or self.text_only
 
 
-_SWITCHES = ("text_fusion", "multimodal_prototype", "adaptive_matching", "refinement", "multi_prototype_loss")
+_TEXT = ("text_fusion", "multimodal_prototype", "background_name", "naming")
+_MATCHING = ("adaptive_matching", "refinement", "multi_prototype_loss")
 METHODS: dict[str, dict[str, Any]] = {
-    "panet": dict.fromkeys(_SWITCHES, False),
-    "ssp": {**dict.fromkeys(_SWITCHES, True), "text_fusion": False, "multimodal_prototype": False},
-    "cdpn": dict.fromkeys(_SWITCHES, True),
+    "panet": dict.fromkeys((*_TEXT, *_MATCHING), False),
+    "ssp": {**dict.fromkeys(_TEXT, False), **dict.fromkeys(_MATCHING, True)},
+    "cdpn": dict.fromkeys((*_TEXT, *_MATCHING), True),
 }
 
 

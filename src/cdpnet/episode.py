@@ -7,7 +7,7 @@ Masks hold 0 background, 1 foreground, 255 ignore. Pictures are uint8 or float i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -38,13 +38,15 @@ class EpisodeBatch:
     """What the network may see of B episodes; the query masks are not among it.
 
     support_images (B, K, 3, H, W), support_masks (B, K, H, W), query_images (B, 3, H, W). Queries may differ in size
-    from supports. A class name may be `NO_NAME`.
+    from supports. A class name may be `NO_NAME`. vocabulary: in training, the names of the classes that the
+    pictures may show.
     """
 
     support_images: Tensor
     support_masks: Tensor
     query_images: Tensor
     class_names: tuple[str, ...]
+    vocabulary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.support_images.ndim != 5 or self.query_images.ndim != 4:
@@ -63,16 +65,16 @@ class EpisodeBatch:
 
     def to(self, device: torch.device | str) -> EpisodeBatch:
         """The same batch on another device."""
-        return EpisodeBatch(
-            self.support_images.to(device),
-            self.support_masks.to(device),
-            self.query_images.to(device),
-            self.class_names,
+        return replace(
+            self,
+            support_images=self.support_images.to(device),
+            support_masks=self.support_masks.to(device),
+            query_images=self.query_images.to(device),
         )
 
     def with_names(self, class_names: Sequence[str]) -> EpisodeBatch:
         """The same pictures under other names."""
-        return EpisodeBatch(self.support_images, self.support_masks, self.query_images, tuple(class_names))
+        return replace(self, class_names=tuple(class_names))
 
 
 def collate(episodes: Sequence[Episode]) -> tuple[EpisodeBatch, Tensor]:
@@ -128,7 +130,8 @@ class Prediction:
     """The network's answer, and the intermediate results that the loss needs.
 
     logits (B, 2, H, W) at the query's size. query_features (B, C, h, w) and support_features (B, K, C, h, w) are the
-    fused features F^m; supports are absent where a class was learned earlier.
+    fused features F^m; supports are absent where a class was learned earlier. naming (B, K + 1, n + 1, h, w), supports
+    first: the match of every location with n names and, last, the background; where the batch has a vocabulary.
     """
 
     logits: Tensor
@@ -136,6 +139,7 @@ class Prediction:
     prototypes: Prototypes
     query_features: Tensor
     support_features: Tensor | None = None
+    naming: Tensor | None = None
 
     @property
     def masks(self) -> Tensor:

@@ -29,7 +29,7 @@ from cdpnet.network.loss import multi_prototype_loss
 from cdpnet.training_run import TrainingRun
 
 _NAME_STREAM = 21
-_MIX = "prototypes.mix"
+_MIX = "prototypes."
 _FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
 SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
 
@@ -58,7 +58,7 @@ class TrainConfig:
     warmup: int = 20
     """Iterations of linear warm-up; our choice."""
     mix_rate: float = 30.0
-    """Factor on the rate of the three numbers that mix the prototypes: three scalars learn slowly; our choice."""
+    """Factor on the rate of the few numbers that mix the prototypes: scalars learn slowly; our choice."""
     text_dropout: float = 0.2
     """Share of episodes that go without their name (method, Names in training)."""
     output_stride: int = 0
@@ -170,7 +170,8 @@ def _step(
         batch = without_some_names(episodes.batch, index, config).to(device)
         with _waiting(model, part + 1 < config.accumulate), autocast(config.precision, device):
             masks = episodes.query_masks.to(device)
-            terms = multi_prototype_loss(model(batch), batch.support_masks, masks, network.config)
+            labels = None if episodes.labels is None else episodes.labels.to(device)
+            terms = multi_prototype_loss(model(batch), batch.support_masks, masks, network.config, labels)
             loss = torch.stack(list(terms.values())).sum() / config.accumulate
             loss.backward()  # type: ignore[no-untyped-call]
         total += loss.detach().float().cpu()
@@ -204,9 +205,10 @@ def _optimizer(
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
     if not trained:
         raise ConfigError("This network has nothing to train: its encoder is frozen and it has no parts of its own.")
-    groups: list[dict[str, object]] = [{"params": [p for name, p in trained.items() if name != _MIX]}]
-    if _MIX in trained:
-        groups.append({"params": [trained[_MIX]], "lr": config.learning_rate * config.mix_rate, "weight_decay": 0.0})
+    groups: list[dict[str, object]] = [{"params": [p for name, p in trained.items() if not name.startswith(_MIX)]}]
+    mixing = [p for name, p in trained.items() if name.startswith(_MIX)]
+    if mixing:
+        groups.append({"params": mixing, "lr": config.learning_rate * config.mix_rate, "weight_decay": 0.0})
     optimizer: torch.optim.Optimizer
     if config.optimizer == "sgd":
         optimizer = torch.optim.SGD(groups, config.learning_rate, config.momentum, weight_decay=config.weight_decay)

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 import torch
 
-from cdpnet.data.glyphs import nouns
+from cdpnet.data.glyphs import fold_of_class, nouns
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.data.loader import batches
 from cdpnet.data.scenes import SceneLayout
@@ -60,6 +60,24 @@ def test_a_share_of_the_names_is_the_category() -> None:
     rows = zip(mixed.batch.class_names, mixed.class_ids.tolist(), strict=True)
     general = sum(name == nouns()[i].category != nouns()[i].name for name, i in rows)
     assert 30 < general < 95
+
+
+def test_training_names_every_pixel_and_tests_name_none() -> None:
+    drawn = IconEpisodes(1, 2, "train", layout=SMALL).draw(torch.arange(12))
+    assert drawn.labels is not None
+    vocabulary = drawn.batch.vocabulary
+    folds = {noun.name: fold for noun, fold in zip(nouns(), fold_of_class(), strict=True)}
+    assert 1 not in {folds[name] for name in vocabulary}
+    masks = torch.cat((drawn.batch.support_masks, drawn.query_masks[:, None]), dim=1)
+    for i, name in enumerate(drawn.batch.class_names):
+        assert torch.equal(drawn.labels[i] == vocabulary.index(name), masks[i] == 1)
+    present = set(drawn.labels.flatten().tolist())
+    assert len(vocabulary) in present  # the background
+    assert len(present) > 20
+    for split in ("val", "test"):
+        other = IconEpisodes(1, 1, split, layout=SMALL).draw(torch.arange(1))
+        assert other.labels is None
+        assert other.batch.vocabulary == ()
 
 
 def test_the_list_is_hashed_without_painting() -> None:

@@ -169,6 +169,22 @@ def test_training_pictures_are_crops_that_depend_on_the_number_alone(voc: Path) 
     assert set(alone[0].query_masks.flatten().tolist()) == {0, 1, 255}
 
 
+def test_training_names_every_pixel_that_it_may_know(voc: Path) -> None:
+    """Classes 1 to 5 are novel and, where they are kept, background; borders and padding are unknown."""
+    source = episodes(voc, split="train", data="pascal", protocol="ssp", crop=140)
+    drawn, row = source.draw(torch.arange(3)), source.row(1)
+    assert drawn.labels is not None
+    assert drawn.batch.vocabulary == source.class_names[5:]
+    truth = torch.from_numpy(mask_of(voc, row.query).astype(int))
+    counted = {number: int((truth == number).sum()) for number in range(6, 21)}
+    labels = drawn.labels[1, -1]
+    assert {number: int((labels == number - 6).sum()) for number in range(6, 21)} == counted
+    assert int((labels == 15).sum()) == int((truth <= 5).sum())
+    assert int((labels == -1).sum()) == 140 * 140 - int((truth != 255).sum())
+    assert torch.equal(labels == row.classes[0] - 6, drawn.query_masks[1] == 1)
+    assert episodes(voc, data="pascal").draw(torch.tensor([0])).labels is None
+
+
 def test_novel_objects_in_training_pictures(voc: Path) -> None:
     """Dropped, no training picture shows classes 1 to 5; kept, some do, and they are background there."""
     for rule in ("drop", "keep"):

@@ -63,7 +63,7 @@ def test_over_the_embedded_encoder_only_what_training_changes_is_stored(tmp_path
     network.save(tmp_path)
     stored = load_file(tmp_path / MODEL_FILE)
     assert set(stored) == {name for name, p in network.named_parameters() if p.requires_grad}
-    assert (tmp_path / MODEL_FILE).stat().st_size < 2e6
+    assert (tmp_path / MODEL_FILE).stat().st_size < 3e6
 
 
 @torch.no_grad()

@@ -91,6 +91,11 @@ def test_cdpn_equals_its_equations() -> None:
     v = torch.stack([naive.pool(s, m == 1) for s, m in zip(supports, masks, strict=True)]).mean(0)
     m = torch.stack([naive.pool(fuse(s), m == 1) for s, m in zip(supports, masks, strict=True)]).mean(0)
     bg = torch.stack([naive.pool(fuse(s), m == 0) for s, m in zip(supports, masks, strict=True)]).mean(0)
+    assert network.prototypes.background_mix is not None
+    assert network.text is not None
+    assert network.text_projection is not None
+    of_picture, of_word = network.prototypes.background_mix.softmax(dim=0)
+    bg = of_picture * bg + of_word * network.text_projection(network.text.encode(("background",)))[0]
     mix = network.prototypes.mix
     assert mix is not None
     a_v, a_m, a_t = mix.softmax(dim=0)
@@ -207,5 +212,10 @@ def test_switches_of_the_named_methods() -> None:
     switches = {name: dataclasses.asdict(method(name)) for name in METHODS}
     assert not any(switches["panet"][s] for s in METHODS["panet"])
     assert all(switches["cdpn"][s] for s in METHODS["cdpn"])
-    assert [s for s in METHODS["ssp"] if not switches["ssp"][s]] == ["text_fusion", "multimodal_prototype"]
+    assert [s for s in METHODS["ssp"] if not switches["ssp"][s]] == [
+        "text_fusion",
+        "multimodal_prototype",
+        "background_name",
+        "naming",
+    ]
     assert NetworkConfig() == method("cdpn")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cdpnet.config import MatchingConfig, method
 from cdpnet.network import matching
-from cdpnet.network.loss import multi_prototype_loss
+from cdpnet.network.loss import multi_prototype_loss, naming_loss
 from cdpnet.network.matching import BackgroundAttention, confident, match, mean_over
 from cdpnet.network.prototypes import SupportPrototypes, masked_average_pooling
 from tests.helpers import random_batch, small_network
@@ -112,12 +112,55 @@ def test_memory_of_the_adaptive_background_is_linear(monkeypatch: pytest.MonkeyP
 
 
 def test_the_mix_of_prototypes_starts_even_and_skips_missing_names() -> None:
-    generator = SupportPrototypes(multimodal=True)
+    generator = SupportPrototypes(multimodal=True, background_name=False)
     visual, fused, text = torch.ones(2, 1, 3, 2, 2), 4 * torch.ones(2, 1, 3, 2, 2), 7 * torch.ones(2, 3)
     masks = torch.tensor([[1, 0], [1, 0]]).expand(2, 1, 2, 2)
     prototypes = generator(visual, fused, masks, text, torch.tensor([True, False]))
     torch.testing.assert_close(prototypes.foreground[0], torch.full((3,), 4.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(prototypes.foreground[1], torch.full((3,), 2.5), atol=1e-4, rtol=0)
+
+
+def test_the_word_for_background_is_mixed_into_the_background() -> None:
+    generator = SupportPrototypes(multimodal=False, background_name=True)
+    assert generator.background_mix is not None
+    generator.background_mix.data = torch.tensor([0.0, math.log(3.0)])  # a quarter of the picture, the rest the word
+    features, word = torch.ones(1, 1, 3, 2, 2), 5 * torch.ones(1, 3)
+    masks = torch.tensor([[1, 0], [1, 0]]).expand(1, 1, 2, 2)
+    named = torch.tensor([False])  # the word is known where the class has no name, too
+    prototypes = generator(features, features, masks, torch.zeros(1, 3), named, word)
+    torch.testing.assert_close(prototypes.background, torch.full((1, 3), 4.0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(prototypes.foreground, torch.full((1, 3), 1.0), atol=1e-4, rtol=0)
+
+
+def test_every_location_is_matched_with_every_name() -> None:
+    network, batch = small_network("cdpn"), random_batch(2, 2)
+    plain = network(batch)
+    assert plain.naming is None
+    named = network(dataclasses.replace(batch, vocabulary=("cat", "guitar", "anchor")))
+    torch.testing.assert_close(named.logits, plain.logits)
+    assert named.naming is not None
+    assert named.naming.shape == (2, 3, 4, *named.query_features.shape[-2:])
+    assert network.text is not None
+    assert network.text_projection is not None
+    names = network.text_projection(network.text.encode(("cat", "guitar", "anchor", "background")))
+    pictures = torch.cat((batch.support_images, batch.query_images[:, None]), dim=1)
+    for i in range(2):
+        for k in range(3):
+            grid = network.image.features(pictures[i, k][None])[0]
+            for n in range(4):
+                expected = 15 * F.cosine_similarity(grid, names[n][:, None, None], dim=0)
+                torch.testing.assert_close(named.naming[i, k, n], expected, atol=1e-3, rtol=1e-3)
+    assert small_network("ssp")(dataclasses.replace(batch, vocabulary=("cat",))).naming is None
+
+
+def test_naming_loss_by_hand() -> None:
+    """Of four locations one is ignored; the labels are twice as fine, and nearest takes every other one."""
+    p = torch.tensor([[0.7, 0.1, 0.5, 0.9], [0.3, 0.9, 0.5, 0.1]])
+    logits = p.log().reshape(1, 1, 2, 2, 2)
+    labels = torch.tensor([[0, 9, 1, 9], [9, 9, 9, 9], [1, 9, -1, 9], [9, 9, 9, 9]]).reshape(1, 1, 4, 4)
+    expected = -(math.log(0.7) + math.log(0.9) + math.log(0.5)) / 3
+    assert naming_loss(logits, labels).item() == pytest.approx(expected, abs=1e-5)
+    assert naming_loss(logits, torch.full((1, 1, 4, 4), -1)) == 0
 
 
 def test_loss_terms_of_each_method() -> None:
@@ -131,6 +174,10 @@ def test_loss_terms_of_each_method() -> None:
     assert terms["panet"] == {"output"}
     assert terms["ssp"] == {"output", "adaptive", "query_self", "support_self"}
     assert terms["cdpn"] == terms["ssp"] | {"text"}
+    network, named = small_network("cdpn"), dataclasses.replace(batch, vocabulary=("cat", "guitar"))
+    labels = torch.zeros(2, 3, 40, 48, dtype=torch.int16)
+    all_terms = multi_prototype_loss(network(named), batch.support_masks, truth, network.config, labels)
+    assert set(all_terms) == terms["cdpn"] | {"naming"}
 
 
 @torch.no_grad()

@@ -85,7 +85,11 @@ class IconEpisodes(EpisodeSource):
         masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
         masks = masks.reshape(batch, images_each, side, side)
         shown = EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], self._called(index, class_ids))
-        return EpisodesDrawn(shown, masks[:, -1], class_ids)
+        if self.split != "train":
+            return EpisodesDrawn(shown, masks[:, -1], class_ids)
+        named = dataclasses.replace(shown, vocabulary=tuple(self.class_names[i] for i in self.class_ids.tolist()))
+        labels = self._in_vocabulary(scenes.labels).reshape(batch, images_each, side, side)
+        return EpisodesDrawn(named, masks[:, -1], class_ids, labels=labels)
 
     def choose(self, index: Tensor) -> Choices:
         """What these episodes show, without painting it: index (B,) int64."""
@@ -153,6 +157,12 @@ class IconEpisodes(EpisodeSource):
             table[i].category if general else table[i].name
             for i, general in zip(class_ids.tolist(), by_category, strict=True)
         )
+
+    def _in_vocabulary(self, labels: Tensor) -> Tensor:
+        """Labels of scenes -> numbers of names, the background last; any shape."""
+        table = torch.full((len(self.class_names) + 1,), len(self.class_ids), dtype=torch.int16)
+        table[self.class_ids + 1] = torch.arange(len(self.class_ids), dtype=torch.int16)
+        return table[labels]
 
     def _distractors(self) -> Tensor:
         """Glyphs that may stand beside the target: (D,)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -86,6 +86,7 @@ class ListedEpisodes(EpisodeSource):
             torch.cat([episode.class_ids for episode in episodes]),
             first.shown,
             first.shots_apart,
+            None if first.labels is None else torch.cat([e.labels for e in episodes if e.labels is not None]),
         )
 
     def list_lines(self, count: int) -> Iterator[str]:
@@ -138,36 +139,59 @@ class ListedEpisodes(EpisodeSource):
         """One episode, with a row for each way."""
         chosen = self.row(index)
         u = uniform(keys(self.seed, torch.tensor([index]), _CROP_STREAM), 3 * (1 + self.shots))[0].reshape(-1, 3)
-        queries, masks, supports = [], [], []
-        for number, pictures in zip(chosen.classes, chosen.supports, strict=True):
-            query, mask, shown = self._picture(chosen.query, number, u[0].tolist(), is_query=True)
-            queries.append(query)
-            masks.append(mask)
-            rows = zip(pictures, u[1:].tolist(), strict=True)
-            supports.append([self._picture(picture, number, x, is_query=False)[:2] for picture, x in rows])
+        query, query_labels, shown = self._picture(chosen.query, u[0].tolist(), is_query=True)
+        supports = [
+            [self._picture(picture, x, is_query=False)[:2] for picture, x in zip(pictures, u[1:].tolist(), strict=True)]
+            for pictures in chosen.supports
+        ]
+        masks = torch.stack([_mask(query_labels, number) for number in chosen.classes])
         names = tuple(self._called(index, number) for number in chosen.classes)
-        batch, apart = _with_supports(torch.stack(queries), supports, names)
-        return EpisodesDrawn(batch, torch.stack(masks), torch.tensor(chosen.classes) - 1, shown, apart)
+        queries = query.expand(self.ways, *query.shape)
+        batch, apart = _with_supports(queries, self._masked(chosen, supports), names)
+        drawn = EpisodesDrawn(batch, masks, torch.tensor(chosen.classes) - 1, shown, apart)
+        if self.split != "train":
+            return drawn
+        labels = torch.stack([*(shot for _, shot in supports[0]), query_labels])[None]
+        named = replace(batch, vocabulary=self._vocabulary)
+        return drawn._replace(batch=named, labels=self._in_vocabulary(labels))
 
     def _picture(
-        self, identifier: str, number: int, u: list[float], *, is_query: bool
+        self, identifier: str, u: list[float], *, is_query: bool
     ) -> tuple[Tensor, Tensor, tuple[int, int] | None]:
-        """A picture and its mask of a class as the protocol shows them, and what of it is not padding."""
+        """A picture as the protocol shows it, its labels, of a query as they are scored, and what is not padding."""
         part, protocol = part_of(self.split), self.data.config.protocol
         picture = read_picture(self.data.reader.picture(part, identifier))
         labels = torch.from_numpy(self.data.reader.labels(part, identifier))
-        mask = (labels == number).to(torch.uint8)
-        if protocol != "hsnet" or is_query or self.split == "train":  # HSNet's supports have no ignored pixels
-            mask[labels == UNLABELLED] = IGNORE_INDEX
         if protocol == "hsnet":
-            small, small_mask = resized(picture, mask, (HSNET_SIDE, HSNET_SIDE))
-            return small, small_mask if self.data.resizes or not is_query else mask, None
+            small, small_labels = resized(picture, labels, (HSNET_SIDE, HSNET_SIDE))
+            return small, small_labels if self.data.resizes or not is_query else labels, None
         if self.split == "train":
-            return (*cropped(picture, mask, self.data.config.crop, u), None)
+            return (*cropped(picture, labels, self.data.config.crop, u), None)
         if protocol == "pfenet":
-            frame, frame_mask, shown = fitted(picture, mask, self._pfenet_side)
-            return frame, mask if is_query else frame_mask, shown
-        return picture, mask, None
+            frame, frame_labels, shown = fitted(picture, labels, self._pfenet_side)
+            return frame, labels if is_query else frame_labels, shown
+        return picture, labels, None
+
+    def _masked(self, chosen: Row, supports: list[list[tuple[Tensor, Tensor]]]) -> list[list[tuple[Tensor, Tensor]]]:
+        """Supports with masks of their class instead of labels; in HSNet's tests nothing of a support is ignored."""
+        ignores = self.data.config.protocol != "hsnet" or self.split == "train"
+        return [
+            [(picture, _mask(labels, number, ignores=ignores)) for picture, labels in shots]
+            for number, shots in zip(chosen.classes, supports, strict=True)
+        ]
+
+    @property
+    def _vocabulary(self) -> tuple[str, ...]:
+        """The names of the classes that training may know."""
+        return tuple(self.class_names[number - 1] for number in self.data.classes("train", self.fold))
+
+    def _in_vocabulary(self, labels: Tensor) -> Tensor:
+        """Class numbers -> numbers of names, any shape; what is no class of training is background."""
+        base = self.data.classes("train", self.fold)
+        table = torch.full((len(self.class_names) + 2,), len(base), dtype=torch.int16)
+        table[torch.tensor(base)] = torch.arange(len(base), dtype=torch.int16)
+        table[UNLABELLED] = -1
+        return table[labels.long()]
 
     def _called(self, index: int, number: int) -> str:
         """What a class is called in an episode, at the level of `names`."""
@@ -190,6 +214,14 @@ class ListedEpisodes(EpisodeSource):
                 "a category_share of 0."
             )
         return categories
+
+
+def _mask(labels: Tensor, number: int, *, ignores: bool = True) -> Tensor:
+    """Labels (H, W) -> the mask of a class, uint8; unlabelled pixels are ignored, or background."""
+    mask = (labels == number).to(torch.uint8)
+    if ignores:
+        mask[labels == UNLABELLED] = IGNORE_INDEX
+    return mask
 
 
 def _with_supports(
@@ -219,4 +251,5 @@ def _stacked(batches: list[EpisodeBatch]) -> EpisodeBatch:
         torch.cat([batch.support_masks for batch in batches]),
         torch.cat([batch.query_images for batch in batches]),
         tuple(name for batch in batches for name in batch.class_names),
+        batches[0].vocabulary,
     )

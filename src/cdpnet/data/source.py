@@ -23,7 +23,8 @@ class EpisodesDrawn(NamedTuple):
     The query masks may have another size than the pictures: that of the space in which they are scored. shown: height
     and width of the part of the query's picture, from its top left corner, that is not padding; None for all of it.
     shots_apart: of every row its shots, each a batch of its own, where supports come in several sizes; ``batch`` then
-    holds them brought to one size, to be looked at only.
+    holds them brought to one size, to be looked at only. labels (B, K + 1, H, W), supports first, in training: the
+    number of every pixel's name in the batch's vocabulary, which the background follows; -1 where that is unknown.
     """
 
     batch: EpisodeBatch
@@ -31,6 +32,7 @@ class EpisodesDrawn(NamedTuple):
     class_ids: Tensor
     shown: tuple[int, int] | None = None
     shots_apart: tuple[tuple[EpisodeBatch, ...], ...] = ()
+    labels: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Picture and mask together: what the protocols do to them before the network sees them.
+"""Picture and labels together: what the protocols do to them before the network sees them.
 
-Pictures (3, H, W) uint8, masks (H, W) uint8 with 255 ignored; padding is black and ignored.
+Pictures (3, H, W) uint8, labels (H, W) int16; padding is black and unlabelled.
 """
 
 from __future__ import annotations
@@ -10,37 +10,37 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from cdpnet.episode import IGNORE_INDEX
+from cdpnet.data.annotated import UNLABELLED
 
 
-def resized(picture: Tensor, mask: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Both at ``size`` (H, W): the picture bilinear and smoothed as PIL does it, the mask nearest."""
+def resized(picture: Tensor, labels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Both at ``size`` (H, W): the picture bilinear and smoothed as PIL does it, the labels (any dtype) nearest."""
     scaled = F.interpolate(picture[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
     small = scaled[0].round().clamp(0, 255).to(picture.dtype)
-    return small, F.interpolate(mask[None, None], size=size, mode="nearest")[0, 0]
+    return small, F.interpolate(labels[None, None].float(), size=size, mode="nearest")[0, 0].to(labels.dtype)
 
 
-def fitted(picture: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
+def fitted(picture: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
     """PFENet's frame: the longer side to ``side``, both floored to multiples of 8, padded to a square of ``side``.
 
-    Gives the picture (3, side, side), the mask (side, side), and the height and width that are not padding.
+    Gives the picture (3, side, side), the labels (side, side), and the height and width that are not padding.
     """
     h, w = picture.shape[-2:]
     scale = side / max(h, w)
     size = (max(8, int(h * scale + 1e-6) // 8 * 8), max(8, int(w * scale + 1e-6) // 8 * 8))
-    picture, mask = resized(picture, mask, size)
-    return (*padded(picture, mask, side), size)
+    picture, labels = resized(picture, labels, size)
+    return (*padded(picture, labels, side), size)
 
 
-def padded(picture: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+def padded(picture: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """At least ``side`` pixels wide and high, padded at the right and at the bottom."""
     below, right = (max(0, side - length) for length in picture.shape[-2:])
-    return F.pad(picture, (0, right, 0, below)), F.pad(mask, (0, right, 0, below), value=IGNORE_INDEX)
+    return F.pad(picture, (0, right, 0, below)), F.pad(labels, (0, right, 0, below), value=UNLABELLED)
 
 
-def cropped(picture: Tensor, mask: Tensor, side: int, u: Sequence[float]) -> tuple[Tensor, Tensor]:
+def cropped(picture: Tensor, labels: Tensor, side: int, u: Sequence[float]) -> tuple[Tensor, Tensor]:
     """A random square of ``side`` pixels, flipped or not, chosen by three numbers in 0..1; padded first (SSP)."""
-    picture, mask = padded(picture, mask, side)
+    picture, labels = padded(picture, labels, side)
     top, left = (int(x * (length - side + 1)) for x, length in zip(u[:2], picture.shape[-2:], strict=True))
-    picture, mask = (part[..., top : top + side, left : left + side] for part in (picture, mask))
-    return (picture.flip(-1), mask.flip(-1)) if u[2] < 0.5 else (picture, mask)
+    picture, labels = (part[..., top : top + side, left : left + side] for part in (picture, labels))
+    return (picture.flip(-1), labels.flip(-1)) if u[2] < 0.5 else (picture, labels)

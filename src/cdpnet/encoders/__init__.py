@@ -149,11 +149,11 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
     if kind == "tiny":
         dilate(visual.children(), _TINY_STRIDE)
         values = tiny.value_convolution(visual.attnpool)
-        stages = [stem, visual.layer1, visual.layer2, visual.layer3, visual.layer4, values]
-        # Trained are stages 2 and 3 as in the paper, and the way into the text space.
+        stages = [stem, visual.layer1, visual.layer2, visual.layer3, *visual.layer4, values]
+        # Trained are stages 2 and 3 as in the paper, the last block of stage 4, and the way into the text space.
         return StagedEncoder(
             stages,
-            trained=(2, 3, 5),
+            trained=(2, 3, 5, 6),
             channels=visual.output_dim,
             stride=_TINY_STRIDE,
             mean=tiny.MEAN,

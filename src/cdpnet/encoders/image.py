@@ -44,7 +44,8 @@ class ImageEncoder(nn.Module):
         """Pictures (B, 3, H, W), uint8 or float in 0..1, of any size -> (B, C, h, w), h about H / stride."""
         if images.dtype == torch.uint8:
             images = images.float() / 255
-        return self.grid((images - self.mean) / self.std)
+        normalised = (images - self.mean) / self.std
+        return self.grid(normalised.contiguous(memory_format=torch.channels_last))  # what convolutions like best
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
@@ -250,4 +251,4 @@ def dilate(stages: Iterable[nn.Module], output_stride: int) -> None:
 
 def _bottlenecks(stages: Iterable[nn.Module]) -> list[Any]:
     """The residual blocks of CLIP's kind; their attribute ``stride`` is what the architecture says."""
-    return [block for stage in stages for block in stage.children() if isinstance(block, Bottleneck)]
+    return [block for stage in stages for block in (stage, *stage.children()) if isinstance(block, Bottleneck)]

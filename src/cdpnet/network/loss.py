@@ -12,13 +12,18 @@ from cdpnet.network.prototypes import masked_average_pooling
 
 
 def multi_prototype_loss(
-    prediction: Prediction, support_masks: Tensor, query_masks: Tensor, config: NetworkConfig
+    prediction: Prediction,
+    support_masks: Tensor,
+    query_masks: Tensor,
+    config: NetworkConfig,
+    labels: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The weighted terms of the loss by name, scalars to be summed; 255 is ignored.
 
-    support_masks (B, K, H, W), query_masks (B, H, W). With the switch off there is the output's term alone. A term
-    whose match is switched off is absent. Episodes without a name add nothing to the text term, whose mean is over all
-    episodes, so that a batch costs the mean of its halves.
+    support_masks (B, K, H, W), query_masks (B, H, W). labels (B, K + 1, H, W), supports first: the number of every
+    pixel's name in the vocabulary, which the background follows; -1 is ignored. With the switch off there is the
+    output's term alone. A term whose match is switched off is absent. Episodes without a name add nothing to the text
+    term, whose mean is over all episodes, so that a batch costs the mean of its halves.
     """
     weights, tau = config.loss, config.matching.temperature
     terms = {"output": weights.output * _cross_entropy(prediction.logits, query_masks)}
@@ -44,7 +49,20 @@ def multi_prototype_loss(
             losses = _cross_entropy(on_query, query_masks[named], of=query_masks)
             losses = losses + _cross_entropy(on_support, support_masks[named].flatten(0, 1), of=support_masks)
             terms["text"] = weights.text * losses
+    if prediction.naming is not None and labels is not None:
+        terms["naming"] = weights.naming * naming_loss(prediction.naming, labels)
     return terms
+
+
+def naming_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Our choice: cross-entropy of the match with all names, on its own grid (a score for each pixel would be large).
+
+    logits (B, K, n, h, w), labels (B, K, H, W), -1 ignored -> scalar; 0 if all is ignored.
+    """
+    flat = logits.flatten(0, 1).float()
+    small = F.interpolate(labels.flatten(0, 1)[:, None].float(), size=flat.shape[-2:], mode="nearest")[:, 0].long()
+    total = F.cross_entropy(flat, small, ignore_index=-1, reduction="sum")
+    return total / (small >= 0).sum().clamp(min=1)
 
 
 def _self_match(features: Tensor, masks: Tensor, temperature: float) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,7 +31,9 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         text_dim = self.text.dim if self.text is not None else None
         self.text_projection = TextProjection(text_dim, channels) if text_dim else None
         self.fusion = ImageTextFusion(channels, config.fusion_width) if text_dim and config.text_fusion else None
-        self.prototypes = SupportPrototypes(multimodal=config.multimodal_prototype)
+        self.prototypes = SupportPrototypes(
+            multimodal=config.multimodal_prototype, background_name=config.background_name
+        )
 
     def forward(self, batch: EpisodeBatch) -> Prediction:
         """Segment the queries of B episodes by their supports."""
@@ -37,7 +41,10 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         text, named = self._read(batch.class_names)
         fused_support, fused_query = self._fuse(support, text), self._fuse(query, text)
         prototypes = self._prototypes(support, fused_support, batch.support_masks, text, named)
-        return self._match(fused_query, prototypes, batch.query_images, fused_support)
+        prediction = self._match(fused_query, prototypes, batch.query_images, fused_support)
+        if not (self.config.naming and batch.vocabulary):
+            return prediction
+        return replace(prediction, naming=self._name(torch.cat((support, query[:, None]), dim=1), batch.vocabulary))
 
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
         """Prototypes of B classes from (B, K, 3, H, W) pictures and (B, K, H, W) masks, to be matched often."""
@@ -88,12 +95,18 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor
     ) -> Prototypes:
         """Part 2; or, as a control, words alone."""
-        if self.config.text_only and text is not None:
-            background, _ = self._read((BACKGROUND_NAME,))
-            assert background is not None  # there is a text tower
+        background, _ = self._read((BACKGROUND_NAME,))
+        if self.config.text_only and text is not None and background is not None:
             return Prototypes(background.expand_as(text), text, text)
-        prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named)
+        prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named, background)
         return prototypes
+
+    def _name(self, features: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
+        """Our addition to part 4: F (B, K, C, h, w) against n names and the background, (B, K, n + 1, h, w)."""
+        names, _ = self._read((*vocabulary, BACKGROUND_NAME))
+        assert names is not None  # only a network that reads names has the switch
+        unit, names = F.normalize(features, dim=2), F.normalize(names, dim=1)
+        return self.config.matching.naming_temperature * torch.einsum("bkchw,nc->bknhw", unit, names)
 
     def _match(self, query: Tensor, prototypes: Prototypes, images: Tensor, support: Tensor | None) -> Prediction:
         """Part 3 on fused query features (B, C, h, w), and the way back to the pictures' size."""

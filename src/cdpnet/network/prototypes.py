@@ -33,22 +33,36 @@ class SupportPrototypes(nn.Module):
     """Prototypes of a class from its supports; multi-modal (the MSP generator), or the plain visual mean.
 
     fg = a_v * mean_k v + a_m * mean_k m + a_t * u, with v = MAP(F_s, fg), m = MAP(F^m_s, fg) and (a_v, a_m, a_t) the
-    softmax of three learned numbers; bg = mean_k MAP(F^m_s, bg). The weights do not depend on K.
+    softmax of three learned numbers; bg = mean_k MAP(F^m_s, bg). With ``background_name`` (our choice) bg is mixed
+    with the projected word for background, by two numbers more. The weights do not depend on K.
     """
 
-    def __init__(self, *, multimodal: bool) -> None:
+    def __init__(self, *, multimodal: bool, background_name: bool) -> None:
         super().__init__()
         self.mix = nn.Parameter(torch.zeros(3)) if multimodal else None
+        self.background_mix = nn.Parameter(torch.zeros(2)) if background_name else None
 
-    def forward(self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor) -> Prototypes:
+    def forward(
+        self,
+        visual: Tensor,
+        fused: Tensor,
+        masks: Tensor,
+        text: Tensor | None,
+        named: Tensor,
+        background_text: Tensor | None = None,
+    ) -> Prototypes:
         """Prototypes of B classes.
 
         visual, fused: F_s and F^m_s, (B, K, C, h, w). masks: (B, K, H, W), 255 belongs to neither side.
         text: u (B, C). named: (B,) bool, False where an episode has no name; its weight of u goes to v and m.
+        background_text: (1, C), the projected word for background, for networks with ``background_name``.
         """
         foreground, background = masks == 1, masks == 0
         v = masked_average_pooling(visual, foreground).mean(dim=1)
         b = masked_average_pooling(fused, background).mean(dim=1)
+        if self.background_mix is not None and background_text is not None:
+            of_picture, of_word = self.background_mix.softmax(dim=0)
+            b = of_picture * b + of_word * background_text
         if self.mix is None or text is None:
             return Prototypes(b, v, text)
         m = v if fused is visual else masked_average_pooling(fused, foreground).mean(dim=1)
