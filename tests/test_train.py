@@ -105,7 +105,7 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
     torch.manual_seed(0)
     network = build_network(method("cdpn"))
     with torch.no_grad():
-        network.image.stages[4][0].conv2.weight.add_(1e-3)  # type: ignore[union-attr, index]
+        network.image.stages[4].conv2.weight.add_(1e-3)  # type: ignore[union-attr, index]
     with pytest.raises(ConfigError, match="frozen was"):
         train(network, IconEpisodes(0, 1, "train", layout=SMALL), CONFIG, tmp_path, resume=True)
     (tmp_path / STATE_FILE).write_bytes(before[:1000])
