@@ -197,7 +197,7 @@ def test_what_is_refused(folder: Path, tmp_path: Path, cache: Path) -> None:
     assert not trap.exists()
     assert not (tmp_path / "none").exists()
     skipped = run(
-        "evaluate", "--data", "folder", "--root", broken, "--skip_broken", "true", "--episodes", 2, "--seeds", 0,
+        "evaluate", "--data", "folder", "--root", broken, "--skip-broken", "--episodes", 2, "--seeds", 0,
         "--method", "panet", "--json", tmp_path / "out.json", CDPNET_CACHE=str(cache),
     )  # fmt: skip
     assert skipped.returncode == 0, skipped.stderr

@@ -235,6 +235,12 @@ def test_what_is_said_beside_a_figure(voc: Path) -> None:
     assert rules["unseen_class"] == "counts as 0"
     assert rules["list_from"].startswith("our own")
     assert rules["pictures_broken"] == 0
+    left_out = episodes(voc, data="pascal", protocol="hsnet", unseen_class="left_out")
+    assert left_out.classes_scored is None
+    counted = episodes(voc, data="pascal", unseen_class="zero")
+    assert counted.classes_scored is not None
+    assert counted.classes_scored.tolist() == [0, 1, 2, 3, 4]
+    assert counted.rules()["unseen_class"] == "counts as 0"
     assert published_length(DataConfig(data="coco", protocol="ssp")) == (4000, (0, 1, 2, 3, 4))
     assert published_length(DataConfig(data="pascal", protocol="pfenet"))[1] == (510, 365, 382, 322, 988)
 

@@ -26,8 +26,8 @@ def model_options(parser: ArgumentParser) -> None:
 
 def weight_options(parser: ArgumentParser) -> None:
     """Where the encoders' weights come from."""
-    parser.add_argument("--image_weights", "--image-weights", default="", help="file for the image tower, or random")
-    parser.add_argument("--text_weights", "--text-weights", default="", help="file for the text tower, or random")
+    parser.add_argument("--image_weights", default="", help="file for the image tower, or random")
+    parser.add_argument("--text_weights", default="", help="file for the text tower, or random")
 
 
 def weight_sources(chosen: Any) -> WeightSources:

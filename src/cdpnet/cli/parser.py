@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
@@ -29,8 +31,15 @@ _REFUSALS = (  # what jsonargparse says, and how we say it
 )
 
 
+_SWITCHES = ("--skip_broken", "--curves")  # true where they stand alone
+
+
 class Parser(ArgumentParser):  # type: ignore[misc]
     """Says what is wrong with the arguments in one sentence, where its parent prints every option first."""
+
+    def parse_args(self, args: Sequence[str], **options: Any) -> Any:
+        """As the parent's, with hyphens or underscores in the names of options, and switches without a value."""
+        return super().parse_args(spelt_out(args), **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """ConfigError with the sentence; it comes where arguments, a configuration file or a value are wrong."""
@@ -41,6 +50,18 @@ def new_parser(command: str, description: str) -> Parser:
     """An empty parser of a command."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     return Parser(prog=f"cdpnet {command}", description=description)
+
+
+def spelt_out(arguments: Sequence[str]) -> list[str]:
+    """Arguments as jsonargparse wants them: ``--skip-broken`` becomes ``--skip_broken true``."""
+    found = []
+    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        name, equals, value = argument.partition("=")
+        spelt = f"{name.replace('-', '_').replace('__', '--', 1)}{equals}{value}" if name.startswith("--") else argument
+        found.append(spelt)
+        if spelt in _SWITCHES and following not in ("true", "false"):
+            found.append("true")
+    return found
 
 
 def sentence(message: str) -> str:

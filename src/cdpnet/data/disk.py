@@ -50,6 +50,8 @@ class DataConfig:
     """Training pictures that show a novel class: keep them, its pixels as background, or drop them."""
     evaluation_space: Literal["auto", "native", "resized"] = "auto"
     """Score at the picture's own size, or where hsnet does, at 400 x 400."""
+    unseen_class: Literal["auto", "left_out", "zero"] = "auto"
+    """A class of the fold that is never drawn: left out of the mean, or, as hsnet has it, counted as 0."""
     splits: str = ""
     """Folder of list files in HSNet's format (with hsnet), or of trn.txt, val.txt, test.txt (fss)."""
     skip_broken: bool = False
@@ -109,6 +111,13 @@ class DataOnDisk:
         if self.config.novel_in_train != "auto":
             return self.config.novel_in_train
         return "drop" if self.config.protocol == "cdpnet" else "keep"
+
+    @property
+    def unseen_is_zero(self) -> bool:
+        """Whether a class of the fold that is never drawn counts as 0."""
+        if self.config.unseen_class != "auto":
+            return self.config.unseen_class == "zero"
+        return self.config.protocol == "hsnet"
 
     @property
     def resizes(self) -> bool:

@@ -64,8 +64,8 @@ class ListedEpisodes(EpisodeSource):
 
     @property
     def classes_scored(self) -> Tensor | None:
-        """In HSNet's protocol the mean is over all classes of the fold."""
-        if self.data.config.protocol != "hsnet":
+        """All classes of the fold, where one that is never drawn counts as 0."""
+        if not self.data.unseen_is_zero:
             return None
         return torch.tensor(self.data.classes(self.split, self.fold)) - 1
 
