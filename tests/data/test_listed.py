@@ -264,6 +264,8 @@ def test_settings_that_do_not_fit(voc: Path, folder: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=says):
             episodes(voc, **settings)
+    with pytest.raises(ConfigError, match="icons are embedded .* leave --protocol out"):
+        DataConfig(protocol="ssp")
     with pytest.raises(ConfigError, match="Where is the data"):
         open_episodes(DataConfig(data="pascal"), 0, 1, "test")
     with pytest.raises(DataError, match="There is no folder"):

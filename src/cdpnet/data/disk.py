@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -63,6 +63,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if self.data == "icons":
+            for setting in fields(self)[1:]:
+                if getattr(self, setting.name) != setting.default:
+                    raise ConfigError(f"The icons are embedded and have rules of their own; leave --{setting.name} out.")
             return
         if self.ways < 1 or self.crop < 32:
             raise ConfigError(f"ways must be at least 1 and crop at least 32, not {self.ways} and {self.crop}.")
