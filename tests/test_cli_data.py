@@ -72,6 +72,11 @@ def test_check_counts_names_and_ends_with_yes_or_no(folder: Path, tmp_path: Path
     assert "pictures of train: 30" in shown.stdout
     assert "fold 3, 1-shot: list of 1,000 episodes" in shown.stdout
     assert shown.stdout.splitlines()[-1].startswith("yes")
+    make_coco(tmp_path / "coco")
+    half = run("data", "check", "--data", "coco", "--root", tmp_path / "coco", CDPNET_CACHE=str(cache))
+    assert half.returncode == 1
+    assert "pictures of val: 3" in half.stdout
+    assert "no annotations for train" in half.stdout
     make_voc(tmp_path)
     (tmp_path / "JPEGImages" / "2007_000030.jpg").write_bytes(b"\xff\xd8\xff")
     wrong = run("data", "check", "--data", "pascal", "--root", tmp_path, CDPNET_CACHE=str(cache))
@@ -141,6 +146,9 @@ def test_a_table_is_trained_scored_and_kept(folder: Path, tmp_path: Path, cache:
     assert json.loads((tmp_path / "results.json").read_text())[-1]["miou"] == results[-1]["miou"]
     kept = {path: path.stat().st_mtime_ns for path in before}
     assert sum(kept[path] != before[path] for path in before) == 1
+    part = run(*arguments[:-2], "--folds", "[2]", "--out", tmp_path, CDPNET_CACHE=str(cache))  # keeps what is done
+    assert part.returncode == 0, part.stderr
+    assert len(json.loads((tmp_path / "results.json").read_text())) == len(results)
     other = run(*arguments, "--learning_rate", 1, CDPNET_CACHE=str(cache))
     assert other.returncode == 2
     assert "learning_rate was" in other.stderr
@@ -159,6 +167,10 @@ def test_packaged_settings_are_settings_of_train_too(tmp_path: Path) -> None:
             table = run("table", "--data", data, "--encoder", f"resnet{depth}", "--out", tmp_path, "--print_config")
             assert "iterations: 6000" in table.stdout
             assert f"name: resnet{depth}" in table.stdout
+    own = tmp_path / "own.yaml"
+    own.write_text("data: folder\nencoder:\n  name: resnet50\n")
+    table = run("table", "--config", own, "--out", tmp_path, "--print_config")
+    assert "iterations: 400" in table.stdout  # nothing of the embedded data's settings
     assert {row["method"] for row in cdpnet.configs.published("coco")} >= {"SSP", "HSNet", "BAM"}
 
 

@@ -35,10 +35,14 @@ class Finding(NamedTuple):
 
 def check(data: DataOnDisk, shots: Sequence[int] = (1, 5)) -> Iterator[Finding]:
     """Look at all that a protocol will use. DataError where the folder is not a data set of this kind at all."""
-    yield from (_part(data, part) for part in PARTS)
-    yield from (finding for part in PARTS for finding in _broken(data, part))
+    for part in PARTS:
+        yield from _part(data, part)
     for fold in range(data.config.n_folds):
-        pool = data.pool("test", fold)
+        try:
+            pool = data.pool("test", fold)
+        except DataError as error:
+            yield Finding(f"fold {fold}", str(error), "", fits=False)
+            continue
         lines = PUBLISHED_LINES.get(data.config.data) if data.config.splits else None
         expected = f"{lines[fold]:,}" if lines else ""
         fits = len(pool.pairs) == lines[fold] if lines else None
@@ -46,17 +50,22 @@ def check(data: DataOnDisk, shots: Sequence[int] = (1, 5)) -> Iterator[Finding]:
         yield from (_list(data, fold, k) for k in shots)
 
 
-def _part(data: DataOnDisk, part: Part) -> Finding:
-    """The pictures of a part, counted and hashed."""
-    identifiers = data.reader.identifiers(part)
+def _part(data: DataOnDisk, part: Part) -> Iterator[Finding]:
+    """The pictures of a part, counted and hashed, and those that cannot be used; or why there are none."""
+    try:
+        identifiers = data.reader.identifiers(part)
+    except DataError as error:
+        yield Finding(f"pictures of {part}", str(error), "", fits=False)
+        return
     name = hashlib.sha256("\n".join(identifiers).encode()).hexdigest()[:24]
     published = [counts[part] for counts in PUBLISHED[data.config.data]]
-    return Finding(
+    yield Finding(
         f"pictures of {part}",
         f"{len(identifiers):,} (list {name})",
-        " or ".join(f"{count:,}" for count in published),
+        " or ".join(f"{count:,}" for count in dict.fromkeys(published)),
         len(identifiers) in published if published else None,
     )
+    yield from _broken(data, part)
 
 
 def _broken(data: DataOnDisk, part: Part) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ class Evaluation:
     count: int
     seeds: tuple[int, ...]
     precision: Precision = "float32"
+    workers: int = 0
 
     def says(self, record: dict[str, Any]) -> dict[str, Any]:
         """What stands in its result for the checkpoint with this record, but for the figures."""
@@ -66,7 +67,7 @@ def scored(network: PrototypeNetwork, asked: Evaluation, path: Path, report: Rep
     if found is not None:
         return found
     report(f"score {path.parent.name}, {path.stem}", None)
-    result = score(network, asked.episodes, asked.count, asked.seeds, precision=asked.precision)
+    result = score(network, asked.episodes, asked.count, asked.seeds, workers=asked.workers, precision=asked.precision)
     write_json(result, path)
     return result
 

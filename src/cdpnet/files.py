@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from cdpnet.errors import DataError
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -22,6 +24,14 @@ def atomic(path: Path) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8. DataError where it is in another encoding."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a text file in UTF-8; save it as one.") from None
 
 
 def write_json(values: object, path: Path) -> None:

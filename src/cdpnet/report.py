@@ -15,6 +15,7 @@ from rich.table import Table
 from torch import Tensor
 
 from cdpnet.data.source import EpisodesDrawn
+from cdpnet.data.transforms import resized
 from cdpnet.files import atomic
 from cdpnet.labels.overlay import overlay
 
@@ -50,13 +51,21 @@ def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], headings: Sequence[s
 
 def episode_pictures(drawn: EpisodesDrawn, i: int, answers: dict[str, Tensor]) -> dict[str, Image.Image]:
     """Support, query, truth and named answers (H, W) of episode ``i`` of a batch, masks laid over the pictures."""
-    support, query = drawn.batch.support_images[i, 0], drawn.batch.query_images[i]
+    support, query = drawn.batch.support_images[i, 0], _as_scored(drawn, i)
     masks = {"truth": drawn.query_masks[i], **answers}
     return {
         "support": overlay(support, as_labels(drawn.batch.support_masks[i, 0])),
         "query": to_image(query),
         **{name: overlay(query, as_labels(mask)) for name, mask in masks.items()},
     }
+
+
+def _as_scored(drawn: EpisodesDrawn, i: int) -> Tensor:
+    """The query of episode ``i`` in the space where it is scored, without padding: (3, H, W)."""
+    query, truth = drawn.batch.query_images[i], drawn.query_masks[i]
+    if drawn.shown is not None:
+        query = query[:, : drawn.shown[0], : drawn.shown[1]]
+    return query if query.shape[1:] == truth.shape else resized(query, truth, (truth.shape[0], truth.shape[1]))[0]
 
 
 def as_labels(mask: Tensor) -> NDArray[np.uint8]:

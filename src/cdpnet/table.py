@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cdpnet.config import EncoderConfig, method
-from cdpnet.data.disk import DataConfig
-from cdpnet.data.episodes import open_episodes, published_length
+from cdpnet.config import METHODS, EncoderConfig, method
+from cdpnet.data.disk import DataConfig, DataOnDisk
+from cdpnet.data.episodes import episodes_of, published_length
 from cdpnet.encoders import WeightSources
 from cdpnet.errors import ConfigError
-from cdpnet.experiments import Evaluation, Report, scored, trained
+from cdpnet.experiments import Evaluation, Report, kept, record_of, scored, trained
 from cdpnet.files import write_json
 from cdpnet.network import PrototypeNetwork
 from cdpnet.train import TrainConfig
@@ -52,12 +52,12 @@ class TableConfig:
 class Recipe(NamedTuple):
     """How every network of the table is made."""
 
-    data: DataConfig
+    config: DataConfig
+    data: DataOnDisk | None
     encoder: EncoderConfig
     training: TrainConfig
     category_share: float | None
     sources: WeightSources
-    indexing: Callable[[int, int], object] | None = None
 
 
 class _Cell(NamedTuple):
@@ -68,40 +68,56 @@ class _Cell(NamedTuple):
     train_shots: int
     shots: tuple[int, ...]
 
+    def folder(self, out: Path) -> Path:
+        return out / f"{self.method}-fold{self.fold}-{self.train_shots}shot"
+
+    def result(self, out: Path, shots: int) -> Path:
+        return self.folder(out) / f"{shots}-shot.json"
+
 
 def run_table(config: TableConfig, recipe: Recipe, out: Path, report: Report) -> list[dict[str, Any]]:
     """Train and score every cell, each in a folder of its own; what is done is not done again.
 
-    Returns a result for each method, fold and number of shots. `RESULTS_FILE` is written after each cell, so a stopped
-    table shows what it has. ConfigError where a folder holds a run with other settings.
+    Returns a result for each method, fold and number of shots that is done with these settings, also in an earlier
+    call, and writes them to `RESULTS_FILE` after each cell, so a stopped table shows what it has. ConfigError where a
+    folder holds a run with other settings.
     """
+    whole = dataclasses.replace(config, methods=tuple(METHODS), folds=())
     results: list[dict[str, Any]] = []
-    for cell in _cells(config, recipe.data):
-        folder = out / f"{cell.method}-fold{cell.fold}-{cell.train_shots}shot"
-        network = _network(cell, recipe, folder, report)
+    for cell in _cells(config, recipe.config):
+        network = _network(cell, recipe, cell.folder(out), report)
         for shots in cell.shots:
-            result = scored(network, _evaluation(cell, shots, config, recipe), folder / f"{shots}-shot.json", report)
-            results.append({"method": cell.method, **result})
+            scored(network, _evaluation(cell, shots, config, recipe), cell.result(out, shots), report)
+        results = [result for other in _cells(whole, recipe.config) for result in _done(other, config, recipe, out)]
         write_json(results, out / RESULTS_FILE)
     return results
+
+
+def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterator[dict[str, Any]]:
+    """The results of a cell that are on disk and were trained and scored with these settings."""
+    record = record_of(cell.folder(out), recipe.training)
+    if record is None:
+        return
+    for shots in cell.shots:
+        result = kept(_evaluation(cell, shots, config, recipe), record, cell.result(out, shots))
+        if result is not None:
+            yield {"method": cell.method, **result}
 
 
 def _network(cell: _Cell, recipe: Recipe, folder: Path, report: Report) -> PrototypeNetwork:
     """The trained network of a cell."""
     config = dataclasses.replace(method(cell.method), encoder=recipe.encoder)
     seed, share = recipe.training.seed, recipe.category_share
-    episodes = open_episodes(
-        recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share, report=recipe.indexing
-    )
+    episodes = episodes_of(recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share)
     return trained(config, episodes, recipe.training, folder, report, recipe.sources)
 
 
 def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:
     """What a cell is scored on."""
-    count, seeds = published_length(recipe.data)
+    count, seeds = published_length(recipe.config)
     seeds = config.seeds or seeds
-    episodes = open_episodes(recipe.data, cell.fold, shots, "test", seeds[0], report=recipe.indexing)
-    return Evaluation(episodes, config.episodes or count, seeds, recipe.training.precision)
+    episodes = episodes_of(recipe.data, cell.fold, shots, "test", seeds[0])
+    return Evaluation(episodes, config.episodes or count, seeds, recipe.training.precision, recipe.training.workers)
 
 
 def _cells(config: TableConfig, data: DataConfig) -> Iterator[_Cell]:

@@ -129,6 +129,9 @@ def train(
     validation = dataclasses.replace(episodes, split=split, category_share=0.0)
     optimizer, schedule = _optimizer(network, config)
     settings = _settings(network, episodes, config, processes)
+    settings["validation_list"] = validation.list_sha256(
+        config.validation_episodes
+    )  # one that cannot be drawn ends here
     run = TrainingRun(network, optimizer, schedule, out, settings, writes=processes.first)
     run.begin(resume=resume, curves=config.curves)
     processes.wait()  # nobody writes before everybody has read

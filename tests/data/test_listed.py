@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from cdpnet.data.loader import batches
 from cdpnet.data.source import EpisodeSource
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.evaluate import evaluate
+from cdpnet.report import episode_pictures
+from cdpnet.results import score
 from tests.data.trees import make_coco, make_folder, make_voc
 from tests.helpers import small_network
 
@@ -49,7 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def episodes(root: Path, shots: int = 1, split: Any = "test", fold: int = 0, **settings: Any) -> ListedEpisodes:
-    more = {name: settings.pop(name) for name in ("names", "category_share", "seed") if name in settings}
+    extra = ("names", "category_share", "seed", "report")
+    more = {name: settings.pop(name) for name in extra if name in settings}
     opened = open_episodes(DataConfig(root=str(root), **settings), fold, shots, split, **more)
     assert isinstance(opened, ListedEpisodes)
     return opened
@@ -75,7 +79,7 @@ class PublishedEpisodes(Dataset[Any]):
     def __getitem__(self, item: int) -> str:
         query = random.choice(self.ids)
         number = random.choice(sorted(set(np.unique(self.masks[query]).tolist()) & set(self.wanted)))
-        listed = {name for name, mask in self.masks.items() if (mask == number).any()}
+        listed = {name for name in self.ids if (self.masks[name] == number).any()}
         supports: list[str] = []
         for _ in range(self.shots):
             while True:
@@ -133,6 +137,44 @@ def test_what_a_test_shows_and_where_it_is_scored(voc: Path, protocol: str) -> N
             assert not query[:, h:].any()
             assert not query[:, :, w:].any()
             assert (drawn.batch.support_masks[0, 0, 472:] == 255).all()
+
+
+@pytest.mark.parametrize(("protocol", "space"), [("pfenet", "auto"), ("hsnet", "native"), ("cdpnet", "auto")])
+def test_the_page_shows_queries_where_they_are_scored(voc: Path, protocol: str, space: str) -> None:
+    source = episodes(voc, data="pascal", protocol=protocol, evaluation_space=space)
+    drawn = source.draw(torch.tensor([0]))
+    shown = episode_pictures(drawn, 0, {"answer": torch.zeros_like(drawn.query_masks[0])})
+    height, width = drawn.query_masks.shape[1:]
+    assert {shown[name].size for name in ("query", "truth", "answer")} == {(width, height)}
+
+
+def test_hsnet_trains_at_its_own_size_wherever_it_is_scored(voc: Path) -> None:
+    source = episodes(voc, split="train", data="pascal", protocol="hsnet", evaluation_space="native")
+    assert source.draw(torch.arange(2)).query_masks.shape == (2, 400, 400)
+
+
+def test_what_cannot_be_drawn_is_the_same_sentence_in_a_worker(tmp_path: Path) -> None:
+    make_voc(tmp_path, train=10, val=90)
+    source = episodes(tmp_path, data="pascal", report=print)
+    assert pickle.loads(pickle.dumps(source)).list_sha256(3) == source.list_sha256(3)
+    (tmp_path / "JPEGImages" / f"{source.row(0).query}.jpg").unlink()
+    said = []
+    for workers in (0, 1):
+        with pytest.raises(DataError) as refused:
+            list(batches(source, [torch.tensor([0])], workers))
+        said.append(str(refused.value))
+    assert said[0] == said[1]
+    assert "Traceback" not in said[1]
+
+
+def test_a_network_that_has_seen_the_classes_is_refused(voc: Path) -> None:
+    """Whichever fold it calls them: the names decide, within photographs."""
+    network = small_network("panet", stride=16)
+    network.record = episodes(voc, split="train", fold=1, data="pascal").settings()
+    with pytest.raises(ConfigError, match=r"trained for fold 1 of pascal: aeroplane, bicycle, .*has seen their masks"):
+        score(network, episodes(voc, fold=0, data="pascal"), 1, [0])
+    network.record = {**network.record, "data": "icons"}
+    score(network, episodes(voc, fold=0, data="pascal"), 1, [0])
 
 
 def test_hsnet_scores_at_native_size_when_asked(voc: Path) -> None:
@@ -260,11 +302,15 @@ def test_settings_that_do_not_fit(voc: Path, folder: Path) -> None:
         ({"data": "pascal", "protocol": "ssp", "ways": 2}, "one class at a time"),
         ({"data": "pascal", "splits": "x"}, "lists of the protocol hsnet"),
         ({"data": "pascal", "evaluation_space": "resized"}, "scores at native size"),
+        (
+            {"data": "pascal", "protocol": "hsnet", "splits": "x", "novel_in_train": "drop"},
+            "say which pictures are used",
+        ),
         ({"data": "pascal", "ways": 0}, "ways must be at least 1"),
     ):
         with pytest.raises(ConfigError, match=says):
             episodes(voc, **settings)
-    with pytest.raises(ConfigError, match="icons are embedded .* leave --protocol out"):
+    with pytest.raises(ConfigError, match=r"icons are embedded .* leave --protocol out"):
         DataConfig(protocol="ssp")
     with pytest.raises(ConfigError, match="Where is the data"):
         open_episodes(DataConfig(data="pascal"), 0, 1, "test")

@@ -70,6 +70,17 @@ def test_augmented_masks_and_those_of_sbd(tmp_path: Path) -> None:
         data.labels("train", "2008_000002")
 
 
+def test_vocs_own_masks_come_before_those_of_sbd(tmp_path: Path) -> None:
+    made = make_voc(tmp_path)
+    name = tuple(made)[30]
+    (tmp_path / "SBD" / "cls").mkdir(parents=True)
+    savemat(tmp_path / "SBD" / "cls" / f"{name}.mat", {"GTcls": {"Segmentation": labels_of(97, 20, made[name].shape)}})
+    (tmp_path / "SBD" / "cls" / ".DS_Store").write_text("")
+    data = open_voc(tmp_path)
+    assert np.array_equal(data.labels("val", name) == -1, made[name] == 255)
+    assert set(data.identifiers("train")) == set(tuple(made)[:24])
+
+
 def test_a_list_of_the_augmented_set_wins(tmp_path: Path) -> None:
     make_voc(tmp_path)
     lines = "/JPEGImages/2007_000003.jpg /SegmentationClassAug/2007_000003.png\n2007_000001\n"
@@ -102,6 +113,7 @@ def test_coco_overlaps_crowds_polygons_and_runs(tmp_path: Path) -> None:
     [
         (lambda text: text[: len(text) // 2], "is not whole JSON"),
         (lambda text: text.replace('"annotations"', '"notes"'), "not a COCO file of instances"),
+        (lambda text: text.replace('"height": 20, ', "", 1), "not a COCO file of instances"),
         (lambda text: text.replace('"category_id": 3', '"category_id": 4'), "does not list both|not list both"),
     ],
 )
@@ -110,6 +122,17 @@ def test_broken_coco_files(tmp_path: Path, change: object, says: str) -> None:
     path.write_text(change(path.read_text()))  # type: ignore[operator]
     with pytest.raises(DataError, match=says):
         open_coco(tmp_path).identifiers("val")
+
+
+def test_the_year_with_both_parts_is_taken(tmp_path: Path) -> None:
+    path = make_coco(tmp_path)
+    for name in ("instances_val2017.json", "instances_train2017.json"):
+        (path.parent / name).write_bytes(path.read_bytes())
+    assert open_coco(tmp_path).edition == "instances_train2017.json, instances_val2017.json"
+    (path.parent / "instances_train2014.json").write_bytes(path.read_bytes())
+    assert open_coco(tmp_path).edition == "instances_train2014.json, instances_val2014.json"
+    path.write_text(path.read_text().replace('"vehicle"', '""'))
+    assert open_coco(tmp_path).categories is None
 
 
 def test_an_object_that_cannot_be_drawn(tmp_path: Path) -> None:
@@ -194,7 +217,16 @@ def test_folders_that_are_not_data(tmp_path: Path) -> None:
             opener(tmp_path)
     with pytest.raises(DataError, match=r"There is no classes.txt"):
         open_folder(tmp_path)
-    (tmp_path / "classes.txt").write_text("a\n")
+    for content, says in (
+        (b"a\n\nb\n", "Line 2 .* is empty"),
+        (b"a\nb\na\n", "Line 3 .* repeats 'a'"),
+        (b"caf\xe9", "UTF-8"),
+    ):
+        (tmp_path / "classes.txt").write_bytes(content)
+        with pytest.raises(DataError, match=says):
+            print(open_folder(tmp_path).class_names)
+    (tmp_path / "classes.txt").write_bytes(b"\xef\xbb\xbfa\n")
+    assert open_folder(tmp_path).class_names == ("a",)
     with pytest.raises(DataError, match="There is no folder"):
         open_folder(tmp_path).identifiers("train")
     (tmp_path / "images").mkdir()

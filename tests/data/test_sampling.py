@@ -45,7 +45,7 @@ class PublishedLoader(Dataset[Any]):
     def __getitem__(self, item: int) -> Any:
         query = random.choice(self.ids)
         number = random.choice(sorted(c for p, c in self.source.pairs if p == query))
-        pictures = [p for p, c in self.source.pairs if c == number]
+        pictures = [p for p, c in self.source.pairs if c == number and p in self.ids]
         supports: list[str] = []
         for _ in range(self.shots):
             while True:

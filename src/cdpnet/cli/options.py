@@ -110,12 +110,12 @@ def encoder_by_name(arguments: Sequence[str]) -> list[str]:
 
 
 def with_preset(arguments: Sequence[str]) -> list[str]:
-    """The package's settings for the data set and the encoder that are named, if it has some, before the rest."""
+    """The package's settings for the data set and the encoder that are named, unless a file of settings is given."""
     from cdpnet.configs import preset
 
     named = {option: value for option, value in pairwise(arguments) if option.startswith("--")}
     named |= dict(argument.split("=", 1) for argument in arguments if argument.startswith("--") and "=" in argument)
-    path = preset(named.get("--data", "icons"), named.get("--encoder.name", "tiny"))
+    path = None if "--config" in named else preset(named.get("--data", "icons"), named.get("--encoder.name", "tiny"))
     return [*(["--config", path] if path else []), *arguments]
 
 

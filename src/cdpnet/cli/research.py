@@ -60,6 +60,8 @@ def train(arguments: list[str]) -> None:
             category_share=chosen.category_share,
             report=indexing_bar(progress),
         )
+        for split in ("train", "val"):  # all labels are read before anything else starts
+            dataclasses.replace(episodes, split=split).list_sha256(1)
     out = out_folder(chosen.out)
     with processes() as here, progress_bar(visible=here.first) as progress:
         network = build_network(config_of_network, weight_sources(chosen)).to(here.device)

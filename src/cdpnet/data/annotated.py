@@ -33,6 +33,11 @@ class Annotated(Protocol):
         """The more general name of each class, where the data set has one."""
         ...
 
+    @property
+    def edition(self) -> str:
+        """Which of several editions of the data this is, if there are several."""
+        ...
+
     def identifiers(self, part: Part) -> tuple[str, ...]:
         """The pictures of a part, in the order of its list."""
         ...

@@ -15,7 +15,7 @@ from pycocotools import mask as rle
 from cdpnet.data.annotated import UNLABELLED, Part
 from cdpnet.errors import DataError
 
-_YEARS = ("2014", "2017")
+_YEARS = ("2014", "2017")  # the field uses the first
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,15 @@ class CocoReader:
         return tuple(name for _, name, _ in self._any.categories)
 
     @property
-    def categories(self) -> tuple[str, ...]:
-        """COCO's supercategories."""
-        return tuple(general for _, _, general in self._any.categories)
+    def categories(self) -> tuple[str, ...] | None:
+        """COCO's supercategories, if every category has one."""
+        general = tuple(general for _, _, general in self._any.categories)
+        return general if all(general) else None
+
+    @property
+    def edition(self) -> str:
+        """The JSON files, which name the year."""
+        return ", ".join(path.name for path, _, _ in self.files.values())
 
     def identifiers(self, part: Part) -> tuple[str, ...]:
         """All pictures, in the order of the file."""
@@ -63,15 +69,15 @@ class CocoReader:
         file = self._file(part)
         image = file.images[identifier]
         size = (int(image["height"]), int(image["width"]))
-        drawn = [(found, _mask(found, size, file.path)) for found in file.objects.get(image["id"], [])]
         numbers = {identity: number for number, (identity, _, _) in enumerate(file.categories, start=1)}
+        regions = [
+            (UNLABELLED if found.get("iscrowd") else numbers[found["category_id"]], _region(found, size, file.path))
+            for found in file.objects.get(image["id"], [])
+        ]
         labels = np.zeros(size, np.int16)
-        for found, mask in drawn:
-            if found.get("iscrowd"):
-                labels[mask] = UNLABELLED
-        things = [(found, mask) for found, mask in drawn if not found.get("iscrowd")]
-        for found, mask in sorted(things, key=lambda thing: -int(thing[1].sum())):
-            labels[mask] = numbers[found["category_id"]]
+        # Crowds first, then from large to small; run lengths become pixels one object at a time.
+        for number, region in sorted(regions, key=lambda pair: (pair[0] != UNLABELLED, -int(rle.area(pair[1])))):
+            labels[rle.decode(region).astype(bool)] = number
         return labels
 
     def sources(self, part: Part) -> list[Path]:
@@ -96,8 +102,9 @@ class CocoReader:
 
 
 def open_coco(root: Path) -> CocoReader:
-    """COCO's tree: annotations/instances_train2014.json .., of the newer year if there are two. DataError for none."""
-    for year in reversed(_YEARS):
+    """COCO's tree, annotations/instances_train2014.json and so on, of the year with both parts. DataError for none."""
+    years = []
+    for year in _YEARS:
         files: dict[Part, tuple[Path, Path, str]] = {}
         parts: tuple[Part, ...] = ("train", "val")
         for part in parts:
@@ -106,8 +113,10 @@ def open_coco(root: Path) -> CocoReader:
                 folders = (root / f"{part}{year}", root / "images" / f"{part}{year}")
                 folder = next((folder for folder in folders if folder.is_dir()), folders[0])
                 files[part] = (path, folder, f"{part}{year}/")
-        if files:
-            return CocoReader(root, files)
+        years.append(files)
+    best = max(years, key=len)  # of equal ones the first
+    if best:
+        return CocoReader(root, best)
     raise DataError(
         f"There is no annotations/instances_val2014.json (nor train, nor 2017) in {root}; --root takes COCO's tree."
     )
@@ -125,6 +134,8 @@ def _read(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - 
         content = json.loads(path.read_text(encoding="utf-8"))
         categories = sorted((c["id"], str(c["name"]), str(c.get("supercategory", ""))) for c in content["categories"])
         images = {prefix + str(image["file_name"]): image for image in content["images"]}
+        if not all(int(image["height"]) > 0 and int(image["width"]) > 0 for image in images.values()):
+            raise KeyError("height and width")
         objects: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in content["images"]}
         known = {identity for identity, _, _ in categories}
         for found in content["annotations"]:
@@ -136,22 +147,23 @@ def _read(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - 
             objects[found["image_id"]].append(found)
     except json.JSONDecodeError as error:
         raise DataError(f"{path} is not whole JSON ({error}); copy it again.") from None
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} is not a COCO file of instances ({error!r} is missing or of another kind).") from None
     return CocoFile(path, tuple(categories), images, objects)
 
 
-def _mask(found: dict[str, Any], size: tuple[int, int], path: Path) -> NDArray[np.bool_]:
-    """The pixels of an object, (H, W), from polygons or run lengths."""
+def _region(found: dict[str, Any], size: tuple[int, int], path: Path) -> Any:
+    """The run lengths of an object, from polygons or run lengths. DataError where they do not fit the picture."""
     try:
         drawn = found["segmentation"]
         if isinstance(drawn, list):
-            drawn = rle.merge(rle.frPyObjects(drawn, *size)) if drawn else None
+            nothing = [{"size": list(size), "counts": [size[0] * size[1]]}]
+            drawn = rle.merge(rle.frPyObjects(drawn or nothing, *size))
         elif isinstance(drawn["counts"], list):
             drawn = rle.frPyObjects(drawn, *size)
-        mask = np.zeros(size, bool) if drawn is None else rle.decode(drawn).astype(bool)
-        if mask.shape != size:
-            raise ValueError(f"it is {mask.shape[1]} x {mask.shape[0]} pixels")
+        h, w = drawn["size"]
+        if (h, w) != size:
+            raise ValueError(f"it is {w} x {h} pixels")
     except Exception as error:  # pycocotools raises many kinds
         raise DataError(f"{path}: the region of annotation {found.get('id')} cannot be drawn ({error}).") from None
-    return np.asarray(mask)
+    return drawn

@@ -65,7 +65,9 @@ class DataConfig:
         if self.data == "icons":
             for setting in fields(self)[1:]:
                 if getattr(self, setting.name) != setting.default:
-                    raise ConfigError(f"The icons are embedded and have rules of their own; leave --{setting.name} out.")
+                    raise ConfigError(
+                        f"The icons are embedded and have rules of their own; leave --{setting.name} out."
+                    )
             return
         if self.ways < 1 or self.crop < 32:
             raise ConfigError(f"ways must be at least 1 and crop at least 32, not {self.ways} and {self.crop}.")
@@ -73,6 +75,10 @@ class DataConfig:
             raise ConfigError(f"The protocol {self.protocol} asks for one class at a time; leave --ways out.")
         if self.splits and self.protocol != "hsnet" and self.data != "fss":
             raise ConfigError("--splits are lists of the protocol hsnet, or of fss; leave it out.")
+        if self.splits and self.data != "fss" and (self.novel_in_train == "drop" or self.skip_broken):
+            raise ConfigError(
+                "The lists in --splits say which pictures are used; leave --novel_in_train drop and --skip_broken out."
+            )
         if self.evaluation_space == "resized" and self.protocol != "hsnet":
             raise ConfigError(f"The protocol {self.protocol} scores at native size; leave --evaluation_space out.")
 
@@ -138,8 +144,32 @@ class DataOnDisk:
             return "hsnet by class" if self.config.data == "coco" else "hsnet"
         return protocol
 
+    @property
+    def uses_lists(self) -> bool:
+        """Whether pictures come from list files; FSS-1000's list files are of classes."""
+        return bool(self.config.splits) and self.config.data != "fss"
+
+    @property
+    def shares_pictures(self) -> bool | None:
+        """Whether tests show pictures that training may show, too; None where list files decide that."""
+        if self.uses_lists:
+            return None
+        return bool(self._pictures("train") & self._pictures("val"))
+
+    def _pictures(self, part: Part) -> set[Path]:
+        """The files of a part, none where the data has no such part."""
+        try:
+            return {self.reader.picture(part, identifier) for identifier in self.reader.identifiers(part)}
+        except DataError:
+            return set()
+
     def classes(self, split: Split, fold: int) -> tuple[int, ...]:
-        """The classes that a split asks for, from 1. ConfigError for a fold that does not exist."""
+        """The classes that a split asks for, from 1; looked up once. ConfigError for a fold that does not exist."""
+        if (split, fold) not in self._classes:
+            self._classes[split, fold] = self._choose_classes(split, fold)
+        return self._classes[split, fold]
+
+    def _choose_classes(self, split: Split, fold: int) -> tuple[int, ...]:
         if not 0 <= fold < self.config.n_folds:
             raise ConfigError(f"There is no fold {fold}; {self.config.data} has folds 0 to {self.config.n_folds - 1}.")
         if self.config.data == "fss":
@@ -159,7 +189,7 @@ class DataOnDisk:
 
     def _make_pool(self, split: Split, fold: int) -> Pool:
         wanted, part = self.classes(split, fold), part_of(split)
-        if self.config.splits and self.config.data != "fss":
+        if self.uses_lists:
             own = split == "test" or (split == "train" and self.config.data == "coco")
             folds = [fold] if own else [other for other in range(N_FOLDS) if other != fold]
             return read_lists(Path(self.config.splits), self.config.data, part, folds, wanted)
@@ -180,6 +210,14 @@ class DataOnDisk:
                 self.reader, part, skip_broken=self.config.skip_broken, report=self.report
             )
         return self._indexes[part]
+
+    def __getstate__(self) -> dict[str, object]:
+        """A loader's worker gets what is known, without the progress bar."""
+        return {**self.__dict__, "report": None}
+
+    @cached_property
+    def _classes(self) -> dict[tuple[Split, int], tuple[int, ...]]:
+        return {}
 
     @cached_property
     def _pools(self) -> dict[tuple[Split, int], Pool]:

@@ -35,11 +35,30 @@ def open_episodes(
     category_share: None for the usual one of a training. report: told how far the reading of labels is, pictures done
     and all. ConfigError and DataError where the settings or the data cannot be used.
     """
+    data = open_data(config, report)
+    return episodes_of(data, fold, shots, split, seed, names=names, category_share=category_share)
+
+
+def open_data(config: DataConfig, report: Callable[[int, int], object] | None = None) -> DataOnDisk | None:
+    """What lies on disk, for several kinds of its episodes; None for the embedded data."""
+    return None if config.data == "icons" else DataOnDisk(config, report)
+
+
+def episodes_of(
+    data: DataOnDisk | None,
+    fold: int,
+    shots: int,
+    split: Split,
+    seed: int = 0,
+    *,
+    names: Names = "exact",
+    category_share: float | None = 0.0,
+) -> EpisodeSource:
+    """Episodes of open data, as `open_episodes`."""
     if category_share is None:
-        category_share = ICON_CATEGORY_SHARE if config.data == "icons" else 0.0
-    if config.data == "icons":
+        category_share = ICON_CATEGORY_SHARE if data is None else 0.0
+    if data is None:
         return IconEpisodes(fold, shots, split, seed, names, category_share)
-    data = DataOnDisk(config, report)
     return ListedEpisodes(fold, shots, split, seed, names, category_share, data=data)
 
 

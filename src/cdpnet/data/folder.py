@@ -13,6 +13,7 @@ from cdpnet.data.annotated import Annotated, Part
 from cdpnet.data.coco import open_coco_json
 from cdpnet.data.masks import as_labels, class_numbers
 from cdpnet.errors import DataError
+from cdpnet.files import read_text
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _PARTS: dict[Part, tuple[str, ...]] = {"train": ("train",), "val": ("test", "val", "train")}
@@ -26,22 +27,32 @@ class FolderReader:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Line i of classes.txt is number i in the masks."""
-        lines = (self.root / "classes.txt").read_text(encoding="utf-8").splitlines()
-        return tuple(line.strip() for line in lines if line.strip())
+        """Line i of classes.txt is number i in the masks. DataError for a line that is empty or comes twice."""
+        path = self.root / "classes.txt"
+        names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
+        for line, name in enumerate(names, start=1):
+            if not name or name in names[: line - 1]:
+                what = f"repeats {name!r}" if name else "is empty"
+                raise DataError(f"Line {line} of {path} {what}; line i names the class whose number in masks is i.")
+        return names
 
     @property
     def categories(self) -> None:
         """It has none."""
         return
 
+    @property
+    def edition(self) -> str:
+        """There is one."""
+        return ""
+
     def identifiers(self, part: Part) -> tuple[str, ...]:
         """The pictures' names without ending, sorted."""
-        return tuple(self._pictures[part])
+        return tuple(self._pictures(part))
 
     def picture(self, part: Part, identifier: str) -> Path:
         """The file of a picture."""
-        return self._pictures[part][identifier]
+        return self._pictures(part)[identifier]
 
     def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:
         """The class of every pixel, (H, W). DataError for a mask that is missing or holds other numbers."""
@@ -58,12 +69,16 @@ class FolderReader:
     def _mask(self, part: Part, identifier: str) -> Path:
         return self.picture(part, identifier).parent.parent / "masks" / f"{identifier}.png"
 
-    @cached_property
-    def _pictures(self) -> dict[Part, dict[str, Path]]:
-        return {part: _pictures_in(self._base(names) / "images") for part, names in _PARTS.items()}
+    def _pictures(self, part: Part) -> dict[str, Path]:
+        """By identifier; looked up once, and only in the part that is asked for."""
+        if part not in self._found:
+            bases = [self.root / name for name in _PARTS[part] if (self.root / name / "images").is_dir()]
+            self._found[part] = _pictures_in((bases or [self.root])[0] / "images")
+        return self._found[part]
 
-    def _base(self, names: tuple[str, ...]) -> Path:
-        return next((self.root / name for name in names if (self.root / name / "images").is_dir()), self.root)
+    @cached_property
+    def _found(self) -> dict[Part, dict[str, Path]]:
+        return {}
 
 
 def open_folder(root: Path) -> Annotated:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cdpnet.data.annotated import Part
 from cdpnet.data.source import Split
 from cdpnet.errors import DataError
+from cdpnet.files import read_text
 from cdpnet.pictures import open_image
 
 _LISTS: dict[Split, str] = {"train": "trn.txt", "val": "val.txt", "test": "test.txt"}
@@ -27,7 +28,7 @@ class FssReader:
 
     @cached_property
     def class_folders(self) -> tuple[str, ...]:
-        """The folders that hold a picture with its mask, in order; class n is the n-th."""
+        """The folders that hold a picture, in order; class n is the n-th."""
         return tuple(sorted({Path(identifier).parts[0] for identifier in self._found}))
 
     @property
@@ -39,6 +40,11 @@ class FssReader:
     def categories(self) -> None:
         """It has none."""
         return
+
+    @property
+    def edition(self) -> str:
+        """There is one."""
+        return ""
 
     def identifiers(self, part: Part) -> tuple[str, ...]:  # noqa: ARG002
         """class/number, all of them."""
@@ -64,14 +70,14 @@ class FssReader:
     @cached_property
     def _found(self) -> tuple[str, ...]:
         pictures = sorted(self.root.glob("*/*.jpg"), key=lambda path: (path.parent.name, len(path.stem), path.stem))
-        return tuple(f"{path.parent.name}/{path.stem}" for path in pictures if path.with_suffix(".png").is_file())
+        return tuple(f"{path.parent.name}/{path.stem}" for path in pictures)
 
 
 def open_fss(root: Path) -> FssReader:
-    """The tree at ``root``. DataError where no class folder has a picture with its mask."""
+    """The tree at ``root``. DataError where no class folder has a picture."""
     reader = FssReader(root)
     if not reader.class_folders:
-        raise DataError(f"No folder in {root} holds a picture 1.jpg with its mask 1.png; --root takes FSS-1000's tree.")
+        raise DataError(f"No folder in {root} holds a picture such as 1.jpg; --root takes FSS-1000's tree.")
     return reader
 
 
@@ -96,7 +102,7 @@ def fss_split(class_folders: tuple[str, ...], splits: Path | None) -> dict[Split
             raise DataError(
                 f"There is no list {path}; the classes of FSS-1000 are split by trn.txt, val.txt, test.txt."
             )
-        folders = path.read_text(encoding="utf-8").split()
+        folders = read_text(path).split()
         for folder in folders:
             if folder not in numbers:
                 raise DataError(f"{path} names the class {folder}, and the data has no such folder.")

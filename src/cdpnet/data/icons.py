@@ -60,6 +60,11 @@ class IconEpisodes(EpisodeSource):
         """Names of all classes, by class id."""
         return tuple(noun.name for noun in nouns())
 
+    @property
+    def novel_names(self) -> tuple[str, ...]:
+        """Names of the fold's novel classes."""
+        return tuple(noun.name for noun, fold in zip(nouns(), fold_of_class(), strict=True) if fold == self.fold)
+
     def __getitem__(self, index: int) -> Episode:
         """One episode; there is no last one."""
         drawn = self.draw(torch.tensor([index]))
@@ -135,6 +140,7 @@ class IconEpisodes(EpisodeSource):
             "names": self.names,
             "category_share": self.category_share,
             "novel_in_train": "drop",
+            "classes": [noun.name for noun, fold in zip(nouns(), fold_of_class(), strict=True) if fold != self.fold],
             "layout": dataclasses.asdict(self.layout),
         }
 

@@ -53,6 +53,11 @@ class ListedEpisodes(EpisodeSource):
         return self.data.reader.class_names
 
     @property
+    def novel_names(self) -> tuple[str, ...]:
+        """Names of the fold's novel classes."""
+        return tuple(self.class_names[number - 1] for number in self.data.classes("test", self.fold))
+
+    @property
     def ways(self) -> int:
         """Classes asked for in one query; training asks for one."""
         return 1 if self.split == "train" else self.data.config.ways
@@ -107,11 +112,16 @@ class ListedEpisodes(EpisodeSource):
             "shots": self.shots,
             "ways": self.ways,
             "names": self.names,
-            "list_from": "the files in --splits" if data.config.splits else "our own, made from the labels",
+            "edition": data.reader.edition if not data.uses_lists else "",
+            "list_from": "the files in --splits" if data.uses_lists else "our own, made from the labels",
+            "classes_from": "the files in --splits"
+            if data.config.data == "fss" and data.config.splits
+            else "our folds",
+            "pictures_shared_with_training": data.shares_pictures,
             "evaluation_space": f"{HSNET_SIDE} x {HSNET_SIDE} pixels" if data.resizes else "native",
             "unseen_class": "left out of the mean" if self.classes_scored is None else "counts as 0",
             "classes_without_episodes": [self.class_names[number - 1] for number in left_out],
-            "pictures_broken": len(data.index(part_of(self.split)).broken) if not data.config.splits else None,
+            "pictures_broken": len(data.index(part_of(self.split)).broken) if not data.uses_lists else None,
         }
 
     def settings(self) -> dict[str, Any]:
@@ -128,6 +138,7 @@ class ListedEpisodes(EpisodeSource):
             "novel_in_train": self.data.novel_in_train,
             "protocol": config.protocol,
             "crop": HSNET_SIDE if config.protocol == "hsnet" else config.crop,
+            "classes": [self.class_names[number - 1] for number in self.data.classes("train", self.fold)],
             "pictures": self.list_sha256(100),
         }
 
@@ -164,7 +175,8 @@ class ListedEpisodes(EpisodeSource):
         labels = torch.from_numpy(self.data.reader.labels(part, identifier))
         if protocol == "hsnet":
             small, small_labels = resized(picture, labels, (HSNET_SIDE, HSNET_SIDE))
-            return small, small_labels if self.data.resizes or not is_query else labels, None
+            scored_small = self.data.resizes or self.split == "train" or not is_query
+            return small, small_labels if scored_small else labels, None
         if self.split == "train":
             return (*cropped(picture, labels, self.data.config.crop, u), None)
         if protocol == "pfenet":

@@ -10,6 +10,7 @@ from typing import Any
 from cdpnet.data.annotated import Part
 from cdpnet.data.pools import Pool
 from cdpnet.errors import DataError
+from cdpnet.files import read_text
 
 _NAMES = {"train": "trn", "val": "val"}
 
@@ -45,10 +46,7 @@ def _folder(splits: Path, data: str, part: Part) -> Path:
 
 def _text(path: Path) -> list[tuple[str, int]]:
     """Lines ``image__class``, the class from 1."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not a text file; a list has lines such as 2007_000033__01.") from None
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     pairs = []
     for line in lines:
         picture, _, number = line.rpartition("__")

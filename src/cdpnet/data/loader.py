@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cdpnet.data.source import EpisodesDrawn, EpisodeSource
+from cdpnet.errors import CdpnetError
 
 
 @dataclass
-class _Batches(Dataset[EpisodesDrawn]):
+class _Batches(Dataset["EpisodesDrawn | CdpnetError"]):
     """The batches of a run by number; each is a pure function of its episodes' numbers."""
 
     episodes: EpisodeSource
@@ -22,8 +23,11 @@ class _Batches(Dataset[EpisodesDrawn]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, number: int) -> EpisodesDrawn:
-        return self.episodes.draw(self.index[number])
+    def __getitem__(self, number: int) -> EpisodesDrawn | CdpnetError:
+        try:
+            return self.episodes.draw(self.index[number])
+        except CdpnetError as error:  # raised in a worker it would come with the worker's traceback in its message
+            return error
 
 
 def batches(episodes: EpisodeSource, index: Sequence[Tensor], workers: int = 0) -> Iterator[EpisodesDrawn]:
@@ -32,4 +36,7 @@ def batches(episodes: EpisodeSource, index: Sequence[Tensor], workers: int = 0) 
     workers: processes that draw ahead of the network; 0 draws in this one.
     """
     loader: Any = DataLoader(_Batches(episodes, index), batch_size=None, num_workers=workers)
-    yield from loader
+    for drawn in loader:
+        if isinstance(drawn, CdpnetError):
+            raise drawn
+        yield drawn

@@ -1,12 +1,13 @@
 """The protocols' samplers: which pictures an episode shows. Each is a pure function of (seed, index).
 
 `ssp` and `hsnet` draw from generators that run on from episode to episode, as the published lists do, so their lists
-are made from the beginning, in blocks.
+are made from the beginning.
 """
 
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count, islice
@@ -21,7 +22,6 @@ from cdpnet.errors import DataError
 
 Sampler = Literal["stratified", "uniform", "ssp", "hsnet", "hsnet by class", "pfenet"]
 _T = TypeVar("_T")
-_BLOCK = 1000  # episodes
 _SSP_WORKERS = 4
 _ORDER_STREAM, _CHOICE_STREAM, _TRAIN_STREAM, _PFENET_STREAM = 31, 32, 33, 34
 
@@ -52,7 +52,9 @@ def row(sampler: Sampler, pool: Pool, shots: int, ways: int, seed: int, index: i
         return _uniform(pool, shots, seed, index)
     if sampler == "pfenet":
         return _pfenet(pool, shots, seed, index)
-    return _listed(sampler, pool, shots, seed, index // _BLOCK + 1)[index]
+    if seed < 0:
+        raise DataError(f"The list of {sampler.split()[0]} is made of seeds from 0 on, not {seed}.")
+    return _list(sampler, pool, shots, seed)[index]
 
 
 def drawable(pool: Pool, shots: int) -> list[int]:
@@ -118,24 +120,39 @@ def _others(pool: Pool, number: int, query: str) -> int:
 
 
 def _pfenet(pool: Pool, shots: int, seed: int, index: int) -> Row:
-    """Queries in the order of the list, one of the classes that are large in it, supports without repeats."""
+    """Queries in the order of the list, any of the classes in it, supports without repeats in which it is large."""
     u = _numbers(seed, index, _PFENET_STREAM, 1 + shots)
     query = pool.kept[index % len(pool.kept)]
-    number = _one([c for c in pool.classes_in[query] if (query, c) in pool.large], u[0])
+    number = _one(pool.classes_in[query], u[0])
     return Row(query, (number,), (_distinct(pool, number, query, u[1:]),))
 
 
-@lru_cache(maxsize=8)
-def _listed(sampler: Sampler, pool: Pool, shots: int, seed: int, blocks: int) -> list[Row]:
-    """The first blocks of a list whose generator runs on."""
-    rows = {"ssp": _ssp, "hsnet": _hsnet, "hsnet by class": _hsnet_by_class}[sampler](pool, shots, seed)
-    return list(islice(rows, blocks * _BLOCK))
+class _GrowingList:
+    """The episodes of generators that run on, drawn no further than was asked for, and once."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self.rows, self.drawn = rows, list[Row]()
+
+    def __getitem__(self, index: int) -> Row:
+        self.drawn += islice(self.rows, max(0, index + 1 - len(self.drawn)))
+        return self.drawn[index]
+
+
+@lru_cache(maxsize=64)
+def _list(sampler: Sampler, pool: Pool, shots: int, seed: int) -> _GrowingList:
+    """A published list; the pool is known by its identity."""
+    return _GrowingList({"ssp": _ssp, "hsnet": _hsnet, "hsnet by class": _hsnet_by_class}[sampler](pool, shots, seed))
 
 
 def _ssp(pool: Pool, shots: int, seed: int) -> Iterator[Row]:
-    """SSP: Python's generator in each of four workers of a loader, which take turns."""
+    """SSP: Python's generator in each of four workers of a loader, which take turns.
+
+    Its class lists hold kept pictures alone, with the class at any area.
+    """
     base = int(torch.empty((), dtype=torch.int64).random_(generator=torch.Generator().manual_seed(seed)))
     workers = [random.Random(base + worker) for worker in range(_SSP_WORKERS)]
+    kept = set(pool.kept)
+    lists = {number: sorted(kept.intersection(pictures)) for number, pictures in pool.of_class.items()}
     for index in count():
         generator = workers[index % _SSP_WORKERS]
         query = generator.choice(pool.kept)
@@ -143,11 +160,18 @@ def _ssp(pool: Pool, shots: int, seed: int) -> Iterator[Row]:
         _enough(pool, number, query, shots)
         supports: list[str] = []
         while len(supports) < shots:
-            candidates = sorted(set(pool.of_class[number]) - {query} - set(supports))
-            support = generator.choice(candidates)
+            support = _choice_without(generator, lists[number], (query, *supports))
             if (support, number) in pool.large:
                 supports.append(support)
         yield Row(query, (number,), (tuple(supports),))
+
+
+def _choice_without(generator: random.Random, pictures: list[str], excluded: Sequence[str]) -> str:
+    """``generator.choice`` of sorted pictures without some, all of which are among them, without a copy of the list."""
+    place = generator.choice(range(len(pictures) - len(excluded)))
+    for gap in sorted(bisect_left(pictures, picture) for picture in excluded):
+        place += place >= gap
+    return pictures[place]
 
 
 def _hsnet(pool: Pool, shots: int, seed: int) -> Iterator[Row]:

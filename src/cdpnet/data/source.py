@@ -65,6 +65,11 @@ class EpisodeSource(ABC):
         """Names of all classes of the data set, by class id, from 0."""
 
     @property
+    @abstractmethod
+    def novel_names(self) -> tuple[str, ...]:
+        """Names of the classes that tests of this fold ask for."""
+
+    @property
     def ways(self) -> int:
         """Classes that are asked for in one query; each has a row of its own in what `draw` gives."""
         return 1

@@ -12,6 +12,7 @@ from scipy.io import loadmat
 from cdpnet.data.annotated import Part
 from cdpnet.data.masks import as_labels, class_numbers
 from cdpnet.errors import DataError
+from cdpnet.files import read_text
 
 VOC_CLASSES = (
     ("aeroplane", "vehicle"),
@@ -36,14 +37,17 @@ VOC_CLASSES = (
     ("tv monitor", "indoor object"),
 )
 _TREES = ("", "VOCdevkit/VOC2012", "VOC2012")
-_PNG_FOLDERS = ("SegmentationClassAug", "SegmentationClass")
+_AUGMENTED, _OFFICIAL = "SegmentationClassAug", "SegmentationClass"
 _SBD_FOLDERS = ("SBD/cls", "sbd/cls", "benchmark_RELEASE/dataset/cls")
 _TRAIN_LISTS = ("trainaug.txt", "train_aug.txt")
 
 
 @dataclass(frozen=True)
 class VocReader:
-    """The tree of VOC 2012. Masks are PNGs that hold class numbers, palette or grey, or SBD's own .mat files."""
+    """The tree of VOC 2012. Masks are PNGs that hold class numbers, palette or grey, or SBD's own .mat files.
+
+    mask_folders: where a mask is looked for, in this order; VOC's own masks come before SBD's of the same pictures.
+    """
 
     root: Path
     mask_folders: tuple[Path, ...]
@@ -58,6 +62,11 @@ class VocReader:
         """VOC's four."""
         return tuple(category for _, category in VOC_CLASSES)
 
+    @property
+    def edition(self) -> str:
+        """Where the masks come from."""
+        return ", ".join(folder.name for folder in self.mask_folders)
+
     def identifiers(self, part: Part) -> tuple[str, ...]:
         """val.txt; for training a list of the augmented set, or all masks that are not of val, or train.txt."""
         validation = self._list("val.txt")
@@ -66,7 +75,8 @@ class VocReader:
         for name in _TRAIN_LISTS:
             if (self._lists / name).is_file():
                 return self._list(name)
-        found = {path.stem for folder in self.mask_folders[:-1] for path in folder.iterdir() if path.suffix != ".txt"}
+        added = [folder for folder in self.mask_folders if folder.name != _OFFICIAL]
+        found = {path.stem for folder in added for path in folder.iterdir() if path.suffix in (".png", ".mat")}
         if not found:
             return self._list("train.txt")
         official = self._list("train.txt") if (self._lists / "train.txt").is_file() else ()
@@ -96,7 +106,7 @@ class VocReader:
         path = self._lists / name
         if not path.is_file():
             raise DataError(f"There is no list {path}; VOC 2012 comes with it.")
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_text(path).split("\n")
         return tuple(Path(line.split()[0]).stem for line in lines if line.strip())
 
     def _mask(self, identifier: str) -> Path:
@@ -115,10 +125,9 @@ def open_voc(root: Path) -> VocReader:
     """The tree below ``root``: itself, VOCdevkit/VOC2012 or VOC2012. DataError where there is none."""
     for tree in (root / name for name in _TREES):
         if (tree / "JPEGImages").is_dir():
-            augmented = tree / _PNG_FOLDERS[0]
             sbd = [place / name for place in dict.fromkeys((root, tree)) for name in _SBD_FOLDERS]
-            folders = [folder for folder in (augmented, *sbd) if folder.is_dir()]
-            return VocReader(tree, (*folders, tree / _PNG_FOLDERS[1]))
+            folders = (tree / _AUGMENTED, tree / _OFFICIAL, *sbd)
+            return VocReader(tree, tuple(folder for folder in folders if folder.is_dir()))
     raise DataError(f"There is no JPEGImages in {root}, its VOCdevkit/VOC2012 or its VOC2012; --root takes VOC's tree.")
 
 
