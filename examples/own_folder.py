@@ -11,7 +11,7 @@ import torch
 
 from cdpnet.check import check
 from cdpnet.data.disk import DataConfig, DataOnDisk, ProtocolName
-from cdpnet.data.episodes import open_episodes
+from cdpnet.data.episodes import episodes_of
 from cdpnet.data.glyphs import nouns, sprites
 from cdpnet.data.scenes import SceneLayout, compose
 from cdpnet.labels.overlay import overlay
@@ -48,8 +48,8 @@ for finding in check(DataOnDisk(DataConfig("folder", str(out))), shots=(1,)):
 
 rows = []
 for protocol in get_args(ProtocolName):
-    config = DataConfig("folder", str(out), protocol, crop=288, novel_in_train="keep")
-    test, training = (open_episodes(config, fold=0, shots=1, split=split) for split in ("test", "train"))
+    data = DataOnDisk(DataConfig("folder", str(out), protocol, crop=288, novel_in_train="keep"))
+    test, training = (episodes_of(data, fold=0, shots=1, split=split) for split in ("test", "train"))
     shown, crop = test.draw(torch.tensor([0])), training.draw(torch.tensor([0]))
     batch, scored = shown.batch, shown.query_masks[0]
     h, w = scored.shape

@@ -52,8 +52,7 @@ class TableConfig:
 class Recipe(NamedTuple):
     """How every network of the table is made."""
 
-    config: DataConfig
-    data: DataOnDisk | None
+    data: DataOnDisk
     encoder: EncoderConfig
     training: TrainConfig
     category_share: float | None
@@ -84,11 +83,13 @@ def run_table(config: TableConfig, recipe: Recipe, out: Path, report: Report) ->
     """
     whole = dataclasses.replace(config, methods=tuple(METHODS), folds=())
     results: list[dict[str, Any]] = []
-    for cell in _cells(config, recipe.config):
+    for cell in _cells(config, recipe.data.config):
         network = _network(cell, recipe, cell.folder(out), report)
         for shots in cell.shots:
             scored(network, _evaluation(cell, shots, config, recipe), cell.result(out, shots), report)
-        results = [result for other in _cells(whole, recipe.config) for result in _done(other, config, recipe, out)]
+        results = [
+            result for other in _cells(whole, recipe.data.config) for result in _done(other, config, recipe, out)
+        ]
         write_json(results, out / RESULTS_FILE)
     return results
 
@@ -114,7 +115,7 @@ def _network(cell: _Cell, recipe: Recipe, folder: Path, report: Report) -> Proto
 
 def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:
     """What a cell is scored on."""
-    count, seeds = published_length(recipe.config)
+    count, seeds = published_length(recipe.data.config)
     seeds = config.seeds or seeds
     episodes = episodes_of(recipe.data, cell.fold, shots, "test", seeds[0])
     return Evaluation(episodes, config.episodes or count, seeds, recipe.training.precision, recipe.training.workers)

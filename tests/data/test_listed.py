@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from cdpnet.data.disk import DataConfig
-from cdpnet.data.episodes import open_episodes, published_length
+from cdpnet.data.disk import DataConfig, DataOnDisk
+from cdpnet.data.episodes import episodes_of, published_length
 from cdpnet.data.listed import ListedEpisodes
 from cdpnet.data.loader import batches
 from cdpnet.data.source import EpisodeSource
@@ -52,9 +52,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def episodes(root: Path, shots: int = 1, split: Any = "test", fold: int = 0, **settings: Any) -> ListedEpisodes:
-    extra = ("names", "category_share", "seed", "report")
+    extra = ("names", "category_share", "seed")
     more = {name: settings.pop(name) for name in extra if name in settings}
-    opened = open_episodes(DataConfig(root=str(root), **settings), fold, shots, split, **more)
+    report = settings.pop("report", None)
+    opened = episodes_of(DataOnDisk(DataConfig(root=str(root), **settings), report), fold, shots, split, **more)
     assert isinstance(opened, ListedEpisodes)
     return opened
 
@@ -293,7 +294,7 @@ def test_folds_of_coco_follow_the_protocol(tmp_path: Path, protocol: Any, said: 
     source = episodes(tmp_path, data="coco", protocol=protocol)
     assert source.data.fold_convention == said
     other = replace(source.data.config, fold_convention="consecutive")
-    assert open_episodes(other, 0, 1, "test").rules()["fold_convention"] == "consecutive"
+    assert episodes_of(DataOnDisk(other), 0, 1, "test").rules()["fold_convention"] == "consecutive"
 
 
 def test_settings_that_do_not_fit(voc: Path, folder: Path) -> None:
@@ -313,8 +314,8 @@ def test_settings_that_do_not_fit(voc: Path, folder: Path) -> None:
     with pytest.raises(ConfigError, match=r"icons are embedded .* leave --protocol out"):
         DataConfig(protocol="ssp")
     with pytest.raises(ConfigError, match="Where is the data"):
-        open_episodes(DataConfig(data="pascal"), 0, 1, "test")
+        episodes_of(DataOnDisk(DataConfig(data="pascal")), 0, 1, "test")
     with pytest.raises(DataError, match="There is no folder"):
-        open_episodes(DataConfig(data="pascal", root=str(voc / "nowhere")), 0, 1, "test")
+        episodes_of(DataOnDisk(DataConfig(data="pascal", root=str(voc / "nowhere"))), 0, 1, "test")
     everything: EpisodeSource = episodes(folder, split="train", data="folder", novel_in_train="drop")
     assert everything.settings()["novel_in_train"] == "drop"

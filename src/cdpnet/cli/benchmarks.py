@@ -73,11 +73,12 @@ def _episodes(arguments: list[str]) -> int:
     config = data_config(chosen)
     count, seeds = length_of_run(config, chosen.episodes, None if chosen.seed is None else [chosen.seed])
 
-    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.disk import DataOnDisk
+    from cdpnet.data.episodes import episodes_of
 
     with progress_bar() as progress:
-        report = indexing_bar(progress)
-        episodes = open_episodes(config, chosen.fold, chosen.shots, "test", seeds[0], report=report)
+        data = DataOnDisk(config, indexing_bar(progress))
+        episodes = episodes_of(data, chosen.fold, chosen.shots, "test", seeds[0])
         shown = [episodes.list_sha256(count)] if chosen.hash else list(episodes.list_lines(count))
     sys.stdout.writelines(f"{line}\n" for line in shown)  # below the bar, which takes standard output for itself
     return 0
@@ -96,7 +97,7 @@ def table(arguments: list[str]) -> None:
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
 
     from cdpnet.configs import published
-    from cdpnet.data.episodes import open_data
+    from cdpnet.data.disk import DataOnDisk
     from cdpnet.report import table_markdown
     from cdpnet.table import Recipe, run_table
 
@@ -104,9 +105,8 @@ def table(arguments: list[str]) -> None:
     encoder = EncoderConfig(**vars(chosen.encoder))
     out = out_folder(chosen.out)
     with progress_bar() as progress:
-        asked = data_config(chosen)
-        data = open_data(asked, indexing_bar(progress))
-        recipe = Recipe(asked, data, encoder, training, chosen.category_share, weight_sources(chosen))
+        data = DataOnDisk(data_config(chosen), indexing_bar(progress))
+        recipe = Recipe(data, encoder, training, chosen.category_share, weight_sources(chosen))
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     path = table_markdown(results, published(chosen.data), out)
     print(path.read_text(encoding="utf-8"))

@@ -42,7 +42,8 @@ def train(arguments: list[str]) -> None:
     import torch
 
     from cdpnet.config import method
-    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.disk import DataOnDisk
+    from cdpnet.data.episodes import episodes_of
     from cdpnet.distributed import processes
     from cdpnet.network import build_network
     from cdpnet.train import SELECTIONS, train
@@ -51,14 +52,9 @@ def train(arguments: list[str]) -> None:
     encoder = EncoderConfig(**vars(chosen.encoder))
     config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
     with progress_bar() as progress:
-        episodes = open_episodes(
-            data_config(chosen),
-            chosen.fold,
-            chosen.shots,
-            "train",
-            config.seed,
-            category_share=chosen.category_share,
-            report=indexing_bar(progress),
+        data = DataOnDisk(data_config(chosen), indexing_bar(progress))
+        episodes = episodes_of(
+            data, chosen.fold, chosen.shots, "train", config.seed, category_share=chosen.category_share
         )
         for split in ("train", "val"):  # all labels are read before anything else starts
             dataclasses.replace(episodes, split=split).list_sha256(1)
@@ -98,7 +94,8 @@ def evaluate(arguments: list[str]) -> None:
     outputs = {kind: out_file(path) for kind in ("json", "page") if (path := chosen[kind])}
     at_hand(chosen.model, chosen.image_weights)
 
-    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.disk import DataOnDisk
+    from cdpnet.data.episodes import episodes_of
     from cdpnet.distributed import device_at_hand
     from cdpnet.files import write_json
     from cdpnet.gallery import Gallery, write_page
@@ -109,9 +106,8 @@ def evaluate(arguments: list[str]) -> None:
     network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
     gallery = Gallery(count)
     with progress_bar() as progress:
-        episodes = open_episodes(
-            data, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names, report=indexing_bar(progress)
-        )
+        opened = DataOnDisk(data, indexing_bar(progress))
+        episodes = episodes_of(opened, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names)
         task = progress.add_task("episodes", total=count * len(seeds))
 
         def watch(answered: Any) -> None:

@@ -90,7 +90,7 @@ class DataConfig:
 
 @dataclass(frozen=True, eq=False)
 class DataOnDisk:
-    """An open benchmark. ``report`` is told how far the indexing of its pictures is."""
+    """A benchmark, read when it is asked for. ``report`` is told how far the indexing of its pictures is."""
 
     config: DataConfig
     report: Callable[[int, int], object] | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from cdpnet.config import Names
 from cdpnet.data.disk import DataConfig, DataOnDisk, ProtocolName
 from cdpnet.data.icons import IconEpisodes
@@ -19,33 +17,8 @@ _SEEDS: dict[ProtocolName, tuple[int, ...]] = {
 }
 
 
-def open_episodes(
-    config: DataConfig,
-    fold: int,
-    shots: int,
-    split: Split,
-    seed: int = 0,
-    *,
-    names: Names = "exact",
-    category_share: float | None = 0.0,
-    report: Callable[[int, int], object] | None = None,
-) -> EpisodeSource:
-    """The episodes of a configuration.
-
-    category_share: None for the usual one of a training. report: told how far the reading of labels is, pictures done
-    and all. ConfigError and DataError where the settings or the data cannot be used.
-    """
-    data = open_data(config, report)
-    return episodes_of(data, fold, shots, split, seed, names=names, category_share=category_share)
-
-
-def open_data(config: DataConfig, report: Callable[[int, int], object] | None = None) -> DataOnDisk | None:
-    """What lies on disk, for several kinds of its episodes; None for the embedded data."""
-    return None if config.data == "icons" else DataOnDisk(config, report)
-
-
 def episodes_of(
-    data: DataOnDisk | None,
+    data: DataOnDisk,
     fold: int,
     shots: int,
     split: Split,
@@ -54,10 +27,15 @@ def episodes_of(
     names: Names = "exact",
     category_share: float | None = 0.0,
 ) -> EpisodeSource:
-    """Episodes of open data, as `open_episodes`."""
+    """The episodes of a data set, also of the embedded one.
+
+    category_share: None for the usual one of a training. ConfigError and DataError where the settings or the data
+    cannot be used.
+    """
+    embedded = data.config.data == "icons"
     if category_share is None:
-        category_share = ICON_CATEGORY_SHARE if data is None else 0.0
-    if data is None:
+        category_share = ICON_CATEGORY_SHARE if embedded else 0.0
+    if embedded:
         return IconEpisodes(fold, shots, split, seed, names, category_share)
     return ListedEpisodes(fold, shots, split, seed, names, category_share, data=data)
 
