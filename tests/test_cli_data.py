@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +67,20 @@ def test_episodes_of_list_files_need_no_pictures(tmp_path: Path) -> None:
     missing = run(*arguments[:-2], "--fold", 1, "--splits", tmp_path)
     assert missing.returncode == 2
     assert "fold1.txt" in missing.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_lines_reach_a_file_while_a_terminal_shows_the_bar(tmp_path: Path) -> None:
+    write_lists(tmp_path)
+    code = "import sys; from cdpnet.cli import main; sys.exit(main())"
+    arguments = ("data", "episodes", "--data", "pascal", "--protocol", "hsnet", "--episodes", "7", "--splits", tmp_path)
+    seen, terminal = os.openpty()
+    with (tmp_path / "list.txt").open("w") as file:
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        subprocess.run(command, stdout=file, stderr=terminal, check=True, timeout=300)
+    os.close(terminal)
+    os.close(seen)
+    assert len((tmp_path / "list.txt").read_text().splitlines()) == 7
 
 
 def test_check_counts_names_and_ends_with_yes_or_no(folder: Path, tmp_path: Path, cache: Path) -> None:
