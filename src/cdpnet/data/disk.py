@@ -149,7 +149,7 @@ class DataOnDisk:
         """Whether pictures come from list files; FSS-1000's list files are of classes."""
         return bool(self.config.splits) and self.config.data != "fss"
 
-    @property
+    @cached_property
     def shares_pictures(self) -> bool | None:
         """Whether tests show pictures that training may show, too; None where list files decide that."""
         if self.uses_lists:

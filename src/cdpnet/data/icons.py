@@ -140,7 +140,7 @@ class IconEpisodes(EpisodeSource):
             "names": self.names,
             "category_share": self.category_share,
             "novel_in_train": "drop",
-            "classes": [noun.name for noun, fold in zip(nouns(), fold_of_class(), strict=True) if fold != self.fold],
+            "classes": [name for name in self.class_names if name not in self.novel_names],
             "layout": dataclasses.asdict(self.layout),
         }
 

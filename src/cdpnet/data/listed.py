@@ -138,7 +138,7 @@ class ListedEpisodes(EpisodeSource):
             "novel_in_train": self.data.novel_in_train,
             "protocol": config.protocol,
             "crop": HSNET_SIDE if config.protocol == "hsnet" else config.crop,
-            "classes": [self.class_names[number - 1] for number in self.data.classes("train", self.fold)],
+            "classes": list(self._vocabulary),
             "pictures": self.list_sha256(100),
         }
 
