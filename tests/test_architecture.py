@@ -9,7 +9,7 @@ import cdpnet
 
 ROOT = Path(cdpnet.__file__).parent
 WINGS = (  # from the top of the house to the ground; a wing may import itself and those below it
-    ("face", ("__main__", "cli", "demo", "gallery", "plots", "report")),
+    ("face", ("__main__", "cli", "contact_sheet", "demo", "gallery", "plots", "report")),
     (
         "work",
         (
@@ -22,8 +22,12 @@ WINGS = (  # from the top of the house to the ground; a wing may import itself a
             "results",
             "pretrain",
             "evaluate",
+            "calibrate",
             "bulk",
             "segmenter",
+            "segmentation",
+            "classes",
+            "tiles",
         ),
     ),
     ("labels", ("labels",)),

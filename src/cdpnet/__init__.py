@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cdpnet.classes import ClassPrototype
     from cdpnet.episode import EpisodeBatch, Prediction
     from cdpnet.network import PrototypeNetwork, build_network
-    from cdpnet.segmenter import ClassPrototype, Segmentation, Segmenter
+    from cdpnet.segmentation import Segmentation
+    from cdpnet.segmenter import Segmenter
 
 _HOME = {
     "EpisodeBatch": "cdpnet.episode",
     "Prediction": "cdpnet.episode",
     "PrototypeNetwork": "cdpnet.network",
     "build_network": "cdpnet.network",
-    "ClassPrototype": "cdpnet.segmenter",
-    "Segmentation": "cdpnet.segmenter",
+    "ClassPrototype": "cdpnet.classes",
+    "Segmentation": "cdpnet.segmentation",
     "Segmenter": "cdpnet.segmenter",
 }
 __all__ = [

@@ -55,6 +55,36 @@ class MatchingConfig:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """A statistic of a picture -> the probability that the class is there, sigmoid(slope * (statistic - centre)).
+
+    As it stands, nothing is known: every probability is a half, and no class is called absent.
+    """
+
+    slope: float = 0.0
+    centre: float = 0.0
+    threshold: float = 0.0
+    """A class that is less probable is called absent."""
+
+
+@dataclass(frozen=True)
+class DecisionConfig:
+    """When a pixel is background, and when a class absent, for those who label (our addition).
+
+    `cdpnet calibrate` finds the numbers on base classes. Evaluation does not use them.
+    """
+
+    background: float = 0.0
+    """Log-odds against its background that a class must exceed to take a pixel; 0 is the network's own answer."""
+    locations: int = 12
+    """Best locations that are looked at; SSP's number of fallback locations."""
+    named: Calibration = field(default_factory=Calibration)
+    """For classes whose name is read: the cosine of features and name."""
+    unnamed: Calibration = field(default_factory=Calibration)
+    """For the others: the cosine of features and foreground prototype."""
+
+
+@dataclass(frozen=True)
 class LossConfig:
     """Weights of the multi-prototype matching loss (part 4)."""
 
@@ -97,6 +127,7 @@ class NetworkConfig:
     """Hidden channels of the fusion; our choice."""
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
 
     @property
     def reads_names(self) -> bool:
@@ -127,7 +158,12 @@ def to_dict(config: NetworkConfig) -> dict[str, Any]:
 
 def from_dict(values: dict[str, Any]) -> NetworkConfig:
     """The configuration of a JSON file. ConfigError for a key that is not a setting."""
-    parts: dict[str, type] = {"encoder": EncoderConfig, "matching": MatchingConfig, "loss": LossConfig}
+    parts: dict[str, Any] = {
+        "encoder": EncoderConfig,
+        "matching": MatchingConfig,
+        "loss": LossConfig,
+        "decision": _decision,
+    }
     try:
         built = {key: parts[key](**value) if key in parts else value for key, value in values.items()}
         if "matching" in built:
@@ -136,3 +172,9 @@ def from_dict(values: dict[str, Any]) -> NetworkConfig:
         return NetworkConfig(**built)
     except TypeError as error:
         raise ConfigError(f"The network configuration does not fit this version of cdpnet: {error}.") from None
+
+
+def _decision(**values: Any) -> DecisionConfig:
+    """The part of a JSON file that has parts of its own."""
+    calibrations = {key: Calibration(**value) for key, value in values.items() if isinstance(value, dict)}
+    return DecisionConfig(**{**values, **calibrations})

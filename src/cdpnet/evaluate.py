@@ -13,7 +13,7 @@ from cdpnet.config import Precision
 from cdpnet.data.loader import batches
 from cdpnet.data.source import EpisodesDrawn, EpisodeSource
 from cdpnet.distributed import ALONE, Processes, autocast
-from cdpnet.episode import EpisodeBatch, Prototypes, mean_prototypes, stack_prototypes
+from cdpnet.episode import Prototypes, mean_prototypes, stack_prototypes
 from cdpnet.metrics import SegmentationCounts
 from cdpnet.network import PrototypeNetwork
 
@@ -68,17 +68,26 @@ def segmented(network: PrototypeNetwork, drawn: EpisodesDrawn, ways: int = 1) ->
     device = next(network.parameters()).device
     batch = drawn.batch.to(device)
     if drawn.shots_apart:
-        learned = [_learned(network, shots, device) for shots in drawn.shots_apart]
-        logits = network.match(batch.query_images[:1], stack_prototypes(learned)).logits
+        logits = network.match(batch.query_images[:1], learned_of(network, drawn)).logits
     else:
         logits = network(batch).logits
     return winners(to_scored_space(logits, drawn.shown, drawn.query_masks.shape[-2:]), ways)
 
 
-def _learned(network: PrototypeNetwork, shots: Sequence[EpisodeBatch], device: torch.device) -> Prototypes:
-    """The prototypes of one class, from shots that are batches of their own."""
-    there = [shot.to(device) for shot in shots]
-    return mean_prototypes([network.learn(shot.support_images, shot.support_masks, shot.class_names) for shot in there])
+def learned_of(network: PrototypeNetwork, drawn: EpisodesDrawn) -> Prototypes:
+    """The prototypes of every row of a batch, from shots of one size or several."""
+    device = next(network.parameters()).device
+    if not drawn.shots_apart:
+        batch = drawn.batch.to(device)
+        return network.learn(batch.support_images, batch.support_masks, batch.class_names)
+    rows = [
+        [
+            network.learn(shot.support_images.to(device), shot.support_masks.to(device), shot.class_names)
+            for shot in shots
+        ]
+        for shots in drawn.shots_apart
+    ]
+    return stack_prototypes([mean_prototypes(shots) for shots in rows])
 
 
 def to_scored_space(logits: Tensor, shown: tuple[int, int] | None, size: Sequence[int]) -> Tensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -40,10 +41,11 @@ def write_json(values: object, path: Path) -> None:
         temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
-    """Remove what `atomic` left behind of files with these names in a process that was killed while it wrote."""
-    for name in map(Path, names):
-        pattern = re.compile(rf"\.{re.escape(name.stem)}\.[0-9a-f]{{8}}{re.escape(name.suffix)}")
-        for path in folder.glob(f".{name.stem}.*"):
-            if pattern.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+def remove_leftovers(folder: Path, names: Container[str]) -> None:
+    """Remove what `atomic` left behind of files with these paths below a folder, in a process killed while it wrote."""
+    pattern = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>(\.[^.]*)?)")
+    for place, _, files in os.walk(folder):
+        for name in files:
+            found = pattern.fullmatch(name)
+            if found and (Path(place) / (found["stem"] + found["suffix"])).relative_to(folder).as_posix() in names:
+                (Path(place) / name).unlink(missing_ok=True)

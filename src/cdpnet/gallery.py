@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from cdpnet.data.source import EpisodeSource
 from cdpnet.evaluate import Answered, segmented
 from cdpnet.files import atomic
 from cdpnet.metrics import foreground_iou
 from cdpnet.network import PrototypeNetwork
-from cdpnet.report import episode_pictures, with_spread
+from cdpnet.report import data_address, episode_pictures, with_spread
 
 _EACH = 6  # episodes of a kind
 _STYLE = """
@@ -76,14 +73,7 @@ def _figure(network: PrototypeNetwork, episodes: EpisodeSource, number: int, iou
     name = episodes.class_names[int(drawn.class_ids[0])]
     pictures = episode_pictures(drawn, 0, {"answer": answer})
     images = "".join(
-        f"<img alt='{kind} of {html.escape(name)}' src='{_data(image)}'>" for kind, image in pictures.items()
+        f"<img alt='{kind} of {html.escape(name)}' src='{data_address(image)}'>" for kind, image in pictures.items()
     )
     caption = f"{html.escape(name)}, IoU {100 * iou:.0f}, episode {number}"
     return f"<figure><div>{images}</div><figcaption>{caption}</figcaption></figure>"
-
-
-def _data(image: Image.Image) -> str:
-    """A picture as a data URL."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

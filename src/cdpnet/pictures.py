@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,34 @@ from cdpnet.errors import DataError
 
 PictureSource = str | Path | Image.Image | np.ndarray | Tensor
 MAX_PIXELS = 100_000_000
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def pictures_in(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> list[Path]:
+    """The pictures of a folder by their endings, sorted; hidden ones are passed over.
+
+    deep: with those of the folders in it, without some of these. DataError for a folder that is missing or
+    holds none, and for two pictures that differ in their ending only, since they would share one mask.
+    """
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}; give a folder that holds pictures.")
+    left_out = {path.resolve() for path in without}
+    found: dict[Path, Path] = {}
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
+        folders[:] = [name for name in folders if (here / name).resolve() not in left_out]
+        for path in sorted(here / name for name in files):
+            if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
+                continue
+            if path.with_suffix("") in found:
+                raise DataError(
+                    f"{path} and {found[path.with_suffix('')].name} have one stem, so one mask; rename one of them."
+                )
+            found[path.with_suffix("")] = path
+    if not found:
+        raise DataError(f"{folder} holds no picture; JPEG, PNG, WebP, BMP and TIFF are read.")
+    return sorted(found.values())
 
 
 def read_picture(source: PictureSource) -> Tensor:

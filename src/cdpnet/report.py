@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
@@ -14,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.table import Table
 from torch import Tensor
 
+from cdpnet.calibrate import Measured
 from cdpnet.data.source import EpisodesDrawn
 from cdpnet.data.transforms import resized
 from cdpnet.files import atomic
@@ -25,6 +28,13 @@ _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
 def to_image(picture: Tensor) -> Image.Image:
     """A picture (3, H, W) uint8 as a PIL image."""
     return Image.fromarray(picture.permute(1, 2, 0).cpu().numpy())
+
+
+def data_address(image: Image.Image) -> str:
+    """A picture as an address that holds it, for pages of a single file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def grid(rows: Sequence[tuple[str, Sequence[Image.Image]]], headings: Sequence[str], cell: int = 160) -> Image.Image:
@@ -82,6 +92,20 @@ def score_table(results: Sequence[tuple[str, dict[str, Any]]]) -> Table:
         table.add_row(
             name, str(result["shots"]), result["names"], *(with_spread(result, kind) for kind in ("miou", "fb_iou"))
         )
+    return table
+
+
+def calibration_table(measured: Sequence[Measured]) -> Table:
+    """What thresholds do: percent of pictures without the class that get a mask, and mIoU of those with it."""
+    table = Table()
+    for heading in ("classes", "names", "pictures"):
+        table.add_column(heading)
+    for heading in ("as it is", "+ background", "+ presence"):
+        table.add_column(f"false masks %, {heading}", justify="right")
+        table.add_column(f"mIoU, {heading}", justify="right")
+    for row in measured:
+        figures = [f"{figure:.1f}" for pair in zip(row.false_positives, row.miou, strict=True) for figure in pair]
+        table.add_row(row.split, row.names, str(row.pictures), *figures)
     return table
 
 

@@ -41,7 +41,7 @@ def score(
     record = network.record
     rules = episodes.rules()
     if episodes.split == "test":
-        _refuse_seen_classes(record, episodes)
+        refuse_seen_classes(record, episodes)
     lists = [replace(episodes, seed=seed) for seed in seeds]
     runs = [evaluate(network, source, count, workers=workers, precision=precision, watch=watch) for source in lists]
     return {
@@ -63,7 +63,7 @@ def score(
     }
 
 
-def _refuse_seen_classes(record: dict[str, Any], episodes: EpisodeSource) -> None:
+def refuse_seen_classes(record: dict[str, Any], episodes: EpisodeSource) -> None:
     """ConfigError where training had masks of classes that are asked for, in the same kind of pictures.
 
     Painted icons and photographs are different kinds: a painted cat says little of a photographed one.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -24,7 +23,7 @@ from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.evaluate import evaluate
 from cdpnet.network import PrototypeNetwork
-from cdpnet.network.checkpoint import trained_tensors
+from cdpnet.network.checkpoint import sha256_of, trained_tensors
 from cdpnet.network.loss import multi_prototype_loss
 from cdpnet.training_run import TrainingRun
 
@@ -236,11 +235,8 @@ def training_settings(config: TrainConfig) -> dict[str, object]:
 
 def _frozen_sha256(network: PrototypeNetwork) -> str:
     """A fingerprint of the weights that training leaves alone, so that no run goes on over others."""
-    trained, total = trained_tensors(network), hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        if name not in trained:
-            total.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()[:16]
+    trained = trained_tensors(network)
+    return sha256_of({name: value for name, value in network.state_dict().items() if name not in trained})
 
 
 def _settings(

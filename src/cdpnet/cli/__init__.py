@@ -15,22 +15,30 @@ Few-shot semantic segmentation with CLIP prototypes.
 
 commands:
   segment    mark a class in one picture or a few, get its masks in others
+  learn      keep a class, learned from marked pictures, in a small file
+  classes    list such files
+  label      find learned classes in all pictures of a folder
   demo       the embedded models on classes that they never saw with a mask
   train      train a network on episodes
   evaluate   score a network on episodes
   ablate     train and score the rows of the paper's ablation
   pretrain   train the embedded dual encoder from scratch
+  calibrate  find when to call a class absent, on classes it was trained on
   data       check a data set on disk, or print the episodes of a protocol
   table      train and score a whole table: folds, shots, methods
 
 cdpnet COMMAND --help tells the options of a command; cdpnet --version the version."""
 _COMMANDS = {
     "segment": "labelling",
+    "learn": "labelling",
+    "classes": "labelling",
+    "label": "labelling",
     "demo": "labelling",
     "train": "research",
     "evaluate": "research",
     "ablate": "research",
     "pretrain": "research",
+    "calibrate": "research",
     "data": "benchmarks",
     "table": "benchmarks",
 }

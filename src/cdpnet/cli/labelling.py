@@ -1,14 +1,27 @@
-"""Commands for those who label: segment, demo."""
+"""Commands for those who label: segment, learn, classes, label, demo."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cdpnet.cli.options import at_least_one, model_options, out_folder, weight_sources
+from cdpnet.cli.options import (
+    at_least_one,
+    model_options,
+    out_folder,
+    share_option,
+    support_pairs,
+    weight_sources,
+)
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import progress_bar, say
+from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say
 from cdpnet.errors import DataError
 from cdpnet.hub import at_hand
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+    from cdpnet.segmenter import Segmenter
 
 
 def segment(arguments: list[str]) -> None:
@@ -21,29 +34,140 @@ def segment(arguments: list[str]) -> None:
     )
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
+    _presence_option(parser)
     model_options(parser)
     chosen = parser.parse_args(arguments)
-    supports = [_split(pair) for pair in chosen.support]
-    out = Path(chosen.out)
+    supports = support_pairs(chosen.support)
+    out, least = Path(chosen.out), share_option("--presence", chosen.presence)
     at_hand(chosen.model, chosen.image_weights)
 
-    from cdpnet.bulk import Output, plan_outputs, segment_pictures
-    from cdpnet.distributed import device_at_hand
-    from cdpnet.network import load_network
-    from cdpnet.segmenter import Segmenter
+    from cdpnet.bulk.few import Output, plan_outputs, segment_pictures
 
-    inputs = [Path(path) for pair in supports for path in pair]
+    inputs = [path for pair in supports for path in pair]
     outputs = plan_outputs([Path(p) for p in chosen.pictures], out, inputs=inputs, overwrite=chosen.overwrite)
-    segmenter = Segmenter(load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand()))
+    segmenter = _segmenter(chosen)
     learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
 
         def show(output: Output, share: float) -> None:
-            say(progress.console, f"{output.mask}  {100 * share:.1f} % of the picture")
+            found = f"{100 * share:.1f} % of the picture" if share else "not found"
+            say(progress.console, f"{output.mask}  {found}")
             progress.advance(task)
 
-        segment_pictures(segmenter, learned, outputs, show)
+        segment_pictures(segmenter, learned, outputs, show, least_presence=least)
+
+
+def learn(arguments: list[str]) -> None:
+    """Learn a class from a few marked pictures, and keep it in a file."""
+    parser = new_parser("learn", "Learn a class from a few marked pictures, and keep it in a file.")
+    parser.add_argument("--name", required=True, help="what the class is called")
+    parser.add_argument(
+        "--support",
+        nargs="+",
+        required=True,
+        metavar="PICTURE:MARKS",
+        help="examples; marks are a mask, or a file of COCO, LabelMe, YOLO or Label Studio; both may be folders",
+    )
+    parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
+    parser.add_argument("--label", default="", help="what the class is called in files of labels, if not by its name")
+    parser.add_argument(
+        "--pictures_only", action="store_true", help="go by the pictures; do not let the model read the name"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file")
+    model_options(parser)
+    chosen = parser.parse_args(arguments)
+    out = Path(chosen.out)
+    if not chosen.name.strip():
+        raise DataError(
+            "--name is empty; a class needs a name for its labels (--pictures-only keeps it from the model)."
+        )
+    if out.exists() and not chosen.overwrite:
+        raise DataError(f"{out} exists already; pass --overwrite to replace it, or another --out.")
+    supports = support_pairs(chosen.support)
+    at_hand(chosen.model, chosen.image_weights)
+
+    from cdpnet.classes import save_class
+    from cdpnet.labels.examples import examples
+
+    found = [example for pair in supports for example in examples(*pair, chosen.label or chosen.name)]
+    learned = _segmenter(chosen).learn(
+        chosen.name,
+        [picture for picture, _ in found],
+        [marks for _, marks in found],
+        read_name=not chosen.pictures_only,
+    )
+    save_class(learned, out)
+    print(f"{out}: {learned.name!r}, learned from {learned.shots} picture{'s' * (learned.shots > 1)}")
+
+
+def classes(arguments: list[str]) -> None:
+    """List class files."""
+    parser = new_parser("classes", "List class files: what they hold, and which model made them.")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="class files")
+    chosen = parser.parse_args(arguments)
+
+    from rich.table import Table
+
+    from cdpnet.classes import load_class
+
+    table = Table("file", "class", "pictures", "goes by", "model", "size")
+    for path in map(Path, chosen.files):
+        learned = load_class(path)
+        goes_by = "name and pictures" if learned.reads_name else "pictures"
+        fingerprint, model = learned.model
+        size = f"{path.stat().st_size / 1024:.0f} KB"
+        table.add_row(str(path), learned.name, str(learned.shots), goes_by, f"{model}, {fingerprint}", size)
+    printed(table)
+
+
+def label(arguments: list[str]) -> int:
+    """Label a folder of pictures; 1 where some of them could not be read."""
+    parser = new_parser(
+        "label", "Find learned classes in all pictures of a folder; a stopped run goes on where it was."
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="pictures, also in folders below it")
+    parser.add_argument("--classes", nargs="+", required=True, metavar="FILE", help="class files, of `cdpnet learn`")
+    parser.add_argument("--out", required=True, help="folder for the labels and index.html, the contact sheet")
+    parser.add_argument("--format", default="png", help="png, coco, labelme, yolo or labelstudio")
+    parser.add_argument("--overwrite", action="store_true", help="begin anew and replace the labels of an earlier run")
+    parser.add_argument("--engine", default="plain", help="plain, or ray for a cluster (extra bulk)")
+    parser.add_argument("--workers", type=int, default=1, help="processes of --engine ray")
+    parser.add_argument(
+        "--tiles_above",
+        type=int,
+        default=None,
+        help="pixels of the longer side beyond which a picture is seen in tiles",
+    )
+    _presence_option(parser)
+    model_options(parser)
+    chosen = parser.parse_args(arguments)
+    least = share_option("--presence", chosen.presence)
+    at_least_one("--workers", chosen.workers)
+    if chosen.tiles_above is not None:
+        at_least_one("--tiles-above", chosen.tiles_above)
+    at_hand(chosen.model, chosen.image_weights)
+
+    from cdpnet.bulk.job import engine_called, run
+    from cdpnet.bulk.labeller import Labeller
+    from cdpnet.classes import load_classes
+    from cdpnet.contact_sheet import write_sheet
+    from cdpnet.labels.formats import format_called
+    from cdpnet.labels.label_set import LabelSet
+
+    engine, out = engine_called(chosen.engine, chosen.workers), Path(chosen.out)
+    format_called(chosen.format)
+    segmenter, files = _segmenter(chosen, chosen.tiles_above), [Path(path) for path in chosen.classes]
+    known = load_classes(files, *segmenter.model)
+    target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
+    labeller = Labeller(segmenter, known, target, chosen.format, least)
+    with labelling_bar() as show:
+        done = run(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
+    write_sheet(done, labeller)
+    print(f"{len(done.pictures) - len(done.broken)} pictures are labelled; see {out / 'index.html'}")
+    for picture, reason in done.broken.items():
+        print(f"not labelled: {picture}: {reason}")
+    return 1 if done.broken else 0
 
 
 def demo(arguments: list[str]) -> None:
@@ -76,9 +200,20 @@ def demo(arguments: list[str]) -> None:
     say(console, f"The picture is {picture}")
 
 
-def _split(pair: str) -> tuple[str, str]:
-    """PICTURE:MASK; the last colon divides, so a picture's path may hold others."""
-    picture, _, mask = pair.rpartition(":")
-    if not picture or not mask:
-        raise DataError(f"--support {pair} is not of the form PICTURE:MASK, such as photo.jpg:mask.png.")
-    return picture, mask
+def _presence_option(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--presence",
+        type=float,
+        default=None,
+        help="leave out a class that is less probable to be in a picture, 0 to 1; by default the model's own threshold",
+    )
+
+
+def _segmenter(chosen: Any, tiles_above: int | None = None) -> Segmenter:
+    """The network of `model_options`, ready to learn and segment."""
+    from cdpnet.distributed import device_at_hand
+    from cdpnet.network import load_network
+    from cdpnet.segmenter import Segmenter
+
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    return Segmenter(network, tiles_above=tiles_above)

@@ -80,6 +80,24 @@ def out_file(path: str) -> Path:
     return Path(path)
 
 
+def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
+    """PICTURE:MASK each; the last colon divides, so a picture's path may hold others. DataError without one."""
+    found = []
+    for pair in pairs:
+        picture, _, mask = pair.rpartition(":")
+        if not picture or not mask:
+            raise DataError(f"--support {pair} is not of the form PICTURE:MASK, such as photo.jpg:mask.png.")
+        found.append((Path(picture), Path(mask)))
+    return found
+
+
+def share_option(option: str, value: float | None) -> float | None:
+    """DataError where a share, if one is given, lies outside 0..1."""
+    if value is not None and not 0 <= value <= 1:
+        raise DataError(f"{option} is a share from 0 to 1, not {value}.")
+    return value
+
+
 def at_least_one(option: str, value: int) -> None:
     """DataError where an option counts something and is less than one."""
     if value < 1:

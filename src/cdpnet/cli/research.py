@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from cdpnet.cli.options import (
+    at_least_one,
     data_config,
     data_options,
     encoder_by_name,
@@ -121,6 +122,44 @@ def evaluate(arguments: list[str]) -> None:
         write_json(result, outputs["json"])
     if "page" in outputs:
         write_page(gallery, network, episodes, result, outputs["page"])
+
+
+def calibrate(arguments: list[str]) -> None:
+    """Find when to call a pixel background and a class absent, on base classes."""
+    parser = new_parser("calibrate", "Find when to call a pixel background, and a class absent, on base classes.")
+    data_options(parser)
+    parser.add_argument("--fold", type=int, default=0, help="fold whose classes are novel to the network")
+    parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
+    parser.add_argument("--episodes", type=int, default=1000, help="of base and of novel classes each")
+    parser.add_argument("--out", required=True, help="folder for the network with its thresholds; may be its own")
+    model_options(parser)
+    chosen = parser.parse_args(arguments)
+    at_least_one("--episodes", chosen.episodes)
+    data, out = data_config(chosen), out_folder(chosen.out)
+    at_hand(chosen.model, chosen.image_weights)
+
+    from cdpnet.calibrate import calibrate
+    from cdpnet.data.disk import DataOnDisk
+    from cdpnet.data.episodes import episodes_of
+    from cdpnet.distributed import device_at_hand
+    from cdpnet.network import load_network
+    from cdpnet.report import calibration_table
+
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    with progress_bar() as progress:
+        episodes = episodes_of(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=chosen.episodes)
+            progress.update(tasks[what], completed=done)
+
+        decision, measured = calibrate(network, episodes, chosen.episodes, show)
+    network.config = dataclasses.replace(network.config, decision=decision)
+    network.save(out)
+    printed(calibration_table(measured))
+    print(f"The network with its thresholds is in {out}")
 
 
 def ablate(arguments: list[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +30,29 @@ def progress_bar(*, visible: bool = True) -> Any:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not visible)
+
+
+@contextmanager
+def labelling_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar with pictures per second and the time left; what was done before it began does not count."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    start: list[tuple[float, int]] = []
+    columns = (TextColumn("labelling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=None, speed="")
+
+        def show(done: int, total: int) -> None:
+            if not start:
+                start.append((monotonic(), done))
+            passed = monotonic() - start[0][0]
+            speed = f"{(done - start[0][1]) / passed:.1f} pictures/s" if done > start[0][1] else ""
+            progress.update(task, completed=done, total=total, speed=speed)
+
+        yield show
+    if speed_said := progress.tasks[0].fields["speed"]:
+        say(Console(stderr=True), speed_said)
 
 
 def indexing_bar(progress: Any) -> Callable[[int, int], None]:

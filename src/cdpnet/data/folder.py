@@ -14,8 +14,8 @@ from cdpnet.data.coco import open_coco_json
 from cdpnet.data.masks import as_labels, class_numbers
 from cdpnet.errors import DataError
 from cdpnet.files import read_text
+from cdpnet.pictures import pictures_in
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _PARTS: dict[Part, tuple[str, ...]] = {"train": ("train",), "val": ("test", "val", "train")}
 
 
@@ -73,7 +73,8 @@ class FolderReader:
         """By identifier; looked up once, and only in the part that is asked for."""
         if part not in self._found:
             bases = [self.root / name for name in _PARTS[part] if (self.root / name / "images").is_dir()]
-            self._found[part] = _pictures_in((bases or [self.root])[0] / "images")
+            pictures = pictures_in((bases or [self.root])[0] / "images")
+            self._found[part] = {path.stem: path for path in pictures}
         return self._found[part]
 
     @cached_property
@@ -92,19 +93,3 @@ def open_folder(root: Path) -> Annotated:
         f"There is no classes.txt in {root}, and not exactly one COCO file (*.json) but {len(found)}; a folder of data "
         "holds images/, masks/ and classes.txt with one name a line, or images/ and one COCO file."
     )
-
-
-def _pictures_in(folder: Path) -> dict[str, Path]:
-    """Pictures by name. DataError for a folder that is missing or empty, or for two pictures of one name."""
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}; a folder of data holds images/ and masks/.")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in _PICTURES:
-            continue
-        if path.stem in found:
-            raise DataError(f"{path} and {found[path.stem].name} have one name, so one mask; rename one of them.")
-        found[path.stem] = path
-    if not found:
-        raise DataError(f"{folder} holds no picture; JPEG, PNG, WebP, BMP and TIFF are read.")
-    return found

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cdpnet.data.draws import keys, pick, uniform
 from cdpnet.data.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
-from cdpnet.data.scenes import SceneLayout, compose
+from cdpnet.data.scenes import SceneLayout, Scenes, compose
 from cdpnet.data.source import EpisodesDrawn, EpisodeSource
 from cdpnet.episode import NO_NAME, Episode, EpisodeBatch
 from cdpnet.errors import ConfigError
@@ -82,9 +82,7 @@ class IconEpisodes(EpisodeSource):
         """The episodes of these numbers, (B,) int64; a batch equals its episodes drawn one by one."""
         class_ids, glyphs, place = self.choose(index)
         batch, images_each = glyphs.shape
-        scenes = compose(
-            self._stream_seed, place.flatten(), glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM
-        )
+        scenes = self._painted(place, glyphs)
         side = self.layout.size
         images = (scenes.images * 255).round().to(torch.uint8).reshape(batch, images_each, 3, side, side)
         masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
@@ -95,6 +93,12 @@ class IconEpisodes(EpisodeSource):
         named = dataclasses.replace(shown, vocabulary=tuple(self.class_names[i] for i in self.class_ids.tolist()))
         labels = self._in_vocabulary(scenes.labels).reshape(batch, images_each, side, side)
         return EpisodesDrawn(named, masks[:, -1], class_ids, labels=labels)
+
+    def query_shows(self, index: Tensor) -> list[frozenset[int]]:
+        """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
+        _, glyphs, place = self.choose(index)
+        labels = self._painted(place[:, -1:], glyphs[:, -1:]).labels
+        return [frozenset((shown.unique() - 1).tolist()) - {-1} for shown in labels]
 
     def choose(self, index: Tensor) -> Choices:
         """What these episodes show, without painting it: index (B,) int64."""
@@ -108,6 +112,12 @@ class IconEpisodes(EpisodeSource):
         ranks = torch.stack([support_rank] * self.shots + [query_rank], dim=1)
         glyphs = _glyph(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
         return Choices(class_ids, glyphs, index[:, None] * images_each + torch.arange(images_each))
+
+    def _painted(self, place: Tensor, glyphs: Tensor) -> Scenes:
+        """The scenes with these numbers around these glyphs, any shape of both, flattened."""
+        return compose(
+            self._stream_seed, place.flatten(), glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM
+        )
 
     def list_lines(self, count: int) -> Iterator[str]:
         """The first episodes, one line each: class, then scene:glyph of the query and of every support."""

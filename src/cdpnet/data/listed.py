@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,6 +94,12 @@ class ListedEpisodes(EpisodeSource):
             first.shots_apart,
             None if first.labels is None else torch.cat([e.labels for e in episodes if e.labels is not None]),
         )
+
+    def query_shows(self, index: Tensor) -> list[frozenset[int]]:
+        """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
+        queries = [self.row(number).query for number in index.tolist()]
+        labels = [self.data.reader.labels(part_of(self.split), query) for query in queries]
+        return [frozenset(int(number) - 1 for number in np.unique(shown) if number > 0) for shown in labels]
 
     def list_lines(self, count: int) -> Iterator[str]:
         """The first episodes, one line each: class from 0, query, supports."""

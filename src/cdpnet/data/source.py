@@ -89,6 +89,10 @@ class EpisodeSource(ABC):
         """The episodes of these numbers, (B,) int64, with B * ways rows."""
 
     @abstractmethod
+    def query_shows(self, index: Tensor) -> list[frozenset[int]]:
+        """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
+
+    @abstractmethod
     def list_lines(self, count: int) -> Iterable[str]:
         """The first episodes, one line each: class from 0, query, supports."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -28,3 +29,16 @@ def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) ->
         edge = region & ~ndimage.binary_erosion(region, iterations=width, border_value=1)
         result[edge] = 0.15 * result[edge] + 0.85 * colour
     return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))
+
+
+def thumbnail(picture: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:
+    """What a marked object looks like: picture (3, H, W), mask (H, W) -> (h, w, 3), at most ``side`` pixels."""
+    on = (mask == 1).nonzero()
+    first, last = on.amin(dim=0).tolist(), on.amax(dim=0).tolist()
+    room = round(0.15 * max(b - a + 1 for a, b in zip(first, last, strict=True)))
+    top, left = (max(0, a - room) for a in first)
+    bottom, right = (b + room + 1 for b in last)
+    marked = (mask[top:bottom, left:right] == 1).to(torch.uint8).numpy()
+    image = overlay(picture[:, top:bottom, left:right], marked)
+    image.thumbnail((side, side))
+    return np.array(image)

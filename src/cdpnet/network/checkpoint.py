@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,7 @@ from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cdpnet.config import NetworkConfig, from_dict, to_dict
+from cdpnet.config import METHODS, NetworkConfig, from_dict, to_dict
 from cdpnet.encoders import WeightSources, build_encoders
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import RANDOM, load_into, read_state
@@ -51,7 +52,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         about = {
             "cdpnet": version(),
             "network": to_dict(self.config),
-            "embedded": _fingerprint() if embedded else None,
+            "embedded": _embedded_fingerprint() if embedded else None,
             "record": self.record,
         }
         with atomic(folder / MODEL_FILE) as path:
@@ -86,7 +87,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         about = _read_config(config_path)
         config = from_dict(about["network"])
         embedded = about.get("embedded")
-        if embedded and embedded != _fingerprint():
+        if embedded and embedded != _embedded_fingerprint():
             raise WeightsError(
                 f"The checkpoint {model_id} was trained over another version of the embedded encoder "
                 f"(cdpnet {about.get('cdpnet')}); train it again, or install that version."
@@ -106,6 +107,28 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
 def trained_tensors(network: nn.Module) -> dict[str, Tensor]:
     """The tensors that training may change."""
     return {name: p.detach().contiguous() for name, p in network.named_parameters() if p.requires_grad}
+
+
+def sha256_of(tensors: Mapping[str, Tensor]) -> str:
+    """A short hash of named tensors."""
+    total = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        total.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return total.hexdigest()[:16]
+
+
+def fingerprint(network: CheckpointMixin) -> str:
+    """Of all that decides what a network makes of a picture; classes learned by one network mean nothing to another."""
+    settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
+    text = json.dumps(settings, sort_keys=True) + sha256_of(network.state_dict())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def described(config: NetworkConfig) -> str:
+    """A network in words for people: its encoder, and its method if it is one of those with a name."""
+    switches = to_dict(config)
+    methods = [name for name, values in METHODS.items() if all(switches[key] == value for key, value in values.items())]
+    return " ".join([config.encoder.name, *methods])
 
 
 def _is_over_embedded(network: CheckpointMixin) -> bool:
@@ -154,7 +177,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _fingerprint() -> str:
+def _embedded_fingerprint() -> str:
     """Of the frozen weights that the package ships."""
     data = resources.files("cdpnet.weights").joinpath(WEIGHTS_FILE).read_bytes()
     return hashlib.sha256(data).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -41,7 +42,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         text, named = self._read(batch.class_names)
         fused_support, fused_query = self._fuse(support, text), self._fuse(query, text)
         prototypes = self._prototypes(support, fused_support, batch.support_masks, text, named)
-        prediction = self._match(fused_query, prototypes, batch.query_images, fused_support)
+        prediction = self._match(fused_query, prototypes, batch.query_images.shape[-2:], fused_support)
         if not (self.config.naming and batch.vocabulary):
             return prediction
         return replace(prediction, naming=self._name(torch.cat((support, query[:, None]), dim=1), batch.vocabulary))
@@ -53,13 +54,16 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         return self._prototypes(support, self._fuse(support, text), support_masks, text, named)
 
     def match(self, query_images: Tensor, prototypes: Prototypes) -> Prediction:
-        """Segment queries (Q, 3, H, W) by the prototypes of a class learned before.
+        """Segment queries (Q, 3, H, W) by the prototypes of a class learned before, or of one class for each query.
 
         One query may meet several classes (Q = 1, B classes) at the price of one encoder pass.
         """
-        features = self.image.features(query_images)
+        return self.match_features(self.image.features(query_images), prototypes, query_images.shape[-2:])
+
+    def match_features(self, features: Tensor, prototypes: Prototypes, size: Sequence[int]) -> Prediction:
+        """As `match`, of pictures encoded before: features F (Q, C, h, w) of pictures of ``size`` H, W."""
         features = features.expand(len(prototypes.foreground), *features.shape[1:])
-        return self._match(self._fuse(features, prototypes.text), prototypes, query_images, None)
+        return self._match(self._fuse(features, prototypes.text), prototypes, size, None)
 
     def _encode(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, 3, H, W), (B, 3, H, W) -> F_s (B, K, C, h, w), F_q (B, C, h, w); one pass where the sizes agree."""
@@ -108,11 +112,11 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         unit, names = F.normalize(features, dim=2), F.normalize(names, dim=1)
         return self.config.matching.naming_temperature * torch.einsum("bkchw,nc->bknhw", unit, names)
 
-    def _match(self, query: Tensor, prototypes: Prototypes, images: Tensor, support: Tensor | None) -> Prediction:
+    def _match(self, query: Tensor, prototypes: Prototypes, size: Sequence[int], support: Tensor | None) -> Prediction:
         """Part 3 on fused query features (B, C, h, w), and the way back to the pictures' size."""
         config = self.config
         matches = adaptive_match(
             query, prototypes, config.matching, adaptive=config.adaptive_matching, refinement=config.refinement
         )
-        logits = F.interpolate(matches.output, size=images.shape[-2:], mode="bilinear", align_corners=True)
+        logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdpnet.classes import ClassPrototype
 from cdpnet.errors import DataError
 from cdpnet.files import atomic
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
 from cdpnet.pictures import read_picture
-from cdpnet.segmenter import ClassPrototype, Segmenter
+from cdpnet.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,17 @@ def segment_pictures(
     learned: ClassPrototype,
     outputs: Sequence[Output],
     progress: Callable[[Output, float], None],
+    *,
+    least_presence: float | None = None,
 ) -> None:
     """Segment each picture and write its mask and overlay; ``progress`` hears the share of the picture that was marked.
 
+    least_presence: as in `Segmenter.segment`.
     DataError where the folder cannot be written.
     """
     for output in outputs:
         picture = read_picture(output.picture)
-        mask = segmenter.segment(picture, learned).mask
+        mask = segmenter.segment(picture, learned, least_presence=least_presence).mask
         try:
             write_mask(output.mask, mask)
             with atomic(output.overlay) as path:

@@ -1,0 +1,64 @@
+"""The formats that labels are written in, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cdpnet.errors import ConfigError
+from cdpnet.files import atomic
+from cdpnet.labels import coco, labelme, labelstudio, png, yolo
+from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.regions import Labelled
+
+PNG_FOLDER, PNG_NAMES = "masks", "classes.txt"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How labels lie on disk.
+
+    file_of: the file of one picture below the folder of labels, and write makes it; None where one file holds all.
+    files: what finish makes, from all that was labelled, in order, which it may go through as often as it likes.
+    """
+
+    finish: Callable[[Callable[[], Iterable[Labelled]], LabelSet], None]
+    files: tuple[str, ...]
+    file_of: Callable[[str], str] | None = None
+    write: Callable[[Labelled, LabelSet], None] | None = None
+
+
+def _mask_file(picture: str) -> str:
+    return f"{PNG_FOLDER}/{Path(picture).with_suffix('.png')}"
+
+
+def _write_mask(found: Labelled, target: LabelSet) -> None:
+    """A palette PNG; index i is line i of classes.txt, so the folder is one that `--data folder` reads."""
+    mask = np.zeros(found.size, np.uint8)
+    for region in found.regions:
+        mask[found.mask(region) > 0] = target.classes.index(region.label) + 1
+    png.write_mask(target.out / _mask_file(found.picture), mask)
+
+
+def _finish_masks(everything: Callable[[], Iterable[Labelled]], target: LabelSet) -> None:  # noqa: ARG001
+    with atomic(target.out / PNG_NAMES) as temporary:
+        temporary.write_text("".join(f"{name}\n" for name in target.classes), encoding="utf-8")
+
+
+def format_called(name: str) -> Format:
+    """A format by name. ConfigError for one that there is not."""
+    if name not in FORMATS:
+        raise ConfigError(f"There is no format {name!r}; there are {', '.join(FORMATS)}.")
+    return FORMATS[name]
+
+
+FORMATS = {
+    "png": Format(_finish_masks, (PNG_NAMES,), _mask_file, _write_mask),
+    "coco": Format(coco.finish, (coco.FILE,)),
+    "labelme": Format(lambda everything, target: None, (), labelme.file_of, labelme.write),  # noqa: ARG005
+    "yolo": Format(lambda everything, target: yolo.finish(target), (yolo.NAMES, yolo.DATA), yolo.file_of, yolo.write),  # noqa: ARG005
+    "labelstudio": Format(labelstudio.finish, (labelstudio.FILE,)),
+}

@@ -1,0 +1,15 @@
+"""Where labels go, and what they may be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The labels of a folder of pictures. classes: by number, from 1 where a format counts from 1."""
+
+    pictures: Path
+    out: Path
+    classes: tuple[str, ...]

@@ -1,0 +1,47 @@
+"""Whether a class is in a picture at all (our addition): how well its best locations fit what the class is.
+
+The match alone cannot tell: it asks each location for the better of two prototypes, and the query's own prototypes then
+make its best guess look sure, whatever it is.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cdpnet.config import Calibration, DecisionConfig
+from cdpnet.episode import Prototypes
+
+
+def are_named(prototypes: Prototypes) -> Tensor:
+    """Which of B classes are known by a name, (B,) bool."""
+    if prototypes.text is None:
+        return torch.zeros(len(prototypes.foreground), dtype=torch.bool, device=prototypes.foreground.device)
+    return prototypes.text.abs().sum(dim=1) > 0
+
+
+def best_fit(features: Tensor, prototypes: Prototypes, locations: int) -> Tensor:
+    """The mean cosine of the best ``locations`` with the class's name u, or its foreground prototype if it has none.
+
+    features: fused, F^m (B, C, h, w), one row for each class of the prototypes -> (B,).
+    """
+    witness = prototypes.foreground
+    if prototypes.text is not None:
+        witness = torch.where(are_named(prototypes)[:, None], prototypes.text, witness)
+    fit = F.cosine_similarity(features.flatten(2), witness[:, :, None], dim=1)
+    return fit.topk(min(locations, fit.shape[1]), dim=1).values.mean(dim=1)
+
+
+def presence(fit: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
+    """The probability that each class is there: `best_fit` (B,), `are_named` (B,) -> (B,)."""
+    return torch.where(named, _probability(fit, config.named), _probability(fit, config.unnamed))
+
+
+def thresholds(named: Tensor, config: DecisionConfig) -> Tensor:
+    """The probability below which each class is called absent: (B,) bool -> (B,)."""
+    return torch.where(named, config.named.threshold, config.unnamed.threshold)
+
+
+def _probability(fit: Tensor, calibration: Calibration) -> Tensor:
+    return torch.sigmoid(calibration.slope * (fit - calibration.centre))
