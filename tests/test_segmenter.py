@@ -15,7 +15,8 @@ from cdpnet.data.icons import IconEpisodes
 from cdpnet.errors import DataError
 from cdpnet.network import load_network
 from cdpnet.pictures import read_picture
-from cdpnet.segmenter import Segmenter, resized
+from cdpnet.segmenter import Segmenter
+from cdpnet.sight import resized
 from tests.helpers import random_batch, small_network
 
 
@@ -35,7 +36,9 @@ def test_the_segmenter_says_what_the_network_says(method: str) -> None:
         learned = segmenter.learn(name, list(drawn.batch.support_images[i]), list(drawn.batch.support_masks[i]))
         found = segmenter.segment(drawn.batch.query_images[i], learned)
         np.testing.assert_allclose(found.scores[0], expected.scores[i].numpy(), atol=1e-4)
-        assert (found.mask == expected.masks[i].numpy()).mean() > 0.999
+        odds = expected.logits[i, 1] - expected.logits[i, 0]
+        answer = (odds > network.config.decision.background) & torch.tensor(not found.absent[0])
+        assert (found.mask == answer.numpy()).mean() > 0.999
         assert found.classes == (name,)
 
 
@@ -73,8 +76,11 @@ def test_several_classes_compete(tiny: Segmenter) -> None:
     picture = drawn.batch.query_images[0]
     both, alone = tiny.segment(picture, learned), tiny.segment(picture, learned[0])
     np.testing.assert_allclose(both.scores[0], alone.scores[0], atol=1e-5)
+    everything = tiny.segment(picture, learned, least_presence=0)
     winner = both.scores.argmax(axis=0) + 1
-    assert np.array_equal(both.mask, np.where(both.scores.max(axis=0) > 0.5, winner, 0))
+    enough = 1 / (1 + np.exp(-tiny.network.config.decision.background))
+    assert (everything.mask == np.where(both.scores.max(axis=0) > enough, winner, 0)).mean() > 0.999
+    assert not any(everything.absent)
     assert set(both.found) <= {"class 0", "class 1"}
     with pytest.raises(DataError, match="0 classes were given"):
         tiny.segment(picture, [])

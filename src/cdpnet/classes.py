@@ -20,7 +20,7 @@ from cdpnet.files import atomic
 from cdpnet.provenance import version
 
 ENDING = ".safetensors"
-_KEY = "cdpnet_class"
+_KEY, _FUSION = "cdpnet_class", "fusion."
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,21 +28,24 @@ class ClassPrototype:
     """A class as a network knows it.
 
     background, foreground, text: (C,) each; text is None for a network that reads no names, and zero where it was told
-    not to read this one. shots: pictures it was learned from. thumbnail (h, w, 3): what it looks like. model: of the
-    network, a fingerprint and words for people.
+    not to read this one. by_name: whether the network recognises the name in the examples. shots: pictures it was
+    learned from. thumbnail (h, w, 3): what it looks like. model: of the network, a fingerprint and words for people.
+    fusion: weights of a fusion that was adapted to it, if one was.
     """
 
     name: str
     background: Tensor
     foreground: Tensor
     text: Tensor | None
+    by_name: bool
     shots: int
     thumbnail: NDArray[np.uint8]
     model: tuple[str, str]
+    fusion: dict[str, Tensor] | None = None
 
     @property
     def reads_name(self) -> bool:
-        """Whether the network goes by the name, too."""
+        """Whether the network reads the name, recognised or not."""
         return self.text is not None and bool(self.text.any())
 
     def as_batch(self) -> Prototypes:
@@ -62,8 +65,11 @@ def save_class(learned: ClassPrototype, path: Path) -> None:
     }
     if learned.text is not None:
         tensors["text"] = learned.text
+    for key, value in (learned.fusion or {}).items():
+        tensors[_FUSION + key] = value.half()
     about = {
         "name": learned.name,
+        "by_name": learned.by_name,
         "shots": learned.shots,
         "model": learned.model[0],
         "model_name": learned.model[1],
@@ -81,14 +87,17 @@ def load_class(path: Path) -> ClassPrototype:
         with safe_open(path, "pt") as file:
             about: dict[str, Any] = json.loads((file.metadata() or {})[_KEY])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dictionary
+        fusion = {key.removeprefix(_FUSION): t.float() for key, t in tensors.items() if key.startswith(_FUSION)}
         return ClassPrototype(
             about["name"],
             tensors["background"],
             tensors["foreground"],
             tensors.get("text"),
+            bool(about["by_name"]),
             int(about["shots"]),
             tensors["thumbnail"].numpy(),
             (about["model"], about["model_name"]),
+            fusion or None,
         )
     except (SafetensorError, KeyError, TypeError, ValueError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -20,9 +19,10 @@ def corners(size: tuple[int, int], side: int) -> list[Corner]:
     return [(top, left) for top in _starts(size[0], side) for left in _starts(size[1], side)]
 
 
-def cut(picture: Tensor, places: Iterable[Corner], side: int) -> Tensor:
-    """Tiles of a picture (C, H, W) -> (T, C, h, w), h and w at most ``side``."""
-    return torch.stack([picture[:, top : top + side, left : left + side] for top, left in places])
+def cut(picture: Tensor, corner: Corner, side: int) -> Tensor:
+    """One tile of a picture (C, H, W) -> (C, h, w), h and w at most ``side``."""
+    top, left = corner
+    return picture[:, top : top + side, left : left + side]
 
 
 class Blend:

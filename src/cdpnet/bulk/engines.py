@@ -39,12 +39,14 @@ def plain(labeller: Labeller, windows: Iterable[Window]) -> Iterator[list[Record
 
 
 class _Worker:
-    """A process of the cluster with a network of its own."""
+    """A process of the cluster with a network of its own, on one core or one GPU."""
 
-    def __init__(self, labeller: Labeller, threads: int) -> None:
-        torch.set_num_threads(threads)  # sums are taken in the same order as in the process that sent it
-        self.labeller = labeller
-        self.pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2))
+    def __init__(self, labeller: list[Any]) -> None:
+        import ray
+
+        torch.set_num_threads(1)
+        (self.labeller,) = ray.get(labeller)
+        self.pool = ThreadPoolExecutor(2)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """A batch of one window, as JSON; a disk that takes no more is said in the answer, not retried."""
@@ -55,32 +57,32 @@ class _Worker:
             return {"records": ["[]"], "error": [str(error)]}
 
 
-def ray(labeller: Labeller, windows: Iterable[Window], workers: int) -> Iterator[list[Record]]:
+def on_cluster(labeller: Labeller, windows: Iterable[Window], workers: int | None = None) -> Iterator[list[Record]]:
     """Label windows by Ray, on this machine or on the cluster that RAY_ADDRESS names; a killed worker is replaced.
 
-    All machines must see the pictures and the folder of labels under the same paths. ConfigError without Ray.
+    All machines must see the pictures and the folder of labels under the same paths. workers: by default one for every
+    core, or GPU, of the cluster. ConfigError without Ray.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray as cluster
-        import ray.data as ray_data
-    except ImportError:
-        raise ConfigError("--engine ray needs Ray, which the extra bulk brings: pip install 'cdpnet[bulk]'.") from None
+    ray = _ray()
+    from ray.data import ActorPoolStrategy, from_items
+
     rows = [{"window": json.dumps(list(window))} for window in windows]
     if not rows:
         return
-    started = not cluster.is_initialized()
+    started = not ray.is_initialized()
     if started:
-        cluster.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        ray_data.DataContext.get_current().enable_progress_bars = False
-        answers = ray_data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        gpu = torch.cuda.is_available()
+        most = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
+        sent = ray.put(labeller)  # held here for as long as a worker may have to be replaced
+        answers = from_items(rows, override_num_blocks=len(rows)).map_batches(
             _Worker,
-            fn_constructor_args=(labeller, torch.get_num_threads()),
+            fn_constructor_args=([sent],),
             batch_size=1,
-            concurrency=workers,
-            num_cpus=1,
-            num_gpus=1 if torch.cuda.is_available() else 0,
+            compute=ActorPoolStrategy(size=min(most, len(rows))),
+            num_cpus=0 if gpu else 1,
+            num_gpus=1 if gpu else 0,
         )
         for row in answers.iter_rows():
             if row["error"]:
@@ -88,4 +90,19 @@ def ray(labeller: Labeller, windows: Iterable[Window], workers: int) -> Iterator
             yield [Record.from_line(line) for line in json.loads(row["records"])]
     finally:
         if started:
-            cluster.shutdown()
+            ray.shutdown()
+
+
+def _ray() -> Any:
+    """Ray, which says nothing to anybody and little to us. ConfigError where it is not installed."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        from ray.data import DataContext
+    except ImportError:
+        raise ConfigError("--engine ray needs Ray, which the extra bulk brings: pip install 'cdpnet[bulk]'.") from None
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    DataContext.get_current().enable_progress_bars = False
+    return ray

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cdpnet.errors import ConfigError, DataError
 from cdpnet.files import remove_leftovers
 from cdpnet.labels.formats import FORMATS, PNG_FOLDER
 from cdpnet.labels.regions import Labelled
+from cdpnet.network.checkpoint import sha256_of
 from cdpnet.pictures import pictures_in
 
 Engine = Callable[[Labeller, Iterable[engines.Window]], Iterator[list[Record]]]
@@ -122,20 +122,20 @@ def _settings(labeller: Labeller) -> dict[str, Any]:
         "classes": [[learned.name, _sha256(learned)] for learned in labeller.classes],
         "model": list(labeller.segmenter.model),
         "presence": labeller.least_presence,
-        "working size": labeller.segmenter.longest_side,
-        "tiles above": labeller.segmenter.tiles_above,
+        "working size": labeller.segmenter.sight.longest_side,
+        "tiles above": labeller.segmenter.sight.tiles_above,
     }
 
 
 def _sha256(learned: ClassPrototype) -> str:
-    parts = [learned.background, learned.foreground, *([] if learned.text is None else [learned.text])]
-    return hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()[:16]
+    tensors = {"background": learned.background, "foreground": learned.foreground, **(learned.fusion or {})}
+    return sha256_of(tensors if learned.text is None else {**tensors, "text": learned.text})
 
 
-def engine_called(name: str, workers: int) -> Engine:
+def engine_called(name: str, workers: int | None) -> Engine:
     """An engine by name. ConfigError for one that there is not."""
     if name == "plain":
         return engines.plain
     if name == "ray":
-        return lambda labeller, windows: engines.ray(labeller, windows, workers)
+        return lambda labeller, windows: engines.on_cluster(labeller, windows, workers)
     raise ConfigError(f"There is no engine {name!r}; there are plain and ray.")

@@ -74,6 +74,9 @@ def learn(arguments: list[str]) -> None:
     parser.add_argument(
         "--pictures_only", action="store_true", help="go by the pictures; do not let the model read the name"
     )
+    parser.add_argument(
+        "--adapt", type=int, default=0, help="gradient steps on the examples, two or more; kept only if they help there"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     model_options(parser)
     chosen = parser.parse_args(arguments)
@@ -84,6 +87,8 @@ def learn(arguments: list[str]) -> None:
         )
     if out.exists() and not chosen.overwrite:
         raise DataError(f"{out} exists already; pass --overwrite to replace it, or another --out.")
+    if chosen.adapt < 0:
+        raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     supports = support_pairs(chosen.support)
     at_hand(chosen.model, chosen.image_weights)
 
@@ -96,8 +101,16 @@ def learn(arguments: list[str]) -> None:
         [picture for picture, _ in found],
         [marks for _, marks in found],
         read_name=not chosen.pictures_only,
+        steps=chosen.adapt,
     )
     save_class(learned, out)
+    if learned.reads_name and not learned.by_name:
+        print(
+            f"The model does not recognise the name {learned.name!r} in the examples; where masks are poor, "
+            "--pictures-only may serve better."
+        )
+    if chosen.adapt:
+        print("The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept.")
     print(f"{out}: {learned.name!r}, learned from {learned.shots} picture{'s' * (learned.shots > 1)}")
 
 
@@ -111,13 +124,17 @@ def classes(arguments: list[str]) -> None:
 
     from cdpnet.classes import load_class
 
-    table = Table("file", "class", "pictures", "goes by", "model", "size")
+    table = Table()
+    for heading in ("file", "class", "pictures", "known by", "model", "size"):
+        table.add_column(heading, overflow="fold")
     for path in map(Path, chosen.files):
         learned = load_class(path)
-        goes_by = "name and pictures" if learned.reads_name else "pictures"
+        known_by = (
+            "pictures" if not learned.reads_name else "name, pictures" if learned.by_name else "name, not recognised"
+        )
         fingerprint, model = learned.model
         size = f"{path.stat().st_size / 1024:.0f} KB"
-        table.add_row(str(path), learned.name, str(learned.shots), goes_by, f"{model}, {fingerprint}", size)
+        table.add_row(str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size)
     printed(table)
 
 
@@ -132,7 +149,7 @@ def label(arguments: list[str]) -> int:
     parser.add_argument("--format", default="png", help="png, coco, labelme, yolo or labelstudio")
     parser.add_argument("--overwrite", action="store_true", help="begin anew and replace the labels of an earlier run")
     parser.add_argument("--engine", default="plain", help="plain, or ray for a cluster (extra bulk)")
-    parser.add_argument("--workers", type=int, default=1, help="processes of --engine ray")
+    parser.add_argument("--workers", type=int, default=None, help="processes of --engine ray; by default all cores")
     parser.add_argument(
         "--tiles_above",
         type=int,
@@ -143,9 +160,9 @@ def label(arguments: list[str]) -> int:
     model_options(parser)
     chosen = parser.parse_args(arguments)
     least = share_option("--presence", chosen.presence)
-    at_least_one("--workers", chosen.workers)
-    if chosen.tiles_above is not None:
-        at_least_one("--tiles-above", chosen.tiles_above)
+    for option in ("workers", "tiles_above"):
+        if chosen[option] is not None:
+            at_least_one(f"--{option.replace('_', '-')}", chosen[option])
     at_hand(chosen.model, chosen.image_weights)
 
     from cdpnet.bulk.job import engine_called, run

@@ -50,8 +50,21 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
         """Prototypes of B classes from (B, K, 3, H, W) pictures and (B, K, H, W) masks, to be matched often."""
         support = self._shots(self.image.features(support_images.flatten(0, 1)), support_images)
+        return self.learn_features(support, support_masks, class_names)
+
+    def learn_features(
+        self,
+        features: Tensor,
+        support_masks: Tensor,
+        class_names: tuple[str, ...],
+        fusion: ImageTextFusion | None = None,
+    ) -> Prototypes:
+        """As `learn`, of pictures encoded before: features F (B, K, C, h, w).
+
+        fusion: takes the place of the network's own, for classes that it was adapted to.
+        """
         text, named = self._read(class_names)
-        return self._prototypes(support, self._fuse(support, text), support_masks, text, named)
+        return self._prototypes(features, self._fuse(features, text, fusion), support_masks, text, named)
 
     def match(self, query_images: Tensor, prototypes: Prototypes) -> Prediction:
         """Segment queries (Q, 3, H, W) by the prototypes of a class learned before, or of one class for each query.
@@ -60,10 +73,15 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         """
         return self.match_features(self.image.features(query_images), prototypes, query_images.shape[-2:])
 
-    def match_features(self, features: Tensor, prototypes: Prototypes, size: Sequence[int]) -> Prediction:
-        """As `match`, of pictures encoded before: features F (Q, C, h, w) of pictures of ``size`` H, W."""
+    def match_features(
+        self, features: Tensor, prototypes: Prototypes, size: Sequence[int], fusion: ImageTextFusion | None = None
+    ) -> Prediction:
+        """As `match`, of pictures encoded before: features F (Q, C, h, w) of pictures of ``size`` H, W.
+
+        fusion: as in `learn_features`.
+        """
         features = features.expand(len(prototypes.foreground), *features.shape[1:])
-        return self._match(self._fuse(features, prototypes.text), prototypes, size, None)
+        return self._match(self._fuse(features, prototypes.text, fusion), prototypes, size, None)
 
     def _encode(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, 3, H, W), (B, 3, H, W) -> F_s (B, K, C, h, w), F_q (B, C, h, w); one pass where the sizes agree."""
@@ -88,11 +106,12 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         text = self.text.encode(class_names)
         return self.text_projection(text), named.to(text.device)
 
-    def _fuse(self, features: Tensor, text: Tensor | None) -> Tensor:
+    def _fuse(self, features: Tensor, text: Tensor | None, fusion: ImageTextFusion | None = None) -> Tensor:
         """Part 1, or the features as they are."""
-        if self.fusion is None or text is None:
+        fusion = fusion or self.fusion
+        if fusion is None or text is None:
             return features
-        fused: Tensor = self.fusion(features, text)
+        fused: Tensor = fusion(features, text)
         return fused
 
     def _prototypes(

@@ -21,26 +21,26 @@ def are_named(prototypes: Prototypes) -> Tensor:
     return prototypes.text.abs().sum(dim=1) > 0
 
 
-def best_fit(features: Tensor, prototypes: Prototypes, locations: int) -> Tensor:
-    """The mean cosine of the best ``locations`` with the class's name u, or its foreground prototype if it has none.
+def best_fit(features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int) -> Tensor:
+    """The mean cosine of the best ``locations`` with the class's name u, or with its foreground prototype.
 
-    features: fused, F^m (B, C, h, w), one row for each class of the prototypes -> (B,).
+    features: fused, F^m (B, C, h, w), one row for each class of the prototypes. by_name: (B,) bool -> (B,).
     """
     witness = prototypes.foreground
     if prototypes.text is not None:
-        witness = torch.where(are_named(prototypes)[:, None], prototypes.text, witness)
+        witness = torch.where(by_name[:, None], prototypes.text, witness)
     fit = F.cosine_similarity(features.flatten(2), witness[:, :, None], dim=1)
     return fit.topk(min(locations, fit.shape[1]), dim=1).values.mean(dim=1)
 
 
-def presence(fit: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
-    """The probability that each class is there: `best_fit` (B,), `are_named` (B,) -> (B,)."""
-    return torch.where(named, _probability(fit, config.named), _probability(fit, config.unnamed))
+def presence(fit: Tensor, by_name: Tensor, config: DecisionConfig) -> Tensor:
+    """The probability that each class is there: `best_fit` (B,), whether that was by name (B,) -> (B,)."""
+    return torch.where(by_name, _probability(fit, config.named), _probability(fit, config.unnamed))
 
 
-def thresholds(named: Tensor, config: DecisionConfig) -> Tensor:
+def thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
     """The probability below which each class is called absent: (B,) bool -> (B,)."""
-    return torch.where(named, config.named.threshold, config.unnamed.threshold)
+    return torch.where(by_name, config.named.threshold, config.unnamed.threshold)
 
 
 def _probability(fit: Tensor, calibration: Calibration) -> Tensor:

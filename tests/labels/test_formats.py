@@ -1,0 +1,299 @@
+"""Every format opens in its reader, and comes back as the mask it was."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from cdpnet.data.folder import open_folder
+from cdpnet.errors import ConfigError, DataError
+from cdpnet.labels import labelstudio
+from cdpnet.labels.examples import examples
+from cdpnet.labels.formats import FORMATS, format_called
+from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.regions import Labelled, from_mask
+
+CLASSES = ("weld crack", "Ölkanne")
+SIZE = (40, 52)
+
+
+def ring(top: int, left: int, side: int) -> np.ndarray:
+    """A square with a hole in its middle."""
+    mask = np.zeros(SIZE, bool)
+    mask[top : top + side, left : left + side] = True
+    third = side // 3
+    mask[top + third : top + 2 * third, left + third : left + 2 * third] = False
+    return mask
+
+
+MASKS = {
+    "a.jpg": {"weld crack": ring(3, 4, 20), "Ölkanne": ring(10, 30, 15)},
+    "deep/b.png": {"Ölkanne": ring(20, 2, 12)},
+}
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> tuple[list[Labelled], LabelSet]:
+    """Two labelled pictures, and one in which nothing was found."""
+    pictures = tmp_path / "pictures"
+    (pictures / "deep").mkdir(parents=True)
+    found = []
+    for name in (*MASKS, "empty.png"):
+        Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(pictures / name)
+        regions = tuple(from_mask(mask, label, 0.75) for label, mask in MASKS.get(name, {}).items())
+        found.append(Labelled(name, *SIZE, regions))
+    return found, LabelSet(pictures, tmp_path / "out", CLASSES)
+
+
+def written(name: str, labelled: tuple[list[Labelled], LabelSet]) -> Path:
+    found, target = labelled
+    for one in found:
+        if (write := FORMATS[name].write) is not None:
+            write(one, target)
+
+    def everything() -> Iterator[Labelled]:
+        return iter(found)
+
+    FORMATS[name].finish(everything, target)
+    return target.out
+
+
+def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[Labelled], LabelSet]) -> None:
+    path = written("coco", labelled) / "annotations.json"
+    coco = COCO(str(path))
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.jpg", "deep/b.png", "empty.png"]
+    for annotation in coco.loadAnns(coco.getAnnIds()):
+        name = coco.loadImgs(annotation["image_id"])[0]["file_name"]
+        label = coco.loadCats(annotation["category_id"])[0]["name"]
+        mask = coco.annToMask(annotation)
+        assert np.array_equal(np.asarray(mask), MASKS[name][label])
+        assert annotation["iscrowd"] == 0
+        assert annotation["area"] == mask.sum()
+    results = [{**annotation, "score": annotation["score"]} for annotation in coco.loadAnns(coco.getAnnIds())]
+    scored = COCOeval(coco, coco.loadRes(results), "segm")
+    scored.evaluate()
+    scored.accumulate()
+    scored.summarize()
+    assert scored.stats[0] == pytest.approx(1.0)
+
+
+def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[Labelled], LabelSet]) -> None:
+    """LabelMe paints polygons with PIL, borders included: the mask and at most a border of a pixel more."""
+    out = written("labelme", labelled)
+    content = json.loads((out / "a.json").read_text())
+    assert (out / content["imagePath"]).resolve() == (labelled[1].pictures / "a.jpg").resolve()
+    assert (out / "deep" / json.loads((out / "deep" / "b.json").read_text())["imagePath"]).is_file()
+    assert content["imageData"] is None
+    assert (content["imageHeight"], content["imageWidth"]) == SIZE
+    for label, mask in MASKS["a.jpg"].items():
+        image = Image.new("1", SIZE[::-1])
+        for shape in content["shapes"]:
+            assert shape["shape_type"] == "polygon"
+            if shape["label"] == label:
+                ImageDraw.Draw(image).polygon([tuple(point) for point in shape["points"]], outline=1, fill=1)
+        painted = np.array(image)
+        assert painted[mask].all()
+        assert (painted & ~mask).sum() < 0.35 * mask.sum()
+    assert json.loads((out / "empty.json").read_text())["shapes"] == []
+
+
+def test_yolo_parses_by_its_specification(labelled: tuple[list[Labelled], LabelSet]) -> None:
+    """A line is a class number from 0 and x y pairs as shares; pixel centres by even-odd crossings, in a plain loop."""
+    out = written("yolo", labelled)
+    assert (out / "classes.txt").read_text(encoding="utf-8").split("\n")[:2] == list(CLASSES)
+    for name, masks in MASKS.items():
+        for label, mask in masks.items():
+            painted = np.zeros(SIZE, bool)
+            for line in (out / "labels" / Path(name).with_suffix(".txt")).read_text().splitlines():
+                number, *shares = line.split()
+                if CLASSES[int(number)] == label:
+                    points = [
+                        (float(x) * SIZE[1], float(y) * SIZE[0]) for x, y in zip(shares[::2], shares[1::2], strict=True)
+                    ]
+                    painted |= np.array(
+                        [[inside(x + 0.5, y + 0.5, points) for x in range(SIZE[1])] for y in range(SIZE[0])]
+                    )
+            assert np.array_equal(painted, mask)
+    assert (out / "labels" / "empty.txt").read_text() == ""
+
+
+def inside(x: float, y: float, points: list[tuple[float, float]]) -> bool:
+    crossings = 0
+    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
+        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
+            crossings += 1
+    return crossings % 2 == 1
+
+
+def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[Labelled], LabelSet]) -> None:
+    tasks = json.loads((written("labelstudio", labelled) / "tasks.json").read_text())
+    assert [task["data"]["image"].partition("?d=")[2] for task in tasks] == ["a.jpg", "deep/b.png", "empty.png"]
+    for task, masks in zip(tasks, [*MASKS.values(), {}], strict=True):
+        (prediction,) = task["predictions"]
+        assert len(prediction["result"]) == len(masks)
+        for result in prediction["result"]:
+            assert (result["original_height"], result["original_width"]) == SIZE
+            decoded = rle_pack(result["value"]["rle"])
+            rgba = np.array(decoded, np.uint8).reshape(*SIZE, 4)
+            assert np.array_equal(rgba[..., 3] > 0, masks[result["value"]["brushlabels"][0]])
+
+
+def rle_pack(data: list[int]) -> list[int]:
+    """The decoder of the format, bit by bit, as its authors describe it."""
+    bits = iter("".join(f"{byte:08b}" for byte in data))
+
+    def read(n: int) -> int:
+        return int("".join(next(bits) for _ in range(n)), 2)
+
+    count, width = read(32), read(5) + 1
+    sizes = [read(4) + 1 for _ in range(4)]
+    values: list[int] = []
+    while len(values) < count:
+        repeated = read(1)
+        length = read(sizes[read(2)]) + 1
+        values += [read(width)] * length if repeated else [read(width) for _ in range(length)]
+    return values
+
+
+def test_run_lengths_of_label_studio_go_both_ways() -> None:
+    rng = np.random.default_rng(0)
+    for size in ((1, 1), (3, 7), (300, 400)):
+        for mask in (np.zeros(size, np.uint8), np.ones(size, np.uint8), rng.integers(0, 2, size).astype(np.uint8)):
+            assert np.array_equal(labelstudio.unpacked(labelstudio.packed(mask), size), mask > 0)
+    literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our own writer never needs
+    bits = f"{4:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}0{0:02b}{3:03b}" + "".join(f"{w:08b}" for w in literal[1:])
+    stream = bits + "0" * (-len(bits) % 8)
+    data = [int(stream[i : i + 8], 2) for i in range(0, len(stream), 8)]
+    assert labelstudio.unpacked(data, (1, 1)).tolist() == [[True]]
+
+
+def test_png_masks_are_a_folder_of_data(labelled: tuple[list[Labelled], LabelSet]) -> None:
+    out = written("png", labelled)
+    _, target = labelled
+    Path(out / "images").symlink_to(target.pictures)
+    labels = open_folder(out).labels("train", "a")
+    expected = np.where(MASKS["a.jpg"]["Ölkanne"], 2, MASKS["a.jpg"]["weld crack"])
+    assert np.array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("name", ["png", "coco", "labelme", "yolo", "labelstudio"])
+def test_examples_come_back_as_they_were_written(name: str, labelled: tuple[list[Labelled], LabelSet]) -> None:
+    out, (_, target) = written(name, labelled), labelled
+    marks = {
+        "coco": out / "annotations.json",
+        "labelme": out / "a.json",
+        "yolo": out / "labels" / "a.txt",
+        "labelstudio": out / "tasks.json",
+        "png": out / "masks" / "a.png",
+    }[name]
+    ((picture, mask),) = examples(target.pictures / "a.jpg", marks, "weld crack")
+    assert picture == target.pictures / "a.jpg"
+    if name == "png":
+        assert mask == marks
+    else:
+        assert np.array_equal(np.asarray(mask), MASKS["a.jpg"]["weld crack"])
+        with pytest.raises(DataError, match=r"no label 'dent'.*weld crack"):
+            examples(target.pictures / "a.jpg", marks, "dent")
+
+
+@pytest.mark.parametrize(("name", "marks"), [("labelme", "."), ("yolo", "labels")])
+def test_folders_of_pictures_and_labels(name: str, marks: str, labelled: tuple[list[Labelled], LabelSet]) -> None:
+    out, (_, target) = written(name, labelled), labelled
+    found = examples(target.pictures, out / marks, "weld crack")
+    assert [picture.name for picture, _ in found] == ["a.jpg"]
+    with pytest.raises(DataError, match="shows 'dent'"):
+        examples(target.pictures, out / marks, "dent")
+
+
+@pytest.mark.parametrize("name", ["coco", "labelstudio"])
+def test_a_folder_and_one_file(name: str, labelled: tuple[list[Labelled], LabelSet]) -> None:
+    out, (_, target) = written(name, labelled), labelled
+    file = next(out.glob("*.json"))
+    found = examples(target.pictures, file, "weld crack")
+    assert [picture.name for picture, _ in found] == ["a.jpg"]
+    assert np.array_equal(np.asarray(found[0][1]), MASKS["a.jpg"]["weld crack"])
+
+
+def test_other_shapes_of_labelme(tmp_path: Path) -> None:
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "a.png")
+    patch = Image.fromarray(np.eye(4, dtype=np.uint8) * 255)
+    buffer = io.BytesIO()
+    patch.save(buffer, "PNG")
+    shapes: list[dict[str, Any]] = [
+        {"label": "box", "points": [[2, 3], [10, 8]], "shape_type": "rectangle"},
+        {"label": "disc", "points": [[20, 20], [20, 25]], "shape_type": "circle"},
+        {"label": "line", "points": [[0, 0], [5, 5]], "shape_type": "line"},
+        {
+            "label": "pasted", "points": [[30, 10], [33, 13]], "shape_type": "mask",
+            "mask": base64.b64encode(buffer.getvalue()).decode(),
+        },
+    ]  # fmt: skip
+    content = {"shapes": shapes, "imagePath": "a.png", "imageHeight": SIZE[0], "imageWidth": SIZE[1]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+
+    def mask(label: str) -> np.ndarray:
+        ((_, marks),) = examples(tmp_path / "a.png", tmp_path / "a.json", label)
+        return np.asarray(marks)
+
+    assert mask("box").sum() == 8 * 5
+    assert mask("disc").sum() == pytest.approx(np.pi * 25, rel=0.06)
+    assert np.array_equal(mask("pasted")[10:14, 30:34], np.eye(4))
+    with pytest.raises(DataError, match="no label 'line'"):
+        mask("line")
+
+
+def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
+    Image.new("RGB", (50, 40)).save(tmp_path / "a b.png")
+    result = {
+        "original_width": 50, "original_height": 40,
+        "value": {"points": [[10, 25], [50, 25], [50, 75], [10, 75]], "polygonlabels": ["crack"]},
+    }  # fmt: skip
+    task = {"data": {"img": "https://example.org/upload/a%20b.png"}, "annotations": [{"result": [result]}]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    ((_, mask),) = examples(tmp_path / "a b.png", tmp_path / "tasks.json", "crack")
+    assert np.array_equal(np.argwhere(np.asarray(mask)).min(axis=0), [10, 5])
+    assert np.asarray(mask).sum() == 20 * 20
+    coco = {
+        "images": [{"id": 7, "file_name": "a b.png", "height": 40, "width": 50}],
+        "categories": [{"id": 3, "name": "crack"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[5, 10, 25, 10, 25, 30, 5, 30]]}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(coco))
+    ((_, again),) = examples(tmp_path / "a b.png", tmp_path / "coco.json", "crack")
+    assert np.array_equal(np.asarray(again), np.asarray(mask))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("a.json", "{", "not whole JSON"),
+        ("a.json", '{"shapes": 3}', "not a file of LabelMe"),
+        ("a.json", '[{"data": {"image": "a.png"}, "annotations": [{"result": [{}]}]}]', "no label 'crack'"),
+        ("a.json", "[3]", "not an export of Label Studio"),
+        ("a.json", "7", "not a file of labels"),
+        ("a.txt", "0 0.1 0.1 0.5 0.5", "a box does not say which pixels"),
+        ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "not a class number"),
+        ("none.png", None, "There is no file"),
+    ],
+)
+def test_broken_labels_are_one_sentence(file: str, content: str | None, said: str, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    if content is not None:
+        (tmp_path / file).write_text(content)
+    with pytest.raises(DataError, match=said):
+        examples(tmp_path / "a.png", tmp_path / file, "crack")
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no format 'voc'; there are png, coco"):
+        format_called("voc")
