@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -16,11 +16,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from cdpnet.data.folder import open_folder
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.labels import labelstudio
 from cdpnet.labels.examples import examples
-from cdpnet.labels.formats import FORMATS, format_called
-from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.formats import FORMATS
+from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.regions import Labelled, from_mask
 
 CLASSES = ("weld crack", "Ölkanne")
@@ -55,7 +55,7 @@ def labelled(tmp_path: Path) -> tuple[list[Labelled], LabelSet]:
     return found, LabelSet(pictures, tmp_path / "out", CLASSES)
 
 
-def written(name: str, labelled: tuple[list[Labelled], LabelSet]) -> Path:
+def written(name: FormatName, labelled: tuple[list[Labelled], LabelSet]) -> Path:
     found, target = labelled
     for one in found:
         if (write := FORMATS[name].write) is not None:
@@ -187,7 +187,7 @@ def test_png_masks_are_a_folder_of_data(labelled: tuple[list[Labelled], LabelSet
 
 
 @pytest.mark.parametrize("name", ["png", "coco", "labelme", "yolo", "labelstudio"])
-def test_examples_come_back_as_they_were_written(name: str, labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_examples_come_back_as_they_were_written(name: FormatName, labelled: tuple[list[Labelled], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
     marks = {
         "coco": out / "annotations.json",
@@ -207,7 +207,9 @@ def test_examples_come_back_as_they_were_written(name: str, labelled: tuple[list
 
 
 @pytest.mark.parametrize(("name", "marks"), [("labelme", "."), ("yolo", "labels")])
-def test_folders_of_pictures_and_labels(name: str, marks: str, labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_folders_of_pictures_and_labels(
+    name: FormatName, marks: str, labelled: tuple[list[Labelled], LabelSet]
+) -> None:
     out, (_, target) = written(name, labelled), labelled
     found = examples(target.pictures, out / marks, "weld crack")
     assert [picture.name for picture, _ in found] == ["a.jpg"]
@@ -216,7 +218,7 @@ def test_folders_of_pictures_and_labels(name: str, marks: str, labelled: tuple[l
 
 
 @pytest.mark.parametrize("name", ["coco", "labelstudio"])
-def test_a_folder_and_one_file(name: str, labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_a_folder_and_one_file(name: FormatName, labelled: tuple[list[Labelled], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
     file = next(out.glob("*.json"))
     found = examples(target.pictures, file, "weld crack")
@@ -294,6 +296,5 @@ def test_broken_labels_are_one_sentence(file: str, content: str | None, said: st
         examples(tmp_path / "a.png", tmp_path / file, "crack")
 
 
-def test_an_unknown_format_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no format 'voc'; there are png, coco"):
-        format_called("voc")
+def test_every_name_has_its_format() -> None:
+    assert set(FORMATS) == set(get_args(FormatName))

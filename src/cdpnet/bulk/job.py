@@ -11,7 +11,7 @@ from cdpnet.bulk import engines
 from cdpnet.bulk.journal import FILE, Journal, Record
 from cdpnet.bulk.labeller import SHEET, WINDOW, Labeller, cannot_write, small_file
 from cdpnet.classes import ClassPrototype
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.files import remove_leftovers
 from cdpnet.labels.formats import FORMATS, PNG_FOLDER
 from cdpnet.labels.regions import Labelled
@@ -54,8 +54,10 @@ def run(
         if overwrite:
             (target.out / FILE).unlink(missing_ok=True)
         journal = Journal(target.out, _settings(labeller))
-        remove_leftovers(target.out, {FILE, *_outputs(labeller, pictures)})
+        outputs = {FILE, *_outputs(labeller, pictures)}
+        remove_leftovers(target.out, outputs)
         _label_rest(labeller, engine, pictures, journal, report)
+        remove_leftovers(target.out, outputs)  # of a worker that was killed while the job went on
         journal.sort(pictures)
 
         def everything() -> Iterator[Labelled]:
@@ -130,12 +132,3 @@ def _settings(labeller: Labeller) -> dict[str, Any]:
 def _sha256(learned: ClassPrototype) -> str:
     tensors = {"background": learned.background, "foreground": learned.foreground, **(learned.fusion or {})}
     return sha256_of(tensors if learned.text is None else {**tensors, "text": learned.text})
-
-
-def engine_called(name: str, workers: int | None) -> Engine:
-    """An engine by name. ConfigError for one that there is not."""
-    if name == "plain":
-        return engines.plain
-    if name == "ray":
-        return lambda labeller, windows: engines.on_cluster(labeller, windows, workers)
-    raise ConfigError(f"There is no engine {name!r}; there are plain and ray.")

@@ -17,7 +17,7 @@ from cdpnet.classes import ClassPrototype
 from cdpnet.errors import DataError
 from cdpnet.files import atomic
 from cdpnet.labels.formats import FORMATS
-from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import Labelled, from_mask
 from cdpnet.segmentation import Segmentation
@@ -36,7 +36,7 @@ class Labeller:
     segmenter: Segmenter
     classes: Sequence[ClassPrototype]
     target: LabelSet
-    format_name: str
+    format_name: FormatName
     least_presence: float | None
 
     def label(

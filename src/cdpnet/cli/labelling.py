@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,15 +141,17 @@ def classes(arguments: list[str]) -> None:
 
 def label(arguments: list[str]) -> int:
     """Label a folder of pictures; 1 where some of them could not be read."""
+    from cdpnet.labels.label_set import FormatName
+
     parser = new_parser(
         "label", "Find learned classes in all pictures of a folder; a stopped run goes on where it was."
     )
     parser.add_argument("folder", metavar="FOLDER", help="pictures, also in folders below it")
     parser.add_argument("--classes", nargs="+", required=True, metavar="FILE", help="class files, of `cdpnet learn`")
     parser.add_argument("--out", required=True, help="folder for the labels and index.html, the contact sheet")
-    parser.add_argument("--format", default="png", help="png, coco, labelme, yolo or labelstudio")
+    parser.add_argument("--format", type=FormatName, default="png", help="of the labels")
     parser.add_argument("--overwrite", action="store_true", help="begin anew and replace the labels of an earlier run")
-    parser.add_argument("--engine", default="plain", help="plain, or ray for a cluster (extra bulk)")
+    parser.add_argument("--engine", choices=("plain", "ray"), default="plain", help="ray for a cluster (extra bulk)")
     parser.add_argument("--workers", type=int, default=None, help="processes of --engine ray; by default all cores")
     parser.add_argument(
         "--tiles_above",
@@ -165,15 +168,15 @@ def label(arguments: list[str]) -> int:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
     at_hand(chosen.model, chosen.image_weights)
 
-    from cdpnet.bulk.job import engine_called, run
+    from cdpnet.bulk import engines
+    from cdpnet.bulk.job import run
     from cdpnet.bulk.labeller import Labeller
     from cdpnet.classes import load_classes
     from cdpnet.contact_sheet import write_sheet
-    from cdpnet.labels.formats import format_called
     from cdpnet.labels.label_set import LabelSet
 
-    engine, out = engine_called(chosen.engine, chosen.workers), Path(chosen.out)
-    format_called(chosen.format)
+    out = Path(chosen.out)
+    engine = engines.plain if chosen.engine == "plain" else partial(engines.on_cluster, workers=chosen.workers)
     segmenter, files = _segmenter(chosen, chosen.tiles_above), [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))

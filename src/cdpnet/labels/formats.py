@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cdpnet.errors import ConfigError
 from cdpnet.files import atomic
 from cdpnet.labels import coco, labelme, labelstudio, png, yolo
-from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.regions import Labelled
 
 PNG_FOLDER, PNG_NAMES = "masks", "classes.txt"
@@ -48,14 +47,7 @@ def _finish_masks(everything: Callable[[], Iterable[Labelled]], target: LabelSet
         temporary.write_text("".join(f"{name}\n" for name in target.classes), encoding="utf-8")
 
 
-def format_called(name: str) -> Format:
-    """A format by name. ConfigError for one that there is not."""
-    if name not in FORMATS:
-        raise ConfigError(f"There is no format {name!r}; there are {', '.join(FORMATS)}.")
-    return FORMATS[name]
-
-
-FORMATS = {
+FORMATS: dict[FormatName, Format] = {
     "png": Format(_finish_masks, (PNG_NAMES,), _mask_file, _write_mask),
     "coco": Format(coco.finish, (coco.FILE,)),
     "labelme": Format(lambda everything, target: None, (), labelme.file_of, labelme.write),  # noqa: ARG005

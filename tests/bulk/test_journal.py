@@ -1,0 +1,76 @@
+"""The memory of a job: whole lines only, the last word on a picture, and only for the settings it began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cdpnet.bulk.journal import FILE, Journal, Record
+from cdpnet.errors import ConfigError
+from cdpnet.labels.regions import Labelled, Region
+
+SETTINGS = {"format": "png", "classes": [["crack", "abc"]]}
+
+
+def record(name: str, error: str = "") -> Record:
+    return Record(Labelled(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
+
+
+def test_what_was_added_is_there_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, SETTINGS)
+    journal.add([record("b"), record("a")])
+    journal.close()
+    again = Journal(tmp_path, SETTINGS)
+    assert again.is_done("a")
+    assert not again.is_done("c")
+    assert list(again.records(["a", "b", "c"])) == [record("a"), record("b")]
+
+
+def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, SETTINGS)
+    journal.add([record("a"), record("b")])
+    journal.close()
+    content = (tmp_path / FILE).read_bytes()
+    for length in range(len(content) - 1, content.index(b"\n") + 1, -7):
+        (tmp_path / FILE).write_bytes(content[:length])
+        again = Journal(tmp_path, SETTINGS)
+        done = [name for name in "ab" if again.is_done(name)]
+        assert done in ([], ["a"])
+        again.add([record(name) for name in "ab" if name not in done])
+        assert list(again.records("ab")) == [record("a"), record("b")]
+        again.close()
+
+
+def test_a_broken_picture_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, SETTINGS)
+    journal.add([record("a", "cannot be decoded")])
+    assert not journal.is_done("a")
+    assert journal.broken(["a", "b"]) == {"a": "cannot be decoded"}
+    assert list(journal.records("a")) == []
+    journal.add([record("a")])
+    assert journal.is_done("a")
+    assert journal.broken(["a"]) == {}
+
+
+def test_the_order_of_the_lines_is_that_of_the_pictures_in_the_end(tmp_path: Path) -> None:
+    contents = []
+    for order in ("abc", "cab"):
+        out = tmp_path / order
+        journal = Journal(out, SETTINGS)
+        journal.add([record("b", "broken")])
+        journal.add([record(name) for name in order])
+        journal.sort("abc")
+        assert list(journal.records("cb")) == [record("c"), record("b")]
+        journal.add([record("d")])
+        assert list(journal.records("d")) == [record("d")]
+        journal.sort("abcd")
+        journal.close()
+        contents.append((out / FILE).read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    Journal(tmp_path, SETTINGS).close()
+    with pytest.raises(ConfigError, match="format was png and is coco"):
+        Journal(tmp_path, {**SETTINGS, "format": "coco"})
