@@ -34,7 +34,7 @@ class Done:
 def run(
     labeller: Labeller,
     engine: Engine,
-    report: Callable[[int, int], object],
+    report: Callable[[int, int], object] = lambda *_: None,
     *,
     overwrite: bool,
     inputs: Sequence[Path] = (),
