@@ -122,8 +122,12 @@ def test_resized_keeps_small_pictures_and_proportions() -> None:
     assert resized(read_picture(np.zeros((300, 900, 3), dtype=np.uint8)), 300).shape == (3, 100, 300)
 
 
-def test_the_example_script_runs(tmp_path: Path) -> None:
-    script = Path(__file__).parents[1] / "examples" / "segment_icons.py"
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [("segment_icons", {"mask.png", "overlay.png"}), ("label_folder", {"labels.png", "labels/index.html"})],
+)
+def test_the_example_scripts_run(name: str, files: set[str], tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "examples" / f"{name}.py"
     shown = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"mask.png", "overlay.png"}
+    assert all((tmp_path / file).is_file() for file in files)
