@@ -234,7 +234,7 @@ def test_folders_that_are_not_data(tmp_path: Path) -> None:
         open_folder(tmp_path).identifiers("train")
     for name in ("a.png", "a.jpg"):
         Image.new("RGB", (8, 8)).save(tmp_path / "images" / name)
-    with pytest.raises(DataError, match="have one name"):
+    with pytest.raises(DataError, match="have one stem"):
         open_folder(tmp_path).identifiers("train")
 
 
