@@ -18,11 +18,12 @@ from tests.helpers import random_batch, small_network
 def test_it_is_kept_only_where_left_out_examples_gain() -> None:
     network, batch = small_network("cdpn"), random_batch(1, 3)
     pictures = list((batch.support_images[0] * 255).to(torch.uint8))
-    examples = list(zip(pictures, batch.support_masks[0], strict=True))
+    with torch.no_grad():
+        features = [network.image.features(picture[None]) for picture in pictures]
     before = copy.deepcopy(network.state_dict())
     outcomes = set()
     for steps in (1, 60):
-        found = adapt(network, examples, "cat", steps)
+        found = adapt(network, features, list(batch.support_masks[0]), "cat", steps)
         assert (found.fusion is not None) == (found.after > found.before)
         outcomes.add(found.fusion is not None)
     assert True in outcomes  # sixty steps on three pictures of noise do learn them
@@ -66,8 +67,9 @@ def test_an_adapted_class_has_its_own_fusion_also_from_its_file(tmp_path: Path) 
 
 def test_what_cannot_be_adapted_is_said() -> None:
     batch = random_batch(1, 1)
-    example = [(batch.support_images[0, 0], batch.support_masks[0, 0])]
+    network, masks = small_network("cdpn"), [batch.support_masks[0, 0]]
+    features = [network.image.features(batch.support_images[0, :1])]
     with pytest.raises(DataError, match="needs two or more"):
-        adapt(small_network("cdpn"), example, "cat", 1)
+        adapt(network, features, masks, "cat", 1)
     with pytest.raises(ConfigError, match="no fusion"):
-        adapt(small_network("ssp"), example * 2, "", 1)
+        adapt(small_network("ssp"), features * 2, masks * 2, "", 1)

@@ -12,7 +12,7 @@ from cdpnet.data.icons import IconEpisodes
 from cdpnet.episode import Prototypes
 from cdpnet.errors import ConfigError
 from cdpnet.network import load_network
-from cdpnet.network.presence import are_named, best_fit, presence, thresholds
+from cdpnet.network.presence import best_fit, presence, thresholds
 
 _PLAIN = BACKGROUNDS.index(0.0)
 
@@ -35,8 +35,8 @@ def test_the_best_locations_fit_the_name_or_the_prototype() -> None:
         assert float(found[row]) == pytest.approx(sum(sorted(cosines)[-3:]) / 3, abs=1e-5)
     assert torch.isfinite(best_fit(features, prototypes, named, 1000)).all()
     unread = Prototypes(prototypes.background, prototypes.foreground, prototypes.text * torch.tensor([[1.0], [0.0]]))
-    assert are_named(unread).tolist() == [True, False]
-    assert are_named(prototypes._replace(text=None)).tolist() == [False, False]
+    assert unread.named.tolist() == [True, False]
+    assert prototypes._replace(text=None).named.tolist() == [False, False]
 
 
 def test_presence_by_hand() -> None:

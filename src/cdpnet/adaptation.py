@@ -32,26 +32,26 @@ class Adapted(NamedTuple):
     after: float
 
 
-def adapt(network: PrototypeNetwork, examples: Sequence[tuple[Tensor, Tensor]], name: str, steps: int) -> Adapted:
-    """Adapt the fusion to K pictures (3, h, w) with masks (h, w), on the network's device; sizes may differ.
+def adapt(
+    network: PrototypeNetwork, features: Sequence[Tensor], masks: Sequence[Tensor], name: str, steps: int
+) -> Adapted:
+    """Adapt the fusion to K examples: features F (1, C, h, w) and masks (H, W), on the network's device.
+
+    Sizes may differ. The features must not come from inference mode, which gradients cannot pass.
 
     ConfigError for a network without a fusion, DataError for one example.
     """
     if network.fusion is None:
         raise ConfigError("This method has no fusion of image and text to adapt; leave --adapt out.")
-    if len(examples) < _FEWEST:
+    if len(features) < _FEWEST:
         raise DataError("Adaptation segments each example by the others, so it needs two or more; leave --adapt out.")
-    with torch.no_grad():
-        features = [network.image.features(picture[None]) for picture, _ in examples]
-    masks = [mask for _, mask in examples]
     fusion = copy.deepcopy(network.fusion)
     optimizer = torch.optim.Adam(fusion.parameters(), _RATE)
-    with torch.enable_grad():
-        for _ in range(steps):
-            optimizer.zero_grad()
-            loss, _ = _left_out(network, fusion, features, masks, name)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss, _ = _left_out(network, fusion, features, masks, name)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
     rounded = copy.deepcopy(network.fusion)
     rounded.load_state_dict({key: value.half() for key, value in fusion.state_dict().items()})  # as class files keep it
     with torch.no_grad():

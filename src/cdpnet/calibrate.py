@@ -19,7 +19,7 @@ from cdpnet.episode import IGNORE_INDEX, Prototypes
 from cdpnet.errors import DataError
 from cdpnet.evaluate import learned_of, to_scored_space
 from cdpnet.network import PrototypeNetwork
-from cdpnet.network.presence import are_named, best_fit, presence
+from cdpnet.network.presence import best_fit, presence
 from cdpnet.results import refuse_seen_classes
 
 _FALSE_POSITIVES = 11.0  # percent of pictures without the class that may get a mask, on base classes; our choice
@@ -126,12 +126,13 @@ def trials(
         index = torch.tensor([number % count])
         drawn, shows = episodes.draw(index), episodes.query_shows(index)[0]
         learned, class_id = learned_of(network, drawn), int(drawn.class_ids[0])
+        features = network.image.features(drawn.batch.query_images[:1].to(learned.foreground.device))
         if number < count:
-            rows.append((True, class_id, *_tried(network, learned, drawn, drawn.query_masks[:1], locations)))
+            rows.append((True, class_id, *_tried(network, learned, drawn, features, drawn.query_masks[:1], locations)))
         if before is not None and class_id not in before[1]:
             nothing = torch.zeros_like(before[0].query_masks[:1])
-            rows.append((False, class_id, *_tried(network, learned, before[0], nothing, locations)))
-        before = (drawn, shows)
+            rows.append((False, class_id, *_tried(network, learned, before[0], before[2], nothing, locations)))
+        before = (drawn, shows, features)
         report(min(number + 1, count))
     is_there, class_ids, *rest = (np.array(column) for column in zip(*rows, strict=True))
     if is_there.all():
@@ -188,12 +189,19 @@ def _measure(split: str, names: Names, seen: Trials, calibration: Calibration, b
 
 
 def _tried(
-    network: PrototypeNetwork, learned: Prototypes, shown: EpisodesDrawn, truth: Tensor, locations: int
+    network: PrototypeNetwork,
+    learned: Prototypes,
+    shown: EpisodesDrawn,
+    features: Tensor,
+    truth: Tensor,
+    locations: int,
 ) -> tuple[float, int, list[int], list[int]]:
-    """A class in the query of an episode: statistic, pixels of the truth (1, H, W), inside and answered."""
-    device = learned.foreground.device
-    prediction = network.match(shown.batch.query_images[:1].to(device), learned)
-    fit = float(best_fit(prediction.query_features, learned, are_named(learned), locations))
+    """A class in the query of an episode, whose features are (1, C, h, w).
+
+    Its statistic, the pixels of the truth (1, H, W), of the answer inside it, and of all the answer.
+    """
+    prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
+    fit = float(best_fit(prediction.query_features, learned, learned.named, locations))
     logits = to_scored_space(prediction.logits, shown.shown, truth.shape[-2:]).cpu()
     margin = logits[:, 1] - logits[:, 0]
     answers = [margin > odds for odds in BACKGROUNDS]

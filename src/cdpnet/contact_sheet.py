@@ -12,7 +12,7 @@ from cdpnet.bulk.job import PAGE, Done
 from cdpnet.bulk.journal import Record
 from cdpnet.bulk.labeller import Labeller, cannot_write, small_file
 from cdpnet.errors import DataError
-from cdpnet.files import atomic
+from cdpnet.files import write_text
 from cdpnet.labels.png import colour_of
 from cdpnet.report import data_address
 
@@ -41,15 +41,12 @@ def write_sheet(done: Done, labeller: Labeller) -> Path:
     """Write the pages of a job, the first of them index.html. DataError where the disk takes no more."""
     order = sorted((-record.doubt, record.labelled.picture) for record in done.journal.records(done.pictures))
     pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
-    out = labeller.target.out
+    out, head = labeller.target.out, _head(done, labeller)
     try:
         for number, page in enumerate(pages):
             figures = [_figure(record, labeller) for record in done.journal.records([picture for _, picture in page])]
-            text = (
-                _head(done, labeller) + f"<main>{''.join(figures)}</main>{_links(number, len(pages))}</body></html>\n"
-            )
-            with atomic(out / _page(number)) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            body = f"<main>{''.join(figures)}</main>{_links(number, len(pages))}</body></html>\n"
+            write_text(head + body, out / _page(number))
     except OSError as error:
         raise DataError(cannot_write(out, error)) from None
     return out / PAGE

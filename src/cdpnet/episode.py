@@ -95,6 +95,13 @@ class Prototypes(NamedTuple):
     foreground: Tensor
     text: Tensor | None
 
+    @property
+    def named(self) -> Tensor:
+        """Which classes are known by a name, (B,) bool."""
+        if self.text is None:
+            return torch.zeros(len(self.foreground), dtype=torch.bool, device=self.foreground.device)
+        return self.text.abs().sum(dim=1) > 0
+
 
 def mean_prototypes(shots: Sequence[Prototypes]) -> Prototypes:
     """What several shots of the same B classes teach, each learned apart: the method averages over shots."""

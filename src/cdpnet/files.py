@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,10 +35,23 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path} is not a text file in UTF-8; save it as one.") from None
 
 
+def write_text(text: str, path: Path) -> None:
+    """A text file in UTF-8 that is whole or absent."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(values: object, path: Path) -> None:
     """A JSON file that is whole or absent."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: bool) -> None:
+    """DataError for a file that exists, unless ``overwrite``, and for one of the resolved paths that are read."""
+    if path.resolve() in read:
+        raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
 
 def remove_leftovers(folder: Path, names: Container[str]) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from cdpnet.data.source import EpisodeSource
 from cdpnet.evaluate import Answered, segmented
-from cdpnet.files import atomic
+from cdpnet.files import write_text
 from cdpnet.metrics import foreground_iou
 from cdpnet.network import PrototypeNetwork
 from cdpnet.report import data_address, episode_pictures, with_spread
@@ -62,8 +62,7 @@ def write_page(
     for kind, chosen in gallery.chosen().items():
         figures = [_figure(network, episodes, number, iou) for iou, number in chosen]
         parts.append(f"<h2>{kind}</h2><section>{''.join(figures)}</section>")
-    with atomic(path) as temporary:
-        temporary.write_text("".join(parts) + "</html>", encoding="utf-8")
+    write_text("".join(parts) + "</html>", path)
 
 
 @torch.inference_mode()

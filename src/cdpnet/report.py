@@ -19,7 +19,7 @@ from torch import Tensor
 from cdpnet.calibrate import Measured
 from cdpnet.data.source import EpisodesDrawn
 from cdpnet.data.transforms import resized
-from cdpnet.files import atomic
+from cdpnet.files import write_text
 from cdpnet.labels.overlay import overlay
 
 _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
@@ -127,8 +127,7 @@ def ablation_markdown(results: Sequence[dict[str, Any]], out: Path) -> Path:
         cells = [figures.get((row, names, k), "") for k in shots]
         lines.append(f"| {says} (`{row}`) | {names} | " + " | ".join(cells) + " |")
     path = out / "ablation.md"
-    with atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n\n" + _budget(results) + "\n", encoding="utf-8")
+    write_text("\n".join(lines) + "\n\n" + _budget(results) + "\n", path)
     return path
 
 
@@ -150,8 +149,7 @@ def table_markdown(results: Sequence[dict[str, Any]], published: Sequence[dict[s
         cells = [cell for figure in means for cell in (*[""] * len(folds), figure, "")]
         lines.append(f"| {row['method']}, {row['encoder']} (published: {row['says']}) | " + " | ".join(cells) + " |")
     path = out / "table.md"
-    with atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n\n" + _rules(results) + "\n", encoding="utf-8")
+    write_text("\n".join(lines) + "\n\n" + _rules(results) + "\n", path)
     return path
 
 

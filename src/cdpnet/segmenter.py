@@ -21,7 +21,7 @@ from cdpnet.labels.png import MaskSource
 from cdpnet.network import PrototypeNetwork
 from cdpnet.network.checkpoint import described, fingerprint
 from cdpnet.network.fusion import ImageTextFusion
-from cdpnet.network.presence import are_named, best_fit, presence, thresholds
+from cdpnet.network.presence import best_fit, presence, thresholds
 from cdpnet.pictures import PictureSource, read_picture
 from cdpnet.segmentation import Segmentation
 from cdpnet.sight import Sight
@@ -94,9 +94,10 @@ class Segmenter:
         """
         pairs = self._supports(images, masks)
         read = name if read_name else NO_NAME
-        fusion = adapt(self.network, pairs, read, steps).fusion if steps else None
-        with torch.inference_mode():
+        with torch.no_grad():
             grids = [self.network.image.features(image[None]) for image, _ in pairs]
+        fusion = adapt(self.network, grids, [mask for _, mask in pairs], read, steps).fusion if steps else None
+        with torch.inference_mode():
             learned = mean_prototypes(
                 [
                     self.network.learn_features(grid[None], mask[None, None], (read,), fusion)
@@ -234,7 +235,7 @@ class Segmenter:
 
         A name that the text tower has never read fits nothing, so it cannot tell where the class is absent.
         """
-        config, named = self.network.config.decision, are_named(learned)
+        config, named = self.network.config.decision, learned.named
         if not named.any():
             return False
         matched = [self.network.match_features(grid, learned, grid.shape[-2:], fusion) for grid in grids]

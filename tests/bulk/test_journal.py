@@ -20,7 +20,6 @@ def record(name: str, error: str = "") -> Record:
 def test_what_was_added_is_there_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("b"), record("a")])
-    journal.close()
     again = Journal(tmp_path, SETTINGS)
     assert again.is_done("a")
     assert not again.is_done("c")
@@ -30,7 +29,6 @@ def test_what_was_added_is_there_again(tmp_path: Path) -> None:
 def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("a"), record("b")])
-    journal.close()
     content = (tmp_path / FILE).read_bytes()
     for length in range(len(content) - 1, content.index(b"\n") + 1, -7):
         (tmp_path / FILE).write_bytes(content[:length])
@@ -39,7 +37,6 @@ def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
         assert done in ([], ["a"])
         again.add([record(name) for name in "ab" if name not in done])
         assert list(again.records("ab")) == [record("a"), record("b")]
-        again.close()
 
 
 def test_a_broken_picture_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
@@ -65,12 +62,11 @@ def test_the_order_of_the_lines_is_that_of_the_pictures_in_the_end(tmp_path: Pat
         journal.add([record("d")])
         assert list(journal.records("d")) == [record("d")]
         journal.sort("abcd")
-        journal.close()
         contents.append((out / FILE).read_bytes())
     assert contents[0] == contents[1]
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
-    Journal(tmp_path, SETTINGS).close()
+    Journal(tmp_path, SETTINGS)
     with pytest.raises(ConfigError, match="format was png and is coco"):
         Journal(tmp_path, {**SETTINGS, "format": "coco"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdpnet.classes import ClassPrototype
 from cdpnet.errors import DataError
-from cdpnet.files import atomic
+from cdpnet.files import atomic, refuse_to_replace
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
 from cdpnet.pictures import read_picture
@@ -44,10 +44,7 @@ def plan_outputs(pictures: Sequence[Path], out: Path, *, inputs: Sequence[Path] 
         taken[picture.stem] = picture
         output = Output(picture, out / f"{picture.stem}_mask.png", out / f"{picture.stem}_overlay.png")
         for path in (output.mask, output.overlay):
-            if path.resolve() in read:
-                raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
-            if path.exists() and not overwrite:
-                raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
+            refuse_to_replace(path, read=read, overwrite=overwrite)
         outputs.append(output)
     return outputs
 

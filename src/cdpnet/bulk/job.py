@@ -12,7 +12,7 @@ from cdpnet.bulk.journal import FILE, Journal, Record
 from cdpnet.bulk.labeller import SHEET, WINDOW, Labeller, cannot_write, small_file
 from cdpnet.classes import ClassPrototype
 from cdpnet.errors import DataError
-from cdpnet.files import remove_leftovers
+from cdpnet.files import refuse_to_replace, remove_leftovers
 from cdpnet.labels.formats import FORMATS, PNG_FOLDER
 from cdpnet.labels.regions import Labelled
 from cdpnet.network.checkpoint import sha256_of
@@ -24,11 +24,15 @@ PAGE = "index.html"
 
 @dataclass(frozen=True)
 class Done:
-    """What a job came to: its pictures in order, its journal, and those that could not be read, with the reason."""
+    """What a job came to: its pictures in order, and its journal."""
 
     pictures: Sequence[str]
     journal: Journal
-    broken: dict[str, str]
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """The pictures that could not be read, with the reason."""
+        return self.journal.broken(self.pictures)
 
 
 def run(
@@ -66,7 +70,7 @@ def run(
         FORMATS[labeller.format_name].finish(everything, target)
     except OSError as error:
         raise DataError(cannot_write(target.out, error)) from None
-    return Done(pictures, journal, journal.broken(pictures))
+    return Done(pictures, journal)
 
 
 def _label_rest(
@@ -92,13 +96,9 @@ def _look_before(labeller: Labeller, pictures: Sequence[str], inputs: Sequence[P
     if not out.exists():
         return
     read = {path.resolve() for path in (*inputs, *(labeller.target.pictures / picture for picture in pictures))}
-    goes_on = (out / FILE).exists() and not overwrite
+    goes_on = (out / FILE).exists()
     for name in _outputs(labeller, pictures):
-        path = out / name
-        if path.resolve() in read:
-            raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
-        if path.exists() and not overwrite and not goes_on:
-            raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
+        refuse_to_replace(out / name, read=read, overwrite=overwrite or goes_on)
 
 
 def _outputs(labeller: Labeller, pictures: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cdpnet.errors import ConfigError
-from cdpnet.files import atomic
+from cdpnet.files import atomic, write_text
 from cdpnet.labels.regions import Labelled, Region
 
 FILE = ".cdpnet-label.jsonl"
@@ -49,9 +49,7 @@ class Journal:
         if self.path.exists():
             self._read(settings)
         else:
-            with atomic(self.path) as temporary:
-                temporary.write_text(json.dumps(settings, ensure_ascii=False) + "\n", encoding="utf-8")
-        self._file = self.path.open("ab")
+            write_text(json.dumps(settings, ensure_ascii=False) + "\n", self.path)
 
     def _read(self, settings: dict[str, Any]) -> None:
         """Take in the lines that are whole; what a stopped process left of its last one is cut off."""
@@ -93,10 +91,11 @@ class Journal:
     def add(self, records: Sequence[Record]) -> None:
         """Write what is done behind the lines there are; it is on the disk when this returns."""
         lines = [(record, (record.line() + "\n").encode()) for record in records]
-        start = self._file.seek(0, os.SEEK_END)
-        self._file.write(b"".join(line for _, line in lines))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self.path.open("ab") as file:
+            start = file.seek(0, os.SEEK_END)
+            file.write(b"".join(line for _, line in lines))
+            file.flush()
+            os.fsync(file.fileno())
         for record, line in lines:
             self._note(record, start)
             start += len(line)
@@ -119,9 +118,3 @@ class Journal:
                     start = sorted_file.tell()
                     sorted_file.write(file.readline())
                     self._starts[picture] = start
-        self.close()
-        self._file = self.path.open("ab")
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()

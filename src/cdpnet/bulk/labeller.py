@@ -80,10 +80,11 @@ class Labeller:
         """Write the files of one picture and say what is in it."""
         if isinstance(found, str) or isinstance(prepared, str):
             return Record(Labelled(picture, 0, 0), error=str(found))
+        masks = (found.mask == number for number in range(1, len(found.classes) + 1))  # one at a time
         regions = [
-            from_mask(found.mask == i + 1, name, round(1 - doubt, 4))
-            for i, (name, doubt) in enumerate(zip(found.classes, found.doubts, strict=True))
-            if name in found.found
+            from_mask(mask, name, round(1 - doubt, 4))
+            for mask, name, doubt in zip(masks, found.classes, found.doubts, strict=True)
+            if mask.any()
         ]
         record = Record(Labelled(picture, *found.size, tuple(regions)), round(found.doubt, 4))
         try:

@@ -17,6 +17,7 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say
 from cdpnet.errors import DataError
+from cdpnet.files import refuse_to_replace
 from cdpnet.hub import at_hand
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ def learn(arguments: list[str]) -> None:
         raise DataError(
             "--name is empty; a class needs a name for its labels (--pictures-only keeps it from the model)."
         )
-    if out.exists() and not chosen.overwrite:
-        raise DataError(f"{out} exists already; pass --overwrite to replace it, or another --out.")
+    refuse_to_replace(out, overwrite=chosen.overwrite)
     if chosen.adapt < 0:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     supports = support_pairs(chosen.support)

@@ -49,10 +49,15 @@ def _from_folder(pictures: Path, marks: Path, label: str) -> list[Example]:
         raise DataError(f"{marks} is a folder of labels and {pictures} is one picture; give the picture's own file.")
     by_name = {path.stem: path for path in sorted(marks.iterdir()) if path.suffix.lower() in (".json", ".txt", ".png")}
     pairs = [(path, by_name[path.stem]) for path in pictures_in(pictures) if path.stem in by_name]
-    found = [pair for pair in pairs if pair[1].suffix.lower() == ".png" or label in _labels(*pair)]
+    found: list[Example] = []
+    for picture, file in pairs:
+        if _is_mask(file):
+            found.append((picture, file))
+        elif label in names(labelled := _read_one(picture, file)):
+            found.append((picture, labelled.mask_of(label)))
     if not found:
         raise DataError(f"No file in {marks} has the name of a picture in {pictures} and shows {label!r}.")
-    return [_of_one(picture, file, label) for picture, file in found]
+    return found
 
 
 def _from_tasks(content: list[Any], pictures: Path, marks: Path, label: str) -> list[Example]:
@@ -80,7 +85,7 @@ def _chosen(
 
 def _of_one(picture: Path, marks: Path, label: str) -> Example:
     """One picture with a file of its own."""
-    if marks.suffix.lower() not in (".json", ".txt"):
+    if _is_mask(marks):
         return picture, marks
     found = _read_one(picture, marks)
     if label not in names(found):
@@ -98,8 +103,8 @@ def _read_one(picture: Path, marks: Path) -> Labelled:
     return labelme.read(content, marks)
 
 
-def _labels(picture: Path, marks: Path) -> tuple[str, ...]:
-    return names(_read_one(picture, marks))
+def _is_mask(marks: Path) -> bool:
+    return marks.suffix.lower() not in (".json", ".txt")
 
 
 def names(found: Labelled) -> tuple[str, ...]:

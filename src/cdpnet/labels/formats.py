@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cdpnet.files import atomic
 from cdpnet.labels import coco, labelme, labelstudio, png, yolo
-from cdpnet.labels.label_set import FormatName, LabelSet
+from cdpnet.labels.label_set import NAMES, FormatName, LabelSet
 from cdpnet.labels.regions import Labelled
 
-PNG_FOLDER, PNG_NAMES = "masks", "classes.txt"
+PNG_FOLDER = "masks"
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,10 @@ def _write_mask(found: Labelled, target: LabelSet) -> None:
     png.write_mask(target.out / _mask_file(found.picture), mask)
 
 
-def _finish_masks(everything: Callable[[], Iterable[Labelled]], target: LabelSet) -> None:  # noqa: ARG001
-    with atomic(target.out / PNG_NAMES) as temporary:
-        temporary.write_text("".join(f"{name}\n" for name in target.classes), encoding="utf-8")
-
-
 FORMATS: dict[FormatName, Format] = {
-    "png": Format(_finish_masks, (PNG_NAMES,), _mask_file, _write_mask),
+    "png": Format(lambda everything, target: target.write_names(), (NAMES,), _mask_file, _write_mask),  # noqa: ARG005
     "coco": Format(coco.finish, (coco.FILE,)),
     "labelme": Format(lambda everything, target: None, (), labelme.file_of, labelme.write),  # noqa: ARG005
-    "yolo": Format(lambda everything, target: yolo.finish(target), (yolo.NAMES, yolo.DATA), yolo.file_of, yolo.write),  # noqa: ARG005
+    "yolo": Format(lambda everything, target: yolo.finish(target), (NAMES, yolo.DATA), yolo.file_of, yolo.write),  # noqa: ARG005
     "labelstudio": Format(labelstudio.finish, (labelstudio.FILE,)),
 }

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cdpnet.files import write_text
+
+NAMES = "classes.txt"
 FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio"]
 
 
@@ -16,3 +19,7 @@ class LabelSet:
     pictures: Path
     out: Path
     classes: tuple[str, ...]
+
+    def write_names(self) -> None:
+        """Write the names of the classes, one a line."""
+        write_text("".join(f"{name}\n" for name in self.classes), self.out / NAMES)

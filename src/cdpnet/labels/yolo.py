@@ -8,11 +8,11 @@ from pathlib import Path
 import yaml
 
 from cdpnet.errors import DataError
-from cdpnet.files import atomic, read_text
-from cdpnet.labels.label_set import LabelSet
+from cdpnet.files import read_text, write_text
+from cdpnet.labels.label_set import NAMES, LabelSet
 from cdpnet.labels.regions import Labelled, from_outlines, outlines
 
-FOLDER, NAMES, DATA = "labels", "classes.txt", "data.yaml"
+FOLDER, DATA = "labels", "data.yaml"
 _FEWEST = 7  # numbers of a line: the class and three points
 
 
@@ -29,18 +29,15 @@ def write(found: Labelled, target: LabelSet) -> None:
         for outline in outlines(found.mask(region)):
             shares = (outline / (found.width, found.height)).ravel()
             lines.append(" ".join([str(number), *(f"{share:.8f}" for share in shares)]))
-    with atomic(target.out / file_of(found.picture)) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_text("".join(f"{line}\n" for line in lines), target.out / file_of(found.picture))
 
 
 def finish(target: LabelSet) -> None:
     """Write the names of the classes, plain and as YOLO's description of a data set."""
-    with atomic(target.out / NAMES) as temporary:
-        temporary.write_text("".join(f"{name}\n" for name in target.classes), encoding="utf-8")
+    target.write_names()
     pictures = Path(os.path.relpath(target.pictures, target.out)).as_posix()
     about = {"path": ".", "train": pictures, "val": pictures, "names": dict(enumerate(target.classes))}
-    with atomic(target.out / DATA) as temporary:
-        temporary.write_text(yaml.safe_dump(about, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_text(yaml.safe_dump(about, sort_keys=False, allow_unicode=True), target.out / DATA)
 
 
 def read(path: Path, size: tuple[int, int], picture: str) -> Labelled:

@@ -39,7 +39,7 @@ def multi_prototype_loss(
     terms["support_self"] = weights.support_self * _self_match(shots, shot_masks, tau)
     text = prediction.prototypes.text
     if text is not None:
-        named = text.abs().sum(dim=1) > 0
+        named = prediction.prototypes.named
         if named.any():
             background = prediction.prototypes.background[named]
             on_query = match(query[named], background, text[named], tau)

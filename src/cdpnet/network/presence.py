@@ -14,13 +14,6 @@ from cdpnet.config import Calibration, DecisionConfig
 from cdpnet.episode import Prototypes
 
 
-def are_named(prototypes: Prototypes) -> Tensor:
-    """Which of B classes are known by a name, (B,) bool."""
-    if prototypes.text is None:
-        return torch.zeros(len(prototypes.foreground), dtype=torch.bool, device=prototypes.foreground.device)
-    return prototypes.text.abs().sum(dim=1) > 0
-
-
 def best_fit(features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int) -> Tensor:
     """The mean cosine of the best ``locations`` with the class's name u, or with its foreground prototype.
 
