@@ -41,7 +41,7 @@ for i in range(2):
     save_class(classes[i], out / f"{classes[i].name}.safetensors")
 
 target = LabelSet(out / "pictures", out / "labels", tuple(learned.name for learned in classes))
-labeller = Labeller(segmenter, classes, target, "coco", least_presence=None)
+labeller = Labeller(segmenter, classes, target, "coco")
 done = run(labeller, engines.plain, overwrite=True)
 print(f"COCO labels of {len(done.pictures)} pictures, and the contact sheet: {write_sheet(done, labeller)}")
 

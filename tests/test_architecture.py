@@ -9,7 +9,7 @@ import cdpnet
 
 ROOT = Path(cdpnet.__file__).parent
 WINGS = (  # from the top of the house to the ground; a wing may import itself and those below it
-    ("face", ("__main__", "cli", "contact_sheet", "demo", "gallery", "plots", "report")),
+    ("face", ("__main__", "cli", "contact_sheet", "demo", "gallery", "plots", "report", "web")),
     (
         "work",
         (

@@ -46,17 +46,17 @@ def pictures_in(folder: Path, *, deep: bool = False, without: Collection[Path] =
     return sorted(found.values())
 
 
-def read_picture(source: PictureSource) -> Tensor:
+def read_picture(source: PictureSource, most_pixels: int = MAX_PIXELS) -> Tensor:
     """A picture as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
 
     Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
-    DataError says what a source lacks.
+    DataError says what a source lacks, and where a file has more than ``most_pixels``, before it is decoded.
     """
     if isinstance(source, Tensor):
         return _from_tensor(source)
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    image = open_image(source)
+    image = open_image(source, most_pixels)
     if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
         return _from_array(np.array(image).astype(np.uint16))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
@@ -65,16 +65,16 @@ def read_picture(source: PictureSource) -> Tensor:
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
-def open_image(source: str | Path | Image.Image) -> Image.Image:
+def open_image(source: str | Path | Image.Image, most_pixels: int = MAX_PIXELS) -> Image.Image:
     """A decoded PIL image, turned as its EXIF tag says. DataError where it is missing, broken, empty or too large."""
     name = getattr(source, "filename", "") or "the picture" if isinstance(source, Image.Image) else str(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = source if isinstance(source, Image.Image) else Image.open(source)
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > most_pixels:
             raise DataError(
-                f"{name} has {image.width} x {image.height} pixels; at most {MAX_PIXELS // 10**6} million are read, "
+                f"{name} has {image.width} x {image.height} pixels; at most {most_pixels // 10**6} million are read, "
                 "so scale it down first."
             )
         image.load()
@@ -87,7 +87,7 @@ def open_image(source: str | Path | Image.Image) -> Image.Image:
         raise DataError(f"{name} is not a picture that can be read; JPEG, PNG, WebP, TIFF and BMP are.") from None
     except Image.DecompressionBombError:
         raise DataError(
-            f"{name} has too many pixels; at most {MAX_PIXELS // 10**6} million are read, so scale it down first."
+            f"{name} has too many pixels; at most {most_pixels // 10**6} million are read, so scale it down first."
         ) from None
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{name} cannot be decoded ({error}); save it again from its source.") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,10 @@ class Segmentation:
     presence: tuple[float, ...]
     absent: tuple[bool, ...]
     background: float = 0.0
+
+    def at(self, threshold: float) -> Segmentation:
+        """The same scores at another threshold, 0..1."""
+        return replace(self, background=float(torch.tensor(threshold, dtype=torch.float64).logit()))
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:

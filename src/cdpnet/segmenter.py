@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -72,6 +73,11 @@ class Segmenter:
         self.sight = Sight(side, max(side, tiles_above or _MOST_REDUCED * side), network.image.stride)
         self._device = next(network.parameters()).device
 
+    @property
+    def threshold(self) -> float:
+        """The probability that a class must exceed at a pixel by the network's own rule, 0..1."""
+        return 1 / (1 + math.exp(-self.network.config.decision.background))
+
     @cached_property
     def model(self) -> tuple[str, str]:
         """The fingerprint of the network, and words for people."""
@@ -133,15 +139,18 @@ class Segmenter:
         image: PictureSource,
         classes: ClassPrototype | Sequence[ClassPrototype],
         *,
+        threshold: float | None = None,
         least_presence: float | None = None,
     ) -> Segmentation:
-        """Find one class or several in a picture; a pixel goes to its most probable class, if that beats a half.
+        """Find one class or several in a picture; a pixel goes to its most probable class, if that beats the threshold.
 
-        least_presence: a class that is less probable to be there is called absent, in 0..1, where 0 calls none so; by
-        default the network's own, which `cdpnet calibrate` finds. DataError for a picture that cannot be used.
+        threshold: the probability that a class must exceed at a pixel. least_presence: a class that is less probable to
+        be there is called absent; 0 calls none so. Both in 0..1, and by default the network's own, which `cdpnet
+        calibrate` finds. DataError for a picture that cannot be used.
         """
         known = [classes] if isinstance(classes, ClassPrototype) else list(classes)
-        return self.segment_prepared([self.prepare(image)], known, least_presence=least_presence)[0]
+        prepared = [self.prepare(image)]
+        return self.segment_prepared(prepared, known, threshold=threshold, least_presence=least_presence)[0]
 
     def prepare(self, image: PictureSource) -> Prepared:
         """A picture as the network will see it: reduced, and never more than it needs to be. DataError as `segment`."""
@@ -154,11 +163,10 @@ class Segmenter:
         pictures: Sequence[Prepared],
         classes: Sequence[ClassPrototype],
         *,
+        threshold: float | None = None,
         least_presence: float | None = None,
     ) -> list[Segmentation]:
-        """Several pictures of one working size at once; classes and threshold as in `segment`."""
-        if not 1 <= len(classes) < IGNORE_INDEX:
-            raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
+        """Several pictures of one working size at once; classes and thresholds as in `segment`."""
         known = self._known(classes, least_presence)
         h, w = pictures[0].picture.shape[-2:]
         worked_at = (h, w)
@@ -167,7 +175,7 @@ class Segmenter:
         else:
             found = self._matched(torch.stack([prepared.picture for prepared in pictures]), known)
         names = tuple(c.name for c in classes)
-        return [
+        answers = [
             Segmentation(
                 prepared.size,
                 worked_at,
@@ -179,6 +187,7 @@ class Segmenter:
             )
             for prepared, (odds, there) in zip(pictures, found, strict=True)
         ]
+        return answers if threshold is None else [answer.at(threshold) for answer in answers]
 
     def _matched(self, pictures: Tensor, known: _Known) -> list[tuple[Tensor, Tensor]]:
         """Pictures (Q, 3, h, w) -> of each the log-odds of n classes on the feature grid, and their presence (n,)."""

@@ -55,16 +55,17 @@ def segment_pictures(
     outputs: Sequence[Output],
     progress: Callable[[Output, float], None],
     *,
+    threshold: float | None = None,
     least_presence: float | None = None,
 ) -> None:
     """Segment each picture and write its mask and overlay; ``progress`` hears the share of the picture that was marked.
 
-    least_presence: as in `Segmenter.segment`.
+    threshold, least_presence: as in `Segmenter.segment`.
     DataError where the folder cannot be written.
     """
     for output in outputs:
         picture = read_picture(output.picture)
-        mask = segmenter.segment(picture, learned, least_presence=least_presence).mask
+        mask = segmenter.segment(picture, learned, threshold=threshold, least_presence=least_presence).mask
         try:
             write_mask(output.mask, mask)
             with atomic(output.overlay) as path:

@@ -37,7 +37,8 @@ class Labeller:
     classes: Sequence[ClassPrototype]
     target: LabelSet
     format_name: FormatName
-    least_presence: float | None
+    threshold: float | None = None
+    least_presence: float | None = None
 
     def label(
         self, window: Sequence[str], pool: Executor, turn: AbstractContextManager[object] | None = None
@@ -71,7 +72,10 @@ class Labeller:
             for start in range(0, len(alike), _BATCH):
                 some = alike[start : start + _BATCH]
                 answers = self.segmenter.segment_prepared(
-                    [prepared[i] for i in some], self.classes, least_presence=self.least_presence
+                    [prepared[i] for i in some],
+                    self.classes,
+                    threshold=self.threshold,
+                    least_presence=self.least_presence,
                 )
                 found.update(zip(some, answers, strict=True))
         return [found[i] for i in range(len(prepared))]
@@ -80,13 +84,7 @@ class Labeller:
         """Write the files of one picture and say what is in it."""
         if isinstance(found, str) or isinstance(prepared, str):
             return Record(Labelled(picture, 0, 0), error=str(found))
-        masks = (found.mask == number for number in range(1, len(found.classes) + 1))  # one at a time
-        regions = [
-            from_mask(mask, name, round(1 - doubt, 4))
-            for mask, name, doubt in zip(masks, found.classes, found.doubts, strict=True)
-            if mask.any()
-        ]
-        record = Record(Labelled(picture, *found.size, tuple(regions)), round(found.doubt, 4))
+        record = Record(labelled(picture, found), round(found.doubt, 4))
         try:
             write = FORMATS[self.format_name].write
             if write is not None:
@@ -104,6 +102,17 @@ class Labeller:
         shown.thumbnail((_SMALL, _SMALL))
         with atomic(self.target.out / small_file(picture)) as temporary:
             shown.save(temporary, quality=85)
+
+
+def labelled(picture: str, found: Segmentation) -> Labelled:
+    """What is found in a picture, as labels; a region's score is one minus the class's doubt."""
+    masks = (found.mask == number for number in range(1, len(found.classes) + 1))  # one at a time
+    regions = [
+        from_mask(mask, name, round(1 - doubt, 4))
+        for mask, name, doubt in zip(masks, found.classes, found.doubts, strict=True)
+        if mask.any()
+    ]
+    return Labelled(picture, *found.size, tuple(regions))
 
 
 def small_file(picture: str) -> str:

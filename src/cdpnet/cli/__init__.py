@@ -18,6 +18,7 @@ commands:
   learn      keep a class, learned from marked pictures, in a small file
   classes    list such files
   label      find learned classes in all pictures of a folder
+  web        a page on which a class is painted, named and found
   demo       the embedded models on classes that they never saw with a mask
   train      train a network on episodes
   evaluate   score a network on episodes
@@ -34,6 +35,7 @@ _COMMANDS = {
     "classes": "labelling",
     "label": "labelling",
     "demo": "labelling",
+    "web": "web",
     "train": "research",
     "evaluate": "research",
     "ablate": "research",

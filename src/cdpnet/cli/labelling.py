@@ -36,11 +36,11 @@ def segment(arguments: list[str]) -> None:
     )
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
-    _presence_option(parser)
+    _threshold_options(parser)
     model_options(parser)
     chosen = parser.parse_args(arguments)
     supports = support_pairs(chosen.support)
-    out, least = Path(chosen.out), share_option("--presence", chosen.presence)
+    out, thresholds = Path(chosen.out), _thresholds(chosen)
     at_hand(chosen.model, chosen.image_weights)
 
     from cdpnet.bulk.few import Output, plan_outputs, segment_pictures
@@ -57,7 +57,7 @@ def segment(arguments: list[str]) -> None:
             say(progress.console, f"{output.mask}  {found}")
             progress.advance(task)
 
-        segment_pictures(segmenter, learned, outputs, show, least_presence=least)
+        segment_pictures(segmenter, learned, outputs, show, **thresholds)
 
 
 def learn(arguments: list[str]) -> None:
@@ -159,10 +159,10 @@ def label(arguments: list[str]) -> int:
         default=None,
         help="pixels of the longer side beyond which a picture is seen in tiles",
     )
-    _presence_option(parser)
+    _threshold_options(parser)
     model_options(parser)
     chosen = parser.parse_args(arguments)
-    least = share_option("--presence", chosen.presence)
+    thresholds = _thresholds(chosen)
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
@@ -180,7 +180,7 @@ def label(arguments: list[str]) -> int:
     segmenter, files = _segmenter(chosen, chosen.tiles_above), [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
-    labeller = Labeller(segmenter, known, target, chosen.format, least)
+    labeller = Labeller(segmenter, known, target, chosen.format, **thresholds)
     with labelling_bar() as show:
         done = run(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
     write_sheet(done, labeller)
@@ -220,13 +220,27 @@ def demo(arguments: list[str]) -> None:
     say(console, f"The picture is {picture}")
 
 
-def _presence_option(parser: ArgumentParser) -> None:
+def _threshold_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=None,
+        help="probability that a class must exceed at a pixel, 0 to 1; by default the model's own",
+    )
     parser.add_argument(
         "--presence",
         type=float,
         default=None,
         help="leave out a class that is less probable to be in a picture, 0 to 1; by default the model's own threshold",
     )
+
+
+def _thresholds(chosen: Any) -> dict[str, float | None]:
+    """What `_threshold_options` took, by the names that a segmenter gives them."""
+    return {
+        "threshold": share_option("--threshold", chosen.threshold),
+        "least_presence": share_option("--presence", chosen.presence),
+    }
 
 
 def _segmenter(chosen: Any, tiles_above: int | None = None) -> Segmenter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,3 +48,12 @@ FORMATS: dict[FormatName, Format] = {
     "yolo": Format(lambda everything, target: yolo.finish(target), (NAMES, yolo.DATA), yolo.file_of, yolo.write),  # noqa: ARG005
     "labelstudio": Format(labelstudio.finish, (labelstudio.FILE,)),
 }
+
+
+def write_labels(found: Sequence[Labelled], target: LabelSet, format_name: FormatName) -> None:
+    """Write the labels of a few pictures, all files that the format has."""
+    chosen = FORMATS[format_name]
+    if chosen.write is not None:
+        for one in found:
+            chosen.write(one, target)
+    chosen.finish(lambda: found, target)

@@ -12,6 +12,15 @@ from torch import Tensor
 from cdpnet.episode import IGNORE_INDEX
 from cdpnet.labels.png import colour_of
 
+# Scores to colours, brighter with every step, so that the order is seen without colour, too.
+_RAMP = (
+    (0.0, (8, 12, 40)),
+    (0.3, (70, 30, 130)),
+    (0.55, (200, 60, 110)),
+    (0.8, (250, 150, 60)),
+    (1.0, (255, 245, 180)),
+)
+
 
 def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
     """A picture (3, H, W) uint8 with its labels (H, W) laid over in colour and outlined; what is unlabelled fades.
@@ -29,6 +38,15 @@ def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) ->
         edge = region & ~ndimage.binary_erosion(region, iterations=width, border_value=1)
         result[edge] = 0.15 * result[edge] + 0.85 * colour
     return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))
+
+
+def score_map(picture: Tensor, scores: NDArray[np.float32]) -> Image.Image:
+    """A picture (3, H, W) uint8, darkened, under scores (H, W) in 0..1 as colours from dark (0) to bright (1)."""
+    grey = picture.float().mean(dim=0).cpu().numpy()[..., None]
+    steps = [step for step, _ in _RAMP]
+    channels = [np.interp(scores, steps, [colour[i] for _, colour in _RAMP]) for i in range(3)]
+    shown = 0.35 * grey + 0.65 * np.stack(channels, axis=2)
+    return Image.fromarray(shown.round().clip(0, 255).astype(np.uint8))
 
 
 def thumbnail(picture: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:

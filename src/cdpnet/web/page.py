@@ -1,0 +1,218 @@
+"""What happens on the page: every handler takes what is on the screen, asks the session, and says what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from cdpnet.errors import CdpnetError
+from cdpnet.labels.label_set import FormatName
+from cdpnet.report import to_image
+from cdpnet.web.layout import SCORES, Parts, lay_out
+from cdpnet.web.limits import Limits
+from cdpnet.web.samples import Samples
+from cdpnet.web.session import Session
+from cdpnet.web.sessions import Sessions
+from cdpnet.web.views import class_list, in_words, note, result, summary
+
+Updates = dict[Any, Any]  # parts of the page, and what they show from now on
+_PROGRESS = gr.Progress()
+_PRESS = "() => document.querySelector('#{0} a, a#{0}, button#{0}').click()"
+_FOLDERS = re.compile(r"(?:/[^/\s]+)*/(?:session-|samples|[0-9a-f]{64})[^/\s]*/(?:[^/\s]+/)*")
+
+
+def build(sessions: Sessions, samples: Samples, limits: Limits, model: str, threshold: float) -> gr.Blocks:
+    """The page. model: a sentence about it. threshold: the model's own, 0..1."""
+    with gr.Blocks(title="cdpnet", analytics_enabled=False, delete_cache=(60, 3600)) as page:
+        parts = lay_out(samples, limits, model, round(threshold, 2))
+        Actions(parts, sessions, samples, round(threshold, 2)).bind()
+        page.unload(_closing(sessions))
+    return page
+
+
+def _closing(sessions: Sessions) -> Callable[[gr.Request], None]:
+    def close(request: gr.Request) -> None:
+        sessions.close(request.session_hash)
+
+    return close
+
+
+def _said_in(step: str) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
+    """What cannot be done is said in a sentence in the note of a step, and nothing else on the page changes."""
+
+    def decorate(act: Callable[..., Updates]) -> Callable[..., Updates]:
+        @wraps(act)
+        def handler(self: Actions, *inputs: Any) -> Updates:
+            try:
+                return act(self, *inputs)
+            except CdpnetError as error:
+                return {getattr(self.parts, f"{step}_note"): note(_FOLDERS.sub("", str(error)), bad=True)}
+
+        return handler
+
+    return decorate
+
+
+class Actions:
+    """The handlers. Every one of them begins with the session of the page that asks."""
+
+    def __init__(self, parts: Parts, sessions: Sessions, samples: Samples, threshold: float) -> None:
+        self.parts, self.sessions, self.samples, self.own = parts, sessions, samples, threshold
+
+    def bind(self) -> None:
+        """Say what happens when; the pictures are looked at again whenever that could show something new."""
+        p = self.parts
+        look = (self.look, [p.presence, p.threshold, p.shown, p.scores_of], [p.look_note, p.results, p.scores_of])
+        opened = [p.teach_note, p.editor, p.name, p.teach_file, p.mask_file]
+        taught = [p.teach_note, p.classes, p.editor, p.mask_file]
+        _on(p.teach_file.upload, self.open_upload, [p.teach_file], opened)
+        _on(p.teach_samples.select, self.open_sample, [p.name], opened)
+        for trigger in (p.add.click, p.name.submit):
+            added = _on(trigger, self.add, [p.name, p.editor, p.mask_file], taught, network=True)
+            _on(added.then, *look, network=True)
+        taken_back = _on(p.take_back.click, self.take_back, [], taught, network=True)
+        chosen = _on(p.look_files.upload, self.choose_files, [p.look_files], [p.look_note, p.look_files])
+        sampled = _on(p.look_samples.click, self.choose_samples, [], [p.look_note])
+        for trigger in (taken_back.then, chosen.then, sampled.then, p.presence.input):
+            _on(trigger, *look, network=True)
+        for trigger in (p.threshold.release, p.shown.input, p.scores_of.input):
+            _on(trigger, self.show, [p.threshold, p.shown, p.scores_of], look[2])
+        take_labels = _on(
+            p.take_labels.click, self.take_labels, [p.format_name, p.threshold], [p.take_note, p.labels_file]
+        )
+        take_classes = _on(p.take_classes.click, self.take_classes, [], [p.take_note, p.classes_file])
+        for made, file in ((take_labels, p.labels_file), (take_classes, p.classes_file)):
+            made.then(None, js=_PRESS.format(file.elem_id))
+
+    @_said_in("teach")
+    def open_upload(self, file: str, request: gr.Request) -> Updates:
+        """Begin to paint on a picture of one's own."""
+        return {**self._opened(Path(file), request), self.parts.teach_file: None}
+
+    @_said_in("teach")
+    def open_sample(self, name: str, event: gr.SelectData, request: gr.Request) -> Updates:
+        """Begin to paint on a sample; its name is put in where there is none, or another sample's."""
+        opened = self._opened(self.samples.teach[event.index], request)
+        if not name.strip() or name in self.samples.names:
+            opened[self.parts.name] = self.samples.names[event.index]
+        return opened
+
+    def _opened(self, file: Path, request: gr.Request) -> Updates:
+        view = self._of(request).open_picture(file)
+        return {self.parts.editor: view, self.parts.mask_file: None, self.parts.teach_note: ""}
+
+    @_said_in("teach")
+    def add(self, name: str, painted: dict[str, Any] | None, mask_file: str | None, request: gr.Request) -> Updates:
+        """Take the painting as an example of the class; the picture stays, so that another class can be painted."""
+        session = self._of(request)
+        example = session.add_example(name, _strokes(painted), Path(mask_file) if mask_file else None)
+        learned = session.classes[example.name]
+        said = f"{learned.name}: learned from {learned.shots} example{'s' * (learned.shots > 1)}."
+        return {**self._taught(session, said), self.parts.editor: session.view, self.parts.mask_file: None}
+
+    @_said_in("teach")
+    def take_back(self, request: gr.Request) -> Updates:
+        """Forget the last example."""
+        session = self._of(request)
+        name = session.take_back()
+        return self._taught(session, f"The last example of {name} is taken back.")
+
+    def _taught(self, session: Session, said: str) -> Updates:
+        return {self.parts.classes: class_list(session.classes.values()), self.parts.teach_note: note(said)}
+
+    @_said_in("look")
+    def choose_files(self, files: list[str], request: gr.Request, progress: Any = _PROGRESS) -> Updates:
+        """Take pictures of one's own."""
+        self._of(request).choose([Path(file) for file in files], _bar(progress, "reading"))
+        return {self.parts.look_files: None, self.parts.look_note: ""}
+
+    @_said_in("look")
+    def choose_samples(self, request: gr.Request) -> Updates:
+        """Take the samples."""
+        self._of(request).choose(self.samples.look, lambda *_: None)
+        return {self.parts.look_note: ""}
+
+    @_said_in("look")
+    def look(
+        self,
+        presence: bool,
+        threshold: float,
+        shown: str,
+        scores_of: str | None,
+        request: gr.Request,
+        progress: Any = _PROGRESS,
+    ) -> Updates:
+        """Find the classes in the pictures, and show them."""
+        session = self._of(request)
+        session.look(_bar(progress, "looking"), least_presence=None if presence else 0.0)
+        return self._shown(session, threshold, shown, scores_of)
+
+    @_said_in("look")
+    def show(self, threshold: float, shown: str, scores_of: str | None, request: gr.Request) -> Updates:
+        """Show what was found in another way."""
+        return self._shown(self._of(request), threshold, shown, scores_of)
+
+    def _shown(self, session: Session, threshold: float, shown: str, scores_of: str | None) -> Updates:
+        names = list(session.classes)
+        scores_of = scores_of if scores_of in names else next(iter(names), None)
+        gallery, counts = [], dict.fromkeys(names, 0)
+        for picture, found in session.answers(self._threshold(threshold)):
+            gallery.append(
+                (
+                    result(picture.shown, found, scores_of if shown == SCORES else None),
+                    f"{in_words(found)}\n{picture.file.name}",
+                )
+            )
+            for name in found.found:
+                counts[name] += 1
+        if not session.found:
+            gallery = [(to_image(picture.shown), picture.file.name) for picture in session.pictures]
+        return {
+            self.parts.results: gallery,
+            self.parts.scores_of: gr.update(choices=names, value=scores_of, visible=shown == SCORES and bool(names)),
+            self.parts.look_note: note(summary(len(session.pictures), counts)),
+        }
+
+    @_said_in("take")
+    def take_labels(self, format_name: FormatName, threshold: float, request: gr.Request) -> Updates:
+        """Put the labels into an archive."""
+        made = self._of(request).write_labels(format_name, self._threshold(threshold))
+        return {self.parts.labels_file: str(made), self.parts.take_note: note(f"{made.name} is on its way.")}
+
+    @_said_in("take")
+    def take_classes(self, request: gr.Request) -> Updates:
+        """Put the classes into an archive."""
+        made = self._of(request).write_classes()
+        return {self.parts.classes_file: str(made), self.parts.take_note: note(f"{made.name} is on its way.")}
+
+    def _of(self, request: gr.Request) -> Session:
+        return self.sessions.of(request.session_hash)
+
+    def _threshold(self, chosen: float) -> float | None:
+        """None where the slider was left alone, since it shows the model's own threshold rounded."""
+        return None if chosen == self.own else chosen
+
+
+def _on(
+    trigger: Any, act: Callable[..., Updates], inputs: list[Any], outputs: list[Any], *, network: bool = False
+) -> Any:
+    """An event and its handler. network: it runs the network, so one at a time, since all share the cores."""
+    queue = {"concurrency_id": "network", "concurrency_limit": 1} if network else {}
+    return trigger(act, inputs, outputs, api_visibility="undocumented", show_progress="minimal", **queue)
+
+
+def _strokes(painted: dict[str, Any] | None) -> NDArray[np.bool_] | None:
+    """Where anything is painted, (h, w), however faint: a brush's edge is soft."""
+    layers = [np.asarray(layer)[..., 3] > 0 for layer in (painted or {}).get("layers", ())]
+    return np.logical_or.reduce(layers) if layers else None
+
+
+def _bar(progress: Any, doing: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress((done, total), desc=doing, unit="pictures")

@@ -1,0 +1,71 @@
+"""The server: who may reach the page, and what is left when it stops, which is nothing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from cdpnet.errors import ConfigError
+from cdpnet.segmenter import Segmenter
+from cdpnet.web.limits import Limits
+
+_SWEEP = 15.0  # seconds between looks for sessions that are over
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the page is, and the name and password that open it, if it has any."""
+
+    host: str
+    port: int
+    login: tuple[str, str] | None
+
+
+def serve(
+    segmenter: Segmenter, model: str, address: Address, limits: Limits, ready: Callable[[str], None], stop: Event
+) -> None:
+    """Serve the page until ``stop`` is set; ``ready`` hears its address. ConfigError where the port is taken."""
+    with tempfile.TemporaryDirectory(prefix="cdpnet-web-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the library is imported
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+        from cdpnet.web import style
+        from cdpnet.web.page import build
+        from cdpnet.web.samples import paint_samples
+        from cdpnet.web.sessions import Sessions
+
+        sessions = Sessions(segmenter, Path(folder), limits)
+        page = build(sessions, paint_samples(Path(folder, "samples")), limits, model, segmenter.threshold)
+        page.queue(max_size=limits.waiting)
+        try:
+            _, url, _ = page.launch(
+                server_name=address.host,
+                server_port=address.port,
+                auth=address.login,
+                prevent_thread_lock=True,
+                quiet=True,
+                share=False,
+                ssr_mode=False,
+                run_history=False,
+                enable_monitoring=False,
+                footer_links=[],
+                max_file_size=limits.megabytes * 10**6,
+                theme=style.theme(),
+                css=style.style(),
+                head=style.head(limits),
+            )
+        except OSError:
+            raise ConfigError(
+                f"Port {address.port} on {address.host} cannot be used; another program may have it, so give another "
+                "--port."
+            ) from None
+        try:
+            ready(url)
+            while not stop.wait(_SWEEP):
+                sessions.sweep()
+        finally:
+            page.close(verbose=False)

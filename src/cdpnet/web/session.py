@@ -1,0 +1,196 @@
+"""What one person has taught and looked at; it lives in memory and in a folder of its own, and is gone with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from cdpnet.bulk.labeller import labelled
+from cdpnet.classes import ENDING, ClassPrototype, save_class
+from cdpnet.errors import DataError
+from cdpnet.files import atomic
+from cdpnet.labels.formats import write_labels
+from cdpnet.labels.label_set import FormatName, LabelSet
+from cdpnet.labels.png import read_mask, write_mask
+from cdpnet.pictures import read_picture
+from cdpnet.segmentation import Segmentation
+from cdpnet.segmenter import Segmenter
+from cdpnet.web.limits import Limits
+from cdpnet.web.views import at_view_size
+
+Report = Callable[[int, int], object]  # hears how many are done, and of how many
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture with a mask of the class, both in files."""
+
+    name: str
+    picture: Path
+    mask: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A picture to look at: its file, and itself at the size of the screen (3, h, w)."""
+
+    file: Path
+    shown: Tensor
+
+
+class Session:
+    """Teach, look, take: the three steps of the page. Files lie below ``folder``."""
+
+    def __init__(self, segmenter: Segmenter, folder: Path, limits: Limits) -> None:
+        self.segmenter, self.folder, self.limits = segmenter, folder, limits
+        self.canvas: Path | None = None  # the picture that is painted on
+        self.view: Image.Image | None = None  # as the screen shows it
+        self.examples: tuple[Example, ...] = ()
+        self.classes: dict[str, ClassPrototype] = {}
+        self.pictures: tuple[Chosen, ...] = ()
+        self.found: tuple[Segmentation, ...] = ()  # one for each picture, or none where nothing was looked for
+        self._looked_for: object = None  # what the answers are answers to
+        self._made = 0  # examples so far, so that no file is written twice
+
+    def open_picture(self, file: Path) -> Image.Image:
+        """Begin to paint on a picture; gives it at the size of the screen. DataError for one that cannot be used."""
+        self.limits.check_files([file])
+        picture = read_picture(file, self.limits.pixels)
+        shutil.rmtree(self.folder / "canvas", ignore_errors=True)
+        self.canvas, self.view = self._kept(file, "canvas"), at_view_size(picture)
+        return self.view
+
+    def add_example(self, name: str, strokes: NDArray[np.bool_] | None, mask_file: Path | None = None) -> Example:
+        """Learn a class from the open picture, too, as it is painted (h, w) or marked in a file.
+
+        DataError where there is no picture, name or mark, or the marks cannot be learned from; then nothing changes.
+        """
+        name = " ".join(name.split())
+        if self.canvas is None:
+            raise DataError("There is no picture yet; choose one, or take one of the samples.")
+        if mask_file is None and (strokes is None or not strokes.any()):
+            raise DataError(
+                "Nothing is painted yet; paint over the object in the picture, or choose a file with its mask."
+            )
+        if not name:
+            raise DataError("The class has no name yet; say what it is called, such as weld crack.")
+        if len(name) > self.limits.name:
+            raise DataError(f"The name has {len(name)} characters; at most {self.limits.name} are read.")
+        if len(self.examples) == self.limits.examples:
+            raise DataError(f"The page takes {self.limits.examples} examples; take some back first.")
+        self._made += 1
+        place = self.folder / "examples" / f"{self._made:02d} {file_name(name)}"
+        picture, mask = place.with_name(place.name + self.canvas.suffix), place.with_name(place.name + "_mask.png")
+        place.parent.mkdir(exist_ok=True)
+        shutil.copyfile(self.canvas, picture)
+        h, w = read_picture(picture).shape[1:]
+        if mask_file is not None:
+            self.limits.check_files([mask_file])
+            marks = read_mask(mask_file, (h, w)).numpy()
+        else:
+            assert strokes is not None
+            marks = np.array(Image.fromarray(strokes).resize((w, h), Image.Resampling.NEAREST)).astype(np.uint8)
+        write_mask(mask, marks)
+        example = Example(name, picture, mask)
+        self._learn(name, (*self.examples, example))
+        return example
+
+    def take_back(self) -> str:
+        """Forget the last example, and its class where it was the only one; gives its name. DataError without one."""
+        if not self.examples:
+            raise DataError("There is no example to take back.")
+        name = self.examples[-1].name
+        self._learn(name, self.examples[:-1])
+        return name
+
+    def _learn(self, name: str, examples: tuple[Example, ...]) -> None:
+        """Make these the examples, and learn a class anew from those of its name."""
+        own = [example for example in examples if example.name == name]
+        classes = {key: value for key, value in self.classes.items() if key != name or own}
+        if own:
+            classes[name] = self.segmenter.learn(name, [one.picture for one in own], [one.mask for one in own])
+        self.examples, self.classes = examples, classes
+
+    def choose(self, files: Sequence[Path], report: Report) -> None:
+        """Take pictures to look at, in place of those before. DataError for one that cannot be used."""
+        self.limits.check_files(files)
+        pictures = []
+        for i, file in enumerate(files):
+            report(i, len(files))
+            pictures.append((file, read_picture(at_view_size(read_picture(file, self.limits.pixels)))))
+        shutil.rmtree(self.folder / "pictures", ignore_errors=True)
+        self.pictures = tuple(Chosen(self._kept(file, "pictures"), shown) for file, shown in pictures)
+        self.found = ()
+
+    def look(self, report: Report, *, least_presence: float | None) -> None:
+        """Find the classes in the chosen pictures, unless that is done already."""
+        looked_for = (self.pictures, self.examples, least_presence)
+        if looked_for == self._looked_for:
+            return
+        classes, found = list(self.classes.values()), []
+        for i, picture in enumerate(self.pictures if classes else ()):
+            report(i, len(self.pictures))
+            found.append(self.segmenter.segment(picture.file, classes, least_presence=least_presence))
+        self.found, self._looked_for = tuple(found), looked_for
+
+    def answers(self, threshold: float | None) -> Iterator[tuple[Chosen, Segmentation]]:
+        """Pictures and what was found in them, at a threshold or the model's own; no mask stays in memory with them."""
+        for picture, found in zip(self.pictures, self.found, strict=bool(self.found)):
+            yield picture, replace(found) if threshold is None else found.at(threshold)
+
+    def write_labels(self, format_name: FormatName, threshold: float | None) -> Path:
+        """An archive with the labels of all pictures that were looked at. DataError where there are none."""
+        if not self.found:
+            raise DataError("There are no masks yet; teach a class and look at some pictures first.")
+        out = self._empty("labels")
+        pictures = out if format_name == "labelme" else out / "images"  # where its users keep them
+        target = LabelSet(pictures, out, tuple(self.classes))
+        found = [labelled(picture.file.name, answer) for picture, answer in self.answers(threshold)]
+        write_labels(found, target, format_name)
+        return _archive(out, self.folder / f"labels-{format_name}.zip")
+
+    def write_classes(self) -> Path:
+        """An archive with the class files and the examples they were learned from. DataError where there are none."""
+        if not self.classes:
+            raise DataError("There is no class yet; paint one in a picture, name it and add it.")
+        out = self._empty("classes")
+        for i, learned in enumerate(self.classes.values(), start=1):
+            save_class(learned, out / f"{i:02d} {file_name(learned.name)}{ENDING}")
+        for example in self.examples:
+            for file in (example.picture, example.mask):
+                (out / "examples").mkdir(exist_ok=True)
+                shutil.copyfile(file, out / "examples" / file.name)
+        return _archive(out, self.folder / "classes.zip")
+
+    def _kept(self, file: Path, place: str) -> Path:
+        """A copy of a file in a folder of the session."""
+        kept = self.folder / place / file.name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, kept)
+        return kept
+
+    def _empty(self, place: str) -> Path:
+        shutil.rmtree(self.folder / place, ignore_errors=True)
+        (self.folder / place).mkdir()
+        return self.folder / place
+
+
+def file_name(name: str) -> str:
+    """A class's name as part of a file's."""
+    return re.sub(r"[^\w -]", "_", name).strip() or "_"
+
+
+def _archive(folder: Path, path: Path) -> Path:
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+    return path

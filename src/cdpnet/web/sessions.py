@@ -1,0 +1,56 @@
+"""Everybody's session, apart from everybody else's."""
+
+from __future__ import annotations
+
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Lock
+from time import monotonic
+
+from cdpnet.segmenter import Segmenter
+from cdpnet.web.limits import Limits
+from cdpnet.web.session import Session
+
+
+class Sessions:
+    """Sessions by the key that the server gives to each opened page; safe to use from several threads."""
+
+    def __init__(self, segmenter: Segmenter, root: Path, limits: Limits) -> None:
+        self._segmenter, self._root, self._limits = segmenter, root, limits
+        self._open: OrderedDict[str, Session] = OrderedDict()  # the one unused for longest comes first
+        self._closed_at: dict[str, float] = {}
+        self._lock = Lock()
+
+    def of(self, key: str) -> Session:
+        """The session of a page; it begins with the first call."""
+        with self._lock:
+            self._closed_at.pop(key, None)  # it was only asleep
+            if key not in self._open:
+                folder = Path(mkdtemp(prefix="session-", dir=self._root))
+                self._open[key] = Session(self._segmenter, folder, self._limits)
+            self._open.move_to_end(key)
+            while len(self._open) > self._limits.sessions:
+                self._forget(next(iter(self._open)))
+            return self._open[key]
+
+    def close(self, key: str) -> None:
+        """The page is closed, or its connection lost: the session ends unless it is used again within the grace."""
+        with self._lock:
+            if key in self._open:
+                self._closed_at[key] = monotonic()
+
+    def sweep(self) -> None:
+        """Forget the sessions whose grace is over."""
+        with self._lock:
+            over = monotonic() - self._limits.grace
+            for key in [key for key, closed in self._closed_at.items() if closed <= over]:
+                self._forget(key)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def _forget(self, key: str) -> None:
+        self._closed_at.pop(key, None)
+        shutil.rmtree(self._open.pop(key).folder, ignore_errors=True)
