@@ -12,17 +12,21 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.errors import ConfigError
 from cdpnet.hub import at_hand
 
+_PORTS = 65535
+
 
 def web(arguments: list[str]) -> None:
     """Serve a page on which a class is painted, named and found."""
     parser = new_parser("web", "Serve a page on which a class is painted, named and found in other pictures.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; by default this machine alone")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=int, default=7860, help="of that address")
     parser.add_argument("--user", default="", help="name:password that opens the page")
     parser.add_argument("--no_login", action="store_true", help="let anybody in who can reach the address")
     model_options(parser)
     chosen = parser.parse_args(arguments)
     login = _login(chosen.user)
+    if not 1 <= chosen.port <= _PORTS:
+        raise ConfigError(f"--port is a number from 1 to {_PORTS}, not {chosen.port}.")
     if not _only_here(chosen.host) and not login and not chosen.no_login:
         raise ConfigError(
             f"--host {chosen.host} lets other machines in; give --user name:password, or --no-login to let anybody in."

@@ -82,7 +82,7 @@ class Actions:
         sampled = _on(p.look_samples.click, self.choose_samples, [], [p.look_note])
         for trigger in (taken_back.then, chosen.then, sampled.then, p.presence.input):
             _on(trigger, *look, network=True)
-        for trigger in (p.threshold.release, p.shown.input, p.scores_of.input):
+        for trigger in (p.threshold.change, p.shown.input, p.scores_of.input):
             _on(trigger, self.show, [p.threshold, p.shown, p.scores_of], look[2])
         take_labels = _on(
             p.take_labels.click, self.take_labels, [p.format_name, p.threshold], [p.take_note, p.labels_file]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from cdpnet.errors import ConfigError
 from cdpnet.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 
-_SWEEP = 15.0  # seconds between looks for sessions that are over
+_SWEEP = 5.0  # seconds between looks for sessions that are over
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,10 @@ def serve(
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the library is imported
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+        from starlette.middleware import Middleware
+
         from cdpnet.web import style
+        from cdpnet.web.fence import Fence
         from cdpnet.web.page import build
         from cdpnet.web.samples import paint_samples
         from cdpnet.web.sessions import Sessions
@@ -53,6 +58,8 @@ def serve(
                 run_history=False,
                 enable_monitoring=False,
                 footer_links=[],
+                app_kwargs={"middleware": [Middleware(Fence)]},
+                state_session_capacity=limits.sessions,
                 max_file_size=limits.megabytes * 10**6,
                 theme=style.theme(),
                 css=style.style(),
@@ -66,6 +73,13 @@ def serve(
         try:
             ready(url)
             while not stop.wait(_SWEEP):
-                sessions.sweep()
+                if sessions.sweep():
+                    _give_back_memory()
         finally:
             page.close(verbose=False)
+
+
+def _give_back_memory() -> None:
+    """Hand the memory of sessions that are over to the machine; the C library of Linux would keep it for later."""
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)

@@ -191,6 +191,6 @@ def file_name(name: str) -> str:
 
 def _archive(folder: Path, path: Path) -> Path:
     with atomic(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(folder.rglob("*")):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.write(file, file.relative_to(folder))
     return path

@@ -41,12 +41,14 @@ class Sessions:
             if key in self._open:
                 self._closed_at[key] = monotonic()
 
-    def sweep(self) -> None:
-        """Forget the sessions whose grace is over."""
+    def sweep(self) -> int:
+        """Forget the sessions whose grace is over; says how many."""
         with self._lock:
-            over = monotonic() - self._limits.grace
-            for key in [key for key, closed in self._closed_at.items() if closed <= over]:
+            latest = monotonic() - self._limits.grace
+            over = [key for key, closed in self._closed_at.items() if closed <= latest]
+            for key in over:
                 self._forget(key)
+        return len(over)
 
     def __len__(self) -> int:
         return len(self._open)

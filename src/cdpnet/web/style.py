@@ -49,6 +49,7 @@ def theme() -> gr.themes.Base:
         checkbox_label_background_fill="transparent",
         checkbox_label_background_fill_dark="transparent",
         checkbox_label_border_width="1px",
+        checkbox_label_border_width_dark="1px",
         checkbox_label_border_color="*border_color_accent",
         checkbox_label_border_color_dark="*border_color_accent",
         button_primary_background_fill="*primary_600",
