@@ -208,6 +208,7 @@ def test_bad_folders_and_files_are_one_sentence(job: Path, labels: Path, tmp_pat
         (job / "pictures", ("--format", "voc"), "takes one of png, coco, labelme, yolo, labelstudio, not voc"),
         (job / "pictures", ("--engine", "spark"), "takes one of plain, ray, not spark"),
         (job / "pictures", ("--presence", "2"), "a share from 0 to 1"),
+        (job / "pictures", ("--threshold", "-0.1"), "--threshold is a share from 0 to 1, not -0.1"),
         (job / "pictures", ("--tiles-above", "0"), "--tiles-above must be at least 1"),
         (job / "pictures", ("--method", "ssp"), "learned by another model"),
         (job / "pictures", ("--out", tmp_path / "file"), "is a file; give --out a folder"),
@@ -247,6 +248,9 @@ def test_overwrite_begins_anew(job: Path, tmp_path: Path) -> None:
     command = ("label", job / "pictures" / "deep", "--classes", job / "class0.safetensors", "--out", tmp_path / "out")
     assert run(*command, "--presence", 1).returncode == 0
     none = contents(tmp_path / "out")
+    higher = run(*command, "--presence", 1, "--threshold", 0.9)
+    assert higher.returncode == 2
+    assert "threshold was None and is 0.9" in higher.stderr
     assert run(*command, "--presence", 0, "--overwrite").returncode == 0
     everything = contents(tmp_path / "out")
     assert none.keys() == everything.keys()

@@ -46,6 +46,18 @@ def test_classes_compete_and_absent_ones_do_not() -> None:
     assert nothing.scores.shape == (2, 1, 3)
 
 
+def test_the_same_scores_at_another_threshold() -> None:
+    """Probabilities of 0.9, 0.6 and 0.3 against a threshold."""
+    found = answer(torch.tensor([[[0.9, 0.6, 0.3]]]).logit(), (0.9,), (False,), background=-0.75)
+    assert found.mask.tolist() == [[1, 1, 0]]
+    for threshold, mask in ((0.0, [1, 1, 1]), (0.2, [1, 1, 1]), (0.5, [1, 1, 0]), (0.7, [1, 0, 0]), (1.0, [0, 0, 0])):
+        assert found.at(threshold).mask.tolist() == [mask]
+    assert found.at(0.7).found == ("a",)
+    assert found.at(1.0).found == ()
+    assert found.mask.tolist() == [[1, 1, 0]]
+    assert np.array_equal(found.at(0.7).scores, found.scores)
+
+
 def test_doubt_by_hand() -> None:
     """One minus sum min(p, m) / sum max(p, m) of a class with a mask; the presence of one without."""
     logit = torch.tensor([[[0.9, 0.8, 0.4, 0.1]]]).logit()

@@ -25,6 +25,17 @@ def tiny() -> Segmenter:
     return Segmenter(load_network("tiny"))
 
 
+def test_a_threshold_of_ones_own(tiny: Segmenter) -> None:
+    batch = IconEpisodes(0, 1, "test").draw(torch.tensor([3])).batch
+    learned = tiny.learn(batch.class_names[0], batch.support_images[0, 0], batch.support_masks[0, 0])
+    own = tiny.segment(batch.query_images[0], learned, least_presence=0.0)
+    assert tiny.threshold == pytest.approx(1 / (1 + np.exp(0.75)))
+    for threshold in (0.1, 0.5, 0.9):
+        other = tiny.segment(batch.query_images[0], learned, threshold=threshold, least_presence=0.0)
+        near = np.abs(own.scores[0] - threshold) < 1e-5
+        assert np.array_equal((other.mask == 1) | near, (own.scores[0] > threshold) | near)
+
+
 @pytest.mark.parametrize("method", ["panet", "ssp", "cdpn"])
 def test_the_segmenter_says_what_the_network_says(method: str) -> None:
     network = load_network("tiny", method)

@@ -212,8 +212,8 @@ def test_words(session: Session, samples: Samples) -> None:
     session.choose(samples.look[:1], quiet)
     session.look(quiet, least_presence=0.0)
     ((picture, found),) = session.answers(0.999999)
-    assert in_words(found) == "a<b below the threshold, knight below the threshold"
-    assert in_words(replace(found, absent=(True, False))) == "a<b not here, knight below the threshold"
+    assert in_words(found) == "a<b below the threshold\nknight below the threshold"
+    assert in_words(replace(found, absent=(True, False))) == "a<b not here\nknight below the threshold"
     assert result(picture.shown, found, None).size == (640, 640)
     scores = [np.array(result(picture.shown, found, name)) for name in found.classes]
     assert not np.array_equal(scores[0], scores[1])

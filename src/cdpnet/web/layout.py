@@ -123,7 +123,7 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
                     columns=4,
                     object_fit="contain",
                     height="auto",
-                    format="png",
+                    format="jpeg",
                     buttons=["download", "fullscreen"],
                     interactive=False,
                     elem_id="results",

@@ -36,7 +36,7 @@ def result(shown: Tensor, found: Segmentation, scores_of: str | None) -> Image.I
 
 
 def in_words(found: Segmentation) -> str:
-    """What is in a picture, class by class."""
+    """What is in a picture, a line for each class."""
     said = []
     for number, (name, absent) in enumerate(zip(found.classes, found.absent, strict=True), start=1):
         share = 100 * float((found.mask == number).mean())
@@ -46,7 +46,7 @@ def in_words(found: Segmentation) -> str:
             )
         else:
             said.append(f"{name} not here" if absent else f"{name} below the threshold")
-    return ", ".join(said)
+    return "\n".join(said)
 
 
 def summary(pictures: int, counts: dict[str, int]) -> str:

@@ -1,0 +1,33 @@
+"""What people look at: labels and scores over a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from cdpnet.labels.overlay import overlay, score_map
+
+
+def test_higher_scores_are_brighter() -> None:
+    """Also without colour, and whatever the picture is, where it is the same."""
+    scores = np.linspace(0, 1, 11, dtype=np.float32)[None].repeat(4, axis=0)
+    shown = np.array(score_map(torch.full((3, 4, 11), 90, dtype=torch.uint8), scores).convert("L")).astype(int)
+    assert shown.shape == (4, 11)
+    assert (np.diff(shown, axis=1) > 0).all()
+
+
+def test_a_score_of_nothing_leaves_the_picture_to_be_seen() -> None:
+    picture = torch.zeros(3, 2, 2, dtype=torch.uint8)
+    picture[:, 0] = 255
+    shown = np.array(score_map(picture, np.zeros((2, 2), np.float32)))
+    assert (shown[0] > shown[1]).all()
+
+
+def test_a_label_is_in_its_colour_and_the_rest_fades() -> None:
+    mask = np.zeros((9, 9), np.uint8)
+    mask[3:6, 3:6] = 1
+    shown = np.array(overlay(torch.full((3, 9, 9), 255, dtype=torch.uint8), mask)).astype(int)
+    red, green, blue = shown[4, 4]
+    assert red > green > blue  # the first class is orange
+    assert len(np.unique(shown[0, 0])) == 1  # grey stays grey
+    assert shown[0, 0, 0] < 255
