@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -57,16 +58,21 @@ def test_confident_takes_no_more_locations_than_there_are() -> None:
 
 
 def test_mean_over_by_hand() -> None:
-    features = torch.tensor([1.0, 2.0, 6.0, 9.0]).reshape(1, 1, 2, 2)
+    features = torch.tensor([1.0, 2.0, 6.0, 9.0]).reshape(1, 4, 1)
     assert mean_over(features, torch.tensor([[True, False, True, False]])).item() == 3.5
+
+
+def attended(features: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """The adaptive background of features (B, N, C)."""
+    sums, weights = BackgroundAttention(features, F.normalize(features, dim=2), 2.0)(chosen)
+    return sums / weights
 
 
 def test_adaptive_background_by_hand() -> None:
     """Two locations at right angles, both in the background: weights e^2 and e^0."""
-    features = torch.eye(2).reshape(1, 2, 1, 2)
-    result = BackgroundAttention(features, 2.0)(torch.ones(1, 2, dtype=torch.bool))
+    result = attended(torch.eye(2)[None], torch.ones(1, 2, dtype=torch.bool))
     near = math.exp(2) / (math.exp(2) + 1)
-    torch.testing.assert_close(result[0, :, 0, 0], torch.tensor([near, 1 - near]))
+    torch.testing.assert_close(result[0, 0], torch.tensor([near, 1 - near]))
 
 
 @pytest.mark.parametrize("chunk_elements", [1, 200, 2**24])
@@ -75,21 +81,47 @@ def test_adaptive_background_equals_attention_in_any_chunk(
 ) -> None:
     monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", chunk_elements)
     torch.manual_seed(0)
-    features, chosen = torch.randn(3, 6, 5, 4), torch.rand(3, 20) < 0.4
-    flat = features.flatten(2).transpose(1, 2)
-    unit = F.normalize(flat, dim=2)
+    features, chosen = torch.randn(3, 20, 6), torch.rand(3, 20) < 0.4
+    unit = F.normalize(features, dim=2)
     scores = (2.0 * unit @ unit.transpose(1, 2)).masked_fill(~chosen[:, None], -torch.inf)
-    expected = (scores.softmax(dim=2) @ flat).transpose(1, 2).reshape(features.shape)
-    torch.testing.assert_close(BackgroundAttention(features, 2.0)(chosen), expected, atol=1e-5, rtol=1e-4)
+    expected = scores.softmax(dim=2) @ features
+    torch.testing.assert_close(attended(features, chosen), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
+@pytest.mark.parametrize("chunk_elements", [200, 2**24])
+def test_one_set_after_the_other_equals_each_alone(
+    share: float, chunk_elements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether few locations change, many, or all; with and without gradients."""
+    monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", chunk_elements)
+    torch.manual_seed(0)
+    features = torch.randn(3, 50, 6)
+    attention = BackgroundAttention(features, F.normalize(features, dim=2), 2.0)
+    chosen = torch.rand(3, 50) < 0.8
+    for _ in range(4):
+        sums, weights = attention(chosen)
+        with torch.no_grad():
+            alone = attended(features, chosen)
+        torch.testing.assert_close(sums / weights, alone, atol=1e-5, rtol=1e-4)
+        chosen = chosen ^ (torch.rand(3, 50) < share)
+
+
+def test_attention_in_bfloat16_is_near() -> None:
+    torch.manual_seed(0)
+    features, chosen = torch.randn(2, 300, 64).relu(), torch.rand(2, 300) < 0.6
+    sums, weights = BackgroundAttention(features, F.normalize(features, dim=2), 2.0, torch.bfloat16)(chosen)
+    assert sums.dtype == weights.dtype == torch.float32
+    torch.testing.assert_close(sums / weights, attended(features, chosen), atol=5e-3, rtol=2e-2)
 
 
 def test_gradients_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    features, chosen = torch.randn(2, 6, 5, 4, requires_grad=True), torch.rand(2, 20) < 0.4
+    features, chosen = torch.randn(2, 20, 6, requires_grad=True), torch.rand(2, 20) < 0.4
     gradients = []
     for chunk_elements in (2**24, 200):
         monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", chunk_elements)
-        result = BackgroundAttention(features, 2.0)(chosen).square().sum()
+        result = attended(features, chosen).square().sum()
         gradients.append(torch.autograd.grad(result, features)[0])
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-4, rtol=1e-4)
 
@@ -98,16 +130,17 @@ def test_memory_of_the_adaptive_background_is_linear(monkeypatch: pytest.MonkeyP
     """No tensor of N x N elements is ever made: the largest stays within the chunk, whatever N."""
     monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", 2**16)
     largest = 0
-    original = torch.exp
+    original = torch.baddbmm
 
-    def watched(x: torch.Tensor) -> torch.Tensor:
+    def watched(*inputs: Any, **options: Any) -> torch.Tensor:
         nonlocal largest
-        largest = max(largest, x.numel())
-        return original(x)
+        result: torch.Tensor = original(*inputs, **options)
+        largest = max(largest, result.numel())
+        return result
 
-    monkeypatch.setattr(torch, "exp", watched)
+    monkeypatch.setattr(torch, "baddbmm", watched)
     n = 64 * 64
-    BackgroundAttention(torch.randn(1, 4, 64, 64), 2.0)(torch.rand(1, n) < 0.5)
+    attended(torch.randn(1, n, 4), torch.rand(1, n) < 0.5)
     assert 0 < largest <= 2**16 < n * n
 
 

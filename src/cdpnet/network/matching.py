@@ -10,16 +10,33 @@ from torch.utils.checkpoint import checkpoint
 from cdpnet.config import MatchingConfig
 from cdpnet.episode import Matches, Prototypes
 
+_LEAST_NORM = 1e-8
+_STRIPS = 4  # of a symmetric product; more save more of it, but small products are slow
 _CHUNK_ELEMENTS = 2**24  # of the attention matrix held at a time, 64 MiB in float32
 
 
 def match(features: Tensor, background: Tensor, foreground: Tensor, temperature: float) -> Tensor:
     """The logits temperature * [cos(F, bg), cos(F, fg)].
 
-    features (B, C, h, w); prototypes (B, C), or (B, C, h, w) for one at each location -> (B, 2, h, w).
+    features (B, C, h, w); prototypes (B, C) -> (B, 2, h, w).
     """
-    pair = [p[:, :, None, None] if p.ndim == 2 else p for p in (background, foreground)]
-    return temperature * torch.stack([F.cosine_similarity(features, p, dim=1) for p in pair], dim=1)
+    flat = features.flatten(2).transpose(1, 2)
+    return _match(F.normalize(flat, dim=2), background[:, None], foreground[:, None], temperature, features.shape)
+
+
+def _match(unit: Tensor, background: Tensor, foreground: Tensor, temperature: float, shape: torch.Size) -> Tensor:
+    """As `match`, of features (B, N, C) of unit length; prototypes (B, 1, C), or (B, N, C), one at each location."""
+    cosines = torch.stack([_cosine(unit, p) for p in (background, foreground)], dim=1)
+    return (temperature * cosines).unflatten(2, shape[2:])
+
+
+def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
+    """Unit features (B, N, C), prototypes (B, 1, C) or (B, N, C) -> (B, N)."""
+    if prototype.shape[1] == 1:
+        product = (unit @ prototype.transpose(1, 2))[:, :, 0]
+    else:
+        product = torch.einsum("bnc,bnc->bn", unit, prototype)
+    return product / prototype.norm(dim=2).clamp(min=_LEAST_NORM)
 
 
 def confident(probability: Tensor, threshold: float, fallback: int) -> Tensor:
@@ -31,91 +48,128 @@ def confident(probability: Tensor, threshold: float, fallback: int) -> Tensor:
 
 
 def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
-    """The mean feature of the chosen locations: (B, C, h, w), (B, N) bool -> (B, C)."""
+    """The mean feature of the chosen locations: (B, N, C), (B, N) bool -> (B, C)."""
     weights = chosen.to(features.dtype) / chosen.sum(dim=1, keepdim=True)
-    return torch.einsum("bcn,bn->bc", features.flatten(2), weights)
+    return torch.einsum("bnc,bn->bc", features, weights)
 
 
 class BackgroundAttention:
     """A background prototype for every location: a_i = sum over j in O_b of softmax_j(scale * cos(F_i, F_j)) * F_j.
 
-    Made once from features (B, C, h, w), asked for any set O_b (B, N) bool -> (B, C, h, w). Queries go through in
-    chunks, so memory is linear in N; where one chunk holds them all, its weights serve every set. A cosine is at most
-    1, so its exponential needs no shift, and the mask can move from the scores to the values: one matrix product gives
-    the weighted sum and, in an extra channel of ones, the sum of the weights.
+    Made once from features (B, N, C) and the same of unit length; asked for one set O_b (B, N) bool after the other. It
+    answers with sums (B, N, C) and their weights (B, N, 1), whose quotient a is: a cosine is at most 1, so its
+    exponential needs no shift, and a set that differs from the one before in a few locations costs just those.
+    Locations go through in chunks, so memory is linear in N. dtype: of the matrix products, nearly all of the work.
     """
 
-    def __init__(self, features: Tensor, scale: float) -> None:
-        self.shape, self.scale = features.shape, scale
-        self.flat = features.flatten(2)
-        self.unit = F.normalize(self.flat, dim=1)
-        batch, _, self.n = self.flat.shape
-        self.chunk = max(1, _CHUNK_ELEMENTS // (batch * self.n))
-        self.weights = _weights(self.unit, self.unit, scale) if self.chunk >= self.n else None
+    def __init__(self, features: Tensor, unit: Tensor, scale: float, dtype: torch.dtype | None = None) -> None:
+        self.features, self.keys, self.scale = features, unit.to(dtype or unit.dtype), scale
+        nothing = features.new_zeros(1, 1, 1)
+        self.before, self.sums, self.weights = nothing.to(self.keys.dtype), nothing, nothing  # of the last set
 
-    def __call__(self, background: Tensor) -> Tensor:
-        """O_b (B, N) bool -> (B, C, h, w)."""
-        mask = background.to(self.flat.dtype)[:, None]
-        values = torch.cat((self.flat * mask, mask), dim=1)
-        if self.weights is not None:
-            return _mean(values @ self.weights).reshape(self.shape)
+    def __call__(self, background: Tensor) -> tuple[Tensor, Tensor]:
+        """O_b (B, N) bool -> sums (B, N, C), weights (B, N, 1)."""
+        chosen = background[:, :, None].to(self.keys.dtype)
+        change = chosen - self.before
+        changed = change.any(dim=0).flatten().nonzero().flatten()
+        if 2 * len(changed) < len(change[0]):
+            some, more = self._attend(self.keys[:, changed], self.features[:, changed], change[:, changed])
+            self.sums, self.weights = self.sums + some, self.weights + more
+        else:
+            self.sums, self.weights = self._attend(self.keys, self.features, chosen)
+        self.before = chosen
+        return self.sums, self.weights
+
+    def _attend(self, keys: Tensor, features: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
+        """All locations over keys and features (B, n, C), signs (B, n, 1) -> sums (B, N, C), weights (B, N, 1)."""
+        dtype = self.features.dtype
+        values = features.to(signs.dtype) * signs
+        batch, n, _ = keys.shape
+        chunk = max(1, _CHUNK_ELEMENTS // (batch * max(1, n)))
+        if keys is self.keys and chunk >= n and not torch.is_grad_enabled():
+            weights = _gram(keys, self.scale).exp_()
+            return (weights @ values).to(dtype), (weights @ signs).to(dtype)
         parts = []
-        for queries in torch.split(self.unit, self.chunk, dim=2):
+        for queries in torch.split(self.keys, chunk, dim=1):
             if torch.is_grad_enabled():  # nor may the graph keep N x N: the weights are computed again
-                parts.append(checkpoint(_attend, queries, self.unit, values, self.scale, use_reentrant=False))
+                parts.append(checkpoint(_attend, queries, keys, values, signs, self.scale, use_reentrant=False))
             else:
-                parts.append(_attend(queries, self.unit, values, self.scale))
-        return torch.cat(parts, dim=2).reshape(self.shape)
+                parts.append(_attend(queries, keys, values, signs, self.scale))
+        sums, weights = (torch.cat(part, dim=1).to(dtype) for part in zip(*parts, strict=True))
+        return sums, weights
 
 
-def _weights(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """Queries (B, C, n), keys (B, C, N), of unit length -> (B, N, n)."""
-    return torch.exp(scale * (keys.transpose(1, 2) @ queries))
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, signs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Queries (B, m, C) over keys and values (B, n, C), signs (B, n, 1) -> sums (B, m, C), weights (B, m, 1)."""
+    weights = _products(queries, keys, scale).exp_()
+    return weights @ values, weights @ signs
 
 
-def _attend(queries: Tensor, keys: Tensor, values: Tensor, scale: float) -> Tensor:
-    """Queries (B, C, n) over keys (B, C, N) and values (B, C + 1, N), the last channel the mask -> (B, C, n)."""
-    return _mean(values @ _weights(queries, keys, scale))
+def _products(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
+    """Queries (B, m, C), keys (B, n, C) -> their products times scale, (B, m, n)."""
+    nothing = queries.new_zeros(())  # to be added to
+    return torch.baddbmm(nothing, queries, keys.transpose(1, 2), beta=0, alpha=scale)
 
 
-def _mean(total: Tensor) -> Tensor:
-    """Weighted sums with the sum of the weights behind them: (B, C + 1, n) -> (B, C, n)."""
-    return total[:, :-1] / total[:, -1:]
+def _gram(keys: Tensor, scale: float) -> Tensor:
+    """All products of keys with keys, (B, N, C) -> (B, N, N), of which nearly half are copied: it is symmetric."""
+    batch, n, _ = keys.shape
+    gram, step = keys.new_empty(batch, n, n), -(-n // _STRIPS)
+    for start in range(0, n, step):
+        stop = start + step
+        strip = _products(keys[:, start:stop], keys[:, start:], scale)
+        gram[:, start:stop, start:] = strip
+        gram[:, stop:, start:stop] = strip[:, :, step:].transpose(1, 2)
+    return gram
 
 
 def adaptive_match(
-    features: Tensor, prototypes: Prototypes, config: MatchingConfig, *, adaptive: bool, refinement: bool
+    features: Tensor,
+    prototypes: Prototypes,
+    config: MatchingConfig,
+    *,
+    adaptive: bool,
+    refinement: bool,
+    dtype: torch.dtype | None = None,
 ) -> Matches:
-    """The matches of a query's fused features (B, C, h, w) with the prototypes of its class."""
-    fg, bg = prototypes.foreground, prototypes.background
-    initial = match(features, bg, fg, config.temperature)
+    """The matches of a query's fused features (B, C, h, w) with the prototypes of its class.
+
+    dtype: of the attention's matrix products; by default that of the features.
+    """
+    shape, tau = features.shape, config.temperature
+    flat = features.flatten(2).transpose(1, 2)  # (B, N, C), as encoders lay it out
+    unit = F.normalize(flat, dim=2)
+    fg, bg = prototypes.foreground[:, None], prototypes.background[:, None]
+    initial = _match(unit, bg, fg, tau, shape)
     if not adaptive:
         return Matches(initial, None, None, output=initial)
-    attention = BackgroundAttention(features, config.attention_scale)
-    q_fg, q_bg = _query_prototypes(features, attention, initial, config)
-    fg1 = config.support_weight * fg + (1 - config.support_weight) * q_fg
-    bg1 = q_bg
-    first = match(features, bg1, fg1, config.temperature)
+    attention = BackgroundAttention(flat, unit, config.attention_scale, dtype)
+    q_fg, shared, sums, gain = _query_prototypes(flat, attention, initial, config)
+    fg1 = torch.lerp(q_fg, fg, config.support_weight)
+    bg1 = torch.addcmul(shared, sums, gain)
+    first = _match(unit, bg1, fg1, tau, shape)
     if not refinement:
         return Matches(initial, first, None, output=first)
-    q_fg, q_bg = _query_prototypes(features, attention, first, config)
+    q_fg, shared, sums, gain = _query_prototypes(flat, attention, first, config)
     support, once, again = config.refinement_weights
-    fg2 = config.support_weight * fg + (1 - config.support_weight) * q_fg
-    fg2 = support * fg + once * fg1 + again * fg2
-    bg2 = support * bg[:, :, None, None] + once * bg1 + again * q_bg
-    second = match(features, bg2, fg2, config.temperature)
+    fg2 = support * fg + once * fg1 + again * torch.lerp(q_fg, fg, config.support_weight)
+    bg2 = torch.addcmul(support * bg + again * shared, sums, again * gain).add(bg1, alpha=once)
+    second = _match(unit, bg2, fg2, tau, shape)
     output = config.refined_share * second + (1 - config.refined_share) * first
     return Matches(initial, first, second, output)
 
 
 def _query_prototypes(
     features: Tensor, attention: BackgroundAttention, logits: Tensor, config: MatchingConfig
-) -> tuple[Tensor, Tensor]:
-    """The query's own prototypes from a match (B, 2, h, w): foreground (B, C), background (B, C, h, w)."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The query's own prototypes from a match (B, 2, h, w), of features (B, N, C).
+
+    The foreground (B, 1, C); the background, at each location, is shared (B, 1, C) + sums (B, N, C) * gain (B, N, 1).
+    """
     probability = logits.softmax(dim=1).flatten(2)
     certain_bg = confident(probability[:, 0], config.background_threshold, config.fallback_locations)
     certain_fg = confident(probability[:, 1], config.foreground_threshold, config.fallback_locations)
-    adaptive = attention(certain_bg)
-    shared = mean_over(features, certain_bg)[:, :, None, None]
     share = config.shared_background_weight
-    return mean_over(features, certain_fg), share * shared + (1 - share) * adaptive
+    sums, weights = attention(certain_bg)
+    foreground, shared = (mean_over(features, chosen)[:, None] for chosen in (certain_fg, certain_bg))
+    return foreground, share * shared, sums, (1 - share) / weights
