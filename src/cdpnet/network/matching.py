@@ -27,7 +27,7 @@ def match(features: Tensor, background: Tensor, foreground: Tensor, temperature:
 def _match(unit: Tensor, background: Tensor, foreground: Tensor, temperature: float, shape: torch.Size) -> Tensor:
     """As `match`, of features (B, N, C) of unit length; prototypes (B, 1, C), or (B, N, C), one at each location."""
     cosines = torch.stack([_cosine(unit, p) for p in (background, foreground)], dim=1)
-    return (temperature * cosines).unflatten(2, shape[2:])
+    return (temperature * cosines).reshape(len(unit), 2, *shape[2:])
 
 
 def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
         product = (unit @ prototype.transpose(1, 2))[:, :, 0]
     else:
         product = torch.einsum("bnc,bnc->bn", unit, prototype)
-    return product / prototype.norm(dim=2).clamp(min=_LEAST_NORM)
+    return product / torch.linalg.vector_norm(prototype, dim=2).clamp(min=_LEAST_NORM)
 
 
 def confident(probability: Tensor, threshold: float, fallback: int) -> Tensor:
