@@ -36,7 +36,8 @@ def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
         product = (unit @ prototype.transpose(1, 2))[:, :, 0]
     else:
         product = torch.einsum("bnc,bnc->bn", unit, prototype)
-    return product / torch.linalg.vector_norm(prototype, dim=2).clamp(min=_LEAST_NORM)
+    norm: Tensor = torch.linalg.vector_norm(prototype, dim=2)
+    return product / norm.clamp(min=_LEAST_NORM)
 
 
 def confident(probability: Tensor, threshold: float, fallback: int) -> Tensor:
