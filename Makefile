@@ -13,8 +13,8 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(READY)
-	$(BIN)/ruff check src tests examples
-	$(BIN)/ruff format --check src tests examples
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks benchmarks
 
 types: $(READY)
 	$(BIN)/mypy

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from cdpnet.errors import ConfigError
 
 Precision = Literal["auto", "float32", "bfloat16"]
+QueryPrecision = Literal["float32", "attention", "bfloat16"]
+"""Of large products when pictures are segmented: `attention` has those of the AFBM alone in bfloat16."""
 DenseAttention = Literal["plain", "value", "self"]
 Names = Literal["exact", "category", "none", "wrong"]
 NAMES: tuple[Names, ...] = ("exact", "category", "none", "wrong")

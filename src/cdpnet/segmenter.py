@@ -14,6 +14,8 @@ from torch import Tensor
 
 from cdpnet.adaptation import adapt
 from cdpnet.classes import ClassPrototype
+from cdpnet.config import QueryPrecision
+from cdpnet.distributed import autocast
 from cdpnet.encoders import PAIRS, Pair
 from cdpnet.episode import IGNORE_INDEX, NO_NAME, Prototypes, mean_prototypes, stack_prototypes
 from cdpnet.errors import DataError
@@ -62,12 +64,18 @@ class Segmenter:
 
     longest_side: pictures are worked on at this size at most (pixels); masks come back at the picture's own size.
     tiles_above: pictures with a longer side than this are worked on in tiles; by default four times the working size.
+    precision: of large products; classes are learned in float32 whatever it is.
     """
 
     def __init__(
-        self, network: PrototypeNetwork, longest_side: int | None = None, tiles_above: int | None = None
+        self,
+        network: PrototypeNetwork,
+        longest_side: int | None = None,
+        tiles_above: int | None = None,
+        precision: QueryPrecision = "float32",
     ) -> None:
-        self.network = network.eval()
+        self.network, self.precision = network.eval(), precision
+        self.network.attention_dtype = torch.bfloat16 if precision == "attention" else None
         pair = PAIRS.get(network.config.encoder.name, Pair("", ""))
         side = longest_side or pair.longest_side
         self.sight = Sight(side, max(side, tiles_above or _MOST_REDUCED * side), network.image.stride)
@@ -191,6 +199,10 @@ class Segmenter:
 
     def _matched(self, pictures: Tensor, known: _Known) -> list[tuple[Tensor, Tensor]]:
         """Pictures (Q, 3, h, w) -> of each the log-odds of n classes on the feature grid, and their presence (n,)."""
+        with autocast("bfloat16" if self.precision == "bfloat16" else "float32", self._device):
+            return self._matched_in_precision(pictures, known)
+
+    def _matched_in_precision(self, pictures: Tensor, known: _Known) -> list[tuple[Tensor, Tensor]]:
         features = self.network.image.features(pictures.to(self._device))
         config, grid = self.network.config.decision, features.shape[-2:]
         at_once = max(1, _FEATURES_HELD // features[0].numel())

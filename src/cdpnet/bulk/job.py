@@ -123,6 +123,7 @@ def _settings(labeller: Labeller) -> dict[str, Any]:
         "pictures": str(labeller.target.pictures.resolve()),
         "classes": [[learned.name, _sha256(learned)] for learned in labeller.classes],
         "model": list(labeller.segmenter.model),
+        "precision": labeller.segmenter.precision,
         "threshold": labeller.threshold,
         "presence": labeller.least_presence,
         "working size": labeller.segmenter.sight.longest_side,

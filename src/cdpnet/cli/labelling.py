@@ -23,6 +23,7 @@ from cdpnet.hub import at_hand
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+    from cdpnet.config import QueryPrecision
     from cdpnet.segmenter import Segmenter
 
 
@@ -36,7 +37,7 @@ def segment(arguments: list[str]) -> None:
     )
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
-    _threshold_options(parser)
+    _query_options(parser)
     model_options(parser)
     chosen = parser.parse_args(arguments)
     supports = support_pairs(chosen.support)
@@ -47,7 +48,7 @@ def segment(arguments: list[str]) -> None:
 
     inputs = [path for pair in supports for path in pair]
     outputs = plan_outputs([Path(p) for p in chosen.pictures], out, inputs=inputs, overwrite=chosen.overwrite)
-    segmenter = _segmenter(chosen)
+    segmenter = _segmenter(chosen, precision=chosen.precision)
     learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
@@ -159,7 +160,7 @@ def label(arguments: list[str]) -> int:
         default=None,
         help="pixels of the longer side beyond which a picture is seen in tiles",
     )
-    _threshold_options(parser)
+    _query_options(parser)
     model_options(parser)
     chosen = parser.parse_args(arguments)
     thresholds = _thresholds(chosen)
@@ -177,7 +178,8 @@ def label(arguments: list[str]) -> int:
 
     out = Path(chosen.out)
     engine = engines.plain if chosen.engine == "plain" else partial(engines.on_cluster, workers=chosen.workers)
-    segmenter, files = _segmenter(chosen, chosen.tiles_above), [Path(path) for path in chosen.classes]
+    segmenter = _segmenter(chosen, chosen.tiles_above, chosen.precision)
+    files = [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
     labeller = Labeller(segmenter, known, target, chosen.format, **thresholds)
@@ -220,7 +222,15 @@ def demo(arguments: list[str]) -> None:
     say(console, f"The picture is {picture}")
 
 
-def _threshold_options(parser: ArgumentParser) -> None:
+def _query_options(parser: ArgumentParser) -> None:
+    from cdpnet.config import QueryPrecision
+
+    parser.add_argument(
+        "--precision",
+        type=QueryPrecision,
+        default="float32",
+        help="of large products; bfloat16, or attention for those of the match alone, is faster where it is at hand",
+    )
     parser.add_argument(
         "--threshold",
         type=float,
@@ -236,18 +246,18 @@ def _threshold_options(parser: ArgumentParser) -> None:
 
 
 def _thresholds(chosen: Any) -> dict[str, float | None]:
-    """What `_threshold_options` took, by the names that a segmenter gives them."""
+    """What `_query_options` took, by the names that a segmenter gives them."""
     return {
         "threshold": share_option("--threshold", chosen.threshold),
         "least_presence": share_option("--presence", chosen.presence),
     }
 
 
-def _segmenter(chosen: Any, tiles_above: int | None = None) -> Segmenter:
+def _segmenter(chosen: Any, tiles_above: int | None = None, precision: QueryPrecision = "float32") -> Segmenter:
     """The network of `model_options`, ready to learn and segment."""
     from cdpnet.distributed import device_at_hand
     from cdpnet.network import load_network
     from cdpnet.segmenter import Segmenter
 
     network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
-    return Segmenter(network, tiles_above=tiles_above)
+    return Segmenter(network, tiles_above=tiles_above, precision=precision)

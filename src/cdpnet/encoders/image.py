@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from cdpnet.errors import ConfigError
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+_PIXELS_AT_ONCE = 2**18  # on a CPU: larger activations are slow, since their memory is fetched anew for every layer
 _STEM_STRIDE = 4  # of CLIP's residual towers, before their first stage
 
 
@@ -45,7 +46,11 @@ class ImageEncoder(nn.Module):
         if images.dtype == torch.uint8:
             images = images.float() / 255
         normalised = (images - self.mean) / self.std
-        return self.grid(normalised.contiguous(memory_format=torch.channels_last))  # what convolutions like best
+        normalised = normalised.contiguous(memory_format=torch.channels_last)  # what convolutions like best
+        if images.device.type != "cpu":
+            return self.grid(normalised)
+        parts = torch.split(normalised, max(1, _PIXELS_AT_ONCE // normalised[0, 0].numel()))
+        return self.grid(normalised) if len(parts) == 1 else torch.cat([self.grid(part) for part in parts])
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""

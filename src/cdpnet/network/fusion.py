@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -35,10 +36,11 @@ class ImageTextFusion(nn.Module):
     def forward(self, features: Tensor, text: Tensor) -> Tensor:
         """Features (B, C, h, w), or (B, K, C, h, w) for supports, with u (B, C) -> fused features of the same shape.
 
-        W1 is kept as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location.
+        W1 is kept as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
+        are computed as products at each location, as encoders lay features out; convolutions would not.
         """
-        grid = features.reshape(-1, *features.shape[-3:])
+        grid = features.reshape(-1, *features.shape[-3:]).flatten(2).transpose(1, 2)  # (B * K, N, C)
         shift = self.text_in(text).repeat_interleave(grid.shape[0] // text.shape[0], dim=0)
-        hidden = torch.relu(self.image_in(grid) + shift[:, :, None, None])
-        fused: Tensor = grid + self.out(hidden)
-        return fused.reshape(features.shape)
+        hidden = F.linear(grid, self.image_in.weight.flatten(1), self.image_in.bias) + shift[:, None]
+        fused = grid + F.linear(torch.relu(hidden), self.out.weight.flatten(1), self.out.bias)
+        return fused.transpose(1, 2).reshape(features.shape)

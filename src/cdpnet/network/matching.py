@@ -102,23 +102,24 @@ class BackgroundAttention:
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, signs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Queries (B, m, C) over keys and values (B, n, C), signs (B, n, 1) -> sums (B, m, C), weights (B, m, 1)."""
-    weights = _products(queries, keys, scale).exp_()
+    weights = _products(queries, keys.transpose(1, 2), scale).exp_()
     return weights @ values, weights @ signs
 
 
 def _products(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """Queries (B, m, C), keys (B, n, C) -> their products times scale, (B, m, n)."""
+    """Queries (B, m, C), keys (B, C, n) -> their products times scale, (B, m, n)."""
     nothing = queries.new_zeros(())  # to be added to
-    return torch.baddbmm(nothing, queries, keys.transpose(1, 2), beta=0, alpha=scale)
+    return torch.baddbmm(nothing, queries, keys, beta=0, alpha=scale)
 
 
 def _gram(keys: Tensor, scale: float) -> Tensor:
     """All products of keys with keys, (B, N, C) -> (B, N, N), of which nearly half are copied: it is symmetric."""
     batch, n, _ = keys.shape
     gram, step = keys.new_empty(batch, n, n), -(-n // _STRIPS)
+    across = keys.transpose(1, 2).contiguous()  # once, or bfloat16 does it for every strip
     for start in range(0, n, step):
         stop = start + step
-        strip = _products(keys[:, start:stop], keys[:, start:], scale)
+        strip = _products(keys[:, start:stop], across[:, :, start:], scale)
         gram[:, start:stop, start:] = strip
         gram[:, stop:, start:stop] = strip[:, :, step:].transpose(1, 2)
     return gram
@@ -146,15 +147,17 @@ def adaptive_match(
         return Matches(initial, None, None, output=initial)
     attention = BackgroundAttention(flat, unit, config.attention_scale, dtype)
     q_fg, shared, sums, gain = _query_prototypes(flat, attention, initial, config)
-    fg1 = torch.lerp(q_fg, fg, config.support_weight)
+    fg1 = config.support_weight * fg + (1 - config.support_weight) * q_fg
     bg1 = torch.addcmul(shared, sums, gain)
     first = _match(unit, bg1, fg1, tau, shape)
     if not refinement:
         return Matches(initial, first, None, output=first)
     q_fg, shared, sums, gain = _query_prototypes(flat, attention, first, config)
     support, once, again = config.refinement_weights
-    fg2 = support * fg + once * fg1 + again * torch.lerp(q_fg, fg, config.support_weight)
-    bg2 = torch.addcmul(support * bg + again * shared, sums, again * gain).add(bg1, alpha=once)
+    fg2 = config.support_weight * fg + (1 - config.support_weight) * q_fg
+    fg2 = support * fg + once * fg1 + again * fg2
+    shared = (support * bg + again * shared).to(sums.dtype)
+    bg2 = torch.addcmul(shared, sums, again * gain).add(bg1, alpha=once)
     second = _match(unit, bg2, fg2, tau, shape)
     output = config.refined_share * second + (1 - config.refined_share) * first
     return Matches(initial, first, second, output)
@@ -173,4 +176,4 @@ def _query_prototypes(
     share = config.shared_background_weight
     sums, weights = attention(certain_bg)
     foreground, shared = (mean_over(features, chosen)[:, None] for chosen in (certain_fg, certain_bg))
-    return foreground, share * shared, sums, (1 - share) / weights
+    return foreground, (share * shared).to(sums.dtype), sums, (1 - share) / weights

@@ -27,6 +27,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
     def __init__(self, config: NetworkConfig, encoders: Encoders) -> None:
         super().__init__()
         self.config, self.record = config, {}
+        self.attention_dtype: torch.dtype | None = None  # of the AFBM's matrix products, if not that of the features
         self.image, self.text = encoders.image, encoders.text
         channels = self.image.channels
         text_dim = self.text.dim if self.text is not None else None
@@ -135,7 +136,12 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         """Part 3 on fused query features (B, C, h, w), and the way back to the pictures' size."""
         config = self.config
         matches = adaptive_match(
-            query, prototypes, config.matching, adaptive=config.adaptive_matching, refinement=config.refinement
+            query,
+            prototypes,
+            config.matching,
+            adaptive=config.adaptive_matching,
+            refinement=config.refinement,
+            dtype=self.attention_dtype,
         )
         logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)

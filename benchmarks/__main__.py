@@ -1,0 +1,51 @@
+"""The command: all rows, as a table and, with --json, in a file.
+
+python -m benchmarks --quick     under five minutes on two cores
+python -m benchmarks --json out.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import rows
+from cdpnet.files import write_json
+from cdpnet.provenance import commit, machine
+
+
+def main() -> None:
+    """Measure, print, and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ratios, measured side by side.")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller pictures")
+    parser.add_argument("--json", type=Path, help="a file for the rows and the machine")
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    quick = chosen.quick
+    parts = [
+        rows.starting(),
+        rows.queries(400, 5 if quick else 15),
+        rows.whole_episodes(400, 3 if quick else 9),
+        rows.growth([256, 512, 1024] if quick else [256, 512, 768, 1024, 1536], 1 if quick else 5),
+        rows.training_step(200 if quick else 473, 2 if quick else 4, 2 if quick else 5),
+        rows.evaluation(40 if quick else 200),
+        rows.labelling(64 if quick else 400),
+    ]
+    table, found = Table(), []
+    for heading in ("what", "value", "", "goal"):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for part in parts:
+        for row in part:
+            found.append(row)
+            table.add_row(row.what, f"{row.value:.2f}", row.unit, row.goal)
+    Console(width=120).print(table)
+    if chosen.json:
+        write_json({"commit": commit(), "machine": machine(), "rows": [row._asdict() for row in found]}, chosen.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""A process whose peak of memory is looked at: `python -m benchmarks.memory encoder|query SIZE` prints MiB."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.setting import Setting
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Do a part of the work of one query once."""
+    part, size = sys.argv[1], int(sys.argv[2])
+    setting = Setting.of(size, everywhere=True)
+    learned = Setting.of(64).batch  # the class is learned small, so that its own peak does not count
+    network = setting.network
+    prototypes = network.learn(learned.support_images, learned.support_masks, learned.class_names)
+    if part == "encoder":
+        network.image.features(setting.batch.query_images)
+    else:
+        network.match(setting.batch.query_images, prototypes)
+    print(_peak())
+
+
+def _peak() -> float:
+    """MiB at most of this process; the kernel's other figure begins with that of the process it was forked from."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
