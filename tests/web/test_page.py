@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import zipfile
@@ -87,6 +88,20 @@ def add(page: Any, name: str) -> None:
     page.locator("#name input, #name textarea").fill(name)
     page.locator("#add").click()
     page.locator("#teach-note .note").filter(has_text=f"{name}: learned from").wait_for()
+
+
+def drop(page: Any, where: str, name: str, content: bytes) -> None:
+    """Drop a file, as the mouse would."""
+    page.evaluate(
+        """([where, name, content]) => {
+            const held = new DataTransfer();
+            const bytes = Uint8Array.from(atob(content), c => c.charCodeAt(0));
+            held.items.add(new File([bytes], name, { type: "image/png" }));
+            document.querySelector(where).dispatchEvent(
+                new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: held }));
+        }""",
+        [where, name, base64.b64encode(content).decode()],
+    )
 
 
 def captions(page: Any, *, without: list[str] | None = None) -> list[str]:
@@ -252,6 +267,15 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(page: Any, samples: Sa
     page.locator("#look-files input").set_input_files(many)
     page.locator("#look-refusal").filter(has_text="200 pictures are too many for the page, which takes 48").wait_for()
     assert not sent, "a file was sent although the browser could see that it would be refused"
+
+    # What the browser cannot know, the server says, and what is shown stays.
+    (tmp_path / "broken.tif").write_text("This is not a picture.")
+    page.locator("#look-files input").set_input_files(str(tmp_path / "broken.tif"))
+    page.locator("#choose-note .note.bad").filter(has_text="broken.tif is not a picture that can be read").wait_for()
+    drop(page, "#look-files .upload-container", "notes.png", b"This is not a picture.")
+    page.locator("#look-refusal").filter(has_text="notes.png is not a picture that can be read").wait_for()
+    drop(page, "#look-files .upload-container", "scene.png", samples.look[0].read_bytes())
+    page.locator("#look-note .note").filter(has_text="1 picture to look at").wait_for()
 
     refused = page.locator("#teach-note .note.bad")
     page.locator("#add").click()

@@ -103,6 +103,7 @@ def test_a_photo_that_lies_on_its_side_is_painted_upright(session: Session, tmp_
         (lambda s, _: s.add_example("a", painted()), "There is no picture yet"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example("a", None)), "Nothing is painted yet"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example("a", np.zeros((640, 640), bool))), "Nothing is painted yet"),
+        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", painted((64, 64)))), "does not belong to this picture"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example(" \n", painted())), "The class has no name yet"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example("n" * 61, painted())), "The name has 61 characters"),
         (
@@ -132,7 +133,7 @@ def test_refusals_change_nothing(
         act(session, samples.teach)
     assert not session.examples
     assert not session.classes
-    assert not session.found
+    assert not session.looked.found
 
 
 def test_examples_add_up_and_are_taken_back(session: Session, samples: Samples) -> None:
@@ -156,7 +157,7 @@ def test_answers_are_the_segmenters(session: Session, samples: Samples) -> None:
         assert np.array_equal(found.mask, session.segmenter.segment(picture.file, classes).mask)
     for picture, found in session.answers(0.7):
         assert np.array_equal(found.mask, session.segmenter.segment(picture.file, classes, threshold=0.7).mask)
-    assert all("mask" not in vars(found) for found in session.found)  # no mask stays in memory
+    assert all("mask" not in vars(found) for found in session.looked.found)  # no mask stays in memory
 
 
 def test_it_looks_again_only_where_something_changed(
@@ -178,7 +179,7 @@ def test_it_looks_again_only_where_something_changed(
     session.take_back()
     session.look(quiet, least_presence=0.0)
     assert len(asked) == 4
-    assert session.found == ()
+    assert session.looked.found == ()
 
 
 def test_class_files_hold_what_was_taught(session: Session, samples: Samples, tmp_path: Path) -> None:
@@ -235,6 +236,9 @@ def test_sessions_are_apart_and_end(segmenter: Segmenter, tmp_path: Path) -> Non
     assert sessions.sweep() == 1
     assert not one.folder.exists()
     assert len(sessions) == 1
+    for key in ("one", "two"):
+        with pytest.raises(DataError, match="This page was away for too long"):
+            sessions.of(key)
 
 
 def test_a_session_is_kept_for_its_grace(segmenter: Segmenter, tmp_path: Path) -> None:

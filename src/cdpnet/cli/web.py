@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import signal
 from importlib.util import find_spec
 from ipaddress import ip_address
@@ -81,4 +82,4 @@ def _about(model: str, described: str) -> str:
             "The model is <b>tiny</b>, which comes with the package: it knows painted icons, and on photographs "
             "follows colour and texture more than objects; for those, start with <code>--model clip-vit-b16</code>."
         )
-    return f"The model is <b>{described}</b>."
+    return f"The model is <b>{html.escape(described)}</b>."

@@ -42,6 +42,7 @@ class Parts:
     presence: Any
     shown: Any
     scores_of: Any
+    choose_note: Any
     look_note: Any
     results: Any
     format_name: Any
@@ -97,6 +98,7 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
             with gr.Column(scale=3, min_width=260):
                 said = f"up to {limits.pictures}, {limits.said()}"
                 look_files = _upload("Pictures to look at", said, several=True, name="look-files")
+                choose_note = gr.HTML("", elem_id="choose-note")
                 look_samples = gr.Button(f"Look at {len(samples.look)} samples", elem_id="look-samples")
                 shown = gr.Radio([MASKS, SCORES], value=MASKS, label="Show", elem_id="shown")
                 scores_of = gr.Dropdown([], label="Scores of", visible=False, elem_id="scores-of")
@@ -164,6 +166,7 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
         presence=presence,
         shown=shown,
         scores_of=scores_of,
+        choose_note=choose_note,
         look_note=look_note,
         results=results,
         format_name=format_name,

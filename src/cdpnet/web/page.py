@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cdpnet.web.sessions import Sessions
 from cdpnet.web.views import class_list, in_words, note, result, summary
 
 Updates = dict[Any, Any]  # parts of the page, and what they show from now on
+_ALIVE = 60.0  # seconds between the signs of life of an open page, whose connection may have been lost and found
 _PROGRESS = gr.Progress()
 _PRESS = "() => document.querySelector('#{0} a, a#{0}, button#{0}').click()"
 _FOLDERS = re.compile(r"(?:/[^/\s]+)*/(?:session-|samples|[0-9a-f]{64})[^/\s]*/(?:[^/\s]+/)*")
@@ -34,6 +36,7 @@ def build(sessions: Sessions, samples: Samples, limits: Limits, model: str, thre
         parts = lay_out(samples, limits, model, round(threshold, 2))
         Actions(parts, sessions, samples, round(threshold, 2)).bind()
         page.unload(_closing(sessions))
+        gr.Timer(_ALIVE).tick(_living(sessions), show_progress="hidden", api_visibility="private")
     return page
 
 
@@ -44,8 +47,19 @@ def _closing(sessions: Sessions) -> Callable[[gr.Request], None]:
     return close
 
 
-def _said_in(step: str) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
-    """What cannot be done is said in a sentence in the note of a step, and nothing else on the page changes."""
+def _living(sessions: Sessions) -> Callable[[gr.Request], None]:
+    def live(request: gr.Request) -> None:
+        with suppress(CdpnetError):  # it is over, as the next thing that is asked of it will say
+            sessions.of(request.session_hash)
+
+    return live
+
+
+def _said_in(step: str, without: str = "") -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
+    """What cannot be done is said in a sentence in the note of a step, and nothing else on the page changes.
+
+    without: the part that holds the file that cannot be used, and is emptied.
+    """
 
     def decorate(act: Callable[..., Updates]) -> Callable[..., Updates]:
         @wraps(act)
@@ -53,7 +67,8 @@ def _said_in(step: str) -> Callable[[Callable[..., Updates]], Callable[..., Upda
             try:
                 return act(self, *inputs)
             except CdpnetError as error:
-                return {getattr(self.parts, f"{step}_note"): note(_FOLDERS.sub("", str(error)), bad=True)}
+                emptied = {getattr(self.parts, without): None} if without else {}
+                return {getattr(self.parts, f"{step}_note"): note(_FOLDERS.sub("", str(error)), bad=True), **emptied}
 
         return handler
 
@@ -78,8 +93,10 @@ class Actions:
             added = _on(trigger, self.add, [p.name, p.editor, p.mask_file], taught, network=True)
             _on(added.then, *look, network=True)
         taken_back = _on(p.take_back.click, self.take_back, [], taught, network=True)
-        chosen = _on(p.look_files.upload, self.choose_files, [p.look_files], [p.look_note, p.look_files])
-        sampled = _on(p.look_samples.click, self.choose_samples, [], [p.look_note])
+        chosen = _on(
+            p.look_files.upload, self.choose_files, [p.look_files], [p.choose_note, p.look_files], network=True
+        )
+        sampled = _on(p.look_samples.click, self.choose_samples, [], [p.choose_note], network=True)
         for trigger in (taken_back.then, chosen.then, sampled.then, p.presence.input):
             _on(trigger, *look, network=True)
         for trigger in (p.threshold.change, p.shown.input, p.scores_of.input):
@@ -91,7 +108,7 @@ class Actions:
         for made, file in ((take_labels, p.labels_file), (take_classes, p.classes_file)):
             made.then(None, js=_PRESS.format(file.elem_id))
 
-    @_said_in("teach")
+    @_said_in("teach", without="teach_file")
     def open_upload(self, file: str, request: gr.Request) -> Updates:
         """Begin to paint on a picture of one's own."""
         return {**self._opened(Path(file), request), self.parts.teach_file: None}
@@ -127,17 +144,17 @@ class Actions:
     def _taught(self, session: Session, said: str) -> Updates:
         return {self.parts.classes: class_list(session.classes.values()), self.parts.teach_note: note(said)}
 
-    @_said_in("look")
+    @_said_in("choose", without="look_files")
     def choose_files(self, files: list[str], request: gr.Request, progress: Any = _PROGRESS) -> Updates:
         """Take pictures of one's own."""
         self._of(request).choose([Path(file) for file in files], _bar(progress, "reading"))
-        return {self.parts.look_files: None, self.parts.look_note: ""}
+        return {self.parts.look_files: None, self.parts.choose_note: ""}
 
-    @_said_in("look")
+    @_said_in("choose")
     def choose_samples(self, request: gr.Request) -> Updates:
         """Take the samples."""
         self._of(request).choose(self.samples.look, lambda *_: None)
-        return {self.parts.look_note: ""}
+        return {self.parts.choose_note: ""}
 
     @_said_in("look")
     def look(
@@ -172,12 +189,13 @@ class Actions:
             )
             for name in found.found:
                 counts[name] += 1
-        if not session.found:
-            gallery = [(to_image(picture.shown), picture.file.name) for picture in session.pictures]
+        pictures = session.looked.pictures
+        if not session.looked.found:
+            gallery = [(to_image(picture.shown), picture.file.name) for picture in pictures]
         return {
             self.parts.results: gallery,
             self.parts.scores_of: gr.update(choices=names, value=scores_of, visible=shown == SCORES and bool(names)),
-            self.parts.look_note: note(summary(len(session.pictures), counts)),
+            self.parts.look_note: note(summary(len(pictures), counts)),
         }
 
     @_said_in("take")

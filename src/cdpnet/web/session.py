@@ -7,7 +7,9 @@ import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,13 @@ class Chosen:
     shown: Tensor
 
 
+class Looked(NamedTuple):
+    """Pictures, and what was found in them: as many, or none where nothing was looked for. Replaced as a whole."""
+
+    pictures: tuple[Chosen, ...]
+    found: tuple[Segmentation, ...]
+
+
 class Session:
     """Teach, look, take: the three steps of the page. Files lie below ``folder``."""
 
@@ -56,17 +65,15 @@ class Session:
         self.view: Image.Image | None = None  # as the screen shows it
         self.examples: tuple[Example, ...] = ()
         self.classes: dict[str, ClassPrototype] = {}
-        self.pictures: tuple[Chosen, ...] = ()
-        self.found: tuple[Segmentation, ...] = ()  # one for each picture, or none where nothing was looked for
+        self.looked = Looked((), ())
         self._looked_for: object = None  # what the answers are answers to
-        self._made = 0  # examples so far, so that no file is written twice
+        self._numbers = count(1)  # of folders and files, so that none is written twice
 
     def open_picture(self, file: Path) -> Image.Image:
         """Begin to paint on a picture; gives it at the size of the screen. DataError for one that cannot be used."""
         self.limits.check_files([file])
         picture = read_picture(file, self.limits.pixels)
-        shutil.rmtree(self.folder / "canvas", ignore_errors=True)
-        self.canvas, self.view = self._kept(file, "canvas"), at_view_size(picture)
+        self.canvas, self.view = self._kept([file])[0], at_view_size(picture)
         return self.view
 
     def add_example(self, name: str, strokes: NDArray[np.bool_] | None, mask_file: Path | None = None) -> Example:
@@ -74,24 +81,25 @@ class Session:
 
         DataError where there is no picture, name or mark, or the marks cannot be learned from; then nothing changes.
         """
-        name = " ".join(name.split())
-        if self.canvas is None:
+        name, canvas = " ".join(name.split()), self.canvas
+        if canvas is None:
             raise DataError("There is no picture yet; choose one, or take one of the samples.")
         if mask_file is None and (strokes is None or not strokes.any()):
             raise DataError(
                 "Nothing is painted yet; paint over the object in the picture, or choose a file with its mask."
             )
+        if strokes is not None and (self.view is None or strokes.shape[::-1] != self.view.size):
+            raise DataError("The painting does not belong to this picture; choose the picture again.")
         if not name:
             raise DataError("The class has no name yet; say what it is called, such as weld crack.")
         if len(name) > self.limits.name:
             raise DataError(f"The name has {len(name)} characters; at most {self.limits.name} are read.")
         if len(self.examples) == self.limits.examples:
             raise DataError(f"The page takes {self.limits.examples} examples; take some back first.")
-        self._made += 1
-        place = self.folder / "examples" / f"{self._made:02d} {file_name(name)}"
-        picture, mask = place.with_name(place.name + self.canvas.suffix), place.with_name(place.name + "_mask.png")
+        place = self.folder / "examples" / f"{next(self._numbers):02d} {file_name(name)}"
+        picture, mask = place.with_name(place.name + canvas.suffix), place.with_name(place.name + "_mask.png")
         place.parent.mkdir(exist_ok=True)
-        shutil.copyfile(self.canvas, picture)
+        shutil.copyfile(canvas, picture)
         h, w = read_picture(picture).shape[1:]
         if mask_file is not None:
             self.limits.check_files([mask_file])
@@ -127,29 +135,29 @@ class Session:
         for i, file in enumerate(files):
             report(i, len(files))
             pictures.append((file, read_picture(at_view_size(read_picture(file, self.limits.pixels)))))
-        shutil.rmtree(self.folder / "pictures", ignore_errors=True)
-        self.pictures = tuple(Chosen(self._kept(file, "pictures"), shown) for file, shown in pictures)
-        self.found = ()
+        kept = self._kept([file for file, _ in pictures])
+        shown = [shown for _, shown in pictures]
+        self.looked = Looked(tuple(Chosen(*one) for one in zip(kept, shown, strict=True)), ())
 
     def look(self, report: Report, *, least_presence: float | None) -> None:
         """Find the classes in the chosen pictures, unless that is done already."""
-        looked_for = (self.pictures, self.examples, least_presence)
+        pictures, looked_for = self.looked.pictures, (self.looked.pictures, self.examples, least_presence)
         if looked_for == self._looked_for:
             return
         classes, found = list(self.classes.values()), []
-        for i, picture in enumerate(self.pictures if classes else ()):
-            report(i, len(self.pictures))
+        for i, picture in enumerate(pictures if classes else ()):
+            report(i, len(pictures))
             found.append(self.segmenter.segment(picture.file, classes, least_presence=least_presence))
-        self.found, self._looked_for = tuple(found), looked_for
+        self.looked, self._looked_for = Looked(pictures, tuple(found)), looked_for
 
     def answers(self, threshold: float | None) -> Iterator[tuple[Chosen, Segmentation]]:
         """Pictures and what was found in them, at a threshold or the model's own; no mask stays in memory with them."""
-        for picture, found in zip(self.pictures, self.found, strict=bool(self.found)):
+        for picture, found in zip(*self.looked, strict=False):
             yield picture, replace(found) if threshold is None else found.at(threshold)
 
     def write_labels(self, format_name: FormatName, threshold: float | None) -> Path:
         """An archive with the labels of all pictures that were looked at. DataError where there are none."""
-        if not self.found:
+        if not self.looked.found:
             raise DataError("There are no masks yet; teach a class and look at some pictures first.")
         out = self._empty("labels")
         pictures = out if format_name == "labelme" else out / "images"  # where its users keep them
@@ -171,12 +179,11 @@ class Session:
                 shutil.copyfile(file, out / "examples" / file.name)
         return _archive(out, self.folder / "classes.zip")
 
-    def _kept(self, file: Path, place: str) -> Path:
-        """A copy of a file in a folder of the session."""
-        kept = self.folder / place / file.name
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, kept)
-        return kept
+    def _kept(self, files: Sequence[Path]) -> list[Path]:
+        """Copies of files in a new folder of the session; those before stay, since somebody may be reading them."""
+        folder = self.folder / f"uploads-{next(self._numbers)}"
+        folder.mkdir()
+        return [Path(shutil.copyfile(file, folder / file.name)) for file in files]
 
     def _empty(self, place: str) -> Path:
         shutil.rmtree(self.folder / place, ignore_errors=True)

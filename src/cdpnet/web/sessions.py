@@ -9,9 +9,12 @@ from tempfile import mkdtemp
 from threading import Lock
 from time import monotonic
 
+from cdpnet.errors import DataError
 from cdpnet.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.session import Session
+
+_REMEMBERED = 10_000  # keys of sessions that are over
 
 
 class Sessions:
@@ -21,11 +24,14 @@ class Sessions:
         self._segmenter, self._root, self._limits = segmenter, root, limits
         self._open: OrderedDict[str, Session] = OrderedDict()  # the one unused for longest comes first
         self._closed_at: dict[str, float] = {}
+        self._over: OrderedDict[str, None] = OrderedDict()  # the last ones that were forgotten
         self._lock = Lock()
 
     def of(self, key: str) -> Session:
-        """The session of a page; it begins with the first call."""
+        """The session of a page; it begins with the first call. DataError for one that is over."""
         with self._lock:
+            if key in self._over:
+                raise DataError("This page was away for too long, and what it held is gone; load it again.")
             self._closed_at.pop(key, None)  # it was only asleep
             if key not in self._open:
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
@@ -55,4 +61,7 @@ class Sessions:
 
     def _forget(self, key: str) -> None:
         self._closed_at.pop(key, None)
+        self._over[key] = None
+        while len(self._over) > _REMEMBERED:
+            self._over.popitem(last=False)
         shutil.rmtree(self._open.pop(key).folder, ignore_errors=True)
