@@ -233,6 +233,16 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
     assert not any("chess knight" in text for text in after)
     assert page.locator("#classes li").count() == 1
 
+    # Without a class there is nothing to take away, not even what was taken before.
+    page.locator("#take-back").click()
+    page.locator("#teach-note .note").filter(has_text="The last example of snowflake is taken back.").wait_for()
+    taken_again = []
+    page.on("download", lambda _: taken_again.append(1))
+    page.locator("#take-classes").click()
+    page.locator("#take-note .note.bad").filter(has_text="There is no class yet").wait_for()
+    page.wait_for_timeout(500)
+    assert not taken_again
+
 
 def test_a_mask_in_place_of_paint(page: Any, samples: Samples, tmp_path: Path) -> None:
     mask = np.zeros((128, 128), np.uint8)

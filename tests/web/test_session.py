@@ -19,7 +19,7 @@ from cdpnet.segmentation import Segmentation
 from cdpnet.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples, paint_samples
-from cdpnet.web.session import Session, file_name
+from cdpnet.web.session import Session, at, file_name
 from cdpnet.web.sessions import Sessions
 from cdpnet.web.views import class_list, in_words, note, result, summary
 
@@ -153,10 +153,10 @@ def test_answers_are_the_segmenters(session: Session, samples: Samples) -> None:
     session.choose(samples.look[:3], quiet)
     session.look(quiet, least_presence=None)
     classes = list(session.classes.values())
-    for picture, found in session.answers(None):
-        assert np.array_equal(found.mask, session.segmenter.segment(picture.file, classes).mask)
-    for picture, found in session.answers(0.7):
-        assert np.array_equal(found.mask, session.segmenter.segment(picture.file, classes, threshold=0.7).mask)
+    for picture, found in zip(*session.looked, strict=True):
+        for threshold in (None, 0.7):
+            expected = session.segmenter.segment(picture.file, classes, threshold=threshold).mask
+            assert np.array_equal(at(found, threshold).mask, expected)
     assert all("mask" not in vars(found) for found in session.looked.found)  # no mask stays in memory
 
 
@@ -212,7 +212,8 @@ def test_words(session: Session, samples: Samples) -> None:
     assert summary(1, {}) == "1 picture to look at; teach a class, and it is looked for at once."
     session.choose(samples.look[:1], quiet)
     session.look(quiet, least_presence=0.0)
-    ((picture, found),) = session.answers(0.999999)
+    (picture,), (answer,) = session.looked
+    found = at(answer, 0.999999)
     assert in_words(found) == "a<b below the threshold\nknight below the threshold"
     assert in_words(replace(found, absent=(True, False))) == "a<b not here\nknight below the threshold"
     assert result(picture.shown, found, None).size == (640, 640)

@@ -19,7 +19,7 @@ from cdpnet.report import to_image
 from cdpnet.web.layout import SCORES, Parts, lay_out
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
-from cdpnet.web.session import Session
+from cdpnet.web.session import Session, at
 from cdpnet.web.sessions import Sessions
 from cdpnet.web.views import class_list, in_words, note, result, summary
 
@@ -58,7 +58,7 @@ def _living(sessions: Sessions) -> Callable[[gr.Request], None]:
 def _said_in(step: str, without: str = "") -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
     """What cannot be done is said in a sentence in the note of a step, and nothing else on the page changes.
 
-    without: the part that holds the file that cannot be used, and is emptied.
+    without: the part that would hold a file, and is emptied.
     """
 
     def decorate(act: Callable[..., Updates]) -> Callable[..., Updates]:
@@ -177,20 +177,17 @@ class Actions:
         return self._shown(self._of(request), threshold, shown, scores_of)
 
     def _shown(self, session: Session, threshold: float, shown: str, scores_of: str | None) -> Updates:
-        names = list(session.classes)
+        pictures, answers = session.looked
+        names = answers[0].classes if answers else ()  # what was looked for, whatever was taught since
         scores_of = scores_of if scores_of in names else next(iter(names), None)
         gallery, counts = [], dict.fromkeys(names, 0)
-        for picture, found in session.answers(self._threshold(threshold)):
-            gallery.append(
-                (
-                    result(picture.shown, found, scores_of if shown == SCORES else None),
-                    f"{in_words(found)}\n{picture.file.name}",
-                )
-            )
+        for picture, answer in zip(pictures, answers, strict=False):
+            found = at(answer, self._threshold(threshold))
+            image = result(picture.shown, found, scores_of if shown == SCORES else None)
+            gallery.append((image, f"{in_words(found)}\n{picture.file.name}"))
             for name in found.found:
                 counts[name] += 1
-        pictures = session.looked.pictures
-        if not session.looked.found:
+        if not answers:
             gallery = [(to_image(picture.shown), picture.file.name) for picture in pictures]
         return {
             self.parts.results: gallery,
@@ -198,13 +195,13 @@ class Actions:
             self.parts.look_note: note(summary(len(pictures), counts)),
         }
 
-    @_said_in("take")
+    @_said_in("take", without="labels_file")
     def take_labels(self, format_name: FormatName, threshold: float, request: gr.Request) -> Updates:
         """Put the labels into an archive."""
         made = self._of(request).write_labels(format_name, self._threshold(threshold))
         return {self.parts.labels_file: str(made), self.parts.take_note: note(f"{made.name} is on its way.")}
 
-    @_said_in("take")
+    @_said_in("take", without="classes_file")
     def take_classes(self, request: gr.Request) -> Updates:
         """Put the classes into an archive."""
         made = self._of(request).write_classes()

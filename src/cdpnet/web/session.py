@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -150,20 +150,18 @@ class Session:
             found.append(self.segmenter.segment(picture.file, classes, least_presence=least_presence))
         self.looked, self._looked_for = Looked(pictures, tuple(found)), looked_for
 
-    def answers(self, threshold: float | None) -> Iterator[tuple[Chosen, Segmentation]]:
-        """Pictures and what was found in them, at a threshold or the model's own; no mask stays in memory with them."""
-        for picture, found in zip(*self.looked, strict=False):
-            yield picture, replace(found) if threshold is None else found.at(threshold)
-
     def write_labels(self, format_name: FormatName, threshold: float | None) -> Path:
         """An archive with the labels of all pictures that were looked at. DataError where there are none."""
-        if not self.looked.found:
+        pictures, answers = self.looked
+        if not answers:
             raise DataError("There are no masks yet; teach a class and look at some pictures first.")
         out = self._empty("labels")
-        pictures = out if format_name == "labelme" else out / "images"  # where its users keep them
-        target = LabelSet(pictures, out, tuple(self.classes))
-        found = [labelled(picture.file.name, answer) for picture, answer in self.answers(threshold)]
-        write_labels(found, target, format_name)
+        place = out if format_name == "labelme" else out / "images"  # where its users keep them
+        target = LabelSet(place, out, answers[0].classes)
+        pairs = zip(pictures, answers, strict=True)
+        write_labels(
+            [labelled(picture.file.name, at(found, threshold)) for picture, found in pairs], target, format_name
+        )
         return _archive(out, self.folder / f"labels-{format_name}.zip")
 
     def write_classes(self) -> Path:
@@ -189,6 +187,11 @@ class Session:
         shutil.rmtree(self.folder / place, ignore_errors=True)
         (self.folder / place).mkdir()
         return self.folder / place
+
+
+def at(found: Segmentation, threshold: float | None) -> Segmentation:
+    """At a threshold or the model's own; another object, so that no mask stays in memory with what a session keeps."""
+    return replace(found) if threshold is None else found.at(threshold)
 
 
 def file_name(name: str) -> str:
