@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/cdpnet demo --out out/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check src tests examples benchmarks

@@ -46,11 +46,12 @@ def pictures_in(folder: Path, *, deep: bool = False, without: Collection[Path] =
     return sorted(found.values())
 
 
-def read_picture(source: PictureSource, most_pixels: int = MAX_PIXELS) -> Tensor:
+def read_picture(source: PictureSource, most_pixels: int | None = None) -> Tensor:
     """A picture as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
 
     Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
-    DataError says what a source lacks, and where a file has more than ``most_pixels``, before it is decoded.
+    DataError says what a source lacks, and where a file has more than ``most_pixels``, by default MAX_PIXELS,
+    before it is decoded.
     """
     if isinstance(source, Tensor):
         return _from_tensor(source)
@@ -65,8 +66,9 @@ def read_picture(source: PictureSource, most_pixels: int = MAX_PIXELS) -> Tensor
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
-def open_image(source: str | Path | Image.Image, most_pixels: int = MAX_PIXELS) -> Image.Image:
+def open_image(source: str | Path | Image.Image, most_pixels: int | None = None) -> Image.Image:
     """A decoded PIL image, turned as its EXIF tag says. DataError where it is missing, broken, empty or too large."""
+    most_pixels = most_pixels or MAX_PIXELS
     name = getattr(source, "filename", "") or "the picture" if isinstance(source, Image.Image) else str(source)
     try:
         with warnings.catch_warnings():
