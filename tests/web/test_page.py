@@ -21,6 +21,14 @@ from tests.test_cli import run
 from tests.web.serving import CHROMIUM, Served, served
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+SLOW = """
+import sys, time
+from cdpnet.cli import main
+from cdpnet.segmenter import Segmenter
+usual = Segmenter.segment
+Segmenter.segment = lambda *inputs, **options: (time.sleep(0.4), usual(*inputs, **options))[1]
+sys.exit(main(['web', *sys.argv[1:]]))
+"""
 WAIT = 60_000  # ms, for a machine that does other things beside
 
 
@@ -248,8 +256,8 @@ def test_a_mask_in_place_of_paint(page: Any, samples: Samples, tmp_path: Path) -
     mask = np.zeros((128, 128), np.uint8)
     mask[55:105, 5:60] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    page.locator("#teach-file input").set_input_files(str(samples.teach[0]))
-    page.wait_for_timeout(1500)
+    with page.expect_response(lambda response: re.search(r"file=.*/image\.png", response.url) is not None):
+        page.locator("#teach-file input").set_input_files(str(samples.teach[0]))
     page.get_by_text("Have a mask already?").click()
     page.locator("#mask-file input").set_input_files(str(tmp_path / "mask.png"))
     page.locator("#mask-file .file-preview").wait_for()
@@ -308,6 +316,43 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(page: Any, samples: Sa
     add(page, "snowflake")  # the painting is still there
     page.locator("#look-samples").click()
     assert captions(page)
+
+
+def test_what_is_changed_during_a_look_counts(browser: Any, samples: Samples, tmp_path: Path) -> None:
+    """On a slow server: the slider moves, a box is switched twice, another picture is opened, all while it looks."""
+    with served(tmp_path / "temporary", code=SLOW) as server:
+        page = browser.new_page(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
+        page.set_default_timeout(WAIT)
+        page.goto(server.url)
+        page.locator("#teach-samples button").nth(5).wait_for()
+        choose_sample(page, 0)
+        paint(page, *SNOWFLAKE)
+        add(page, "snowflake")
+        page.locator("#look-samples").click()
+        page.wait_for_timeout(1500)
+        page.locator("#threshold input[type=number]").fill("0.6")
+        page.locator("#threshold input[type=number]").press("Enter")
+        page.locator("#presence input").uncheck()
+        page.wait_for_timeout(500)
+        page.locator("#presence input").check()
+        paint(page, *SNOWFLAKE)
+        page.locator("#name input, #name textarea").fill("flake two")
+        page.locator("#add").click()
+        page.locator("#teach-samples button").nth(1).click()
+        page.wait_for_timeout(16_000)  # whatever may still come
+        said = captions(page)
+        assert any("not here" in text for text in said)
+        masks = masks_in(download(page, "#take-labels", tmp_path) / "masks")
+        taken = download(page, "#take-classes", tmp_path)
+        page.close()
+    for text, mask in zip(said, masks.values(), strict=True):
+        shown = re.search(r"^snowflake (\d+\.\d)", text)
+        share = 100 * (mask == 1).mean()
+        assert (float(shown[1]) == pytest.approx(share, abs=0.06)) if shown else share < 0.1, (text, share)
+    # All examples were painted on the first sample: what the second one came between is refused, or was in time.
+    examples = [path.read_bytes() for path in (taken / "examples").iterdir() if "_mask" not in path.name]
+    assert examples
+    assert set(examples) == {samples.teach[0].read_bytes()}
 
 
 def test_two_visitors_do_not_see_each_other(page: Any, browser: Any, page_server: Served) -> None:

@@ -93,6 +93,21 @@ def test_it_fetches_nothing(server: Served) -> None:
     answer = httpx.post(f"{api}/queue/join", json={"data": [file], "fn_index": 0, "session_hash": "one"})
     assert answer.status_code == 403
     assert answer.json()["detail"].endswith(".")
+    body = json.dumps({"data": [file], "fn_index": 0, "session_hash": "one"})
+    kinds = (
+        [("content-type", "application/JSON")],
+        [("content-type", "application/json"), ("content-type", "text/plain")],
+    )
+    for headers in (*kinds, []):
+        assert httpx.post(f"{api}/queue/join", content=body, headers=headers).status_code == 403
+    for other in ("[" * 200_000, " " * (2**20 + 1)):  # what no page sends: nested too deep, too large
+        answer = httpx.post(f"{api}/queue/join", content=other, headers={"content-type": "application/json"})
+        assert answer.status_code == 403
+
+
+def test_nobody_steps_around_the_queue(server: Served) -> None:
+    for path in ("run/look", "run/choose_samples", "api/look"):
+        assert httpx.post(f"{server.url}gradio_api/{path}", json={"data": [True]}).status_code >= 400
 
 
 class Visitor:
@@ -114,7 +129,8 @@ class Visitor:
         said = _value(self.ask("choose_files", [handle_file(str(path)) for path in pictures])[0])
         if "bad" in str(said):
             return str(said), []
-        note, results, _ = self.ask("look", True, 0.32, "Masks", None)
+        self.ask("look", True)
+        note, results, _ = self.ask("show", 0.32, "Masks", None)
         return str(_value(note)), _value(results)
 
 

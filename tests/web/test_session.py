@@ -103,7 +103,7 @@ def test_a_photo_that_lies_on_its_side_is_painted_upright(session: Session, tmp_
         (lambda s, _: s.add_example("a", painted()), "There is no picture yet"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example("a", None)), "Nothing is painted yet"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example("a", np.zeros((640, 640), bool))), "Nothing is painted yet"),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", painted((64, 64)))), "does not belong to this picture"),
+        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", painted((64, 64)))), "Another picture was opened"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example(" \n", painted())), "The class has no name yet"),
         (lambda s, f: (s.open_picture(f[0]), s.add_example("n" * 61, painted())), "The name has 61 characters"),
         (
@@ -194,7 +194,14 @@ def test_class_files_hold_what_was_taught(session: Session, samples: Samples, tm
 
 
 @pytest.mark.parametrize(
-    ("name", "safe"), [("weld crack", "weld crack"), ("../../etc", "______etc"), ("größe", "größe"), ("?", "_")]
+    ("name", "safe"),
+    [
+        ("weld crack", "weld crack"),
+        ("../../etc", "______etc"),
+        ("größe", "größe"),
+        ("?", "_"),
+        ("\U00020000" * 60, "\U00020000" * 37),
+    ],
 )
 def test_names_of_files(name: str, safe: str) -> None:
     assert file_name(name) == safe
@@ -238,8 +245,45 @@ def test_sessions_are_apart_and_end(segmenter: Segmenter, tmp_path: Path) -> Non
     assert not one.folder.exists()
     assert len(sessions) == 1
     for key in ("one", "two"):
-        with pytest.raises(DataError, match="This page was away for too long"):
+        with pytest.raises(DataError, match="What this page held is gone"):
             sessions.of(key)
+
+
+def test_a_page_that_does_nothing_pushes_nobody_out(segmenter: Segmenter, tmp_path: Path) -> None:
+    sessions = Sessions(segmenter, tmp_path, replace(Limits(), sessions=2))
+    working, idle = sessions.of("working"), sessions.of("idle")
+    sessions.keep("never used")  # a sign of life begins no session
+    assert len(sessions) == 2
+    sessions.close("idle")
+    sessions.of("third")
+    assert working.folder.exists()
+    assert not idle.folder.exists()
+
+
+def test_uploads_of_before_are_removed(session: Session, samples: Samples) -> None:
+    for _ in range(3):
+        session.open_picture(samples.teach[0])
+        session.choose(samples.look[:2], quiet)
+    assert len(list(session.folder.glob("uploads-*"))) == 2
+
+
+def test_the_painting_must_be_of_the_open_picture(session: Session, samples: Samples) -> None:
+    """What the screen had before, not what was opened in between; small changes of its colours do no harm."""
+    shown = [np.asarray(session.open_picture(path)) for path in samples.teach[:2]]
+    with pytest.raises(DataError, match="Another picture was opened in between"):
+        session.add_example("flake", painted(), painted_on=shown[0])
+    assert not session.examples
+    session.add_example("knight", painted(), painted_on=np.clip(shown[1].astype(int) + 3, 0, 255).astype(np.uint8))
+    assert len(session.examples) == 1
+
+
+def test_thin_strokes_on_a_tiny_picture_count(session: Session, tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), "grey").save(tmp_path / "tiny.png")
+    session.open_picture(tmp_path / "tiny.png")
+    strokes = np.zeros((640, 640), bool)
+    strokes[398:402] = True  # between two pixels of the picture, whose centres it misses
+    example = session.add_example("line", strokes)
+    assert np.array(Image.open(example.mask)).sum() == 32
 
 
 def test_a_session_is_kept_for_its_grace(segmenter: Segmenter, tmp_path: Path) -> None:

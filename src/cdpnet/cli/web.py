@@ -44,13 +44,14 @@ def web(arguments: list[str]) -> None:
 
     network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
     stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last where the platform has it: the terminal is closed
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stop.set())
     segmenter = Segmenter(network)
     serve(
         segmenter,
         _about(chosen.model, segmenter.model[1]),
-        Address(chosen.host, chosen.port, login),
+        Address(chosen.host.strip("[]"), chosen.port, login),
         Limits(),
         lambda url: print(f"The page is at {url} (stop it with Ctrl-C)", flush=True),
         stop,
@@ -70,7 +71,7 @@ def _login(user: str) -> tuple[str, str] | None:
 def _only_here(host: str) -> bool:
     """Whether an address is reached from this machine alone."""
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 

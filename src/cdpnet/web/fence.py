@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 
 _BY_ADDRESS = re.compile(r"/(file=|file/|proxy=)\s*\w{2,}:/", re.IGNORECASE)
+_LARGEST = 2**20  # bytes
 _REFUSAL = "This page takes files that are uploaded to it; it fetches nothing from other machines."
 Message = dict[str, Any]
 
@@ -25,24 +26,26 @@ class Fence:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        body: bytes | None = None
-        if scope["method"] == "POST" and b"json" in dict(scope["headers"]).get(b"content-type", b""):
-            body = await _whole(receive)
-        if _BY_ADDRESS.search(scope["path"]) or (body and _names_address(body)):
+        kinds = [value.strip().lower() for name, value in scope["headers"] if name == b"content-type"]
+        is_upload = len(kinds) == 1 and kinds[0].startswith(b"multipart/form-data")
+        body = await _whole(receive) if scope["method"] == "POST" and not is_upload else b""
+        if _BY_ADDRESS.search(scope["path"]) or body is None or _names_address(body):
             await _refuse(send)
             return
         with suppress(ClientDisconnect):  # who leaves in the middle of an upload is no fault of the server
-            await self.app(scope, receive if body is None else _again(body, receive), send)
+            await self.app(scope, _again(body, receive) if body else receive, send)
 
 
-async def _whole(receive: Any) -> bytes:
-    """The body of a request; files do not come this way, so it is small."""
-    parts, more = [], True
+async def _whole(receive: Any) -> bytes | None:
+    """The body of a request; None for one that is too large, since files do not come this way."""
+    body, more = b"", True
     while more:
         message = await receive()
-        parts.append(message.get("body", b""))
+        body += message.get("body", b"")
         more = message.get("more_body", False)
-    return b"".join(parts)
+        if len(body) > _LARGEST:
+            return None
+    return body
 
 
 def _again(body: bytes, receive: Any) -> Any:
@@ -60,7 +63,9 @@ def _names_address(body: bytes) -> bool:
     try:
         left = [json.loads(body)]
     except ValueError:
-        return False  # not JSON, so the application refuses it
+        return False  # not JSON, so there is no file in it
+    except RecursionError:
+        return True  # nothing that the page would send
     while left:
         value = left.pop()
         if isinstance(value, dict):

@@ -76,6 +76,11 @@
     target.dispatchEvent(next);
   }
 
+  // What was refused is history once something else of its step is used.
+  document.addEventListener("click", (event) => {
+    const refusal = event.isTrusted && event.target.closest?.(".step")?.querySelector("[id$=-refusal]");
+    if (refusal) refusal.textContent = "";
+  });
   document.addEventListener("change", look, true);
   document.addEventListener("drop", look, true);
 })();

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from cdpnet.web.sessions import Sessions
 from cdpnet.web.views import class_list, in_words, note, result, summary
 
 Updates = dict[Any, Any]  # parts of the page, and what they show from now on
+_UNUSABLE = "The server could not write or read a file of this page ({}); try again, or tell who runs it."
 _ALIVE = 60.0  # seconds between the signs of life of an open page, whose connection may have been lost and found
 _PROGRESS = gr.Progress()
 _PRESS = "() => document.querySelector('#{0} a, a#{0}, button#{0}').click()"
@@ -49,8 +49,7 @@ def _closing(sessions: Sessions) -> Callable[[gr.Request], None]:
 
 def _living(sessions: Sessions) -> Callable[[gr.Request], None]:
     def live(request: gr.Request) -> None:
-        with suppress(CdpnetError):  # it is over, as the next thing that is asked of it will say
-            sessions.of(request.session_hash)
+        sessions.keep(request.session_hash)
 
     return live
 
@@ -66,9 +65,10 @@ def _said_in(step: str, without: str = "") -> Callable[[Callable[..., Updates]],
         def handler(self: Actions, *inputs: Any) -> Updates:
             try:
                 return act(self, *inputs)
-            except CdpnetError as error:
+            except (CdpnetError, OSError) as error:
+                said = str(error) if isinstance(error, CdpnetError) else _UNUSABLE.format(error.strerror or error)
                 emptied = {getattr(self.parts, without): None} if without else {}
-                return {getattr(self.parts, f"{step}_note"): note(_FOLDERS.sub("", str(error)), bad=True), **emptied}
+                return {getattr(self.parts, f"{step}_note"): note(_FOLDERS.sub("", said), bad=True), **emptied}
 
         return handler
 
@@ -84,23 +84,23 @@ class Actions:
     def bind(self) -> None:
         """Say what happens when; the pictures are looked at again whenever that could show something new."""
         p = self.parts
-        look = (self.look, [p.presence, p.threshold, p.shown, p.scores_of], [p.look_note, p.results, p.scores_of])
         opened = [p.teach_note, p.editor, p.name, p.teach_file, p.mask_file]
         taught = [p.teach_note, p.classes, p.editor, p.mask_file]
-        _on(p.teach_file.upload, self.open_upload, [p.teach_file], opened)
-        _on(p.teach_samples.select, self.open_sample, [p.name], opened)
-        for trigger in (p.add.click, p.name.submit):
-            added = _on(trigger, self.add, [p.name, p.editor, p.mask_file], taught, network=True)
-            _on(added.then, *look, network=True)
-        taken_back = _on(p.take_back.click, self.take_back, [], taught, network=True)
-        chosen = _on(
-            p.look_files.upload, self.choose_files, [p.look_files], [p.choose_note, p.look_files], network=True
+        chosen = [p.choose_note, p.look_files]
+        _on(p.teach_file.upload, self.open_upload, [p.teach_file], opened, network=True)
+        _on(p.teach_samples.select, self.open_sample, [p.name], opened, network=True)
+        changes = (
+            _on(_either(p.add.click, p.name.submit), self.add, [p.name, p.editor, p.mask_file], taught, network=True),
+            _on(p.take_back.click, self.take_back, [], taught, network=True),
+            _on(p.look_files.upload, self.choose_files, [p.look_files], chosen, network=True, last=True),
+            _on(p.look_samples.click, self.choose_samples, [], chosen, network=True),
         )
-        sampled = _on(p.look_samples.click, self.choose_samples, [], [p.choose_note], network=True)
-        for trigger in (taken_back.then, chosen.then, sampled.then, p.presence.input):
-            _on(trigger, *look, network=True)
-        for trigger in (p.threshold.change, p.shown.input, p.scores_of.input):
-            _on(trigger, self.show, [p.threshold, p.shown, p.scores_of], look[2])
+        show = (self.show, [p.threshold, p.shown, p.scores_of], [p.look_note, p.results, p.scores_of])
+        for trigger in (*(change.then for change in changes), p.presence.change):
+            looked = _on(trigger, self.look, [p.presence], [p.look_note], network=True, last=True, on=p.results)
+            _on(looked.then, *show)  # with what is on the screen by then
+        for trigger in (p.threshold.change, p.shown.change, p.scores_of.input):
+            _on(trigger, *show, last=True)
         take_labels = _on(
             p.take_labels.click, self.take_labels, [p.format_name, p.threshold], [p.take_note, p.labels_file]
         )
@@ -129,7 +129,9 @@ class Actions:
     def add(self, name: str, painted: dict[str, Any] | None, mask_file: str | None, request: gr.Request) -> Updates:
         """Take the painting as an example of the class; the picture stays, so that another class can be painted."""
         session = self._of(request)
-        example = session.add_example(name, _strokes(painted), Path(mask_file) if mask_file else None)
+        background = (painted or {}).get("background")
+        painted_on = None if background is None else np.asarray(background)[..., :3]
+        example = session.add_example(name, _strokes(painted), Path(mask_file) if mask_file else None, painted_on)
         learned = session.classes[example.name]
         said = f"{learned.name}: learned from {learned.shots} example{'s' * (learned.shots > 1)}."
         return {**self._taught(session, said), self.parts.editor: session.view, self.parts.mask_file: None}
@@ -157,19 +159,10 @@ class Actions:
         return {self.parts.choose_note: ""}
 
     @_said_in("look")
-    def look(
-        self,
-        presence: bool,
-        threshold: float,
-        shown: str,
-        scores_of: str | None,
-        request: gr.Request,
-        progress: Any = _PROGRESS,
-    ) -> Updates:
-        """Find the classes in the pictures, and show them."""
-        session = self._of(request)
-        session.look(_bar(progress, "looking"), least_presence=None if presence else 0.0)
-        return self._shown(session, threshold, shown, scores_of)
+    def look(self, presence: bool, request: gr.Request, progress: Any = _PROGRESS) -> Updates:
+        """Find the classes in the pictures; what is found is shown after it."""
+        self._of(request).look(_bar(progress, "looking"), least_presence=None if presence else 0.0)
+        return {self.parts.look_note: ""}
 
     @_said_in("look")
     def show(self, threshold: float, shown: str, scores_of: str | None, request: gr.Request) -> Updates:
@@ -215,11 +208,31 @@ class Actions:
         return None if chosen == self.own else chosen
 
 
+def _either(*triggers: Any) -> Callable[..., Any]:
+    """Several triggers of one event, so that it does not happen twice at once."""
+    return partial(gr.on, list(triggers))
+
+
 def _on(
-    trigger: Any, act: Callable[..., Updates], inputs: list[Any], outputs: list[Any], *, network: bool = False
+    trigger: Any,
+    act: Callable[..., Updates],
+    inputs: list[Any],
+    outputs: list[Any],
+    *,
+    network: bool = False,
+    last: bool = False,
+    on: Any = None,
 ) -> Any:
-    """An event and its handler. network: it runs the network, so one at a time, since all share the cores."""
-    queue = {"concurrency_id": "network", "concurrency_limit": 1} if network else {}
+    """An event and its handler.
+
+    network: it runs the network or waits for those that do: one at a time, in order, since all share the cores and what
+    they work on. last: the last of several events that come while one is handled is not lost. on: where progress shows.
+    """
+    queue: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": 1} if network else {}
+    if last:
+        queue["trigger_mode"] = "always_last"
+    if on is not None:
+        queue["show_progress_on"] = on
     return trigger(act, inputs, outputs, api_visibility="undocumented", show_progress="minimal", **queue)
 
 

@@ -45,10 +45,11 @@ def serve(
 
         sessions = Sessions(segmenter, Path(folder), limits)
         page = build(sessions, paint_samples(Path(folder, "samples")), limits, model, segmenter.threshold)
-        page.queue(max_size=limits.waiting)
+        page.queue(max_size=limits.waiting, api_open=False)
+        _ask_no_proxy()
         try:
             _, url, _ = page.launch(
-                server_name=address.host,
+                server_name=f"[{address.host}]" if ":" in address.host else address.host,
                 server_port=address.port,
                 auth=address.login,
                 prevent_thread_lock=True,
@@ -77,6 +78,12 @@ def serve(
                     _give_back_memory()
         finally:
             page.close(verbose=False)
+
+
+def _ask_no_proxy() -> None:
+    """The library asks its own address whether it is there; a proxy is not to hear of that."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name, ""), "127.0.0.1,localhost,::1,0.0.0.0")))
 
 
 def _give_back_memory() -> None:

@@ -29,6 +29,8 @@ from cdpnet.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.views import at_view_size
 
+_SAME = 8.0  # mean difference of two versions of one picture, of 255
+_LONGEST = 150  # bytes of a name in a file's, which may have 255
 Report = Callable[[int, int], object]  # hears how many are done, and of how many
 
 
@@ -73,11 +75,21 @@ class Session:
         """Begin to paint on a picture; gives it at the size of the screen. DataError for one that cannot be used."""
         self.limits.check_files([file])
         picture = read_picture(file, self.limits.pixels)
-        self.canvas, self.view = self._kept([file])[0], at_view_size(picture)
+        before, self.canvas, self.view = self.canvas, self._kept([file])[0], at_view_size(picture)
+        if before is not None:
+            shutil.rmtree(before.parent, ignore_errors=True)
         return self.view
 
-    def add_example(self, name: str, strokes: NDArray[np.bool_] | None, mask_file: Path | None = None) -> Example:
+    def add_example(
+        self,
+        name: str,
+        strokes: NDArray[np.bool_] | None,
+        mask_file: Path | None = None,
+        painted_on: NDArray[np.uint8] | None = None,
+    ) -> Example:
         """Learn a class from the open picture, too, as it is painted (h, w) or marked in a file.
+
+        painted_on: the picture under the painting as the screen had it (h, w, 3), which may not be the open one any more.
 
         DataError where there is no picture, name or mark, or the marks cannot be learned from; then nothing changes.
         """
@@ -88,8 +100,8 @@ class Session:
             raise DataError(
                 "Nothing is painted yet; paint over the object in the picture, or choose a file with its mask."
             )
-        if strokes is not None and (self.view is None or strokes.shape[::-1] != self.view.size):
-            raise DataError("The painting does not belong to this picture; choose the picture again.")
+        if not self._is_open(strokes, painted_on):
+            raise DataError("Another picture was opened in between; choose the one that you painted on again.")
         if not name:
             raise DataError("The class has no name yet; say what it is called, such as weld crack.")
         if len(name) > self.limits.name:
@@ -106,11 +118,21 @@ class Session:
             marks = read_mask(mask_file, (h, w)).numpy()
         else:
             assert strokes is not None
-            marks = np.array(Image.fromarray(strokes).resize((w, h), Image.Resampling.NEAREST)).astype(np.uint8)
+            marks = read_mask(_at_size(strokes, (w, h)), name="The painting").numpy()
         write_mask(mask, marks)
         example = Example(name, picture, mask)
         self._learn(name, (*self.examples, example))
         return example
+
+    def _is_open(self, strokes: NDArray[np.bool_] | None, painted_on: NDArray[np.uint8] | None) -> bool:
+        """Whether what was painted, and on what, is of the open picture; browsers change its colours a little."""
+        shown = np.asarray(self.view)
+        if strokes is not None and strokes.shape != shown.shape[:2]:
+            return False
+        if painted_on is None:
+            return True
+        alike = painted_on.shape == shown.shape
+        return alike and bool(np.abs(painted_on.astype(np.int16) - shown).mean() < _SAME)
 
     def take_back(self) -> str:
         """Forget the last example, and its class where it was the only one; gives its name. DataError without one."""
@@ -137,7 +159,9 @@ class Session:
             pictures.append((file, read_picture(at_view_size(read_picture(file, self.limits.pixels)))))
         kept = self._kept([file for file, _ in pictures])
         shown = [shown for _, shown in pictures]
-        self.looked = Looked(tuple(Chosen(*one) for one in zip(kept, shown, strict=True)), ())
+        before, self.looked = self.looked, Looked(tuple(Chosen(*one) for one in zip(kept, shown, strict=True)), ())
+        if before.pictures:
+            shutil.rmtree(before.pictures[0].file.parent, ignore_errors=True)
 
     def look(self, report: Report, *, least_presence: float | None) -> None:
         """Find the classes in the chosen pictures, unless that is done already."""
@@ -178,7 +202,7 @@ class Session:
         return _archive(out, self.folder / "classes.zip")
 
     def _kept(self, files: Sequence[Path]) -> list[Path]:
-        """Copies of files in a new folder of the session; those before stay, since somebody may be reading them."""
+        """Copies of files in a new folder of the session."""
         folder = self.folder / f"uploads-{next(self._numbers)}"
         folder.mkdir()
         return [Path(shutil.copyfile(file, folder / file.name)) for file in files]
@@ -194,9 +218,17 @@ def at(found: Segmentation, threshold: float | None) -> Segmentation:
     return replace(found) if threshold is None else found.at(threshold)
 
 
+def _at_size(strokes: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """What is painted on the screen, at a picture's size W, H; on a tiny one a thin stroke marks what it touches."""
+    image = Image.fromarray(strokes)
+    marks = np.array(image.resize(size, Image.Resampling.NEAREST))
+    return marks if marks.any() else np.array(image.convert("F").resize(size, Image.Resampling.BOX)) > 0
+
+
 def file_name(name: str) -> str:
     """A class's name as part of a file's."""
-    return re.sub(r"[^\w -]", "_", name).strip() or "_"
+    safe = re.sub(r"[^\w -]", "_", name).encode()[:_LONGEST].decode(errors="ignore")
+    return safe.strip() or "_"
 
 
 def _archive(folder: Path, path: Path) -> Path:

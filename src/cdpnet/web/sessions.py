@@ -31,14 +31,16 @@ class Sessions:
         """The session of a page; it begins with the first call. DataError for one that is over."""
         with self._lock:
             if key in self._over:
-                raise DataError("This page was away for too long, and what it held is gone; load it again.")
+                raise DataError(
+                    "What this page held is gone: it was away for long, or others needed the room; load it again."
+                )
             self._closed_at.pop(key, None)  # it was only asleep
             if key not in self._open:
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
                 self._open[key] = Session(self._segmenter, folder, self._limits)
             self._open.move_to_end(key)
             while len(self._open) > self._limits.sessions:
-                self._forget(next(iter(self._open)))
+                self._forget(next(iter(self._closed_at), next(iter(self._open))))
             return self._open[key]
 
     def close(self, key: str) -> None:
@@ -46,6 +48,11 @@ class Sessions:
         with self._lock:
             if key in self._open:
                 self._closed_at[key] = monotonic()
+
+    def keep(self, key: str) -> None:
+        """The page is there, though its connection may have been lost for a moment; that is no use of it."""
+        with self._lock:
+            self._closed_at.pop(key, None)
 
     def sweep(self) -> int:
         """Forget the sessions whose grace is over; says how many."""
