@@ -89,8 +89,7 @@ class Session:
     ) -> Example:
         """Learn a class from the open picture, too, as it is painted (h, w) or marked in a file.
 
-        painted_on: the picture under the painting as the screen had it (h, w, 3), which may not be the open one any more.
-
+        painted_on: what the screen had under the painting (h, w, 3), which may not be the open picture any more.
         DataError where there is no picture, name or mark, or the marks cannot be learned from; then nothing changes.
         """
         name, canvas = " ".join(name.split()), self.canvas
