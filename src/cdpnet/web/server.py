@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+import numpy as np
+
 from cdpnet.errors import ConfigError
+from cdpnet.pictures import read_picture
 from cdpnet.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 
@@ -44,7 +47,9 @@ def serve(
         from cdpnet.web.sessions import Sessions
 
         sessions = Sessions(segmenter, Path(folder), limits)
-        page = build(sessions, paint_samples(Path(folder, "samples")), limits, model, segmenter.threshold)
+        samples = paint_samples(Path(folder, "samples"))
+        _warm(segmenter, samples.teach[0], samples.look[0])
+        page = build(sessions, samples, limits, model, segmenter.threshold)
         page.queue(max_size=limits.waiting, api_open=False)
         _ask_no_proxy()
         try:
@@ -78,6 +83,14 @@ def serve(
                     _give_back_memory()
         finally:
             page.close(verbose=False)
+
+
+def _warm(segmenter: Segmenter, example: Path, picture: Path) -> None:
+    """Learn and look once, or the first visitor would wait for what is made once."""
+    _, h, w = read_picture(example).shape
+    mask = np.zeros((h, w), np.uint8)
+    mask[h // 4 : h // 2, w // 4 : w // 2] = 1
+    _ = segmenter.segment(picture, segmenter.learn("something", example, mask)).mask
 
 
 def _ask_no_proxy() -> None:
