@@ -166,11 +166,8 @@ class Actions:
 
     @_said_in("look")
     def show(self, threshold: float, shown: str, scores_of: str | None, request: gr.Request) -> Updates:
-        """Show what was found in another way."""
-        return self._shown(self._of(request), threshold, shown, scores_of)
-
-    def _shown(self, session: Session, threshold: float, shown: str, scores_of: str | None) -> Updates:
-        pictures, answers = session.looked
+        """Show what was found, as the controls say."""
+        pictures, answers = self._of(request).looked
         names = answers[0].classes if answers else ()  # what was looked for, whatever was taught since
         scores_of = scores_of if scores_of in names else next(iter(names), None)
         gallery, counts = [], dict.fromkeys(names, 0)

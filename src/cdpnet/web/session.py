@@ -65,6 +65,7 @@ class Session:
         self.segmenter, self.folder, self.limits = segmenter, folder, limits
         self.canvas: Path | None = None  # the picture that is painted on
         self.view: Image.Image | None = None  # as the screen shows it
+        self._size = (0, 0)  # its own, H, W
         self.examples: tuple[Example, ...] = ()
         self.classes: dict[str, ClassPrototype] = {}
         self.looked = Looked((), ())
@@ -76,6 +77,7 @@ class Session:
         self.limits.check_files([file])
         picture = read_picture(file, self.limits.pixels)
         before, self.canvas, self.view = self.canvas, self._kept([file])[0], at_view_size(picture)
+        self._size = (picture.shape[1], picture.shape[2])
         if before is not None:
             shutil.rmtree(before.parent, ignore_errors=True)
         return self.view
@@ -111,13 +113,12 @@ class Session:
         picture, mask = place.with_name(place.name + canvas.suffix), place.with_name(place.name + "_mask.png")
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(canvas, picture)
-        h, w = read_picture(picture).shape[1:]
         if mask_file is not None:
             self.limits.check_files([mask_file])
-            marks = read_mask(mask_file, (h, w)).numpy()
+            marks = read_mask(mask_file, self._size).numpy()
         else:
             assert strokes is not None
-            marks = read_mask(_at_size(strokes, (w, h)), name="The painting").numpy()
+            marks = read_mask(_at_size(strokes, self._size), name="The painting").numpy()
         write_mask(mask, marks)
         example = Example(name, picture, mask)
         self._learn(name, (*self.examples, example))
@@ -192,11 +193,11 @@ class Session:
         if not self.classes:
             raise DataError("There is no class yet; paint one in a picture, name it and add it.")
         out = self._empty("classes")
+        (out / "examples").mkdir()
         for i, learned in enumerate(self.classes.values(), start=1):
             save_class(learned, out / f"{i:02d} {file_name(learned.name)}{ENDING}")
         for example in self.examples:
             for file in (example.picture, example.mask):
-                (out / "examples").mkdir(exist_ok=True)
                 shutil.copyfile(file, out / "examples" / file.name)
         return _archive(out, self.folder / "classes.zip")
 
@@ -218,10 +219,10 @@ def at(found: Segmentation, threshold: float | None) -> Segmentation:
 
 
 def _at_size(strokes: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """What is painted on the screen, at a picture's size W, H; on a tiny one a thin stroke marks what it touches."""
-    image = Image.fromarray(strokes)
-    marks = np.array(image.resize(size, Image.Resampling.NEAREST))
-    return marks if marks.any() else np.array(image.convert("F").resize(size, Image.Resampling.BOX)) > 0
+    """What is painted on the screen, at a picture's size H, W; on a tiny one a thin stroke marks what it touches."""
+    image, (h, w) = Image.fromarray(strokes), size
+    marks = np.array(image.resize((w, h), Image.Resampling.NEAREST))
+    return marks if marks.any() else np.array(image.convert("F").resize((w, h), Image.Resampling.BOX)) > 0
 
 
 def file_name(name: str) -> str:
