@@ -22,6 +22,7 @@ WINGS = (  # from the top of the house to the ground; a wing may import itself a
             "results",
             "pretrain",
             "evaluate",
+            "export",
             "adaptation",
             "calibrate",
             "bulk",

@@ -99,7 +99,7 @@ class Prototypes(NamedTuple):
     def named(self) -> Tensor:
         """Which classes are known by a name, (B,) bool."""
         if self.text is None:
-            return torch.zeros(len(self.foreground), dtype=torch.bool, device=self.foreground.device)
+            return torch.zeros(self.foreground.shape[0], dtype=torch.bool, device=self.foreground.device)
         return self.text.abs().sum(dim=1) > 0
 
 

@@ -24,7 +24,7 @@ from cdpnet.labels.png import MaskSource
 from cdpnet.network import PrototypeNetwork
 from cdpnet.network.checkpoint import described, fingerprint
 from cdpnet.network.fusion import ImageTextFusion
-from cdpnet.network.presence import best_fit, presence, thresholds
+from cdpnet.network.presence import best_fit, presence, recognised, thresholds
 from cdpnet.pictures import PictureSource, read_picture
 from cdpnet.segmentation import Segmentation
 from cdpnet.sight import Sight
@@ -252,17 +252,11 @@ class Segmenter:
         return fusion
 
     def _recognised(self, learned: Prototypes, grids: Sequence[Tensor], fusion: ImageTextFusion | None) -> bool:
-        """Whether, by its name, the class would be called present in its own examples, K features (1, C, h, w).
-
-        A name that the text tower has never read fits nothing, so it cannot tell where the class is absent.
-        """
+        """Whether the class is known by its name in its own examples, K features (1, C, h, w)."""
         config, named = self.network.config.decision, learned.named
-        if not named.any():
-            return False
-        matched = [self.network.match_features(grid, learned, grid.shape[-2:], fusion) for grid in grids]
-        fits = [best_fit(prediction.query_features, learned, named, config.locations) for prediction in matched]
-        there = presence(torch.stack(fits).mean(dim=0), named, config)
-        return bool(there >= thresholds(named, config))
+        fused = [self.network.fuse(grid, learned.text, fusion) for grid in grids]
+        fits = torch.stack([best_fit(grid, learned, named, config.locations) for grid in fused])
+        return bool(recognised(fits.mean(dim=0), named, config))
 
 
 def _part(prototypes: Prototypes, which: list[int]) -> Prototypes:

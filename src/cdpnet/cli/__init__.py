@@ -19,6 +19,7 @@ commands:
   classes    list such files
   label      find learned classes in all pictures of a folder
   web        a page on which a class is painted, named and found
+  export     write a network as ONNX graphs, for programs without PyTorch
   demo       the embedded models on classes that they never saw with a mask
   train      train a network on episodes
   evaluate   score a network on episodes
@@ -36,6 +37,7 @@ _COMMANDS = {
     "label": "labelling",
     "demo": "labelling",
     "web": "web",
+    "export": "export",
     "train": "research",
     "evaluate": "research",
     "ablate": "research",

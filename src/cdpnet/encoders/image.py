@@ -47,7 +47,7 @@ class ImageEncoder(nn.Module):
             images = images.float() / 255
         normalised = (images - self.mean) / self.std
         normalised = normalised.contiguous(memory_format=torch.channels_last)  # what convolutions like best
-        if images.device.type != "cpu":
+        if images.device.type != "cpu" or torch.compiler.is_exporting():  # an exported graph holds for any size
             return self.grid(normalised)
         parts = torch.split(normalised, max(1, _PIXELS_AT_ONCE // normalised[0, 0].numel()))
         return self.grid(normalised) if len(parts) == 1 else torch.cat([self.grid(part) for part in parts])
@@ -140,7 +140,7 @@ class ClipTransformer(ImageEncoder):
         images = to_multiple(images, self.stride)
         h, w = images.shape[-2] // self.stride, images.shape[-1] // self.stride
         tokens = self.tokens(images)[:, 1:]
-        return tokens.transpose(1, 2).reshape(len(images), -1, h, w)
+        return tokens.transpose(1, 2).reshape(images.shape[0], -1, h, w)
 
     def tokens(self, images: Tensor) -> Tensor:
         """Class token and patch tokens of normalised pictures whose sides are multiples of the patch: (B, 1 + N, C)."""
@@ -148,7 +148,7 @@ class ClipTransformer(ImageEncoder):
         x = visual.conv1(images)
         positions = self._positions(x.shape[-2], x.shape[-1])
         x = x.flatten(2).transpose(1, 2)
-        x = torch.cat((visual.class_embedding.expand(len(x), 1, -1), x), dim=1)
+        x = torch.cat((visual.class_embedding.expand(x.shape[0], 1, -1), x), dim=1)
         x = visual.ln_pre(x + positions)
         *blocks, last = visual.transformer.resblocks
         for block in blocks:
@@ -163,7 +163,7 @@ class ClipTransformer(ImageEncoder):
         """The position embedding for a grid of h x w: (1 + h*w, width)."""
         embedding: Tensor = self.visual.positional_embedding
         side = int((len(embedding) - 1) ** 0.5)
-        if (h, w) == (side, side):
+        if not torch.compiler.is_exporting() and (h, w) == (side, side):
             return embedding
         table = embedding[1:].T.reshape(1, -1, side, side)
         table = F.interpolate(table, size=(h, w), mode="bicubic", align_corners=False, antialias=True)
@@ -211,7 +211,7 @@ class TimmEncoder(ImageEncoder):
 def to_multiple(images: Tensor, patch: int) -> Tensor:
     """Resize up so that both sides are multiples of the patch: the token grid then covers exactly the picture."""
     h, w = (-(-side // patch) * patch for side in images.shape[-2:])
-    if (h, w) == tuple(images.shape[-2:]):
+    if not torch.compiler.is_exporting() and (h, w) == tuple(images.shape[-2:]):
         return images
     return F.interpolate(images, size=(h, w), mode="bilinear", align_corners=False)
 

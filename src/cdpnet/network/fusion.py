@@ -39,8 +39,8 @@ class ImageTextFusion(nn.Module):
         W1 is kept as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
         are computed as products at each location, as encoders lay features out; convolutions would not.
         """
-        grid = features.reshape(-1, *features.shape[-3:]).flatten(2).transpose(1, 2)  # (B * K, N, C)
-        shift = self.text_in(text).repeat_interleave(grid.shape[0] // text.shape[0], dim=0)
-        hidden = F.linear(grid, self.image_in.weight.flatten(1), self.image_in.bias) + shift[:, None]
+        grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
+        shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
+        hidden = F.linear(grid, self.image_in.weight.flatten(1), self.image_in.bias) + shift
         fused = grid + F.linear(torch.relu(hidden), self.out.weight.flatten(1), self.out.bias)
-        return fused.transpose(1, 2).reshape(features.shape)
+        return fused.transpose(-1, -2).reshape(features.shape)

@@ -27,7 +27,7 @@ def match(features: Tensor, background: Tensor, foreground: Tensor, temperature:
 def _match(unit: Tensor, background: Tensor, foreground: Tensor, temperature: float, shape: torch.Size) -> Tensor:
     """As `match`, of features (B, N, C) of unit length; prototypes (B, 1, C), or (B, N, C), one at each location."""
     cosines = torch.stack([_cosine(unit, p) for p in (background, foreground)], dim=1)
-    return (temperature * cosines).reshape(len(unit), 2, *shape[2:])
+    return (temperature * cosines).reshape(unit.shape[0], 2, *shape[2:])
 
 
 def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ def confident(probability: Tensor, threshold: float, fallback: int) -> Tensor:
     above = probability > threshold
     best = probability.topk(min(fallback, probability.shape[1]), dim=1).indices
     most_probable = torch.zeros_like(above).scatter(1, best, True)
-    return torch.where(above.any(dim=1, keepdim=True), above, most_probable)
+    return above | (most_probable & ~above.any(dim=1, keepdim=True))
 
 
 def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
@@ -71,6 +71,8 @@ class BackgroundAttention:
     def __call__(self, background: Tensor) -> tuple[Tensor, Tensor]:
         """O_b (B, N) bool -> sums (B, N, C), weights (B, N, 1)."""
         chosen = background[:, :, None].to(self.keys.dtype)
+        if torch.compiler.is_exporting():  # an exported graph does the same for all values and sizes
+            return _attend(self.keys, self.keys, self.features * chosen, chosen, self.scale)
         change = chosen - self.before
         changed = change.any(dim=0).flatten().nonzero().flatten()
         if 2 * len(changed) < len(change[0]):

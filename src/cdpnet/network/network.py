@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cdpnet.config import NetworkConfig
 from cdpnet.encoders import Encoders
-from cdpnet.episode import BACKGROUND_NAME, NO_NAME, EpisodeBatch, Prediction, Prototypes
+from cdpnet.episode import BACKGROUND_NAME, EpisodeBatch, Prediction, Prototypes
 from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
@@ -41,7 +41,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         """Segment the queries of B episodes by their supports."""
         support, query = self._encode(batch.support_images, batch.query_images)
         text, named = self._read(batch.class_names)
-        fused_support, fused_query = self._fuse(support, text), self._fuse(query, text)
+        fused_support, fused_query = self.fuse(support, text), self.fuse(query, text)
         prototypes = self._prototypes(support, fused_support, batch.support_masks, text, named)
         prediction = self._match(fused_query, prototypes, batch.query_images.shape[-2:], fused_support)
         if not (self.config.naming and batch.vocabulary):
@@ -57,15 +57,15 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         self,
         features: Tensor,
         support_masks: Tensor,
-        class_names: tuple[str, ...],
+        class_names: tuple[str, ...] | Tensor,
         fusion: ImageTextFusion | None = None,
     ) -> Prototypes:
         """As `learn`, of pictures encoded before: features F (B, K, C, h, w).
 
-        fusion: takes the place of the network's own, for classes that it was adapted to.
+        class_names: or what the text tower makes of them, t (B, D), where zeros are no name. fusion: takes the place of the network's own, for classes that it was adapted to.
         """
         text, named = self._read(class_names)
-        return self._prototypes(features, self._fuse(features, text, fusion), support_masks, text, named)
+        return self._prototypes(features, self.fuse(features, text, fusion), support_masks, text, named)
 
     def match(self, query_images: Tensor, prototypes: Prototypes) -> Prediction:
         """Segment queries (Q, 3, H, W) by the prototypes of a class learned before, or of one class for each query.
@@ -81,8 +81,8 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
         fusion: as in `learn_features`.
         """
-        features = features.expand(len(prototypes.foreground), *features.shape[1:])
-        return self._match(self._fuse(features, prototypes.text, fusion), prototypes, size, None)
+        features = features.expand(prototypes.foreground.shape[0], *features.shape[1:])
+        return self._match(self.fuse(features, prototypes.text, fusion), prototypes, size, None)
 
     def _encode(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, 3, H, W), (B, 3, H, W) -> F_s (B, K, C, h, w), F_q (B, C, h, w); one pass where the sizes agree."""
@@ -99,16 +99,15 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         """Features (B * K, C, h, w) of supports (B, K, 3, H, W) -> (B, K, C, h, w)."""
         return grid.reshape(*support.shape[:2], *grid.shape[1:])
 
-    def _read(self, class_names: tuple[str, ...]) -> tuple[Tensor | None, Tensor]:
+    def _read(self, class_names: tuple[str, ...] | Tensor) -> tuple[Tensor | None, Tensor]:
         """The projected names u (B, C), and which episodes have a name (B,)."""
-        named = torch.tensor([name != NO_NAME for name in class_names])
         if self.text is None or self.text_projection is None:
-            return None, named
-        text = self.text.encode(class_names)
-        return self.text_projection(text), named.to(text.device)
+            return None, torch.zeros(len(class_names), dtype=torch.bool)
+        text = class_names if isinstance(class_names, Tensor) else self.text.encode(class_names)
+        return self.text_projection(text), text.abs().sum(dim=1) > 0
 
-    def _fuse(self, features: Tensor, text: Tensor | None, fusion: ImageTextFusion | None = None) -> Tensor:
-        """Part 1, or the features as they are."""
+    def fuse(self, features: Tensor, text: Tensor | None, fusion: ImageTextFusion | None = None) -> Tensor:
+        """Part 1, or the features as they are: F (B, C, h, w) or (B, K, C, h, w), u (B, C) -> F^m, of F's shape."""
         fusion = fusion or self.fusion
         if fusion is None or text is None:
             return features

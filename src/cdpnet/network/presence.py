@@ -36,5 +36,14 @@ def thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
     return torch.where(by_name, config.named.threshold, config.unnamed.threshold)
 
 
+def recognised(fit: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
+    """Which classes would be called present by their names, given how well those fit their own examples.
+
+    fit, named: (B,), `best_fit` and whether there is a name -> (B,) bool. A name that the text tower has never read
+    fits nothing, so it cannot tell where the class is absent.
+    """
+    return named & (presence(fit, named, config) >= thresholds(named, config))
+
+
 def _probability(fit: Tensor, calibration: Calibration) -> Tensor:
     return torch.sigmoid(calibration.slope * (fit - calibration.centre))

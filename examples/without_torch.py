@@ -1,0 +1,75 @@
+"""Find a class in a picture by the graphs of `cdpnet export`, in a program that needs neither cdpnet nor PyTorch.
+
+cdpnet export --out graphs --names fox
+python examples/without_torch.py graphs picture.png mask.png --support example.png:its_mask.png --name fox
+python examples/without_torch.py graphs picture.png mask.png --class fox.safetensors
+
+Needs numpy, pillow, onnxruntime and safetensors.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+parser = argparse.ArgumentParser(description="Find a class in a picture without PyTorch.")
+parser.add_argument("graphs", type=Path, help="folder that `cdpnet export` wrote")
+parser.add_argument("picture", type=Path)
+parser.add_argument("mask", type=Path, help="the mask to write, as large as the picture")
+parser.add_argument("--support", default="", metavar="PICTURE:MASK", help="learn the class from this example,")
+parser.add_argument("--name", default="", help="which is called so (one of `cdpnet export --names`),")
+parser.add_argument("--class", dest="learned", type=Path, help="or take what `cdpnet learn` has learned")
+chosen = parser.parse_args()
+about = json.loads((chosen.graphs / "about.json").read_text())
+
+
+def reduced(image: Image.Image, how: Image.Resampling) -> np.ndarray:
+    """As the network sees it: with its longer side at most about["longest_side"], and none below 32 pixels."""
+    scale = min(1, about["longest_side"] / max(image.size))
+    return np.array(image.resize([max(32, round(side * scale)) for side in image.size], how))
+
+
+def picture(path: Path) -> np.ndarray:
+    """(3, H, W) uint8."""
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    return reduced(image, Image.Resampling.BILINEAR).transpose(2, 0, 1)
+
+
+def learn(support: str, name: str) -> dict[str, np.ndarray]:
+    """What segment.onnx needs of a class, (1, C) each, from one example; more go in along the second axis."""
+    image, mask = (Path(part) for part in support.split(":"))
+    marked = reduced(Image.open(mask).convert("L"), Image.Resampling.NEAREST) > 0
+    inputs = {"images": picture(image)[None, None], "masks": marked[None, None].astype(np.uint8)}
+    if about["text_features"]:
+        nameless = np.zeros(about["text_features"], np.float32)
+        inputs["text"] = (load_file(chosen.graphs / "names.safetensors")[name] if name else nameless)[None]
+    session = onnxruntime.InferenceSession(chosen.graphs / "learn.onnx")
+    outputs = dict(zip((o.name for o in session.get_outputs()), session.run(None, inputs), strict=True))
+    if "text_prototype" in outputs:
+        outputs["text"] = outputs.pop("text_prototype")
+    return outputs
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The same from a class file, which must be of the same model."""
+    with safe_open(path, "np") as file:
+        known = json.loads(file.metadata()["cdpnet_class"])
+    if known["model"] != about["model"]:
+        parser.error(f"{path} was learned by another model ({known['model_name']}) than {chosen.graphs} holds.")
+    learned = {k: v[None] for k, v in load_file(path).items() if k in ("background", "foreground", "text")}
+    return {**learned, "by_name": np.array([known["by_name"]])}
+
+
+learned = read(chosen.learned) if chosen.learned else learn(chosen.support, chosen.name)
+session = onnxruntime.InferenceSession(chosen.graphs / "segment.onnx")
+masks, _, presence = session.run(None, {"images": picture(chosen.picture)[None], **learned})
+size = ImageOps.exif_transpose(Image.open(chosen.picture)).size
+Image.fromarray(masks[0] * 255).resize(size, Image.Resampling.NEAREST).save(chosen.mask)
+print(
+    f"{chosen.mask}: present with probability {presence[0, 0]:.2f}, {100 * (masks[0] > 0).mean():.1f} % of the picture"
+)

@@ -1,0 +1,40 @@
+"""The command that writes a network as ONNX graphs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from cdpnet.cli.options import model_options, weight_sources
+from cdpnet.cli.parser import new_parser
+from cdpnet.errors import ConfigError, DataError
+from cdpnet.files import refuse_to_replace
+from cdpnet.hub import at_hand
+
+
+def export(arguments: list[str]) -> None:
+    """Write a network as two ONNX graphs, which learn and segment without PyTorch."""
+    parser = new_parser("export", "Write a network as two ONNX graphs, which learn and segment without PyTorch.")
+    parser.add_argument("--out", required=True, help="folder for learn.onnx, segment.onnx and about.json")
+    parser.add_argument(
+        "--names", nargs="+", default=[], help="class names whose text features learn.onnx shall be given"
+    )
+    parser.add_argument("--int8", action="store_true", help="weights in 8 bits: smaller files, other masks")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
+    model_options(parser)
+    chosen = parser.parse_args(arguments)
+    out = Path(chosen.out)
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give --out a folder.")
+    if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
+        raise ConfigError("cdpnet export needs ONNX, which the extra export brings: pip install 'cdpnet[export]'.")
+    at_hand(chosen.model, chosen.image_weights)
+
+    from cdpnet.export import ABOUT, LEARN, NAMES, SEGMENT, export
+    from cdpnet.network import load_network
+
+    for name in (LEARN, SEGMENT, ABOUT, NAMES):
+        refuse_to_replace(out / name, overwrite=chosen.overwrite)
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen))
+    for path in export(network, out, chosen.names, int8=chosen.int8):
+        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

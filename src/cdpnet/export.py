@@ -1,0 +1,217 @@
+"""A network as two ONNX graphs for programs without PyTorch: one learns classes, the other finds them in pictures."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cdpnet.encoders import PAIRS, Pair
+from cdpnet.episode import BACKGROUND_NAME, Prototypes
+from cdpnet.errors import ConfigError
+from cdpnet.files import atomic, write_json
+from cdpnet.network import PrototypeNetwork
+from cdpnet.network.checkpoint import described, fingerprint
+from cdpnet.network.presence import best_fit, presence, recognised, thresholds
+from cdpnet.provenance import version
+
+LEARN, SEGMENT, NAMES, ABOUT = "learn.onnx", "segment.onnx", "names.safetensors", "about.json"
+_OPSET = 20
+_EXAMPLE = (2, 3, 96, 128)  # episodes or pictures, shots or classes, H, W: a one would be taken for a constant
+
+
+class Learning(nn.Module):
+    """K marked pictures of each of B classes -> what the network learns of them."""
+
+    def __init__(self, network: PrototypeNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, masks: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Prototypes background, foreground (B, C), with names u (B, C), and by_name (B,) bool.
+
+        images (B, K, 3, H, W) uint8; masks (B, K, H, W) uint8, 255 is ignored; text t (B, D), zeros for no name, or
+        None for a network that reads no names.
+        """
+        network, (episodes, shots) = self.network, images.shape[:2]
+        names = text if text is not None else masks.new_zeros(episodes, 1)  # as many as there are classes
+        grids = network.image.features(images.flatten(0, 1)).unflatten(0, (episodes, shots))
+        learned = network.learn_features(grids, masks, names)
+        fused = network.fuse(grids, learned.text).flatten(0, 1)
+        config, named = network.config.decision, learned.named
+        fit = best_fit(fused, _each(learned, shots), named[:, None].expand(-1, shots).flatten(), config.locations)
+        by_name = recognised(fit.unflatten(0, (episodes, shots)).mean(dim=1), named, config)
+        return *(part for part in learned if part is not None), by_name
+
+
+class Finding(nn.Module):
+    """Q pictures, n classes learned before -> masks; the decisions of `Segmenter`, by the network's own thresholds."""
+
+    def __init__(self, network: PrototypeNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, images: Tensor, background: Tensor, foreground: Tensor, by_name: Tensor, text: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Masks (Q, H, W) uint8, i + 1 for class i and 0 for none; scores (Q, n, H, W), presence (Q, n) in 0..1.
+
+        images (Q, 3, H, W) uint8; what was learned, (n, C), by_name (n,) bool. A score is the probability against the
+        class's own background, whether the class is called absent or not.
+        """
+        network, config = self.network, self.network.config.decision
+        pictures, classes = images.shape[0], foreground.shape[0]
+        grids = network.image.features(images)
+        every = grids[:, None].expand(-1, classes, -1, -1, -1).flatten(0, 1)  # each picture meets all classes
+        learned = (None if part is None else part.repeat(pictures, 1) for part in (background, foreground, text))
+        prototypes, named = Prototypes(*learned), by_name.repeat(pictures)  # type: ignore[arg-type]
+        prediction = network.match_features(every, prototypes, grids.shape[-2:])
+        fit = best_fit(prediction.query_features, prototypes, named, config.locations)
+        there = presence(fit, named, config).unflatten(0, (pictures, classes))
+        odds = (prediction.logits[:, 1] - prediction.logits[:, 0]).unflatten(0, (pictures, classes))
+        odds = F.interpolate(odds, size=images.shape[-2:], mode="bilinear", align_corners=True)
+        absent = there < thresholds(by_name, config)
+        best, winner = odds.masked_fill(absent[:, :, None, None], -torch.inf).max(dim=1)
+        masks = torch.where(best > config.background, winner + 1, 0).to(torch.uint8)
+        return masks, odds.sigmoid(), there
+
+
+def _each(learned: Prototypes, times: int) -> Prototypes:
+    """Every class as often as it has pictures: (B, C) -> (B * times, C)."""
+    parts = (None if part is None else part[:, None].expand(-1, times, -1).flatten(0, 1) for part in learned)
+    return Prototypes(*parts)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """What is traced: example inputs by name, the dimensions that stay open by number, the names of the outputs."""
+
+    module: nn.Module
+    inputs: dict[str, Tensor]
+    dimensions: dict[str, dict[int, str]]
+    outputs: tuple[str, ...]
+
+
+def export(network: PrototypeNetwork, folder: Path, names: Sequence[str] = (), *, int8: bool = False) -> list[Path]:
+    """Write both graphs, what they are, and the text features t of ``names``: the paths.
+
+    int8: weights in eight bits, activations quantised as they come. ConfigError for names that nobody reads, and for an
+    encoder of which no graph can be made.
+    """
+    if names and network.text is None:
+        raise ConfigError(f"The network {described(network.config)} reads no names; leave out --names.")
+    network = network.eval().cpu()
+    written = [folder / LEARN, folder / SEGMENT, folder / ABOUT]
+    for path, graph in zip(written, (_learning(network), _finding(network)), strict=False):
+        with atomic(path) as temporary:
+            _write(graph, temporary, network)
+            if int8:
+                quantise(temporary)
+    write_json(_about(network, int8=int8), folder / ABOUT)
+    if names and network.text is not None:
+        written.append(folder / NAMES)
+        with atomic(folder / NAMES) as temporary:
+            save_file({name: network.text.encode((name,))[0] for name in names}, temporary)
+    return written
+
+
+def quantise(path: Path) -> None:
+    """Weights of a graph to eight bits, in place; activations are quantised as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with atomic(path) as temporary, _quiet():
+        quantize_dynamic(path, temporary, weight_type=QuantType.QUInt8)  # signed ones have no convolution on CPUs
+
+
+def _learning(network: PrototypeNetwork) -> _Graph:
+    episodes, shots, h, w = _EXAMPLE
+    masks = torch.zeros(episodes, shots, h, w, dtype=torch.uint8)
+    masks[..., h // 4 : h // 2, w // 4 : w // 2] = 1
+    inputs = {"images": torch.zeros(episodes, shots, 3, h, w, dtype=torch.uint8), "masks": masks}
+    dimensions = {
+        "images": {0: "episodes", 1: "shots", 3: "height", 4: "width"},
+        "masks": {0: "episodes", 1: "shots", 2: "height", 3: "width"},
+    }
+    outputs = ("background", "foreground", "by_name")
+    if network.text is not None:
+        inputs["text"], dimensions["text"] = torch.ones(episodes, network.text.dim), {0: "episodes"}
+        outputs = ("background", "foreground", "text_prototype", "by_name")
+    return _Graph(Learning(network), inputs, dimensions, outputs)
+
+
+def _finding(network: PrototypeNetwork) -> _Graph:
+    pictures, classes, h, w = _EXAMPLE
+    learned = torch.ones(classes, network.image.channels)
+    inputs = {
+        "images": torch.zeros(pictures, 3, h, w, dtype=torch.uint8),
+        "background": learned,
+        "foreground": learned.clone(),
+        "by_name": torch.ones(classes, dtype=torch.bool),
+    }
+    if network.text is not None:
+        inputs["text"] = learned.clone()
+    dimensions = {name: {0: "classes"} for name in inputs}
+    dimensions["images"] = {0: "pictures", 2: "height", 3: "width"}
+    return _Graph(Finding(network), inputs, dimensions, ("masks", "scores", "presence"))
+
+
+@torch.no_grad()
+def _write(graph: _Graph, path: Path, network: PrototypeNetwork) -> None:
+    if network.text is not None:
+        network.text.encode((BACKGROUND_NAME,))  # read now, it is a constant of the graph
+    try:
+        with _quiet():
+            torch.onnx.export(
+                graph.module.eval(),
+                kwargs=graph.inputs,
+                f=path,
+                input_names=list(graph.inputs),
+                output_names=graph.outputs,
+                dynamic_shapes=graph.dimensions,
+                opset_version=_OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except (torch.onnx.OnnxExporterError, torch._dynamo.exc.UserError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ConfigError(
+            f"No ONNX graph can be made of the encoder {network.config.encoder.name} ({reason.strip()}); residual "
+            "encoders such as tiny and clip-rn50 can be exported."
+        ) from error
+
+
+def _about(network: PrototypeNetwork, *, int8: bool) -> dict[str, Any]:
+    """What a program must know that uses the graphs."""
+    pair = PAIRS.get(network.config.encoder.name, Pair("", ""))
+    return {
+        "model": fingerprint(network),
+        "model_name": described(network.config),
+        "longest_side": pair.longest_side,
+        "threshold": torch.tensor(network.config.decision.background).sigmoid().item(),
+        "text_features": 0 if network.text is None else network.text.dim,
+        "precision": "int8" if int8 else "float32",
+        "cdpnet": version(),
+    }
+
+
+@contextmanager
+def _quiet() -> Any:
+    """Without the exporter's remarks on its own progress."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
