@@ -41,7 +41,7 @@ class Graphs:
 
 
 def miou_of_graphs(folder: Path, network: PrototypeNetwork, count: int) -> float:
-    """mIoU of icon episodes, scored as `evaluate` does: a location is the class's where that beats its background."""
+    """MIoU of icon episodes, scored as `evaluate` does: a location is the class's where that beats its background."""
     graphs, episodes = Graphs(folder), IconEpisodes(0, 1, "test")
     assert network.text is not None
     total = SegmentationCounts(len(episodes.class_names))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from cdpnet.cli import main
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.errors import ConfigError
 from cdpnet.export import ABOUT, LEARN, NAMES, SEGMENT, Finding, Learning, export, quantise
-from cdpnet.metrics import SegmentationCounts
 from cdpnet.network import load_network
 from cdpnet.segmenter import Segmenter
 from tests.test_cli import run
@@ -110,19 +108,19 @@ def test_the_graphs_decide_as_a_segmenter_does() -> None:
         np.testing.assert_allclose(scores[i].numpy(), answer.scores, atol=1e-3)
 
 
-def test_the_example_needs_no_torch(graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_needs_no_torch(graphs: Path, tmp_path: Path) -> None:
     """examples/without_torch.py gives the masks of `Segmenter`, from an example and from a class file."""
-    batch = IconEpisodes(0, 1, "test").draw(torch.arange(4)).batch
+    i, batch = 2, IconEpisodes(0, 1, "test").draw(torch.arange(4)).batch
     segmenter = Segmenter(load_network("tiny"))
-    Image.fromarray(batch.support_images[0, 0].permute(1, 2, 0).numpy()).save(tmp_path / "s.png")
-    Image.fromarray(batch.support_masks[0, 0].to(torch.uint8).numpy() * 255).save(tmp_path / "m.png")
-    Image.fromarray(batch.query_images[0].permute(1, 2, 0).numpy()).save(tmp_path / "q.png")
-    learned = segmenter.learn(batch.class_names[0], tmp_path / "s.png", tmp_path / "m.png")
+    Image.fromarray(batch.support_images[i, 0].permute(1, 2, 0).numpy()).save(tmp_path / "s.png")
+    Image.fromarray(batch.support_masks[i, 0].to(torch.uint8).numpy() * 255).save(tmp_path / "m.png")
+    Image.fromarray(batch.query_images[i].permute(1, 2, 0).numpy()).save(tmp_path / "q.png")
+    learned = segmenter.learn(batch.class_names[i], tmp_path / "s.png", tmp_path / "m.png")
     save_class(learned, tmp_path / "c.safetensors")
     expected = segmenter.segment(tmp_path / "q.png", learned).mask
     assert expected.any()
     script = f"import sys, runpy; sys.modules['torch'] = None; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"
-    by_example = ["--support", f"{tmp_path / 's.png'}:{tmp_path / 'm.png'}", "--name", batch.class_names[0]]
+    by_example = ["--support", f"{tmp_path / 's.png'}:{tmp_path / 'm.png'}", "--name", batch.class_names[i]]
     for how in (by_example, ["--class", str(tmp_path / "c.safetensors")]):
         paths = [str(graphs), str(tmp_path / "q.png"), str(tmp_path / "out.png")]
         done = subprocess.run([sys.executable, "-c", script, *paths, *how], capture_output=True, text=True, check=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +44,13 @@ class Learning(nn.Module):
         """
         network, (episodes, shots) = self.network, images.shape[:2]
         names = text if text is not None else masks.new_zeros(episodes, 1)  # as many as there are classes
-        grids = network.image.features(images.flatten(0, 1)).unflatten(0, (episodes, shots))
+        grids = network.image.features(images.flatten(0, 1))
+        grids = grids.reshape(episodes, shots, *grids.shape[1:])
         learned = network.learn_features(grids, masks, names)
         fused = network.fuse(grids, learned.text).flatten(0, 1)
         config, named = network.config.decision, learned.named
         fit = best_fit(fused, _each(learned, shots), named[:, None].expand(-1, shots).flatten(), config.locations)
-        by_name = recognised(fit.unflatten(0, (episodes, shots)).mean(dim=1), named, config)
+        by_name = recognised(fit.reshape(episodes, shots).mean(dim=1), named, config)
         return *(part for part in learned if part is not None), by_name
 
 
@@ -76,8 +77,8 @@ class Finding(nn.Module):
         prototypes, named = Prototypes(*learned), by_name.repeat(pictures)  # type: ignore[arg-type]
         prediction = network.match_features(every, prototypes, grids.shape[-2:])
         fit = best_fit(prediction.query_features, prototypes, named, config.locations)
-        there = presence(fit, named, config).unflatten(0, (pictures, classes))
-        odds = (prediction.logits[:, 1] - prediction.logits[:, 0]).unflatten(0, (pictures, classes))
+        there = presence(fit, named, config).reshape(pictures, classes)
+        odds = (prediction.logits[:, 1] - prediction.logits[:, 0]).reshape(pictures, classes, *grids.shape[-2:])
         odds = F.interpolate(odds, size=images.shape[-2:], mode="bilinear", align_corners=True)
         absent = there < thresholds(by_name, config)
         best, winner = odds.masked_fill(absent[:, :, None, None], -torch.inf).max(dim=1)
@@ -141,7 +142,7 @@ def _learning(network: PrototypeNetwork) -> _Graph:
         "images": {0: "episodes", 1: "shots", 3: "height", 4: "width"},
         "masks": {0: "episodes", 1: "shots", 2: "height", 3: "width"},
     }
-    outputs = ("background", "foreground", "by_name")
+    outputs: tuple[str, ...] = ("background", "foreground", "by_name")
     if network.text is not None:
         inputs["text"], dimensions["text"] = torch.ones(episodes, network.text.dim), {0: "episodes"}
         outputs = ("background", "foreground", "text_prototype", "by_name")
@@ -205,7 +206,7 @@ def _about(network: PrototypeNetwork, *, int8: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """Without the exporter's remarks on its own progress."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
