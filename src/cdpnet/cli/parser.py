@@ -31,7 +31,7 @@ _REFUSALS = (  # what jsonargparse says, and how we say it
 )
 
 
-_SWITCHES = ("--skip_broken", "--curves")  # true where they stand alone
+_SWITCHES = ("--skip_broken", "--curves", "--compile")  # true where they stand alone
 
 
 class Parser(ArgumentParser):  # type: ignore[misc]

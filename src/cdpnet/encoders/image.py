@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from shutil import which
 from typing import Any
 
 import torch
@@ -55,6 +57,12 @@ class ImageEncoder(nn.Module):
     def grid(self, images: Tensor) -> Tensor:
         """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
         raise NotImplementedError
+
+    def compile_grid(self) -> None:
+        """From now on `grid` is what torch.compile makes of it. ConfigError where it lacks a compiler to do so."""
+        if next(self.parameters()).device.type == "cpu" and not any(map(which, (os.environ.get("CXX", "g++"), "c++"))):
+            raise ConfigError("torch.compile needs a C++ compiler, and there is none; install g++, or do without it.")
+        self.grid = torch.compile(self.grid)  # type: ignore[method-assign]
 
     @contextmanager
     def at_stride(self, stride: int) -> Iterator[None]:

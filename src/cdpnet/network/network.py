@@ -62,7 +62,8 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
     ) -> Prototypes:
         """As `learn`, of pictures encoded before: features F (B, K, C, h, w).
 
-        class_names: or what the text tower makes of them, t (B, D), where zeros are no name. fusion: takes the place of the network's own, for classes that it was adapted to.
+        class_names: or what the text tower makes of them, t (B, D), where zeros are no name. fusion: takes the place
+        of the network's own, for classes that it was adapted to.
         """
         text, named = self._read(class_names)
         return self._prototypes(features, self.fuse(features, text, fusion), support_masks, text, named)
