@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import rows
+from benchmarks import graphs, rows
 from cdpnet.files import write_json
 from cdpnet.provenance import commit, machine
 
@@ -34,6 +34,8 @@ def main() -> None:
         rows.training_step(200 if quick else 473, 2 if quick else 4, 2 if quick else 5),
         rows.evaluation(40 if quick else 200),
         rows.labelling(64 if quick else 400),
+        graphs.in_onnx_runtime(60 if quick else 400, 3 if quick else 9),
+        *([] if quick else [graphs.compiled(400, 9)]),
     ]
     table, found = Table(), []
     for heading in ("what", "value", "", "goal"):

@@ -1,20 +1,32 @@
-"""The graphs of `cdpnet export` on icons: their mIoU and their speed beside the network's."""
+"""Other ways to run the network: the graphs of `cdpnet export` on icons, and torch.compile."""
 
 from __future__ import annotations
 
+import copy
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor
 
+from benchmarks.measure import Work, side_by_side
+from benchmarks.rows import Row
+from benchmarks.setting import Setting
 from cdpnet.data.icons import IconEpisodes
 from cdpnet.episode import EpisodeBatch
-from cdpnet.export import LEARN, SEGMENT
+from cdpnet.evaluate import segmented
+from cdpnet.export import LEARN, SEGMENT, export, quantise
 from cdpnet.metrics import SegmentationCounts
-from cdpnet.network import PrototypeNetwork
+from cdpnet.network import PrototypeNetwork, load_network
+
+_PICTURES = 20  # of one measurement
 
 
 class Graphs:
@@ -23,12 +35,13 @@ class Graphs:
     def __init__(self, folder: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave PyTorch its cores
         self.learning, self.finding = (
             onnxruntime.InferenceSession(folder / name, options) for name in (LEARN, SEGMENT)
         )
 
     def learn(self, batch: EpisodeBatch, text: Tensor) -> dict[str, Any]:
-        """What `find` takes, of one class."""
+        """What `find` takes of the classes of a batch."""
         masks = batch.support_masks.to(torch.uint8)
         given = {"images": batch.support_images.numpy(), "masks": masks.numpy(), "text": text.numpy()}
         background, foreground, projected, by_name = self.learning.run(None, given)
@@ -40,15 +53,82 @@ class Graphs:
         return scores
 
 
-def miou_of_graphs(folder: Path, network: PrototypeNetwork, count: int) -> float:
-    """MIoU of icon episodes, scored as `evaluate` does: a location is the class's where that beats its background."""
-    graphs, episodes = Graphs(folder), IconEpisodes(0, 1, "test")
+class Scored(NamedTuple):
+    """mIoU of icon episodes, and the share of pixels that are as the network itself has them."""
+
+    miou: float
+    alike: float
+
+
+def scored(graphs: Graphs, network: PrototypeNetwork, count: int) -> Scored:
+    """As `evaluate` scores: a location is the class's where that beats its background."""
+    episodes, alike = IconEpisodes(0, 1, "test"), []
     assert network.text is not None
     total = SegmentationCounts(len(episodes.class_names))
     for i in range(count):
         drawn = episodes.draw(torch.tensor([i]))
-        scores = graphs.find(
-            drawn.batch.query_images, graphs.learn(drawn.batch, network.text.encode(drawn.batch.class_names))
-        )
-        total.add(torch.from_numpy(scores[:, 0] > 0.5).long(), drawn.query_masks, drawn.class_ids)
-    return total.miou()
+        learned = graphs.learn(drawn.batch, network.text.encode(drawn.batch.class_names))
+        masks = torch.from_numpy(graphs.find(drawn.batch.query_images, learned)[:, 0] > 0.5).long()
+        total.add(masks, drawn.query_masks, drawn.class_ids)
+        with torch.inference_mode():
+            alike.append((segmented(network, drawn) == masks).float().mean())
+    return Scored(total.miou(), torch.stack(alike).mean().item())
+
+
+def in_onnx_runtime(count: int, rounds: int) -> Iterator[Row]:
+    """The graphs of the embedded network, in float32 and in int8."""
+    network = load_network("tiny")
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(_PICTURES)).batch
+    first = (batch.support_images[:1], batch.support_masks[:1])
+    with torch.inference_mode():
+        prototypes = network.learn(*first, batch.class_names[:1])
+
+    def by_network() -> None:
+        with torch.inference_mode():
+            for picture in batch.query_images:
+                network.match(picture[None], prototypes)
+
+    def by_graphs(graphs: Graphs, learned: dict[str, Any]) -> None:
+        for picture in batch.query_images:
+            graphs.find(picture[None], learned)
+
+    work: dict[str, Work] = {"PyTorch": by_network}
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("float32", "int8"):
+            folder = Path(place) / name
+            if name == "float32":
+                export(network, folder)
+            else:
+                shutil.copytree(Path(place) / "float32", folder)
+                for graph in (LEARN, SEGMENT):
+                    quantise(folder / graph)
+            graphs = Graphs(folder)
+            result = scored(graphs, network, count)
+            size = (folder / SEGMENT).stat().st_size / 1e6
+            yield Row(f"ONNX, {name}: mIoU of {count} icon episodes", result.miou, "")
+            goal = ">= 99.9" if name == "float32" else ""
+            yield Row(f"ONNX, {name}: pixels as PyTorch has them", 100 * result.alike, "%", goal)
+            yield Row(f"ONNX, {name}: segment.onnx", size, "MB")
+            assert network.text is not None
+            one = EpisodeBatch(*first, batch.query_images[:1], batch.class_names[:1])
+            work[name] = partial(by_graphs, graphs, graphs.learn(one, network.text.encode(one.class_names)))
+        seconds = side_by_side(work, rounds)
+    for name in ("float32", "int8"):
+        yield Row(f"ONNX, {name}: query of 128 px / PyTorch", seconds[name] / seconds["PyTorch"], "x")
+
+
+@torch.inference_mode()
+def compiled(size: int, rounds: int) -> Iterator[Row]:
+    """The encoder by torch.compile, against itself."""
+    setting = Setting.of(size)
+    encoder, picture = setting.network.image, setting.batch.query_images
+    other = copy.deepcopy(encoder)
+    other.compile_grid()
+    start = time.perf_counter()
+    answer = other.features(picture)
+    yield Row("torch.compile, first pass of the encoder", time.perf_counter() - start, "s")
+    expected = encoder.features(picture)
+    yield Row("torch.compile, largest difference", ((answer - expected).abs().max() / expected.abs().max()).item(), "")
+    work = {"eager": partial(encoder.features, picture), "compiled": partial(other.features, picture)}
+    seconds = side_by_side(work, rounds)
+    yield Row(f"torch.compile, encoder pass of {size} px", seconds["compiled"] / seconds["eager"])
