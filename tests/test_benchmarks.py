@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from benchmarks import rows
+from benchmarks import graphs, report, rows
 from benchmarks.measure import side_by_side
 
 
@@ -19,6 +22,7 @@ from benchmarks.measure import side_by_side
         (lambda: rows.training_step(64, 1, 1), 1),
         (lambda: rows.labelling(4), 2),
         (lambda: rows.evaluation(8), 1),
+        (lambda: graphs.in_onnx_runtime(2, 1), 8),
     ],
 )
 def test_every_part_gives_figures(part: object, count: int) -> None:
@@ -35,3 +39,23 @@ def test_work_is_done_in_turns() -> None:
     seconds = side_by_side({"a": lambda: done.append("a"), "b": lambda: done.append("b")}, rounds=2)
     assert done == ["a", "b"] * 3
     assert set(seconds) == {"a", "b"}
+
+
+def test_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [rows.Row("query, float32, all locations background", 1.754, goal="2.0")._asdict()]
+    found += [
+        rows.Row(f"{part}, {size} px", 1000.0 * size, "ms")._asdict()
+        for part in ("encoder", "the rest")
+        for size in (64, 128)
+    ]
+    (tmp_path / "out.json").write_text(json.dumps({"commit": "abcdef012", "machine": {"cpu": "a CPU"}, "rows": found}))
+    (tmp_path / "performance.md").write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
+    monkeypatch.setattr("sys.argv", ["report", str(tmp_path / "out.json"), str(tmp_path)])
+    report.main()
+    text = (tmp_path / "performance.md").read_text()
+    assert "| query, float32, all locations background | 1.75 | x encoder | <= 2.0 |" in text
+    assert "| encoder, 128 px | 128,000 | ms |  |" in text
+    assert "old" not in text
+    assert text.startswith("before\n<!-- table -->\na CPU, commit abcdef0.\n")
+    assert text.endswith("<!-- end of table -->\nafter\n")
+    assert Image.open(tmp_path / "performance.png").width > 1000
