@@ -34,8 +34,8 @@ _BARS = {
 def table(found: dict[str, Any]) -> str:
     """The machine, and all rows, in Markdown."""
     machine = found["machine"]
-    about = ", ".join(str(value) for value in machine.values() if value) if isinstance(machine, dict) else machine
-    lines = [f"{about}, commit {found['commit'][:7]}.", "", "| what | value | | aim |", "| --- | ---: | --- | --- |"]
+    about = f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}, commit {found['commit']}."
+    lines = [about, "", "| what | value | | aim |", "| --- | ---: | --- | --- |"]
     for row in (Row(**values) for values in found["rows"]):
         aim = f"<= {row.goal}" if row.goal and not row.goal.startswith(">") else row.goal
         lines.append(f"| {row.what} | {_figure(row.value)} | {row.unit} | {aim} |")

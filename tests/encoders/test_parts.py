@@ -13,7 +13,7 @@ from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
 from cdpnet.config import EncoderConfig
-from cdpnet.encoders import WeightSources, build_encoders
+from cdpnet.encoders import WeightSources, build_encoders, image
 from cdpnet.encoders.image import dilate, to_multiple
 from cdpnet.encoders.prompts import fill, templates
 from cdpnet.encoders.tiny import (
@@ -27,7 +27,7 @@ from cdpnet.encoders.tiny import (
     value_convolution,
 )
 from cdpnet.encoders.weights import load_into, read_state
-from cdpnet.errors import WeightsError
+from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.hub import IMAGE_FILES, from_hub
 from tests.helpers import small_encoder
 
@@ -233,3 +233,21 @@ def test_the_files_asked_for_early_are_those_that_are_loaded(name: str, monkeypa
     with pytest.raises(WeightsError, match="--image-weights"):
         build_encoders(EncoderConfig(name), WeightSources(), reads_names=False)
     assert asked == [IMAGE_FILES[name]]
+
+
+@pytest.mark.skipif(image.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_encoder_says_the_same() -> None:
+    encoder = build_encoders(EncoderConfig(), WeightSources(), reads_names=False).image
+    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    names = list(encoder.state_dict())
+    expected = encoder.features(pictures)
+    encoder.compile_grid()
+    torch.testing.assert_close(encoder.features(pictures), expected, atol=1e-4, rtol=1e-4)
+    assert list(encoder.state_dict()) == names
+
+
+def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "which", lambda _: None)
+    encoder = build_encoders(EncoderConfig(), WeightSources(), reads_names=False).image
+    with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler"):
+        encoder.compile_grid()
