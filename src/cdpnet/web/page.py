@@ -87,11 +87,12 @@ class Actions:
         opened = [p.teach_note, p.editor, p.name, p.teach_file, p.mask_file]
         taught = [p.teach_note, p.classes, p.editor, p.mask_file]
         chosen = [p.choose_note, p.look_files]
-        _on(p.teach_file.upload, self.open_upload, [p.teach_file], opened, network=True)
-        _on(p.teach_samples.select, self.open_sample, [p.name], opened, network=True)
+        _on(p.teach_file.upload, self.open_upload, [p.teach_file], opened, network=True, on=p.teach_note)
+        _on(p.teach_samples.select, self.open_sample, [p.name], opened, network=True, on=p.teach_note)
+        add = _either(p.add.click, p.name.submit)
         changes = (
-            _on(_either(p.add.click, p.name.submit), self.add, [p.name, p.editor, p.mask_file], taught, network=True),
-            _on(p.take_back.click, self.take_back, [], taught, network=True),
+            _on(add, self.add, [p.name, p.editor, p.mask_file], taught, network=True, on=p.teach_note),
+            _on(p.take_back.click, self.take_back, [], taught, network=True, on=p.teach_note),
             _on(p.look_files.upload, self.choose_files, [p.look_files], chosen, network=True, last=True),
             _on(p.look_samples.click, self.choose_samples, [], chosen, network=True),
         )
