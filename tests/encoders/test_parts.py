@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import warnings
 from pathlib import Path
 
@@ -235,7 +236,7 @@ def test_the_files_asked_for_early_are_those_that_are_loaded(name: str, monkeypa
     assert asked == [IMAGE_FILES[name]]
 
 
-@pytest.mark.skipif(image.which("c++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_encoder_says_the_same() -> None:
     encoder = build_encoders(EncoderConfig(), WeightSources(), reads_names=False).image
     pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
