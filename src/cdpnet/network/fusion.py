@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -41,6 +40,6 @@ class ImageTextFusion(nn.Module):
         """
         grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
         shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
-        hidden = F.linear(grid, self.image_in.weight.flatten(1), self.image_in.bias) + shift
-        fused = grid + F.linear(torch.relu(hidden), self.out.weight.flatten(1), self.out.bias)
+        hidden = F.linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
+        fused = grid + F.linear(hidden, self.out.weight.flatten(1), self.out.bias)
         return fused.transpose(-1, -2).reshape(features.shape)

@@ -18,8 +18,8 @@ def masked_average_pooling(features: Tensor, indicator: Tensor) -> Tensor:
     """
     lead = features.shape[:-3]
     weights = to_grid(indicator.reshape(-1, *indicator.shape[-2:]), features.shape[-2:])
-    grid = features.reshape(-1, *features.shape[-3:])
-    total = torch.einsum("bchw,bhw->bc", grid, weights)
+    grid = features.reshape(-1, *features.shape[-3:]).flatten(2).transpose(1, 2)  # (B, N, C), as encoders lay it out
+    total = (weights.flatten(1)[:, None] @ grid)[:, 0]
     return (total / (weights.sum(dim=(1, 2)) + _EPSILON)[:, None]).reshape(*lead, -1)
 
 
