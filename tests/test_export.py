@@ -143,7 +143,9 @@ def test_int8_keeps_most_of_the_figure(graphs: Path, tmp_path: Path) -> None:
 
 def test_a_network_without_names(tmp_path: Path) -> None:
     network = load_network("tiny", "ssp")
-    export(network, tmp_path)
+    (tmp_path / NAMES).write_text("of an earlier export")
+    assert [path.name for path in export(network, tmp_path)] == [LEARN, SEGMENT, ABOUT]
+    assert not (tmp_path / NAMES).exists()
     assert json.loads((tmp_path / ABOUT).read_text())["text_features"] == 0
     batch = IconEpisodes(0, 1, "test").draw(torch.arange(2)).batch
     given = {"images": batch.support_images.numpy(), "masks": batch.support_masks.to(torch.uint8).numpy()}
@@ -158,6 +160,21 @@ def test_a_network_without_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="reads no names"):
         export(network, tmp_path / "other", ["fox"])
     assert not (tmp_path / "other").exists()
+
+
+def test_all_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the second graph cannot be made, the first is not left behind, and what was there stays."""
+    (tmp_path / LEARN).write_text("of an earlier export")
+
+    def write(graph: object, path: Path, network: object) -> None:  # noqa: ARG001
+        if path.name.startswith(f".{Path(SEGMENT).stem}"):
+            raise ConfigError("No ONNX graph can be made of it.")
+        path.write_text("new")
+
+    monkeypatch.setattr("cdpnet.export._write", write)
+    with pytest.raises(ConfigError):
+        export(load_network("tiny"), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {LEARN: "of an earlier export"}
 
 
 def test_refusals(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdpnet.encoders import PAIRS, Pair
@@ -111,18 +111,25 @@ def export(network: PrototypeNetwork, folder: Path, names: Sequence[str] = (), *
     if names and network.text is None:
         raise ConfigError(f"The network {described(network.config)} reads no names; leave out --names.")
     network = network.eval().cpu()
-    written = [folder / LEARN, folder / SEGMENT, folder / ABOUT]
-    for path, graph in zip(written, (_learning(network), _finding(network)), strict=False):
-        with atomic(path) as temporary:
-            _write(graph, temporary, network)
+    paths = [folder / name for name in (LEARN, SEGMENT, ABOUT, *([NAMES] if names else []))]
+    with ExitStack() as whole:  # all files, or none
+        learn, segment, about, *features = [whole.enter_context(atomic(path)) for path in paths]
+        for path, graph in ((learn, _learning(network)), (segment, _finding(network))):
+            _write(graph, path, network)
             if int8:
-                quantise(temporary)
-    write_json(_about(network, int8=int8), folder / ABOUT)
-    if names and network.text is not None:
-        written.append(folder / NAMES)
-        with atomic(folder / NAMES) as temporary:
-            save_file({name: network.text.encode((name,))[0] for name in names}, temporary)
-    return written
+                quantise(path)
+        write_json(_about(network, int8=int8), about)
+        for path in features:
+            path.write_bytes(save(_text_features(network, names)))
+    if not names:  # those of an earlier export may be another network's
+        (folder / NAMES).unlink(missing_ok=True)
+    return paths
+
+
+def _text_features(network: PrototypeNetwork, names: Sequence[str]) -> dict[str, Tensor]:
+    """The text feature t (D,) of every name."""
+    assert network.text is not None  # it was asked for before
+    return dict(zip(names, network.text.encode(names), strict=True))
 
 
 def quantise(path: Path) -> None:
