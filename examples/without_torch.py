@@ -25,6 +25,8 @@ parser.add_argument("--support", default="", metavar="PICTURE:MASK", help="learn
 parser.add_argument("--name", default="", help="which is called so (one of `cdpnet export --names`),")
 parser.add_argument("--class", dest="learned", type=Path, help="or take what `cdpnet learn` has learned")
 chosen = parser.parse_args()
+if bool(chosen.support) == bool(chosen.learned):
+    parser.error("give an example with --support PICTURE:MASK, or a class file with --class")
 about = json.loads((chosen.graphs / "about.json").read_text())
 
 
@@ -46,8 +48,12 @@ def learn(support: str, name: str) -> dict[str, np.ndarray]:
     marked = reduced(Image.open(mask).convert("L"), Image.Resampling.NEAREST) > 0
     inputs = {"images": picture(image)[None, None], "masks": marked[None, None].astype(np.uint8)}
     if about["text_features"]:
-        nameless = np.zeros(about["text_features"], np.float32)
-        inputs["text"] = (load_file(chosen.graphs / "names.safetensors")[name] if name else nameless)[None]
+        known = {"": np.zeros(about["text_features"], np.float32)}
+        if name:
+            known |= load_file(chosen.graphs / "names.safetensors")
+        if name not in known:
+            parser.error(f"{chosen.graphs} has no name {name!r}; give it to `cdpnet export --names`")
+        inputs["text"] = known[name][None]
     session = onnxruntime.InferenceSession(chosen.graphs / "learn.onnx")
     outputs = dict(zip((o.name for o in session.get_outputs()), session.run(None, inputs), strict=True))
     if "text_prototype" in outputs:
@@ -67,9 +73,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 learned = read(chosen.learned) if chosen.learned else learn(chosen.support, chosen.name)
 session = onnxruntime.InferenceSession(chosen.graphs / "segment.onnx")
-masks, _, presence = session.run(None, {"images": picture(chosen.picture)[None], **learned})
+masks, scores, presence = session.run(None, {"images": picture(chosen.picture)[None], **learned})
 size = ImageOps.exif_transpose(Image.open(chosen.picture)).size
-Image.fromarray(masks[0] * 255).resize(size, Image.Resampling.NEAREST).save(chosen.mask)
-print(
-    f"{chosen.mask}: present with probability {presence[0, 0]:.2f}, {100 * (masks[0] > 0).mean():.1f} % of the picture"
-)
+enlarged = np.array(Image.fromarray(scores[0, 0]).resize(size, Image.Resampling.BILINEAR))
+found = (enlarged > about["threshold"]) & masks.any()  # a class that is called absent has a score, but no mask
+Image.fromarray(found.astype(np.uint8) * 255).save(chosen.mask)
+print(f"{chosen.mask}: present with probability {presence[0, 0]:.2f}, {100 * found.mean():.1f} % of the picture")

@@ -128,6 +128,13 @@ def test_the_example_needs_no_torch(graphs: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert ((np.array(Image.open(tmp_path / "out.png")) > 0) == (expected > 0)).mean() >= 0.999
         (tmp_path / "out.png").unlink()
+    unknown = [*by_example[:2], "--name", "dodo"]
+    for wrong, said in ((unknown, "has no name 'dodo'"), ([], "give an example")):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *paths, *wrong], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert said in done.stderr
 
 
 def test_int8_keeps_most_of_the_figure(graphs: Path, tmp_path: Path) -> None:
