@@ -14,7 +14,7 @@ test: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check src tests examples benchmarks
-	$(BIN)/ruff format --check src tests examples benchmarks benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks
 
 types: $(READY)
 	$(BIN)/mypy
