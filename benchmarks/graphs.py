@@ -92,26 +92,22 @@ def in_onnx_runtime(count: int, rounds: int) -> Iterator[Row]:
         for picture in batch.query_images:
             graphs.find(picture[None], learned)
 
+    assert network.text is not None
+    one, text = EpisodeBatch(*first, batch.query_images[:1], batch.class_names[:1]), network.text
     work: dict[str, Work] = {"PyTorch": by_network}
     with tempfile.TemporaryDirectory() as place:
-        for name in ("float32", "int8"):
-            folder = Path(place) / name
-            if name == "float32":
-                export(network, folder)
-            else:
-                shutil.copytree(Path(place) / "float32", folder)
-                for graph in (LEARN, SEGMENT):
-                    quantise(folder / graph)
-            graphs = Graphs(folder)
+        in_full, in_int8 = Path(place, "float32"), Path(place, "int8")
+        export(network, in_full)
+        shutil.copytree(in_full, in_int8)
+        for graph in (LEARN, SEGMENT):
+            quantise(in_int8 / graph)
+        for folder, goal in ((in_full, ">= 99.9"), (in_int8, "")):
+            name, graphs = folder.name, Graphs(folder)
             result = scored(graphs, network, count)
-            size = (folder / SEGMENT).stat().st_size / 1e6
             yield Row(f"ONNX, {name}: mIoU of {count} icon episodes", result.miou, "")
-            goal = ">= 99.9" if name == "float32" else ""
             yield Row(f"ONNX, {name}: pixels as PyTorch has them", 100 * result.alike, "%", goal)
-            yield Row(f"ONNX, {name}: segment.onnx", size, "MB")
-            assert network.text is not None
-            one = EpisodeBatch(*first, batch.query_images[:1], batch.class_names[:1])
-            work[name] = partial(by_graphs, graphs, graphs.learn(one, network.text.encode(one.class_names)))
+            yield Row(f"ONNX, {name}: segment.onnx", (folder / SEGMENT).stat().st_size / 1e6, "MB")
+            work[name] = partial(by_graphs, graphs, graphs.learn(one, text.encode(one.class_names)))
         seconds = side_by_side(work, rounds)
     for name in ("float32", "int8"):
         yield Row(f"ONNX, {name}: query of 128 px / PyTorch", seconds[name] / seconds["PyTorch"], "x")

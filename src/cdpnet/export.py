@@ -15,14 +15,14 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cdpnet.encoders import PAIRS, Pair
 from cdpnet.episode import BACKGROUND_NAME, Prototypes
 from cdpnet.errors import ConfigError
 from cdpnet.files import atomic, write_json
 from cdpnet.network import PrototypeNetwork
-from cdpnet.network.checkpoint import described, fingerprint
+from cdpnet.network.checkpoint import described
 from cdpnet.network.presence import best_fit, presence, recognised, thresholds
 from cdpnet.provenance import version
+from cdpnet.segmenter import Segmenter
 
 LEARN, SEGMENT, NAMES, ABOUT = "learn.onnx", "segment.onnx", "names.safetensors", "about.json"
 _OPSET = 20
@@ -44,8 +44,7 @@ class Learning(nn.Module):
         """
         network, (episodes, shots) = self.network, images.shape[:2]
         names = text if text is not None else masks.new_zeros(episodes, 1)  # as many as there are classes
-        grids = network.image.features(images.flatten(0, 1))
-        grids = grids.reshape(episodes, shots, *grids.shape[1:])
+        grids = network.encode_shots(images)
         learned = network.learn_features(grids, masks, names)
         fused = network.fuse(grids, learned.text).flatten(0, 1)
         config, named = network.config.decision, learned.named
@@ -110,7 +109,7 @@ def export(network: PrototypeNetwork, folder: Path, names: Sequence[str] = (), *
     """
     if names and network.text is None:
         raise ConfigError(f"The network {described(network.config)} reads no names; leave out --names.")
-    network = network.eval().cpu()
+    segmenter = Segmenter(network.cpu())
     paths = [folder / name for name in (LEARN, SEGMENT, ABOUT, *([NAMES] if names else []))]
     with ExitStack() as whole:  # all files, or none
         learn, segment, about, *features = [whole.enter_context(atomic(path)) for path in paths]
@@ -118,7 +117,7 @@ def export(network: PrototypeNetwork, folder: Path, names: Sequence[str] = (), *
             _write(graph, path, network)
             if int8:
                 quantise(path)
-        write_json(_about(network, int8=int8), about)
+        write_json(_about(segmenter, int8=int8), about)
         for path in features:
             path.write_bytes(save(_text_features(network, names)))
     if not names:  # those of an earlier export may be another network's
@@ -198,14 +197,15 @@ def _write(graph: _Graph, path: Path, network: PrototypeNetwork) -> None:
         ) from error
 
 
-def _about(network: PrototypeNetwork, *, int8: bool) -> dict[str, Any]:
-    """What a program must know that uses the graphs."""
-    pair = PAIRS.get(network.config.encoder.name, Pair("", ""))
+def _about(segmenter: Segmenter, *, int8: bool) -> dict[str, Any]:
+    """What a program must know that uses the graphs in place of a `Segmenter`."""
+    network = segmenter.network
+    model, model_name = segmenter.model
     return {
-        "model": fingerprint(network),
-        "model_name": described(network.config),
-        "longest_side": pair.longest_side,
-        "threshold": torch.tensor(network.config.decision.background).sigmoid().item(),
+        "model": model,
+        "model_name": model_name,
+        "longest_side": segmenter.sight.longest_side,
+        "threshold": segmenter.threshold,
         "text_features": 0 if network.text is None else network.text.dim,
         "precision": "int8" if int8 else "float32",
         "cdpnet": version(),

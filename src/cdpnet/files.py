@@ -54,6 +54,12 @@ def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: boo
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
 
+def refuse_a_file(out: Path) -> None:
+    """DataError for a file where a folder is to be written to; one that is not there yet will be made."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give --out a folder.")
+
+
 def remove_leftovers(folder: Path, names: Container[str]) -> None:
     """Remove what `atomic` left behind of files with these paths below a folder, in a process killed while it wrote."""
     pattern = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>(\.[^.]*)?)")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdpnet.classes import ClassPrototype
 from cdpnet.errors import DataError
-from cdpnet.files import atomic, refuse_to_replace
+from cdpnet.files import atomic, refuse_a_file, refuse_to_replace
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
 from cdpnet.pictures import read_picture
@@ -31,8 +31,7 @@ def plan_outputs(pictures: Sequence[Path], out: Path, *, inputs: Sequence[Path] 
     pictures that would write to one file, and for a file that exists unless ``overwrite``.
     """
     read = {path.resolve() for path in (*pictures, *inputs)}
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give --out a folder.")
+    refuse_a_file(out)
     taken: dict[str, Path] = {}
     outputs = []
     for picture in pictures:

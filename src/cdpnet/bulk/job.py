@@ -12,7 +12,7 @@ from cdpnet.bulk.journal import FILE, Journal, Record
 from cdpnet.bulk.labeller import SHEET, WINDOW, Labeller, cannot_write, small_file
 from cdpnet.classes import ClassPrototype
 from cdpnet.errors import DataError
-from cdpnet.files import refuse_to_replace, remove_leftovers
+from cdpnet.files import refuse_a_file, refuse_to_replace, remove_leftovers
 from cdpnet.labels.formats import FORMATS, PNG_FOLDER
 from cdpnet.labels.regions import Labelled
 from cdpnet.network.checkpoint import sha256_of
@@ -91,8 +91,7 @@ def _label_rest(
 def _look_before(labeller: Labeller, pictures: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> None:
     """DataError where a label would replace a file that is read, or one that no job of ours has written."""
     out = labeller.target.out
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give --out a folder.")
+    refuse_a_file(out)
     if not out.exists():
         return
     read = {path.resolve() for path in (*inputs, *(labeller.target.pictures / picture for picture in pictures))}

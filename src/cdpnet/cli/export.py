@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cdpnet.cli.options import model_options, weight_sources
 from cdpnet.cli.parser import new_parser
-from cdpnet.errors import ConfigError, DataError
-from cdpnet.files import refuse_to_replace
+from cdpnet.errors import ConfigError
+from cdpnet.files import refuse_a_file, refuse_to_replace
 from cdpnet.hub import at_hand
 
 
@@ -24,8 +24,7 @@ def export(arguments: list[str]) -> None:
     model_options(parser)
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give --out a folder.")
+    refuse_a_file(out)
     if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
         raise ConfigError("cdpnet export needs ONNX, which the extra export brings: pip install 'cdpnet[export]'.")
     at_hand(chosen.model, chosen.image_weights)

@@ -50,8 +50,11 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
         """Prototypes of B classes from (B, K, 3, H, W) pictures and (B, K, H, W) masks, to be matched often."""
-        support = self._shots(self.image.features(support_images.flatten(0, 1)), support_images)
-        return self.learn_features(support, support_masks, class_names)
+        return self.learn_features(self.encode_shots(support_images), support_masks, class_names)
+
+    def encode_shots(self, support_images: Tensor) -> Tensor:
+        """The features F_s of supports, (B, K, 3, H, W) -> (B, K, C, h, w)."""
+        return self._shots(self.image.features(support_images.flatten(0, 1)), support_images)
 
     def learn_features(
         self,

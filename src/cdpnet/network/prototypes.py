@@ -66,7 +66,7 @@ class SupportPrototypes(nn.Module):
         if self.mix is None or text is None:
             return Prototypes(b, v, text)
         m = v if fused is visual else masked_average_pooling(fused, foreground).mean(dim=1)
-        of_text = torch.where(named, self.mix[2], -torch.inf)
-        weights = torch.stack((*self.mix[:2].expand(named.shape[0], 2).unbind(1), of_text), dim=1).softmax(dim=1)
+        without_text = F.pad(self.mix[:2], (0, 1), value=-torch.inf)
+        weights = torch.where(named[:, None], self.mix, without_text).softmax(dim=1)
         prototype = torch.einsum("bi,ibc->bc", weights, torch.stack((v, m, text)))
         return Prototypes(b, prototype, text)
