@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import graphs, rows
-from cdpnet.files import write_json
-from cdpnet.provenance import commit, machine
+from cdpnet.io.files import write_json
+from cdpnet.runtime.provenance import commit, machine
 
 
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ratios, measured side by side.")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller pictures")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller images")
     parser.add_argument("--json", type=Path, help="a file for the rows and the machine")
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore")

@@ -17,16 +17,17 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import Work, side_by_side
-from benchmarks.rows import Row
+from benchmarks.rows import Measurement
 from benchmarks.setting import Setting
-from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.episode import EpisodeBatch
-from cdpnet.evaluate import segmented
-from cdpnet.export import LEARN, SEGMENT, export, quantise
-from cdpnet.metrics import SegmentationCounts
-from cdpnet.network import PrototypeNetwork, load_network
+from cdpnet.evaluation.loop import segment_episodes
+from cdpnet.inference.onnx_export import LEARN, SEGMENT, export, quantise
+from cdpnet.network.build import load_network
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.runtime.metrics import SegmentationCounts
 
-_PICTURES = 20  # of one measurement
+_IMAGES = 20  # of one measurement
 
 
 class Graphs:
@@ -48,7 +49,7 @@ class Graphs:
         return {"background": background, "foreground": foreground, "text": projected, "by_name": by_name}
 
     def find(self, images: Tensor, learned: dict[str, Any]) -> np.ndarray:
-        """Scores (Q, n, H, W) of pictures (Q, 3, H, W)."""
+        """Scores (Q, n, H, W) of images (Q, 3, H, W)."""
         scores: np.ndarray = self.finding.run(["scores"], {"images": images.numpy(), **learned})[0]
         return scores
 
@@ -71,26 +72,26 @@ def scored(graphs: Graphs, network: PrototypeNetwork, count: int) -> Scored:
         masks = torch.from_numpy(graphs.find(drawn.batch.query_images, learned)[:, 0] > 0.5).long()
         total.add(masks, drawn.query_masks, drawn.class_ids)
         with torch.inference_mode():
-            alike.append((segmented(network, drawn) == masks).float().mean())
+            alike.append((segment_episodes(network, drawn) == masks).float().mean())
     return Scored(total.miou(), torch.stack(alike).mean().item())
 
 
-def in_onnx_runtime(count: int, rounds: int) -> Iterator[Row]:
+def in_onnx_runtime(count: int, rounds: int) -> Iterator[Measurement]:
     """The graphs of the embedded network, in float32 and in int8."""
     network = load_network("tiny")
-    batch = IconEpisodes(0, 1, "test").draw(torch.arange(_PICTURES)).batch
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(_IMAGES)).batch
     first = (batch.support_images[:1], batch.support_masks[:1])
     with torch.inference_mode():
         prototypes = network.learn(*first, batch.class_names[:1])
 
     def by_network() -> None:
         with torch.inference_mode():
-            for picture in batch.query_images:
-                network.match(picture[None], prototypes)
+            for image in batch.query_images:
+                network.match(image[None], prototypes)
 
     def by_graphs(graphs: Graphs, learned: dict[str, Any]) -> None:
-        for picture in batch.query_images:
-            graphs.find(picture[None], learned)
+        for image in batch.query_images:
+            graphs.find(image[None], learned)
 
     assert network.text is not None
     one, text = EpisodeBatch(*first, batch.query_images[:1], batch.class_names[:1]), network.text
@@ -104,27 +105,29 @@ def in_onnx_runtime(count: int, rounds: int) -> Iterator[Row]:
         for folder, goal in ((in_full, ">= 99.9"), (in_int8, "")):
             name, graphs = folder.name, Graphs(folder)
             result = scored(graphs, network, count)
-            yield Row(f"ONNX, {name}: mIoU of {count} icon episodes", result.miou, "")
-            yield Row(f"ONNX, {name}: pixels as PyTorch has them", 100 * result.alike, "%", goal)
-            yield Row(f"ONNX, {name}: segment.onnx", (folder / SEGMENT).stat().st_size / 1e6, "MB")
+            yield Measurement(f"ONNX, {name}: mIoU of {count} icon episodes", result.miou, "")
+            yield Measurement(f"ONNX, {name}: pixels as PyTorch has them", 100 * result.alike, "%", goal)
+            yield Measurement(f"ONNX, {name}: segment.onnx", (folder / SEGMENT).stat().st_size / 1e6, "MB")
             work[name] = partial(by_graphs, graphs, graphs.learn(one, text.encode(one.class_names)))
         seconds = side_by_side(work, rounds)
     for name in ("float32", "int8"):
-        yield Row(f"ONNX, {name}: query of 128 px / PyTorch", seconds[name] / seconds["PyTorch"], "x")
+        yield Measurement(f"ONNX, {name}: query of 128 px / PyTorch", seconds[name] / seconds["PyTorch"], "x")
 
 
 @torch.inference_mode()
-def compiled(size: int, rounds: int) -> Iterator[Row]:
+def compiled(size: int, rounds: int) -> Iterator[Measurement]:
     """The encoder by torch.compile, against itself."""
     setting = Setting.of(size)
-    encoder, picture = setting.network.image, setting.batch.query_images
+    encoder, image = setting.network.image, setting.batch.query_images
     other = copy.deepcopy(encoder)
     other.compile_grid()
     start = time.perf_counter()
-    answer = other.features(picture)
-    yield Row("torch.compile, first pass of the encoder", time.perf_counter() - start, "s")
-    expected = encoder.features(picture)
-    yield Row("torch.compile, largest difference", ((answer - expected).abs().max() / expected.abs().max()).item(), "")
-    work = {"eager": partial(encoder.features, picture), "compiled": partial(other.features, picture)}
+    answer = other.features(image)
+    yield Measurement("torch.compile, first pass of the encoder", time.perf_counter() - start, "s")
+    expected = encoder.features(image)
+    yield Measurement(
+        "torch.compile, largest difference", ((answer - expected).abs().max() / expected.abs().max()).item(), ""
+    )
+    work = {"eager": partial(encoder.features, image), "compiled": partial(other.features, image)}
     seconds = side_by_side(work, rounds)
-    yield Row(f"torch.compile, encoder pass of {size} px", seconds["compiled"] / seconds["eager"])
+    yield Measurement(f"torch.compile, encoder pass of {size} px", seconds["compiled"] / seconds["eager"])

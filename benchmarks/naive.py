@@ -1,6 +1,6 @@
 """The same equations, written straightforwardly: what the package's fast paths are measured against, and must equal.
 
-Episodes one by one, every picture in an encoder pass of its own, supports encoded again for each query, and the whole
+Episodes one by one, every image in an encoder pass of its own, supports encoded again for each query, and the whole
 N x N softmax for each of the two matches.
 """
 
@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.config import MatchingConfig
-from cdpnet.episode import EpisodeBatch, Prototypes, mean_prototypes
-from cdpnet.network import PrototypeNetwork
+from cdpnet.episode import EpisodeBatch
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.outputs import Prototypes, mean_prototypes
 
 
 def episodes(network: PrototypeNetwork, batch: EpisodeBatch) -> Tensor:
@@ -29,7 +30,7 @@ def _episode(network: PrototypeNetwork, batch: EpisodeBatch, i: int) -> Tensor:
 
 
 def query(network: PrototypeNetwork, image: Tensor, prototypes: Prototypes) -> Tensor:
-    """Logits (1, 2, H, W) of a picture (1, 3, H, W) for a class learned before."""
+    """Logits (1, 2, H, W) of an image (1, 3, H, W) for a class learned before."""
     features = network.image.features(image)
     if network.fusion is not None and prototypes.text is not None:
         features = network.fusion(features, prototypes.text)

@@ -14,8 +14,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.rows import Row
-from cdpnet.files import atomic, read_text, write_text
+from benchmarks.rows import Measurement
+from cdpnet.io.files import atomic, read_text, write_text
 
 _OURS, _NAIVE, _INK = "#2f6fb0", "#c3ccd6", "#20242c"
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
@@ -36,7 +36,7 @@ def table(found: dict[str, Any]) -> str:
     machine = found["machine"]
     about = f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}, commit {found['commit']}."
     lines = [about, "", "| what | value | | aim |", "| --- | ---: | --- | --- |"]
-    for row in (Row(**values) for values in found["rows"]):
+    for row in (Measurement(**values) for values in found["rows"]):
         aim = f"<= {row.goal}" if row.goal and not row.goal.startswith(">") else row.goal
         lines.append(f"| {row.what} | {_figure(row.value)} | {row.unit} | {aim} |")
     return "\n".join([*lines, ""])
@@ -48,8 +48,8 @@ def _figure(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 0.005 or value == 0 else f"{value:.0e}"
 
 
-def plot(rows: dict[str, Row]) -> Figure:
-    """Cost in encoder passes beside the aims, and the parts of a query over growing pictures."""
+def plot(rows: dict[str, Measurement]) -> Figure:
+    """Cost in encoder passes beside the aims, and the parts of a query over growing images."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     bars, lines = figure.subplots(1, 2)
     shown = [row for row in _BARS if row in rows]
@@ -68,14 +68,14 @@ def plot(rows: dict[str, Row]) -> Figure:
     return figure
 
 
-def _growth(panel: Axes, rows: dict[str, Row]) -> None:
+def _growth(panel: Axes, rows: dict[str, Measurement]) -> None:
     for part, colour in (("encoder", _NAIVE), ("the rest", _OURS)):
         sizes = [int(found[1]) for row in rows if (found := re.fullmatch(rf"{part}, (\d+) px", row))]
         seconds = [rows[f"{part}, {size} px"].value / 1000 for size in sizes]
         panel.loglog(sizes, seconds, "o-", color=colour, label=part)
         panel.set_xticks(sizes, [str(size) for size in sizes], minor=False)
     panel.minorticks_off()
-    panel.set(xlabel="side of the picture (px)", ylabel="seconds of a query, all locations background")
+    panel.set(xlabel="side of the image (px)", ylabel="seconds of a query, all locations background")
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
     text = folder / "performance.md"
     write_text(_TABLE.sub(lambda _: table(found), read_text(text)), text)
     with atomic(folder / "performance.png") as temporary:
-        plot({values["what"]: Row(**values) for values in found["rows"]}).savefig(temporary, dpi=120)
+        plot({values["what"]: Measurement(**values) for values in found["rows"]}).savefig(temporary, dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured with: networks with random weights, pictures and masks."""
+"""What is measured with: networks with random weights, images and masks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from cdpnet.config import method
-from cdpnet.encoders import WeightSources
-from cdpnet.encoders.weights import RANDOM
+from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.episode import EpisodeBatch
-from cdpnet.network import PrototypeNetwork, build_network
+from cdpnet.network.build import build_network
+from cdpnet.network.network import PrototypeNetwork
 
 ENCODER = "resnet50"
 NAME = "weld crack"
@@ -29,7 +29,7 @@ class Setting:
 
     @classmethod
     def of(cls, size: int, shots: int = 1, episodes: int = 1, *, everywhere: bool = False) -> Setting:
-        """Pictures of ``size`` pixels; the same for the same arguments."""
+        """Images of ``size`` pixels; the same for the same arguments."""
         torch.manual_seed(0)
         config = method("cdpn", ENCODER)
         if everywhere:
@@ -42,7 +42,7 @@ class Setting:
 
 
 def _noise(*shape: int) -> Tensor:
-    """Pictures (B, K, 3, size, size) with structure at several scales, so that features differ from place to place."""
+    """Images (B, K, 3, size, size) with structure at several scales, so that features differ from place to place."""
     *many, size = shape
     coarse = torch.rand(*many, 3, 8, 8).flatten(0, 1)
     clouds = torch.nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")

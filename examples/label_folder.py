@@ -15,24 +15,24 @@ from cdpnet.bulk import engines
 from cdpnet.bulk.job import run
 from cdpnet.bulk.journal import Record
 from cdpnet.bulk.labeller import Labeller
-from cdpnet.classes import save_class
-from cdpnet.contact_sheet import write_sheet
-from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.inference.class_files import save_class
+from cdpnet.io.images import read_image
 from cdpnet.labels.label_set import LabelSet
 from cdpnet.labels.overlay import overlay
-from cdpnet.network import load_network
-from cdpnet.pictures import read_picture
-from cdpnet.report import as_labels, grid, to_image
+from cdpnet.network.build import load_network
+from cdpnet.report.contact_sheet import write_sheet
+from cdpnet.report.images import as_labels, grid, to_image
 
-PICTURES = 48
+IMAGES = 48
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/label-folder")
 
 # Scenes whose targets are classes that the network never saw with a mask; most show neither of the two looked for.
 episodes = IconEpisodes(fold=0, shots=1, split="test")
-drawn = episodes.draw(torch.arange(PICTURES))
-(out / "pictures").mkdir(parents=True, exist_ok=True)
-for i, picture in enumerate(drawn.batch.query_images):
-    to_image(picture).save(out / "pictures" / f"{i:03d}.png")
+drawn = episodes.draw(torch.arange(IMAGES))
+(out / "images").mkdir(parents=True, exist_ok=True)
+for i, image in enumerate(drawn.batch.query_images):
+    to_image(image).save(out / "images" / f"{i:03d}.png")
 
 segmenter, classes = Segmenter(load_network("tiny")), []
 for i in range(2):
@@ -40,28 +40,28 @@ for i in range(2):
     classes.append(segmenter.learn(drawn.batch.class_names[i], support, mask))
     save_class(classes[i], out / f"{classes[i].name}.safetensors")
 
-target = LabelSet(out / "pictures", out / "labels", tuple(learned.name for learned in classes))
+target = LabelSet(out / "images", out / "labels", tuple(learned.name for learned in classes))
 labeller = Labeller(segmenter, classes, target, "coco")
 done = run(labeller, engines.plain, overwrite=True)
-print(f"COCO labels of {len(done.pictures)} pictures, and the contact sheet: {write_sheet(done, labeller)}")
+print(f"COCO labels of {len(done.images)} images, and the contact sheet: {write_sheet(done, labeller)}")
 
 # The examples, and the ends of the contact sheet: what to correct first, and what can be left alone.
-by_doubt = sorted(done.journal.records(done.pictures), key=lambda record: -record.doubt)
+by_doubt = sorted(done.journal.records(done.images), key=lambda record: -record.uncertainty)
 
 
 def shown(record: Record) -> Image.Image:
-    """A picture with its labels."""
+    """An image with its labels."""
     mask = np.zeros(record.labelled.size, np.uint8)
     for number, learned in enumerate(classes, start=1):
         mask[record.labelled.mask_of(learned.name) == 1] = number
-    return overlay(read_picture(target.pictures / record.labelled.picture), mask)
+    return overlay(read_image(target.images / record.labelled.image), mask)
 
 
 marked = zip(drawn.batch.support_images[:2, 0], drawn.batch.support_masks[:2, 0], strict=True)
 rows = [
-    ("examples", [overlay(picture, as_labels(mask) * i) for i, (picture, mask) in enumerate(marked, start=1)]),
-    (f"most doubtful\n{by_doubt[0].doubt:.2f} and less", [shown(record) for record in by_doubt[:5]]),
-    (f"least doubtful\n{by_doubt[-1].doubt:.2f} and more", [shown(record) for record in by_doubt[-5:]]),
+    ("examples", [overlay(image, as_labels(mask) * i) for i, (image, mask) in enumerate(marked, start=1)]),
+    (f"most uncertain\n{by_doubt[0].uncertainty:.2f} and less", [shown(record) for record in by_doubt[:5]]),
+    (f"least uncertain\n{by_doubt[-1].uncertainty:.2f} and more", [shown(record) for record in by_doubt[-5:]]),
 ]
 grid(rows, [*(f"{i}: {learned.name}" for i, learned in enumerate(classes, start=1)), "", "", ""]).save(
     out / "labels.png"

@@ -1,4 +1,4 @@
-"""A folder of your own as a benchmark: make one from painted scenes, check it, and draw what each protocol shows.
+"""A folder of your own as a benchmark: make one from rendered scenes, check it, and draw what each protocol shows.
 
 python examples/own_folder.py OUT_FOLDER
 """
@@ -9,21 +9,21 @@ from typing import get_args
 
 import torch
 
-from cdpnet.check import check
-from cdpnet.data.disk import DataConfig, DataOnDisk, ProtocolName
-from cdpnet.data.episodes import episodes_of
-from cdpnet.data.glyphs import nouns, sprites
-from cdpnet.data.scenes import SceneLayout, compose
+from cdpnet.data.check import check
+from cdpnet.data.episodes import open_episodes
+from cdpnet.data.icons.glyphs import nouns, sprites
+from cdpnet.data.icons.scenes import SceneLayout, compose
+from cdpnet.data.protocols.disk import DataConfig, DataOnDisk, ProtocolName
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
-from cdpnet.report import as_labels, grid, to_image
+from cdpnet.report.images import as_labels, grid, to_image
 
 CLASSES = ("guitar", "airplane", "umbrella", "cat", "anchor", "car", "tree", "fish")
-EACH, WIDE, HIGH = 40, 480, 320  # pictures of each part, and their size in pixels
+EACH, WIDE, HIGH = 40, 480, 320  # images of each part, and their size in pixels
 
 
 def write_part(folder: Path, seed: int) -> None:
-    """Pictures, and masks that hold the class's line in classes.txt at every pixel."""
+    """Images, and masks that hold the class's line in classes.txt at every pixel."""
     ids = torch.tensor([[noun.name for noun in nouns()].index(name) for name in CLASSES])
     glyphs = torch.cat([sprites().of(int(i)) for i in ids])
     targets = torch.stack([sprites().of(int(ids[i % len(ids)]))[0] for i in range(EACH)])
@@ -32,9 +32,9 @@ def write_part(folder: Path, seed: int) -> None:
     number[ids + 1] = torch.arange(1, len(ids) + 1, dtype=torch.uint8)
     top = (WIDE - HIGH) // 2
     for i in range(EACH):
-        picture = (scenes.images[i, :, top : top + HIGH] * 255).round().to(torch.uint8)
+        image = (scenes.images[i, :, top : top + HIGH] * 255).round().to(torch.uint8)
         (folder / "images").mkdir(parents=True, exist_ok=True)
-        to_image(picture).save(folder / "images" / f"{i:03d}.jpg", quality=92)
+        to_image(image).save(folder / "images" / f"{i:03d}.jpg", quality=92)
         write_mask(folder / "masks" / f"{i:03d}.png", number[scenes.labels[i, top : top + HIGH]].numpy())
 
 
@@ -49,16 +49,16 @@ for finding in check(DataOnDisk(DataConfig("folder", str(out))), shots=(1,)):
 rows = []
 for protocol in get_args(ProtocolName):
     data = DataOnDisk(DataConfig("folder", str(out), protocol, crop=288, novel_in_train="keep"))
-    test, training = (episodes_of(data, fold=0, shots=1, split=split) for split in ("test", "train"))
+    test, training = (open_episodes(data, fold=0, shots=1, split=split) for split in ("test", "train"))
     shown, crop = test.draw(torch.tensor([0])), training.draw(torch.tensor([0]))
     batch, scored = shown.batch, shown.query_masks[0]
     h, w = scored.shape
-    pictures = [
+    images = [
         overlay(batch.support_images[0, 0], as_labels(batch.support_masks[0, 0])),
         to_image(batch.query_images[0]),
         overlay(torch.full((3, *scored.shape), 235, dtype=torch.uint8), as_labels(scored)),
         overlay(crop.batch.query_images[0], as_labels(crop.query_masks[0])),
     ]
-    rows.append((f"{protocol}\nscored at {w} x {h}", pictures))
+    rows.append((f"{protocol}\nscored at {w} x {h}", images))
 grid(rows, ("support", "query", "scored against", "training")).save(out / "protocols.png")
 print(f"What each protocol shows is drawn in {out / 'protocols.png'}")

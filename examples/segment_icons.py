@@ -1,4 +1,4 @@
-"""Learn a class from one painted example and find it in another picture; runs offline in seconds.
+"""Learn a class from one painted example and find it in another image; runs offline in seconds.
 
 python examples/segment_icons.py OUT_FOLDER
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from cdpnet import Segmenter
-from cdpnet.data.icons import IconEpisodes
+from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
-from cdpnet.network import load_network
+from cdpnet.network.build import load_network
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/example")
 episode = IconEpisodes(fold=0, shots=1, split="test").draw(torch.arange(1)).batch  # a class never seen with a mask
@@ -24,4 +24,4 @@ found = segmenter.segment(query, learned)
 
 write_mask(out / "mask.png", found.mask)
 overlay(query, found.mask).save(out / "overlay.png")
-print(f"{learned.name}: {100 * (found.mask > 0).mean():.1f} % of the picture, see {out / 'overlay.png'}")
+print(f"{learned.name}: {100 * (found.mask > 0).mean():.1f} % of the image, see {out / 'overlay.png'}")

@@ -1,4 +1,4 @@
-"""Use the page of `cdpnet web` as a person would, in a browser without a screen, and take its picture; offline.
+"""Use the page of `cdpnet web` as a person would, in a browser without a screen, and take its image; offline.
 
 python examples/web_page.py OUT_FOLDER   (needs playwright, and Chromium on the machine)
 """
@@ -40,7 +40,7 @@ def paint(page: Page, strokes: tuple[tuple[float, float, float, float], ...]) ->
     easel.scroll_into_view_if_needed()
     box = easel.bounding_box()
     assert box is not None
-    side = min(box["width"], box["height"])  # the picture is square, and in the middle
+    side = min(box["width"], box["height"])  # the image is square, and in the middle
     left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
     for x0, y0, x1, y1 in strokes:
         page.mouse.move(left + side * x0, top + side * y0)

@@ -1,8 +1,8 @@
-"""Find a class in a picture by the graphs of `cdpnet export`, in a program that needs neither cdpnet nor PyTorch.
+"""Find a class in an image by the graphs of `cdpnet export`, in a program that needs neither cdpnet nor PyTorch.
 
 cdpnet export --out graphs --names fox
-python examples/without_torch.py graphs picture.png mask.png --support example.png:its_mask.png --name fox
-python examples/without_torch.py graphs picture.png mask.png --class fox.safetensors
+python examples/without_torch.py graphs image.png mask.png --support example.png:its_mask.png --name fox
+python examples/without_torch.py graphs image.png mask.png --class fox.safetensors
 
 Needs numpy, pillow, onnxruntime and safetensors.
 """
@@ -17,16 +17,16 @@ from PIL import Image, ImageOps
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-parser = argparse.ArgumentParser(description="Find a class in a picture without PyTorch.")
+parser = argparse.ArgumentParser(description="Find a class in an image without PyTorch.")
 parser.add_argument("graphs", type=Path, help="folder that `cdpnet export` wrote")
-parser.add_argument("picture", type=Path)
-parser.add_argument("mask", type=Path, help="the mask to write, as large as the picture")
-parser.add_argument("--support", default="", metavar="PICTURE:MASK", help="learn the class from this example,")
+parser.add_argument("image", type=Path)
+parser.add_argument("mask", type=Path, help="the mask to write, as large as the image")
+parser.add_argument("--support", default="", metavar="IMAGE:MASK", help="learn the class from this example,")
 parser.add_argument("--name", default="", help="which is called so (one of `cdpnet export --names`),")
 parser.add_argument("--class", dest="learned", type=Path, help="or take what `cdpnet learn` has learned")
 chosen = parser.parse_args()
 if bool(chosen.support) == bool(chosen.learned):
-    parser.error("give an example with --support PICTURE:MASK, or a class file with --class")
+    parser.error("give an example with --support IMAGE:MASK, or a class file with --class")
 about = json.loads((chosen.graphs / "about.json").read_text())
 
 
@@ -36,7 +36,7 @@ def reduced(image: Image.Image, how: Image.Resampling) -> np.ndarray:
     return np.array(image.resize([max(32, round(side * scale)) for side in image.size], how))
 
 
-def picture(path: Path) -> np.ndarray:
+def load_image(path: Path) -> np.ndarray:
     """(3, H, W) uint8."""
     image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     return reduced(image, Image.Resampling.BILINEAR).transpose(2, 0, 1)
@@ -46,7 +46,7 @@ def learn(support: str, name: str) -> dict[str, np.ndarray]:
     """What segment.onnx needs of a class, (1, C) each, from one example; more go in along the second axis."""
     image, mask = (Path(part) for part in support.split(":"))
     marked = reduced(Image.open(mask).convert("L"), Image.Resampling.NEAREST) > 0
-    inputs = {"images": picture(image)[None, None], "masks": marked[None, None].astype(np.uint8)}
+    inputs = {"images": load_image(image)[None, None], "masks": marked[None, None].astype(np.uint8)}
     if about["text_features"]:
         known = {"": np.zeros(about["text_features"], np.float32)}
         if name:
@@ -73,9 +73,9 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 learned = read(chosen.learned) if chosen.learned else learn(chosen.support, chosen.name)
 session = onnxruntime.InferenceSession(chosen.graphs / "segment.onnx")
-masks, scores, presence = session.run(None, {"images": picture(chosen.picture)[None], **learned})
-size = ImageOps.exif_transpose(Image.open(chosen.picture)).size
+masks, scores, presence = session.run(None, {"images": load_image(chosen.image)[None], **learned})
+size = ImageOps.exif_transpose(Image.open(chosen.image)).size
 enlarged = np.array(Image.fromarray(scores[0, 0]).resize(size, Image.Resampling.BILINEAR))
 found = (enlarged > about["threshold"]) & masks.any()  # a class that is called absent has a score, but no mask
 Image.fromarray(found.astype(np.uint8) * 255).save(chosen.mask)
-print(f"{chosen.mask}: present with probability {presence[0, 0]:.2f}, {100 * found.mean():.1f} % of the picture")
+print(f"{chosen.mask}: present with probability {presence[0, 0]:.2f}, {100 * found.mean():.1f} % of the image")

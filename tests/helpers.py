@@ -1,4 +1,4 @@
-"""Parts that many tests build: a network over given features, and episodes of random pictures."""
+"""Parts that many tests build: a network over given features, and episodes of random images."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from cdpnet.config import NetworkConfig, method
-from cdpnet.encoders import Encoders
+from cdpnet.encoders.build import Encoders
 from cdpnet.encoders.image import StagedEncoder
 from cdpnet.episode import EpisodeBatch
-from cdpnet.network import PrototypeNetwork
+from cdpnet.network.network import PrototypeNetwork
 
 
 class WordVectors(nn.Module):

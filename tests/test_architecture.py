@@ -1,60 +1,37 @@
-"""Imports go only downwards through the wings of the house, and never in a circle."""
+"""Imports go only downwards through the layers of the package, and never in a circle."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+import pytest
+
 import cdpnet
 
 ROOT = Path(cdpnet.__file__).parent
-WINGS = (  # from the top of the house to the ground; a wing may import itself and those below it
-    ("face", ("__main__", "cli", "contact_sheet", "demo", "gallery", "plots", "report", "web")),
-    (
-        "work",
-        (
-            "ablate",
-            "table",
-            "check",
-            "experiments",
-            "train",
-            "training_run",
-            "results",
-            "pretrain",
-            "evaluate",
-            "export",
-            "adaptation",
-            "calibrate",
-            "bulk",
-            "segmenter",
-            "segmentation",
-            "classes",
-            "sight",
-            "tiles",
-        ),
-    ),
-    ("labels", ("labels",)),
-    ("network", ("network",)),
-    ("encoders", ("encoders",)),
-    ("data", ("data",)),
-    (
-        "ground",
-        (
-            "episode",
-            "config",
-            "metrics",
-            "pictures",
-            "files",
-            "hub",
-            "provenance",
-            "distributed",
-            "errors",
-            "weights",
-            "configs",
-        ),
-    ),
+LAYERS = (  # from the commands down to what everything imports; a layer imports itself and those below it
+    ("__main__", "cli"),
+    ("web",),
+    ("report",),
+    ("experiments",),
+    ("bulk",),
+    ("training",),
+    ("evaluation",),
+    ("inference",),
+    ("labels",),
+    ("network",),
+    ("encoders",),
+    ("data",),
+    ("io",),
+    ("runtime",),
+    ("configs", "weights"),
+    ("config", "episode"),
+    ("errors",),
 )
-LEVEL = {room: level for level, (_, rooms) in enumerate(WINGS) for room in rooms}
+AT_THE_TOP = {"__init__", "__main__", "config", "episode", "errors"}
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+MOST_LINES = 300
 
 
 def modules() -> dict[str, Path]:
@@ -76,16 +53,19 @@ def imports(path: Path, known: dict[str, Path]) -> set[str]:
     return found
 
 
-def test_every_room_has_its_place() -> None:
-    rooms = {name.split(".")[0] for name in modules() if name}
-    assert rooms == set(LEVEL)
+def test_only_the_named_modules_lie_at_the_top() -> None:
+    assert {path.stem for path in ROOT.glob("*.py")} == AT_THE_TOP
+
+
+def test_every_package_belongs_to_a_layer() -> None:
+    assert {name.split(".")[0] for name in modules() if name} == set(LEVEL)
 
 
 def test_imports_go_downwards() -> None:
     known = modules()
     for name, path in known.items():
         if not name:
-            continue  # the package's front door opens to every wing, lazily
+            continue  # the public API imports from every layer, on first use
         for target in imports(path, known):
             assert LEVEL[name.split(".")[0]] <= LEVEL[target.split(".")[0]], f"{name} imports {target}"
 
@@ -106,6 +86,14 @@ def test_there_is_no_circle() -> None:
         visit(name, ())
 
 
-def test_rooms_stay_small() -> None:
-    for name, path in modules().items():
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 300, name
+@pytest.mark.parametrize("folder", ["src/cdpnet", "tests"])
+def test_modules_stay_small(folder: str) -> None:
+    for path in (ROOT.parents[1] / folder).rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, path
+
+
+def test_tests_mirror_the_package() -> None:
+    tests = ROOT.parents[1] / "tests"
+    for path in tests.rglob("test_*.py"):
+        folder = path.parent.relative_to(tests)
+        assert (ROOT / folder).is_dir(), f"{path} tests no package {folder}"

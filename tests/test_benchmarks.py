@@ -27,7 +27,7 @@ from benchmarks.measure import side_by_side
 )
 def test_every_part_gives_figures(part: object, count: int) -> None:
     assert callable(part)
-    found: Iterator[rows.Row] = part()
+    found: Iterator[rows.Measurement] = part()
     figures = list(found)
     assert len(figures) == count
     assert all(math.isfinite(row.value) for row in figures)
@@ -42,9 +42,9 @@ def test_work_is_done_in_turns() -> None:
 
 
 def test_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [rows.Row("query, float32, all locations background", 1.754, goal="2.0")._asdict()]
+    found = [rows.Measurement("query, float32, all locations background", 1.754, goal="2.0")._asdict()]
     found += [
-        rows.Row(f"{part}, {size} px", 1000.0 * size, "ms")._asdict()
+        rows.Measurement(f"{part}, {size} px", 1000.0 * size, "ms")._asdict()
         for part in ("encoder", "the rest")
         for size in (64, 128)
     ]

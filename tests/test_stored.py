@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from cdpnet.config import METHODS
-from cdpnet.data.icons import IconEpisodes
-from cdpnet.evaluate import evaluate
-from cdpnet.network import load_network
+from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.evaluation.loop import evaluate
+from cdpnet.network.build import load_network
 
 STORED = Path(__file__).parent / "stored" / "tiny.json"
 

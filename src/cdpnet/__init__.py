@@ -9,20 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cdpnet.classes import ClassPrototype
-    from cdpnet.episode import EpisodeBatch, Prediction
-    from cdpnet.network import PrototypeNetwork, build_network
-    from cdpnet.segmentation import Segmentation
-    from cdpnet.segmenter import Segmenter
+    from cdpnet.episode import EpisodeBatch
+    from cdpnet.inference.class_files import ClassPrototype
+    from cdpnet.inference.segmentation import Segmentation
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.network.build import build_network
+    from cdpnet.network.network import PrototypeNetwork
+    from cdpnet.network.outputs import Prediction
 
 _HOME = {
     "EpisodeBatch": "cdpnet.episode",
     "Prediction": "cdpnet.episode",
     "PrototypeNetwork": "cdpnet.network",
     "build_network": "cdpnet.network",
-    "ClassPrototype": "cdpnet.classes",
-    "Segmentation": "cdpnet.segmentation",
-    "Segmenter": "cdpnet.segmenter",
+    "ClassPrototype": "cdpnet.inference.class_files",
+    "Segmentation": "cdpnet.inference.segmentation",
+    "Segmenter": "cdpnet.inference.segmenter",
 }
 __all__ = [
     "ClassPrototype",

@@ -13,7 +13,7 @@ from cdpnet.errors import ConfigError
 
 Precision = Literal["auto", "float32", "bfloat16"]
 QueryPrecision = Literal["float32", "attention", "bfloat16"]
-"""Of large products when pictures are segmented: `attention` has those of the AFBM alone in bfloat16."""
+"""Of large products when images are segmented: `attention` has those of the AFBM alone in bfloat16."""
 DenseAttention = Literal["plain", "value", "self"]
 Names = Literal["exact", "category", "none", "wrong"]
 NAMES: tuple[Names, ...] = ("exact", "category", "none", "wrong")
@@ -22,7 +22,7 @@ NAMES: tuple[Names, ...] = ("exact", "category", "none", "wrong")
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Which encoders see the pictures and read the names."""
+    """Which encoders see the images and read the names."""
 
     name: str = "tiny"
     """A named pair, or timm:NAME for any image model of timm."""
@@ -58,7 +58,7 @@ class MatchingConfig:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A statistic of a picture -> the probability that the class is there, sigmoid(slope * (statistic - centre)).
+    """A statistic of an image -> the probability that the class is there, sigmoid(slope * (statistic - centre)).
 
     As it stands, nothing is known: every probability is a half, and no class is called absent.
     """

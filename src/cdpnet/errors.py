@@ -12,7 +12,7 @@ class ConfigError(CdpnetError):
 
 
 class DataError(CdpnetError):
-    """A picture, mask, list or folder that cannot be used."""
+    """An image, mask, list or folder that cannot be used."""
 
 
 class WeightsError(CdpnetError):

@@ -1,4 +1,4 @@
-"""The memory of a job: whole lines only, the last word on a picture, and only for the settings it began with."""
+"""The memory of a job: whole lines only, the last word on an image, and only for the settings it began with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from cdpnet.bulk.journal import FILE, Journal, Record
 from cdpnet.errors import ConfigError
-from cdpnet.labels.regions import Labelled, Region
+from cdpnet.labels.regions import ImageLabels, Region
 
 SETTINGS = {"format": "png", "classes": [["crack", "abc"]]}
 
 
 def record(name: str, error: str = "") -> Record:
-    return Record(Labelled(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
+    return Record(ImageLabels(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
 
 
 def test_what_was_added_is_there_again(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
         assert list(again.records("ab")) == [record("a"), record("b")]
 
 
-def test_a_broken_picture_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
+def test_a_broken_image_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("a", "cannot be decoded")])
     assert not journal.is_done("a")
@@ -50,7 +50,7 @@ def test_a_broken_picture_is_tried_again_and_may_get_well(tmp_path: Path) -> Non
     assert journal.broken(["a"]) == {}
 
 
-def test_the_order_of_the_lines_is_that_of_the_pictures_in_the_end(tmp_path: Path) -> None:
+def test_the_order_of_the_lines_is_that_of_the_images_in_the_end(tmp_path: Path) -> None:
     contents = []
     for order in ("abc", "cab"):
         out = tmp_path / order

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SIZE = (104, 120)  # height and width of most pictures
+SIZE = (104, 120)  # height and width of most images
 
 
 def labels_of(seed: int, n_classes: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
@@ -25,7 +25,7 @@ def labels_of(seed: int, n_classes: int, size: tuple[int, int] = SIZE) -> NDArra
     return labels
 
 
-def save_picture(path: Path, seed: int, size: tuple[int, int] = SIZE) -> None:
+def save_image(path: Path, seed: int, size: tuple[int, int] = SIZE) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path, quality=90)
@@ -51,7 +51,7 @@ def make_voc(root: Path, *, palette: bool = False, train: int = 24, val: int = 3
     for seed, name in enumerate(names):
         size = SIZE if seed % 3 else (88, 131)
         made[name] = labels_of(seed, 20 if seed % 2 else 6, size)
-        save_picture(root / "JPEGImages" / f"{name}.jpg", seed, size)
+        save_image(root / "JPEGImages" / f"{name}.jpg", seed, size)
         save_labels(root / "SegmentationClass" / f"{name}.png", made[name], palette=palette)
     return made
 
@@ -63,15 +63,15 @@ def make_folder(root: Path, *, parts: tuple[str, ...] = ("train", "test"), each:
     for number, part in enumerate(parts):
         for i in range(each):
             seed = 1000 * number + i
-            save_picture(root / part / "images" / f"{i:03d}.png", seed)
+            save_image(root / part / "images" / f"{i:03d}.png", seed)
             save_labels(root / part / "masks" / f"{i:03d}.png", labels_of(seed, 5))
 
 
 def make_coco(root: Path) -> Path:
-    """One JSON of val2014 with three pictures of 20 x 30 pixels: overlaps, a crowd, a polygon, run lengths."""
+    """One JSON of val2014 with three images of 20 x 30 pixels: overlaps, a crowd, a polygon, run lengths."""
     images = [{"id": 7 + i, "file_name": f"COCO_{i}.jpg", "height": 20, "width": 30} for i in range(3)]
     for i, image in enumerate(images):
-        save_picture(root / "val2014" / str(image["file_name"]), i, (20, 30))
+        save_image(root / "val2014" / str(image["file_name"]), i, (20, 30))
     categories = [
         {"id": 18, "name": "dog", "supercategory": "animal"},
         {"id": 3, "name": "car", "supercategory": "vehicle"},
@@ -104,10 +104,10 @@ def runs(left: int, top: int, right: int, bottom: int, size: tuple[int, int]) ->
 
 
 def make_fss(root: Path, classes: int = 25) -> None:
-    """Three pictures of each class; a mask is light where the class is."""
+    """Three images of each class; a mask is light where the class is."""
     for number in range(classes):
         for i in (1, 2, 10):
-            save_picture(root / f"thing_{number:02d}" / f"{i}.jpg", 10 * number + i, (40, 50))
+            save_image(root / f"thing_{number:02d}" / f"{i}.jpg", 10 * number + i, (40, 50))
             mask = np.zeros((40, 50), np.uint8)
             mask[5:25, 10 : 12 + i] = 200
             mask[30:, :] = 100  # grey below 128 is background

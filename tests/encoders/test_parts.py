@@ -14,7 +14,9 @@ from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
 from cdpnet.config import EncoderConfig
-from cdpnet.encoders import WeightSources, build_encoders, image
+from cdpnet.encoders import image
+from cdpnet.encoders.build import build_encoders
+from cdpnet.encoders.catalogue import IMAGE_FILES, WeightSources
 from cdpnet.encoders.image import dilate, to_multiple
 from cdpnet.encoders.prompts import fill, templates
 from cdpnet.encoders.tiny import (
@@ -29,7 +31,7 @@ from cdpnet.encoders.tiny import (
 )
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.hub import IMAGE_FILES, from_hub
+from cdpnet.io.hub import from_hub
 from tests.helpers import small_encoder
 
 
@@ -230,7 +232,7 @@ def test_the_files_asked_for_early_are_those_that_are_loaded(name: str, monkeypa
         asked.append((repo, filename))
         raise WeightsError(option)
 
-    monkeypatch.setattr("cdpnet.encoders.from_hub", noted)
+    monkeypatch.setattr("cdpnet.encoders.build.from_hub", noted)
     with pytest.raises(WeightsError, match="--image-weights"):
         build_encoders(EncoderConfig(name), WeightSources(), reads_names=False)
     assert asked == [IMAGE_FILES[name]]
@@ -239,11 +241,11 @@ def test_the_files_asked_for_early_are_those_that_are_loaded(name: str, monkeypa
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_encoder_says_the_same() -> None:
     encoder = build_encoders(EncoderConfig(), WeightSources(), reads_names=False).image
-    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     names = list(encoder.state_dict())
-    expected = encoder.features(pictures)
+    expected = encoder.features(images)
     encoder.compile_grid()
-    torch.testing.assert_close(encoder.features(pictures), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(encoder.features(images), expected, atol=1e-4, rtol=1e-4)
     assert list(encoder.state_dict()) == names
 
 

@@ -15,13 +15,13 @@ from PIL import Image, ImageDraw
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cdpnet.data.folder import open_folder
+from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import DataError
 from cdpnet.labels import labelstudio
 from cdpnet.labels.examples import examples
 from cdpnet.labels.formats import FORMATS
 from cdpnet.labels.label_set import FormatName, LabelSet
-from cdpnet.labels.regions import Labelled, from_mask
+from cdpnet.labels.regions import ImageLabels, from_mask
 
 CLASSES = ("weld crack", "Ölkanne")
 SIZE = (40, 52)
@@ -43,32 +43,32 @@ MASKS = {
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> tuple[list[Labelled], LabelSet]:
-    """Two labelled pictures, and one in which nothing was found."""
-    pictures = tmp_path / "pictures"
-    (pictures / "deep").mkdir(parents=True)
+def labelled(tmp_path: Path) -> tuple[list[ImageLabels], LabelSet]:
+    """Two labelled images, and one in which nothing was found."""
+    images = tmp_path / "images"
+    (images / "deep").mkdir(parents=True)
     found = []
     for name in (*MASKS, "empty.png"):
-        Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(pictures / name)
+        Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(images / name)
         regions = tuple(from_mask(mask, label, 0.75) for label, mask in MASKS.get(name, {}).items())
-        found.append(Labelled(name, *SIZE, regions))
-    return found, LabelSet(pictures, tmp_path / "out", CLASSES)
+        found.append(ImageLabels(name, *SIZE, regions))
+    return found, LabelSet(images, tmp_path / "out", CLASSES)
 
 
-def written(name: FormatName, labelled: tuple[list[Labelled], LabelSet]) -> Path:
+def written(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> Path:
     found, target = labelled
     for one in found:
         if (write := FORMATS[name].write) is not None:
             write(one, target)
 
-    def everything() -> Iterator[Labelled]:
+    def everything() -> Iterator[ImageLabels]:
         return iter(found)
 
     FORMATS[name].finish(everything, target)
     return target.out
 
 
-def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     path = written("coco", labelled) / "annotations.json"
     coco = COCO(str(path))
     assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.jpg", "deep/b.png", "empty.png"]
@@ -87,11 +87,11 @@ def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[Labelled], Lab
     assert scored.stats[0] == pytest.approx(1.0)
 
 
-def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     """LabelMe paints polygons with PIL, borders included: the mask and at most a border of a pixel more."""
     out = written("labelme", labelled)
     content = json.loads((out / "a.json").read_text())
-    assert (out / content["imagePath"]).resolve() == (labelled[1].pictures / "a.jpg").resolve()
+    assert (out / content["imagePath"]).resolve() == (labelled[1].images / "a.jpg").resolve()
     assert (out / "deep" / json.loads((out / "deep" / "b.json").read_text())["imagePath"]).is_file()
     assert content["imageData"] is None
     assert (content["imageHeight"], content["imageWidth"]) == SIZE
@@ -107,7 +107,7 @@ def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[Labelled
     assert json.loads((out / "empty.json").read_text())["shapes"] == []
 
 
-def test_yolo_parses_by_its_specification(labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_yolo_parses_by_its_specification(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     """A line is a class number from 0 and x y pairs as shares; pixel centres by even-odd crossings, in a plain loop."""
     out = written("yolo", labelled)
     assert (out / "classes.txt").read_text(encoding="utf-8").split("\n")[:2] == list(CLASSES)
@@ -135,7 +135,7 @@ def inside(x: float, y: float, points: list[tuple[float, float]]) -> bool:
     return crossings % 2 == 1
 
 
-def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     tasks = json.loads((written("labelstudio", labelled) / "tasks.json").read_text())
     assert [task["data"]["image"].partition("?d=")[2] for task in tasks] == ["a.jpg", "deep/b.png", "empty.png"]
     for task, masks in zip(tasks, [*MASKS.values(), {}], strict=True):
@@ -177,17 +177,19 @@ def test_run_lengths_of_label_studio_go_both_ways() -> None:
     assert labelstudio.unpacked(data, (1, 1)).tolist() == [[True]]
 
 
-def test_png_masks_are_a_folder_of_data(labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_png_masks_are_a_folder_of_data(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out = written("png", labelled)
     _, target = labelled
-    Path(out / "images").symlink_to(target.pictures)
+    Path(out / "images").symlink_to(target.images)
     labels = open_folder(out).labels("train", "a")
     expected = np.where(MASKS["a.jpg"]["Ölkanne"], 2, MASKS["a.jpg"]["weld crack"])
     assert np.array_equal(labels, expected)
 
 
 @pytest.mark.parametrize("name", ["png", "coco", "labelme", "yolo", "labelstudio"])
-def test_examples_come_back_as_they_were_written(name: FormatName, labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_examples_come_back_as_they_were_written(
+    name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]
+) -> None:
     out, (_, target) = written(name, labelled), labelled
     marks = {
         "coco": out / "annotations.json",
@@ -196,33 +198,33 @@ def test_examples_come_back_as_they_were_written(name: FormatName, labelled: tup
         "labelstudio": out / "tasks.json",
         "png": out / "masks" / "a.png",
     }[name]
-    ((picture, mask),) = examples(target.pictures / "a.jpg", marks, "weld crack")
-    assert picture == target.pictures / "a.jpg"
+    ((image, mask),) = examples(target.images / "a.jpg", marks, "weld crack")
+    assert image == target.images / "a.jpg"
     if name == "png":
         assert mask == marks
     else:
         assert np.array_equal(np.asarray(mask), MASKS["a.jpg"]["weld crack"])
         with pytest.raises(DataError, match=r"no label 'dent'.*weld crack"):
-            examples(target.pictures / "a.jpg", marks, "dent")
+            examples(target.images / "a.jpg", marks, "dent")
 
 
 @pytest.mark.parametrize(("name", "marks"), [("labelme", "."), ("yolo", "labels")])
-def test_folders_of_pictures_and_labels(
-    name: FormatName, marks: str, labelled: tuple[list[Labelled], LabelSet]
+def test_folders_of_images_and_labels(
+    name: FormatName, marks: str, labelled: tuple[list[ImageLabels], LabelSet]
 ) -> None:
     out, (_, target) = written(name, labelled), labelled
-    found = examples(target.pictures, out / marks, "weld crack")
-    assert [picture.name for picture, _ in found] == ["a.jpg"]
+    found = examples(target.images, out / marks, "weld crack")
+    assert [image.name for image, _ in found] == ["a.jpg"]
     with pytest.raises(DataError, match="shows 'dent'"):
-        examples(target.pictures, out / marks, "dent")
+        examples(target.images, out / marks, "dent")
 
 
 @pytest.mark.parametrize("name", ["coco", "labelstudio"])
-def test_a_folder_and_one_file(name: FormatName, labelled: tuple[list[Labelled], LabelSet]) -> None:
+def test_a_folder_and_one_file(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
     file = next(out.glob("*.json"))
-    found = examples(target.pictures, file, "weld crack")
-    assert [picture.name for picture, _ in found] == ["a.jpg"]
+    found = examples(target.images, file, "weld crack")
+    assert [image.name for image, _ in found] == ["a.jpg"]
     assert np.array_equal(np.asarray(found[0][1]), MASKS["a.jpg"]["weld crack"])
 
 

@@ -1,4 +1,4 @@
-"""Pictures and masks in, masks out."""
+"""Images and masks in, masks out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cdpnet import pictures
 from cdpnet.errors import DataError
+from cdpnet.io import images as images
+from cdpnet.io.images import read_image
 from cdpnet.labels.png import PALETTE, colour_of, read_mask, write_mask
-from cdpnet.pictures import read_picture
 
 EXPECTED = np.zeros((4, 6), dtype=np.uint8)
 EXPECTED[1:3, 2:5] = 1
@@ -76,11 +76,11 @@ def test_255_beside_an_index_is_ignored(make: Any, tmp_path: Path) -> None:
 
 
 def test_unusable_masks_are_refused_in_words() -> None:
-    with pytest.raises(DataError, match=r"6 x 4 pixels and its picture 5 x 4"):
+    with pytest.raises(DataError, match=r"6 x 4 pixels and its image 5 x 4"):
         read_mask(EXPECTED, (4, 5))
     with pytest.raises(DataError, match="is empty"):
         read_mask(np.zeros((3, 3), dtype=np.uint8))
-    with pytest.raises(DataError, match="covers the whole picture"):
+    with pytest.raises(DataError, match="covers the whole image"):
         read_mask(np.ones((3, 3), dtype=np.uint8))
     with pytest.raises(DataError, match=r"\(H, W\)"):
         read_mask(np.ones((3, 3, 3), dtype=np.uint8))
@@ -98,64 +98,64 @@ def test_masks_written_come_back(tmp_path: Path) -> None:
 
 
 def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
-    image = Image.new("RGB", (8, 4))
-    image.putpixel((0, 0), (255, 0, 0))
+    drawn = Image.new("RGB", (8, 4))
+    drawn.putpixel((0, 0), (255, 0, 0))
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
-    image.save(tmp_path / "p.png", exif=exif)
-    picture = read_picture(tmp_path / "p.png")
-    assert picture.shape == (3, 8, 4)
-    assert picture[:, 0, 3].tolist() == [255, 0, 0]
+    drawn.save(tmp_path / "p.png", exif=exif)
+    image = read_image(tmp_path / "p.png")
+    assert image.shape == (3, 8, 4)
+    assert image[:, 0, 3].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "RGB", "RGBA", "LA", "CMYK", "I;16"])
-def test_every_mode_of_picture_is_read(mode: str, tmp_path: Path) -> None:
+def test_every_mode_of_image_is_read(mode: str, tmp_path: Path) -> None:
     name = "p.tif" if mode == "CMYK" else "p.png"
     Image.new(mode, (5, 3)).save(tmp_path / name)
-    picture = read_picture(tmp_path / name)
-    assert picture.shape == (3, 3, 5)
-    assert picture.dtype == torch.uint8
+    image = read_image(tmp_path / name)
+    assert image.shape == (3, 3, 5)
+    assert image.dtype == torch.uint8
 
 
 def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     deep = np.array([[0, 257 * 100], [257 * 200, 65535]], dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "p.png")
     for source in (tmp_path / "p.png", deep):
-        assert read_picture(source)[0].tolist() == [[0, 100], [200, 255]]
+        assert read_image(source)[0].tolist() == [[0, 100], [200, 255]]
 
 
-def test_sources_of_one_picture_agree(tmp_path: Path) -> None:
+def test_sources_of_one_image_agree(tmp_path: Path) -> None:
     values = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "p.png")
     tensor = torch.from_numpy(values).permute(2, 0, 1)
     for source in (tmp_path / "p.png", str(tmp_path / "p.png"), values, values / 255, Image.fromarray(values), tensor):
-        assert torch.equal(read_picture(source), tensor)
-    assert torch.equal(read_picture(tensor.float() / 255), tensor)
+        assert torch.equal(read_image(source), tensor)
+    assert torch.equal(read_image(tensor.float() / 255), tensor)
 
 
-def test_unusable_pictures_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "text.png").write_text("not a picture")
+def test_unusable_images_are_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.png").write_text("not an image")
     (tmp_path / "empty.png").write_bytes(b"")
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "whole.jpg")
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:900])
     for name, what in (
         ("none.png", "no file"),
-        ("text.png", "not a picture"),
-        ("empty.png", "not a picture"),
+        ("text.png", "not an image"),
+        ("empty.png", "not an image"),
         ("cut.jpg", "cannot be decoded"),
         ("", "is a folder"),
     ):
         with pytest.raises(DataError, match=what):
-            read_picture(tmp_path / name)
-    monkeypatch.setattr(pictures, "MAX_PIXELS", 1000)
+            read_image(tmp_path / name)
+    monkeypatch.setattr(images, "MAX_PIXELS", 1000)
     with pytest.raises(DataError, match="64 x 64 pixels"):
-        read_picture(tmp_path / "whole.jpg")
+        read_image(tmp_path / "whole.jpg")
     integers: tuple[Any, ...] = (np.zeros((2, 2), dtype=np.int64), torch.zeros(3, 2, 2, dtype=torch.int32))
     for bad in integers:
         with pytest.raises(DataError, match="or float in"):
-            read_picture(bad)
+            read_image(bad)
     shapes: tuple[Any, ...] = (np.zeros((2, 2, 2)), torch.zeros(1, 2, 2), torch.zeros(3, 0, 2))
     for bad in shapes:
         with pytest.raises(DataError, match="has the shape"):
-            read_picture(bad)
+            read_image(bad)

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from cdpnet.errors import DataError
-from cdpnet.labels.regions import Labelled, Region, area, box, from_mask, from_outlines, outlines
+from cdpnet.labels.regions import ImageLabels, Region, area, box, from_mask, from_outlines, outlines
 
 
 def drawn(mask: np.ndarray) -> np.ndarray:
     """A mask through its outlines and back."""
     size = (mask.shape[0], mask.shape[1])
     region = from_outlines([outline.ravel().tolist() for outline in outlines(mask)], size, "x")
-    return Labelled("p", *size).mask(region)
+    return ImageLabels("p", *size).mask(region)
 
 
 @settings(max_examples=200, deadline=None)
@@ -36,7 +36,7 @@ def test_a_square_and_its_hole_by_hand() -> None:
     mask[2:4, 4] = 0
     assert len(outlines(mask)) == 1  # the hole is joined to it
     assert np.array_equal(drawn(mask), mask)
-    labelled, region = Labelled("p", 6, 8), from_mask(mask == 1, "x", 0.5)
+    labelled, region = ImageLabels("p", 6, 8), from_mask(mask == 1, "x", 0.5)
     assert area(labelled, region) == 4 * 5 - 2
     assert box(labelled, region) == [2, 1, 5, 4]
     assert region.score == 0.5
@@ -53,7 +53,7 @@ def test_two_parts_give_two_outlines_and_large_masks_few_points() -> None:
 def test_regions_of_one_label_are_one_mask() -> None:
     left, right = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     left[:, 0], right[:, 3] = True, True
-    labelled = Labelled("p", 4, 4, (from_mask(left, "a"), from_mask(right, "a"), from_mask(left, "b")))
+    labelled = ImageLabels("p", 4, 4, (from_mask(left, "a"), from_mask(right, "a"), from_mask(left, "b")))
     assert np.array_equal(labelled.mask_of("a"), left | right)
     assert not labelled.mask_of("c").any()
     assert labelled.regions[0] == Region("a", labelled.regions[2].counts)

@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cdpnet.config import from_dict, method, to_dict
-from cdpnet.encoders import WeightSources
-from cdpnet.encoders.weights import RANDOM
+from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.network import PrototypeNetwork, build_network, load_ssp
+from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.ssp import load_ssp
 from tests.helpers import random_batch
 from tests.network.test_network import naive_logits
 

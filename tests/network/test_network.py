@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from cdpnet.config import METHODS, NetworkConfig, method
-from cdpnet.episode import NO_NAME, EpisodeBatch, Prototypes
-from cdpnet.network import PrototypeNetwork
+from cdpnet.episode import NO_NAME, EpisodeBatch
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.outputs import Prototypes
 from tests.helpers import random_batch, small_network
 from tests.network import naive
 
@@ -94,8 +95,8 @@ def test_cdpn_equals_its_equations() -> None:
     assert network.prototypes.background_mix is not None
     assert network.text is not None
     assert network.text_projection is not None
-    of_picture, of_word = network.prototypes.background_mix.softmax(dim=0)
-    bg = of_picture * bg + of_word * network.text_projection(network.text.encode(("background",)))[0]
+    of_image, of_word = network.prototypes.background_mix.softmax(dim=0)
+    bg = of_image * bg + of_word * network.text_projection(network.text.encode(("background",)))[0]
     mix = network.prototypes.mix
     assert mix is not None
     a_v, a_m, a_t = mix.softmax(dim=0)
@@ -159,7 +160,7 @@ def test_the_name_counts_only_where_a_switch_reads_it() -> None:
 
 
 @torch.no_grad()
-def test_an_episode_without_a_name_uses_pictures_alone() -> None:
+def test_an_episode_without_a_name_uses_images_alone() -> None:
     network = small_network("cdpn")
     batch = random_batch(2, 1).with_names((NO_NAME, "violin"))
     prediction = network(batch)
@@ -173,7 +174,7 @@ def test_an_episode_without_a_name_uses_pictures_alone() -> None:
 
 
 @torch.no_grad()
-def test_uint8_and_float_pictures_agree() -> None:
+def test_uint8_and_float_images_agree() -> None:
     network, batch = small_network("ssp"), random_batch(1, 1)
     whole = EpisodeBatch(
         (batch.support_images * 255).round().to(torch.uint8),

@@ -156,7 +156,7 @@ def test_the_mix_of_prototypes_starts_even_and_skips_missing_names() -> None:
 def test_the_word_for_background_is_mixed_into_the_background() -> None:
     generator = SupportPrototypes(multimodal=False, background_name=True)
     assert generator.background_mix is not None
-    generator.background_mix.data = torch.tensor([0.0, math.log(3.0)])  # a quarter of the picture, the rest the word
+    generator.background_mix.data = torch.tensor([0.0, math.log(3.0)])  # a quarter of the image, the rest the word
     features, word = torch.ones(1, 1, 3, 2, 2), 5 * torch.ones(1, 3)
     masks = torch.tensor([[1, 0], [1, 0]]).expand(1, 1, 2, 2)
     named = torch.tensor([False])  # the word is known where the class has no name, too
@@ -176,10 +176,10 @@ def test_every_location_is_matched_with_every_name() -> None:
     assert network.text is not None
     assert network.text_projection is not None
     names = network.text_projection(network.text.encode(("cat", "guitar", "anchor", "background")))
-    pictures = torch.cat((batch.support_images, batch.query_images[:, None]), dim=1)
+    images = torch.cat((batch.support_images, batch.query_images[:, None]), dim=1)
     for i in range(2):
         for k in range(3):
-            grid = network.image.features(pictures[i, k][None])[0]
+            grid = network.image.features(images[i, k][None])[0]
             for n in range(4):
                 expected = 15 * F.cosine_similarity(grid, names[n][:, None, None], dim=0)
                 torch.testing.assert_close(named.naming[i, k, n], expected, atol=1e-3, rtol=1e-3)

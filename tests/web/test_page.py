@@ -16,15 +16,15 @@ import pytest
 from PIL import Image
 
 from cdpnet.web.limits import Limits
-from cdpnet.web.samples import Samples, paint_samples
-from tests.test_cli import run
+from cdpnet.web.samples import Samples, render_samples
+from tests.cli.test_main import run
 from tests.web.serving import CHROMIUM, Served, served
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 SLOW = """
 import sys, time
 from cdpnet.cli import main
-from cdpnet.segmenter import Segmenter
+from cdpnet.inference.segmenter import Segmenter
 usual = Segmenter.segment
 Segmenter.segment = lambda *inputs, **options: (time.sleep(0.4), usual(*inputs, **options))[1]
 sys.exit(main(['web', *sys.argv[1:]]))
@@ -40,8 +40,8 @@ def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    """The pictures that the page has as samples, in a folder of the test's own."""
-    return paint_samples(tmp_path_factory.mktemp("samples"))
+    """The images that the page has as samples, in a folder of the test's own."""
+    return render_samples(tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def page(browser: Any, page_server: Served) -> Iterator[Any]:
 def choose_sample(page: Any, number: int) -> None:
     with page.expect_response(lambda response: re.search(r"file=.*/image\.png", response.url) is not None):
         page.locator("#teach-samples button").nth(number).click()
-    page.wait_for_timeout(500)  # the editor lays the picture out
+    page.wait_for_timeout(500)  # the editor lays the image out
 
 
 def paint(page: Any, *strokes: tuple[float, float, float, float]) -> None:
@@ -184,7 +184,9 @@ def test_a_class_is_painted_named_found_and_taken_away(page: Any, samples: Sampl
     page.locator("#presence input").uncheck()
     three = captions(page, without=two)
     assert not any("not here" in text for text in three)
-    shown = run("segment", *samples.look, *support, "--out", tmp_path / "all", "--threshold", "0.6", "--presence", "0")
+    shown = run(
+        "segment", *samples.look, *support, "--out", tmp_path / "all", "--threshold", "0.6", "--min_presence", "0"
+    )
     assert shown.returncode == 0, shown.stderr
     assert equal(masks_in(download(page, "#take-labels", tmp_path) / "masks"), masks_in_command(tmp_path / "all"))
 
@@ -212,10 +214,10 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
     # The class files that were taken away label the folder as the page did.
     taken = sorted(download(page, "#take-classes", tmp_path).glob("*.safetensors"))
     assert [path.stem for path in taken] == ["01 snowflake", "02 chess knight"]
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     for path in samples.look:
-        (tmp_path / "pictures" / path.name).write_bytes(path.read_bytes())
-    shown = run("label", tmp_path / "pictures", "--classes", *taken, "--out", tmp_path / "labels")
+        (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    shown = run("label", tmp_path / "images", "--classes", *taken, "--out", tmp_path / "labels")
     assert shown.returncode == 0, shown.stderr
     assert equal(masks, masks_in(tmp_path / "labels" / "masks"))
 
@@ -272,10 +274,10 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(page: Any, samples: Sa
     page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
     large, text = tmp_path / "large.png", tmp_path / "notes.png"
     Image.new("L", (8000, 5000)).save(large)
-    text.write_text("This is not a picture.")
+    text.write_text("This is not an image.")
     for step, file, words in (
         ("teach", large, "large.png has 40.0 million pixels; at most 24 million are read, so scale it down first."),
-        ("teach", text, "notes.png is not a picture that can be read; JPEG, PNG, WebP, TIFF and BMP are."),
+        ("teach", text, "notes.png is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are."),
         ("look", large, "large.png has 40.0 million pixels; at most 24 million are read, so scale it down first."),
     ):
         name = "#teach-file" if step == "teach" else "#look-files"
@@ -283,24 +285,24 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(page: Any, samples: Sa
         page.locator(f"#{step}-refusal").filter(has_text=words).wait_for()
     many = [{"name": f"{i}.png", "mimeType": "image/png", "buffer": samples.look[0].read_bytes()} for i in range(200)]
     page.locator("#look-files input").set_input_files(many)
-    page.locator("#look-refusal").filter(has_text="200 pictures are too many for the page, which takes 48").wait_for()
+    page.locator("#look-refusal").filter(has_text="200 images are too many for the page, which takes 48").wait_for()
     assert not sent, "a file was sent although the browser could see that it would be refused"
 
     # What the browser cannot know, the server says, and what is shown stays.
-    (tmp_path / "broken.tif").write_text("This is not a picture.")
+    (tmp_path / "broken.tif").write_text("This is not an image.")
     page.locator("#look-files input").set_input_files(str(tmp_path / "broken.tif"))
-    page.locator("#choose-note .note.bad").filter(has_text="broken.tif is not a picture that can be read").wait_for()
-    drop(page, "#look-files .upload-container", "notes.png", b"This is not a picture.")
-    page.locator("#look-refusal").filter(has_text="notes.png is not a picture that can be read").wait_for()
+    page.locator("#choose-note .note.bad").filter(has_text="broken.tif is not an image that can be read").wait_for()
+    drop(page, "#look-files .upload-container", "notes.png", b"This is not an image.")
+    page.locator("#look-refusal").filter(has_text="notes.png is not an image that can be read").wait_for()
     drop(page, "#look-files .upload-container", "scene.png", samples.look[0].read_bytes())
-    page.locator("#look-note .note").filter(has_text="1 picture to look at").wait_for()
+    page.locator("#look-note .note").filter(has_text="1 image to look at").wait_for()
 
     refused = page.locator("#teach-note .note.bad")
     page.locator("#add").click()
-    refused.filter(has_text="There is no picture yet; choose one, or take one of the samples.").wait_for()
+    refused.filter(has_text="There is no image yet; choose one, or take one of the samples.").wait_for()
     choose_sample(page, 0)
     page.locator("#add").click()
-    refused.filter(has_text="Nothing is painted yet; paint over the object in the picture").wait_for()
+    refused.filter(has_text="Nothing is painted yet; paint over the object in the image").wait_for()
     paint(page, *SNOWFLAKE)
     page.locator("#name input, #name textarea").fill("   ")
     page.locator("#add").click()
@@ -319,7 +321,7 @@ def test_what_cannot_be_used_is_said_and_the_page_goes_on(page: Any, samples: Sa
 
 
 def test_what_is_changed_during_a_look_counts(browser: Any, samples: Samples, tmp_path: Path) -> None:
-    """On a slow server: the slider moves, a box is switched twice, another picture is opened, all while it looks."""
+    """On a slow server: the slider moves, a box is switched twice, another image is opened, all while it looks."""
     with served(tmp_path / "temporary", code=SLOW) as server:
         page = browser.new_page(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
         page.set_default_timeout(WAIT)
@@ -362,7 +364,7 @@ def test_two_visitors_do_not_see_each_other(page: Any, browser: Any, page_server
     other = browser.new_page()
     other.goto(page_server.url)
     other.locator("#look-samples").click()
-    other.locator("#look-note .note").filter(has_text="12 pictures to look at; teach a class").wait_for(timeout=WAIT)
+    other.locator("#look-note .note").filter(has_text="12 images to look at; teach a class").wait_for(timeout=WAIT)
     assert other.locator("#classes li").count() == 0
     other.close()
 
@@ -392,6 +394,6 @@ def test_nothing_is_wider_than_the_screen(browser: Any, page_server: Served, wid
 def test_limits_are_said_before_anything_is_chosen(page: Any) -> None:
     limits = Limits()
     text = page.locator("#look-files").inner_text()
-    assert f"up to {limits.pictures}" in text
+    assert f"up to {limits.images}" in text
     assert limits.said() in text
     assert "tiny" in page.locator("header").inner_text()

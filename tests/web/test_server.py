@@ -16,11 +16,11 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from cdpnet.web.samples import Samples, paint_samples
-from tests.test_cli import run
+from cdpnet.web.samples import Samples, render_samples
+from tests.cli.test_main import run
 from tests.web.serving import Served, served
 
-VISITORS, REQUESTS, PICTURES = 10, 20, 12
+VISITORS, REQUESTS, IMAGES = 10, 20, 12
 GRACE = 2.0  # seconds that a session which is over is kept
 HURRIED = f"""
 import sys
@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return paint_samples(tmp_path_factory.mktemp("samples"))
+    return render_samples(tmp_path_factory.mktemp("samples"))
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ class Visitor:
     def ask(self, what: str, *inputs: Any) -> Any:
         return self.client.predict(*inputs, api_name=f"/{what}")
 
-    def teach(self, picture: Path, mask: Path, name: str) -> str:
-        self.ask("open_upload", handle_file(str(picture)))
+    def teach(self, image: Path, mask: Path, name: str) -> str:
+        self.ask("open_upload", handle_file(str(image)))
         said, *_ = self.ask("add", name, None, handle_file(str(mask)))
         return str(_value(said))
 
-    def look_at(self, *pictures: Path) -> tuple[str, list[dict[str, Any]]]:
-        """The line below the pictures, and the results."""
-        said = _value(self.ask("choose_files", [handle_file(str(path)) for path in pictures])[0])
+    def look_at(self, *images: Path) -> tuple[str, list[dict[str, Any]]]:
+        """The line below the images, and the results."""
+        said = _value(self.ask("choose_files", [handle_file(str(path)) for path in images])[0])
         if "bad" in str(said):
             return str(said), []
         self.ask("look", True)
@@ -141,12 +141,12 @@ def _value(answer: Any) -> Any:
 def test_what_the_browser_lets_through_is_refused_here(server: Served, samples: Samples, tmp_path: Path) -> None:
     visitor = Visitor(server)
     Image.new("L", (8000, 5000)).save(tmp_path / "large.png")
-    (tmp_path / "notes.png").write_text("This is not a picture.")
+    (tmp_path / "notes.png").write_text("This is not an image.")
     (tmp_path / "scene-01.jpg").write_bytes(samples.look[0].read_bytes())
     for files, words in (
         ([tmp_path / "large.png"], "large.png has 8000 x 5000 pixels; at most 24 million are read"),
-        ([tmp_path / "notes.png"], "notes.png is not a picture that can be read"),
-        ([samples.look[0]] * 49, "49 pictures are too many for the page, which takes 48 at a time"),
+        ([tmp_path / "notes.png"], "notes.png is not an image that can be read"),
+        ([samples.look[0]] * 49, "49 images are too many for the page, which takes 48 at a time"),
         ([samples.look[0], tmp_path / "scene-01.jpg"], "scene-01.png and scene-01.jpg have one stem"),
     ):
         said, results = visitor.look_at(*files)
@@ -159,25 +159,25 @@ def test_what_the_browser_lets_through_is_refused_here(server: Served, samples: 
 
 
 def test_ten_visitors_at_once(server: Served, tmp_path: Path) -> None:
-    """Each has pictures and a class that nobody else has; 20 requests each, and then all is gone."""
+    """Each has images and a class that nobody else has; 20 requests each, and then all is gone."""
 
     def visit(number: int, requests: int) -> list[str]:
         folder = tmp_path / f"visitor-{number}"
         folder.mkdir(exist_ok=True)
         mask = np.zeros((128, 128), np.uint8)
         mask[30:90, 40:100] = 255
-        picture = np.full((128, 128, 3), 25 * number, np.uint8)
-        picture[mask > 0] = (255 - 20 * number, 20 * number, 128)
+        image = np.full((128, 128, 3), 25 * number, np.uint8)
+        image[mask > 0] = (255 - 20 * number, 20 * number, 128)
         Image.fromarray(mask).save(folder / "mask.png")
-        Image.fromarray(picture).save(folder / f"picture-{number}.png")
-        copies = [folder / f"copy-{number}-{i}.png" for i in range(PICTURES)]
+        Image.fromarray(image).save(folder / f"image-{number}.png")
+        copies = [folder / f"copy-{number}-{i}.png" for i in range(IMAGES)]
         visitor, said = Visitor(server), []
-        said.append(visitor.teach(folder / f"picture-{number}.png", folder / "mask.png", f"thing {number}"))
+        said.append(visitor.teach(folder / f"image-{number}.png", folder / "mask.png", f"thing {number}"))
         for _ in range((requests - 4) // 2):
-            note, results = visitor.look_at(folder / f"picture-{number}.png")
+            note, results = visitor.look_at(folder / f"image-{number}.png")
             said += [note, *(one["caption"] for one in results)]
         for copy in copies:
-            Image.fromarray(picture).save(copy)
+            Image.fromarray(image).save(copy)
         visitor.look_at(*copies)  # so much that it would be seen, were it kept
         visitor.client.close()
         return said
@@ -195,11 +195,11 @@ def test_ten_visitors_at_once(server: Served, tmp_path: Path) -> None:
         assert len(said) == 1 + REQUESTS - 4
         others = [f"thing {other}" for other in range(VISITORS) if other != number]
         assert not [line for line in said if any(name in line for name in others)]
-        assert all(f"picture-{number}.png" in caption for caption in said[2::2])
-        assert all("1 picture: thing" in note for note in said[1::2])
+        assert all(f"image-{number}.png" in caption for caption in said[2::2])
+        assert all("1 image: thing" in note for note in said[1::2])
     after = _settled(server, process)
     print(f"kept after {VISITORS * REQUESTS} requests: {(after - before) / 2**20:.1f} MiB")
-    held = VISITORS * PICTURES * 3 * 640 * 640  # bytes of pictures at the size of the screen
+    held = VISITORS * IMAGES * 3 * 640 * 640  # bytes of images at the size of the screen
     assert after - before < held / 2, f"{(after - before) / 2**20:.0f} MiB are kept"
 
 
@@ -222,5 +222,5 @@ def test_the_classes_of_a_session_are_gone_with_it(server: Served, samples: Samp
 
 
 def test_no_request_of_a_stranger_is_listed(server: Served) -> None:
-    described = json.loads(httpx.get(f"{server.url}gradio_api/info").text)
-    assert described["named_endpoints"] == {}
+    describe_network = json.loads(httpx.get(f"{server.url}gradio_api/info").text)
+    assert describe_network["named_endpoints"] == {}

@@ -12,13 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
-from cdpnet.classes import ClassPrototype, load_class
 from cdpnet.errors import DataError
-from cdpnet.network import load_network
-from cdpnet.segmentation import Segmentation
-from cdpnet.segmenter import Segmenter
+from cdpnet.inference.class_files import ClassPrototype, load_class
+from cdpnet.inference.segmentation import Segmentation
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.network.build import load_network
 from cdpnet.web.limits import Limits
-from cdpnet.web.samples import Samples, paint_samples
+from cdpnet.web.samples import Samples, render_samples
 from cdpnet.web.session import Session, at, file_name
 from cdpnet.web.sessions import Sessions
 from cdpnet.web.views import class_list, in_words, note, result, summary
@@ -35,7 +35,7 @@ def segmenter() -> Segmenter:
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return paint_samples(tmp_path_factory.mktemp("samples"))
+    return render_samples(tmp_path_factory.mktemp("samples"))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def session(segmenter: Segmenter, tmp_path: Path) -> Session:
 
 
 def painted(size: tuple[int, int] = (640, 640)) -> np.ndarray:
-    """Strokes over the middle of a picture at view size."""
+    """Strokes over the middle of an image at view size."""
     strokes = np.zeros(size, bool)
     strokes[size[0] // 3 : size[0] // 2, size[1] // 4 : size[1] // 2] = True
     return strokes
@@ -52,13 +52,13 @@ def painted(size: tuple[int, int] = (640, 640)) -> np.ndarray:
 
 def taught(session: Session, samples: Samples, *names: str) -> Session:
     for i, name in enumerate(names):
-        session.open_picture(samples.teach[i])
+        session.open_image(samples.teach[i])
         session.add_example(name, painted())
     return session
 
 
 def test_samples_are_the_same_each_time(samples: Samples, tmp_path: Path) -> None:
-    again = paint_samples(tmp_path)
+    again = render_samples(tmp_path)
     assert again.names == samples.names
     for one, other in zip((*samples.teach, *samples.look), (*again.teach, *again.look), strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -66,9 +66,9 @@ def test_samples_are_the_same_each_time(samples: Samples, tmp_path: Path) -> Non
     assert len(samples.look) == 12
 
 
-def test_the_painting_becomes_a_mask_of_the_picture(session: Session, samples: Samples) -> None:
-    """A picture of 128 px is painted at 640: five pixels of the screen for one of its own."""
-    session.open_picture(samples.teach[0])
+def test_the_painting_becomes_a_mask_of_the_image(session: Session, samples: Samples) -> None:
+    """An image of 128 px is painted at 640: five pixels of the screen for one of its own."""
+    session.open_image(samples.teach[0])
     strokes = np.zeros((640, 640), bool)
     strokes[200:400, 100:300] = True
     example = session.add_example("flake", strokes)
@@ -76,15 +76,15 @@ def test_the_painting_becomes_a_mask_of_the_picture(session: Session, samples: S
     expected = np.zeros((128, 128), np.uint8)
     expected[40:80, 20:60] = 1
     assert np.array_equal(mask, expected)
-    assert example.picture.read_bytes() == samples.teach[0].read_bytes()
+    assert example.image.read_bytes() == samples.teach[0].read_bytes()
 
 
 @pytest.mark.parametrize(("size", "view"), [((2000, 1000), (640, 320)), ((50, 100), (320, 640)), ((640, 3), (640, 3))])
-def test_any_picture_is_shown_at_the_size_of_the_screen(
+def test_any_image_is_shown_at_the_size_of_the_screen(
     session: Session, tmp_path: Path, size: tuple[int, int], view: tuple[int, int]
 ) -> None:
-    Image.new("RGB", size).save(tmp_path / "picture.png")
-    assert session.open_picture(tmp_path / "picture.png").size == view
+    Image.new("RGB", size).save(tmp_path / "image.png")
+    assert session.open_image(tmp_path / "image.png").size == view
 
 
 def test_a_photo_that_lies_on_its_side_is_painted_upright(session: Session, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_photo_that_lies_on_its_side_is_painted_upright(session: Session, tmp_
     exif = image.getexif()
     exif[0x0112] = 6  # turned by 90 degrees
     image.save(tmp_path / "photo.jpg", exif=exif)
-    assert session.open_picture(tmp_path / "photo.jpg").size == (320, 640)
+    assert session.open_image(tmp_path / "photo.jpg").size == (320, 640)
     example = session.add_example("thing", painted((640, 320)))
     assert Image.open(example.mask).size == (60, 120)
 
@@ -100,21 +100,21 @@ def test_a_photo_that_lies_on_its_side_is_painted_upright(session: Session, tmp_
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (lambda s, _: s.add_example("a", painted()), "There is no picture yet"),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", None)), "Nothing is painted yet"),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", np.zeros((640, 640), bool))), "Nothing is painted yet"),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", painted((64, 64)))), "Another picture was opened"),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example(" \n", painted())), "The class has no name yet"),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example("n" * 61, painted())), "The name has 61 characters"),
+        (lambda s, _: s.add_example("a", painted()), "There is no image yet"),
+        (lambda s, f: (s.open_image(f[0]), s.add_example("a", None)), "Nothing is painted yet"),
+        (lambda s, f: (s.open_image(f[0]), s.add_example("a", np.zeros((640, 640), bool))), "Nothing is painted yet"),
+        (lambda s, f: (s.open_image(f[0]), s.add_example("a", painted((64, 64)))), "Another image was opened"),
+        (lambda s, f: (s.open_image(f[0]), s.add_example(" \n", painted())), "The class has no name yet"),
+        (lambda s, f: (s.open_image(f[0]), s.add_example("n" * 61, painted())), "The name has 61 characters"),
         (
-            lambda s, f: (s.open_picture(f[0]), s.add_example("a", np.ones((640, 640), bool))),
-            "covers the whole picture",
+            lambda s, f: (s.open_image(f[0]), s.add_example("a", np.ones((640, 640), bool))),
+            "covers the whole image",
         ),
-        (lambda s, f: (s.open_picture(f[0]), s.add_example("a", None, f[1].parent / "wide.png")), "is 9 x 5 pixels"),
+        (lambda s, f: (s.open_image(f[0]), s.add_example("a", None, f[1].parent / "wide.png")), "is 9 x 5 pixels"),
         (lambda s, _: s.take_back(), "There is no example to take back."),
         (lambda s, _: s.write_classes(), "There is no class yet"),
         (lambda s, _: s.write_labels("png", None), "There are no masks yet"),
-        (lambda s, f: s.choose([f[0]] * 49, quiet), "49 pictures are too many for the page"),
+        (lambda s, f: s.choose([f[0]] * 49, quiet), "49 images are too many for the page"),
         (lambda s, f: s.choose([f[0], f[0]], quiet), "have one stem"),
         (lambda s, f: s.choose([f[0].parent / "large.png"], quiet), "5000 x 5000 pixels; at most 24 million are read"),
         (lambda s, f: s.choose([f[0].parent / "heavy.png"], quiet), "heavy.png is larger than 20 MB"),
@@ -144,18 +144,18 @@ def test_examples_add_up_and_are_taken_back(session: Session, samples: Samples) 
     assert session.take_back() == "paw"
     assert session.take_back() == "flake"
     assert {name: learned.shots for name, learned in session.classes.items()} == {"flake": 1}
-    alone = session.segmenter.learn("flake", session.examples[0].picture, session.examples[0].mask)
+    alone = session.segmenter.learn("flake", session.examples[0].image, session.examples[0].mask)
     assert torch.equal(session.classes["flake"].foreground, alone.foreground)
 
 
 def test_answers_are_the_segmenters(session: Session, samples: Samples) -> None:
     taught(session, samples, "flake", "knight")
     session.choose(samples.look[:3], quiet)
-    session.look(quiet, least_presence=None)
+    session.look(quiet, min_presence=None)
     classes = list(session.classes.values())
-    for picture, found in zip(*session.looked, strict=True):
+    for image, found in zip(*session.looked, strict=True):
         for threshold in (None, 0.7):
-            expected = session.segmenter.segment(picture.file, classes, threshold=threshold).mask
+            expected = session.segmenter.segment(image.file, classes, threshold=threshold).mask
             assert np.array_equal(at(found, threshold).mask, expected)
     assert all("mask" not in vars(found) for found in session.looked.found)  # no mask stays in memory
 
@@ -166,18 +166,18 @@ def test_it_looks_again_only_where_something_changed(
     asked: list[object] = []
     segment = session.segmenter.segment
 
-    def counted(picture: Path, classes: list[ClassPrototype], **options: float | None) -> Segmentation:
-        asked.append(picture)
-        return segment(picture, classes, **options)
+    def counted(image: Path, classes: list[ClassPrototype], **options: float | None) -> Segmentation:
+        asked.append(image)
+        return segment(image, classes, **options)
 
     monkeypatch.setattr(session.segmenter, "segment", counted)
     taught(session, samples, "flake")
     session.choose(samples.look[:2], quiet)
     for least, count in ((None, 2), (None, 2), (0.0, 4), (0.0, 4)):
-        session.look(quiet, least_presence=least)
+        session.look(quiet, min_presence=least)
         assert len(asked) == count
     session.take_back()
-    session.look(quiet, least_presence=0.0)
+    session.look(quiet, min_presence=0.0)
     assert len(asked) == 4
     assert session.looked.found == ()
 
@@ -215,16 +215,16 @@ def test_words(session: Session, samples: Samples) -> None:
     assert class_list([]) == ""
     assert note("a < b") == "<p class='note' role='status'>a &lt; b</p>"
     assert "role='alert'" in note("no", bad=True)
-    assert summary(2, {"flake": 1, "paw": 0}) == "2 pictures: flake in 1, paw in none."
-    assert summary(1, {}) == "1 picture to look at; teach a class, and it is looked for at once."
+    assert summary(2, {"flake": 1, "paw": 0}) == "2 images: flake in 1, paw in none."
+    assert summary(1, {}) == "1 image to look at; teach a class, and it is looked for at once."
     session.choose(samples.look[:1], quiet)
-    session.look(quiet, least_presence=0.0)
-    (picture,), (answer,) = session.looked
+    session.look(quiet, min_presence=0.0)
+    (image,), (answer,) = session.looked
     found = at(answer, 0.999999)
     assert in_words(found) == "a<b below the threshold\nknight below the threshold"
     assert in_words(replace(found, absent=(True, False))) == "a<b not here\nknight below the threshold"
-    assert result(picture.shown, found, None).size == (640, 640)
-    scores = [np.array(result(picture.shown, found, name)) for name in found.classes]
+    assert result(image.shown, found, None).size == (640, 640)
+    scores = [np.array(result(image.shown, found, name)) for name in found.classes]
     assert not np.array_equal(scores[0], scores[1])
 
 
@@ -262,26 +262,26 @@ def test_a_page_that_does_nothing_pushes_nobody_out(segmenter: Segmenter, tmp_pa
 
 def test_uploads_of_before_are_removed(session: Session, samples: Samples) -> None:
     for _ in range(3):
-        session.open_picture(samples.teach[0])
+        session.open_image(samples.teach[0])
         session.choose(samples.look[:2], quiet)
     assert len(list(session.folder.glob("uploads-*"))) == 2
 
 
-def test_the_painting_must_be_of_the_open_picture(session: Session, samples: Samples) -> None:
+def test_the_painting_must_be_of_the_open_image(session: Session, samples: Samples) -> None:
     """What the screen had before, not what was opened in between; small changes of its colours do no harm."""
-    shown = [np.asarray(session.open_picture(path)) for path in samples.teach[:2]]
-    with pytest.raises(DataError, match="Another picture was opened in between"):
+    shown = [np.asarray(session.open_image(path)) for path in samples.teach[:2]]
+    with pytest.raises(DataError, match="Another image was opened in between"):
         session.add_example("flake", painted(), painted_on=shown[0])
     assert not session.examples
     session.add_example("knight", painted(), painted_on=np.clip(shown[1].astype(int) + 3, 0, 255).astype(np.uint8))
     assert len(session.examples) == 1
 
 
-def test_thin_strokes_on_a_tiny_picture_count(session: Session, tmp_path: Path) -> None:
+def test_thin_strokes_on_a_tiny_image_count(session: Session, tmp_path: Path) -> None:
     Image.new("RGB", (16, 16), "grey").save(tmp_path / "tiny.png")
-    session.open_picture(tmp_path / "tiny.png")
+    session.open_image(tmp_path / "tiny.png")
     strokes = np.zeros((640, 640), bool)
-    strokes[398:402] = True  # between two pixels of the picture, whose centres it misses
+    strokes[398:402] = True  # between two pixels of the image, whose centres it misses
     example = session.add_example("line", strokes)
     assert np.array(Image.open(example.mask)).sum() == 32
 

@@ -1,1 +1,1 @@
-"""Many pictures through a `Segmenter`: a few at once, or a folder as a job that can be stopped and resumed."""
+"""Many images through a `Segmenter`: a few at once, or a folder as a job that can be stopped and resumed."""

@@ -60,7 +60,7 @@ class _Worker:
 def on_cluster(labeller: Labeller, windows: Iterable[Window], workers: int | None = None) -> Iterator[list[Record]]:
     """Label windows by Ray, on this machine or on the cluster that RAY_ADDRESS names; a killed worker is replaced.
 
-    All machines must see the pictures and the folder of labels under the same paths. workers: by default one for every
+    All machines must see the images and the folder of labels under the same paths. workers: by default one for every
     core, or GPU, of the cluster. ConfigError without Ray.
     """
     ray = _ray()

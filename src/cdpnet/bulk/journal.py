@@ -1,4 +1,4 @@
-"""What a labelling job has done so far: a file of one line for each picture, which is the job's only memory."""
+"""What a labelling job has done so far: a file of one line for each image, which is the job's only memory."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from pathlib import Path
 from typing import Any
 
 from cdpnet.errors import ConfigError
-from cdpnet.files import atomic, write_text
-from cdpnet.labels.regions import Labelled, Region
+from cdpnet.io.files import atomic, write_text
+from cdpnet.labels.regions import ImageLabels, Region
 
 FILE = ".cdpnet-label.jsonl"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A picture that was labelled, how doubtful its labels are, 0..1, or the sentence that says why it could not be."""
+    """An image that was labelled, how uncertain its labels are, 0..1, or the sentence that says why it could not be."""
 
-    labelled: Labelled
-    doubt: float = 0.0
+    labelled: ImageLabels
+    uncertainty: float = 0.0
     error: str = ""
 
     def line(self) -> str:
         """As a line of JSON."""
         found = self.labelled
         regions = [[region.label, region.counts, region.score] for region in found.regions]
-        values = [found.picture, found.height, found.width, regions, self.doubt, self.error]
+        values = [found.image, found.height, found.width, regions, self.uncertainty, self.error]
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Record:
         """From a line of JSON."""
-        picture, height, width, regions, doubt, error = json.loads(line)
-        return cls(Labelled(picture, height, width, tuple(Region(*region) for region in regions)), doubt, error)
+        image, height, width, regions, uncertainty, error = json.loads(line)
+        return cls(ImageLabels(image, height, width, tuple(Region(*region) for region in regions)), uncertainty, error)
 
 
 class Journal:
-    """The lines of a job in a folder of labels; in memory there is only where each picture's line begins."""
+    """The lines of a job in a folder of labels; in memory there is only where each image's line begins."""
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
         """Go on with the job found in ``out``, or begin one. ConfigError where that job had other settings."""
@@ -74,19 +74,19 @@ class Journal:
                 )
 
     def _note(self, record: Record, start: int) -> None:
-        picture = record.labelled.picture
-        self._starts[picture] = start
-        self._broken.pop(picture, None)
+        image = record.labelled.image
+        self._starts[image] = start
+        self._broken.pop(image, None)
         if record.error:
-            self._broken[picture] = record.error
+            self._broken[image] = record.error
 
-    def is_done(self, picture: str) -> bool:
-        """Whether a picture has its labels; a broken one is tried again."""
-        return picture in self._starts and picture not in self._broken
+    def is_done(self, image: str) -> bool:
+        """Whether an image has its labels; a broken one is tried again."""
+        return image in self._starts and image not in self._broken
 
-    def broken(self, pictures: Iterable[str]) -> dict[str, str]:
-        """Those of the pictures that could not be labelled, and why."""
-        return {picture: self._broken[picture] for picture in pictures if picture in self._broken}
+    def broken(self, images: Iterable[str]) -> dict[str, str]:
+        """Those of the images that could not be labelled, and why."""
+        return {image: self._broken[image] for image in images if image in self._broken}
 
     def add(self, records: Sequence[Record]) -> None:
         """Write what is done behind the lines there are; it is on the disk when this returns."""
@@ -100,21 +100,21 @@ class Journal:
             self._note(record, start)
             start += len(line)
 
-    def records(self, pictures: Iterable[str]) -> Iterator[Record]:
-        """The records of those pictures that have labels, read one at a time."""
+    def records(self, images: Iterable[str]) -> Iterator[Record]:
+        """The records of those images that have labels, read one at a time."""
         with self.path.open("rb") as file:
-            for picture in pictures:
-                if self.is_done(picture):
-                    file.seek(self._starts[picture])
+            for image in images:
+                if self.is_done(image):
+                    file.seek(self._starts[image])
                     yield Record.from_line(file.readline())
 
-    def sort(self, pictures: Sequence[str]) -> None:
-        """Bring the lines into the order of the pictures, so that equal jobs leave equal files."""
+    def sort(self, images: Sequence[str]) -> None:
+        """Bring the lines into the order of the images, so that equal jobs leave equal files."""
         with self.path.open("rb") as file, atomic(self.path) as temporary, temporary.open("wb") as sorted_file:
             sorted_file.write(file.readline())
-            for picture in pictures:
-                if picture in self._starts:
-                    file.seek(self._starts[picture])
+            for image in images:
+                if image in self._starts:
+                    file.seek(self._starts[image])
                     start = sorted_file.tell()
                     sorted_file.write(file.readline())
-                    self._starts[picture] = start
+                    self._starts[image] = start

@@ -14,10 +14,10 @@ _ABOUT = """usage: cdpnet COMMAND [options]
 Few-shot semantic segmentation with CLIP prototypes.
 
 commands:
-  segment    mark a class in one picture or a few, get its masks in others
-  learn      keep a class, learned from marked pictures, in a small file
+  segment    mark a class in one image or a few, get its masks in others
+  learn      keep a class, learned from marked images, in a small file
   classes    list such files
-  label      find learned classes in all pictures of a folder
+  label      find learned classes in all images of a folder
   web        a page on which a class is painted, named and found
   export     write a network as ONNX graphs, for programs without PyTorch
   demo       the embedded models on classes that they never saw with a mask
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
-        from cdpnet.provenance import version
+        from cdpnet.runtime.provenance import version
 
         print(f"cdpnet {version()}")
         return 0

@@ -47,8 +47,8 @@ def _check(arguments: list[str]) -> int:
     if chosen.data == "icons":
         raise DataError("The icons are embedded; give --data pascal, coco, fss or folder, and its --root.")
 
-    from cdpnet.check import check
-    from cdpnet.data.disk import DataOnDisk
+    from cdpnet.data.check import check
+    from cdpnet.data.protocols.disk import DataOnDisk
 
     with progress_bar() as progress:
         opened = DataOnDisk(dataclasses.replace(chosen, skip_broken=True), indexing_bar(progress))
@@ -73,12 +73,12 @@ def _episodes(arguments: list[str]) -> int:
     config = data_config(chosen)
     count, seeds = length_of_run(config, chosen.episodes, None if chosen.seed is None else [chosen.seed])
 
-    from cdpnet.data.disk import DataOnDisk
-    from cdpnet.data.episodes import episodes_of
+    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.protocols.disk import DataOnDisk
 
     with progress_bar() as progress:
         data = DataOnDisk(config, indexing_bar(progress))
-        episodes = episodes_of(data, chosen.fold, chosen.shots, "test", seeds[0])
+        episodes = open_episodes(data, chosen.fold, chosen.shots, "test", seeds[0])
         shown = [episodes.list_sha256(count)] if chosen.hash else list(episodes.list_lines(count))
     sys.stdout.writelines(f"{line}\n" for line in shown)  # below the bar, which takes standard output for itself
     return 0
@@ -87,8 +87,8 @@ def _episodes(arguments: list[str]) -> int:
 def table(arguments: list[str]) -> None:
     """Train and score a whole table."""
     from cdpnet.config import EncoderConfig
-    from cdpnet.table import TableConfig
-    from cdpnet.train import TrainConfig
+    from cdpnet.experiments.benchmark_table import TableConfig
+    from cdpnet.training.config import TrainConfig
 
     parser = new_parser("table", "Train and score methods on all folds of a data set; what is done is kept.")
     training_options(parser)
@@ -97,9 +97,9 @@ def table(arguments: list[str]) -> None:
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
 
     from cdpnet.configs import published
-    from cdpnet.data.disk import DataOnDisk
-    from cdpnet.report import table_markdown
-    from cdpnet.table import Recipe, run_table
+    from cdpnet.data.protocols.disk import DataOnDisk
+    from cdpnet.experiments.benchmark_table import Recipe, run_table
+    from cdpnet.report.markdown import table_markdown
 
     config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))

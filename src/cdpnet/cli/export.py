@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cdpnet.cli.options import model_options, weight_sources
 from cdpnet.cli.parser import new_parser
+from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
-from cdpnet.files import refuse_a_file, refuse_to_replace
-from cdpnet.hub import at_hand
+from cdpnet.io.files import refuse_a_file, refuse_to_replace
 
 
 def export(arguments: list[str]) -> None:
@@ -27,10 +27,10 @@ def export(arguments: list[str]) -> None:
     refuse_a_file(out)
     if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
         raise ConfigError("cdpnet export needs ONNX, which the extra export brings: pip install 'cdpnet[export]'.")
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.export import ABOUT, LEARN, NAMES, SEGMENT, export
-    from cdpnet.network import load_network
+    from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, export
+    from cdpnet.network.build import load_network
 
     for name in (LEARN, SEGMENT, ABOUT, NAMES):
         refuse_to_replace(out / name, overwrite=chosen.overwrite)

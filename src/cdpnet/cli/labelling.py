@@ -16,24 +16,24 @@ from cdpnet.cli.options import (
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say
+from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
-from cdpnet.files import refuse_to_replace
-from cdpnet.hub import at_hand
+from cdpnet.io.files import refuse_to_replace
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
     from cdpnet.config import QueryPrecision
-    from cdpnet.segmenter import Segmenter
+    from cdpnet.inference.segmenter import Segmenter
 
 
 def segment(arguments: list[str]) -> None:
-    """Find a class in pictures from one labelled example or a few."""
-    parser = new_parser("segment", "Find a class in pictures from one labelled example or a few.")
-    parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="pictures to segment")
-    parser.add_argument("--name", default="", help="what the class is called; leave out to go by the pictures alone")
+    """Find a class in images from one labelled example or a few."""
+    parser = new_parser("segment", "Find a class in images from one labelled example or a few.")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="images to segment")
+    parser.add_argument("--name", default="", help="what the class is called; leave out to go by the images alone")
     parser.add_argument(
-        "--support", action="append", required=True, metavar="PICTURE:MASK", help="an example; may be given again"
+        "--support", action="append", required=True, metavar="IMAGE:MASK", help="an example; may be given again"
     )
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
@@ -42,40 +42,40 @@ def segment(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     supports = support_pairs(chosen.support)
     out, thresholds = Path(chosen.out), _thresholds(chosen)
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.bulk.few import Output, plan_outputs, segment_pictures
+    from cdpnet.bulk.segment_files import Output, plan_outputs, segment_images
 
     inputs = [path for pair in supports for path in pair]
-    outputs = plan_outputs([Path(p) for p in chosen.pictures], out, inputs=inputs, overwrite=chosen.overwrite)
+    outputs = plan_outputs([Path(p) for p in chosen.images], out, inputs=inputs, overwrite=chosen.overwrite)
     segmenter = _segmenter(chosen, precision=chosen.precision)
     learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
 
         def show(output: Output, share: float) -> None:
-            found = f"{100 * share:.1f} % of the picture" if share else "not found"
+            found = f"{100 * share:.1f} % of the image" if share else "not found"
             say(progress.console, f"{output.mask}  {found}")
             progress.advance(task)
 
-        segment_pictures(segmenter, learned, outputs, show, **thresholds)
+        segment_images(segmenter, learned, outputs, show, **thresholds)
 
 
 def learn(arguments: list[str]) -> None:
-    """Learn a class from a few marked pictures, and keep it in a file."""
-    parser = new_parser("learn", "Learn a class from a few marked pictures, and keep it in a file.")
+    """Learn a class from a few marked images, and keep it in a file."""
+    parser = new_parser("learn", "Learn a class from a few marked images, and keep it in a file.")
     parser.add_argument("--name", required=True, help="what the class is called")
     parser.add_argument(
         "--support",
         nargs="+",
         required=True,
-        metavar="PICTURE:MARKS",
+        metavar="IMAGE:MARKS",
         help="examples; marks are a mask, or a file of COCO, LabelMe, YOLO or Label Studio; both may be folders",
     )
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
     parser.add_argument("--label", default="", help="what the class is called in files of labels, if not by its name")
     parser.add_argument(
-        "--pictures_only", action="store_true", help="go by the pictures; do not let the model read the name"
+        "--images_only", action="store_true", help="go by the images; do not let the model read the name"
     )
     parser.add_argument(
         "--adapt", type=int, default=0, help="gradient steps on the examples, two or more; kept only if they help there"
@@ -85,35 +85,33 @@ def learn(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
     if not chosen.name.strip():
-        raise DataError(
-            "--name is empty; a class needs a name for its labels (--pictures-only keeps it from the model)."
-        )
+        raise DataError("--name is empty; a class needs a name for its labels (--images-only keeps it from the model).")
     refuse_to_replace(out, overwrite=chosen.overwrite)
     if chosen.adapt < 0:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     supports = support_pairs(chosen.support)
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.classes import save_class
+    from cdpnet.inference.class_files import save_class
     from cdpnet.labels.examples import examples
 
     found = [example for pair in supports for example in examples(*pair, chosen.label or chosen.name)]
     learned = _segmenter(chosen).learn(
         chosen.name,
-        [picture for picture, _ in found],
+        [image for image, _ in found],
         [marks for _, marks in found],
-        read_name=not chosen.pictures_only,
+        read_name=not chosen.images_only,
         steps=chosen.adapt,
     )
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
         print(
             f"The model does not recognise the name {learned.name!r} in the examples; where masks are poor, "
-            "--pictures-only may serve better."
+            "--images-only may serve better."
         )
     if chosen.adapt:
         print("The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept.")
-    print(f"{out}: {learned.name!r}, learned from {learned.shots} picture{'s' * (learned.shots > 1)}")
+    print(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots > 1)}")
 
 
 def classes(arguments: list[str]) -> None:
@@ -124,16 +122,14 @@ def classes(arguments: list[str]) -> None:
 
     from rich.table import Table
 
-    from cdpnet.classes import load_class
+    from cdpnet.inference.class_files import load_class
 
     table = Table()
-    for heading in ("file", "class", "pictures", "known by", "model", "size"):
+    for heading in ("file", "class", "images", "known by", "model", "size"):
         table.add_column(heading, overflow="fold")
     for path in map(Path, chosen.files):
         learned = load_class(path)
-        known_by = (
-            "pictures" if not learned.reads_name else "name, pictures" if learned.by_name else "name, not recognised"
-        )
+        known_by = "images" if not learned.reads_name else "name, images" if learned.by_name else "name, not recognised"
         fingerprint, model = learned.model
         size = f"{path.stat().st_size / 1024:.0f} KB"
         table.add_row(str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size)
@@ -141,13 +137,11 @@ def classes(arguments: list[str]) -> None:
 
 
 def label(arguments: list[str]) -> int:
-    """Label a folder of pictures; 1 where some of them could not be read."""
+    """Label a folder of images; 1 where some of them could not be read."""
     from cdpnet.labels.label_set import FormatName
 
-    parser = new_parser(
-        "label", "Find learned classes in all pictures of a folder; a stopped run goes on where it was."
-    )
-    parser.add_argument("folder", metavar="FOLDER", help="pictures, also in folders below it")
+    parser = new_parser("label", "Find learned classes in all images of a folder; a stopped run goes on where it was.")
+    parser.add_argument("folder", metavar="FOLDER", help="images, also in folders below it")
     parser.add_argument("--classes", nargs="+", required=True, metavar="FILE", help="class files, of `cdpnet learn`")
     parser.add_argument("--out", required=True, help="folder for the labels and index.html, the contact sheet")
     parser.add_argument("--format", type=FormatName, default="png", help="of the labels")
@@ -158,7 +152,7 @@ def label(arguments: list[str]) -> int:
         "--tiles_above",
         type=int,
         default=None,
-        help="pixels of the longer side beyond which a picture is seen in tiles",
+        help="pixels of the longer side beyond which an image is seen in tiles",
     )
     _query_options(parser)
     model_options(parser)
@@ -167,14 +161,14 @@ def label(arguments: list[str]) -> int:
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.bulk import engines
     from cdpnet.bulk.job import run
     from cdpnet.bulk.labeller import Labeller
-    from cdpnet.classes import load_classes
-    from cdpnet.contact_sheet import write_sheet
+    from cdpnet.inference.class_files import load_classes
     from cdpnet.labels.label_set import LabelSet
+    from cdpnet.report.contact_sheet import write_sheet
 
     out = Path(chosen.out)
     engine = engines.plain if chosen.engine == "plain" else partial(engines.on_cluster, workers=chosen.workers)
@@ -186,16 +180,16 @@ def label(arguments: list[str]) -> int:
     with labelling_bar() as show:
         done = run(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
     write_sheet(done, labeller)
-    print(f"{len(done.pictures) - len(done.broken)} pictures are labelled; see {out / 'index.html'}")
-    for picture, reason in done.broken.items():
-        print(f"not labelled: {picture}: {reason}")
+    print(f"{len(done.images) - len(done.broken)} images are labelled; see {out / 'index.html'}")
+    for image, reason in done.broken.items():
+        print(f"not labelled: {image}: {reason}")
     return 1 if done.broken else 0
 
 
 def demo(arguments: list[str]) -> None:
     """Show the embedded models on classes that they never saw with a mask."""
     parser = new_parser("demo", "Show the embedded models on classes that they never saw with a mask.")
-    parser.add_argument("--out", required=True, help="folder for the picture")
+    parser.add_argument("--out", required=True, help="folder for the image")
     parser.add_argument("--episodes", type=int, default=120, help="episodes to score each method on")
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
@@ -203,12 +197,12 @@ def demo(arguments: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from cdpnet.cli.demo import FOLD, SEED, SHOTS, demonstrate
     from cdpnet.config import METHODS
-    from cdpnet.demo import FOLD, SEED, SHOTS, demonstrate
 
     with progress_bar() as progress:
         tasks = {name: progress.add_task(name, total=chosen.episodes) for name in METHODS}
-        rows, picture = demonstrate(
+        rows, image = demonstrate(
             out_folder(chosen.out), chosen.episodes, lambda name, n: progress.advance(tasks[name], n)
         )
     table = Table()
@@ -219,7 +213,7 @@ def demo(arguments: list[str]) -> None:
     console = Console()
     say(console, f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
     console.print(table)
-    say(console, f"The picture is {picture}")
+    say(console, f"The image is {image}")
 
 
 def _query_options(parser: ArgumentParser) -> None:
@@ -238,10 +232,10 @@ def _query_options(parser: ArgumentParser) -> None:
         help="probability that a class must exceed at a pixel, 0 to 1; by default the model's own",
     )
     parser.add_argument(
-        "--presence",
+        "--min_presence",
         type=float,
         default=None,
-        help="leave out a class that is less probable to be in a picture, 0 to 1; by default the model's own threshold",
+        help="leave out a class that is less probable to be in an image, 0 to 1; by default the model's own threshold",
     )
 
 
@@ -249,15 +243,15 @@ def _thresholds(chosen: Any) -> dict[str, float | None]:
     """What `_query_options` took, by the names that a segmenter gives them."""
     return {
         "threshold": share_option("--threshold", chosen.threshold),
-        "least_presence": share_option("--presence", chosen.presence),
+        "min_presence": share_option("--min_presence", chosen.min_presence),
     }
 
 
 def _segmenter(chosen: Any, tiles_above: int | None = None, precision: QueryPrecision = "float32") -> Segmenter:
     """The network of `model_options`, ready to learn and segment."""
-    from cdpnet.distributed import device_at_hand
-    from cdpnet.network import load_network
-    from cdpnet.segmenter import Segmenter
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.network.build import load_network
+    from cdpnet.runtime.devices import default_device
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
     return Segmenter(network, tiles_above=tiles_above, precision=precision)

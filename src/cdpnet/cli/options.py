@@ -13,8 +13,8 @@ from cdpnet.errors import DataError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-    from cdpnet.data.disk import DataConfig
-    from cdpnet.encoders import WeightSources
+    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.encoders.catalogue import WeightSources
 
 
 def model_options(parser: ArgumentParser) -> None:
@@ -32,30 +32,30 @@ def weight_options(parser: ArgumentParser) -> None:
 
 def weight_sources(chosen: Any) -> WeightSources:
     """Where the weights come from, as `weight_options` took it."""
-    from cdpnet.encoders import WeightSources
+    from cdpnet.encoders.catalogue import WeightSources
 
     return WeightSources(chosen.image_weights, chosen.text_weights)
 
 
 def data_options(parser: ArgumentParser) -> None:
     """Which episodes, under which rules."""
-    from cdpnet.data.disk import DataConfig
+    from cdpnet.data.protocols.disk import DataConfig
 
     parser.add_class_arguments(DataConfig, None, instantiate=False)
 
 
 def data_config(chosen: Any) -> DataConfig:
     """What `data_options` took."""
-    from cdpnet.data.disk import DataConfig
+    from cdpnet.data.protocols.disk import DataConfig
 
     return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
 
 
 def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] | None) -> tuple[int, list[int]]:
     """Number of episodes and seeds, by default the protocol's. DataError for none, or for a seed given twice."""
-    from cdpnet.data.episodes import published_length
+    from cdpnet.data.episodes import default_length
 
-    count, usual = published_length(data)
+    count, usual = default_length(data)
     count, chosen = count if episodes is None else episodes, list(usual if seeds is None else seeds)
     at_least_one("--episodes", count)
     if len(set(chosen)) < len(chosen):
@@ -81,13 +81,13 @@ def out_file(path: str) -> Path:
 
 
 def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
-    """PICTURE:MASK each; the last colon divides, so a picture's path may hold others. DataError without one."""
+    """IMAGE:MASK each; the last colon divides, so an image's path may hold others. DataError without one."""
     found = []
     for pair in pairs:
-        picture, _, mask = pair.rpartition(":")
-        if not picture or not mask:
-            raise DataError(f"--support {pair} is not of the form PICTURE:MASK, such as photo.jpg:mask.png.")
-        found.append((Path(picture), Path(mask)))
+        image, _, mask = pair.rpartition(":")
+        if not image or not mask:
+            raise DataError(f"--support {pair} is not of the form IMAGE:MASK, such as photo.jpg:mask.png.")
+        found.append((Path(image), Path(mask)))
     return found
 
 
@@ -107,7 +107,7 @@ def at_least_one(option: str, value: int) -> None:
 def training_options(parser: ArgumentParser) -> None:
     """All that makes a training but its method, fold and shots, also from a file."""
     from cdpnet.config import EncoderConfig
-    from cdpnet.train import TrainConfig
+    from cdpnet.training.config import TrainConfig
 
     parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
     data_options(parser)

@@ -39,7 +39,7 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 
     def parse_args(self, args: Sequence[str], **options: Any) -> Any:
         """As the parent's, with hyphens or underscores in the names of options, and switches without a value."""
-        return super().parse_args(spelt_out(args), **options)
+        return super().parse_args(normalise_options(args), **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """ConfigError with the sentence; it comes where arguments, a configuration file or a value are wrong."""
@@ -52,7 +52,7 @@ def new_parser(command: str, description: str) -> Parser:
     return Parser(prog=f"cdpnet {command}", description=description)
 
 
-def spelt_out(arguments: Sequence[str]) -> list[str]:
+def normalise_options(arguments: Sequence[str]) -> list[str]:
     """Arguments as jsonargparse wants them: ``--skip-broken`` becomes ``--skip_broken true``."""
     found = []
     for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):

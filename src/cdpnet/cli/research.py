@@ -21,14 +21,14 @@ from cdpnet.cli.options import (
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, printed, progress_bar, say, stages_bar, training_bar
+from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
-from cdpnet.hub import at_hand
 
 
 def train(arguments: list[str]) -> None:
     """Train a network on episodes; several processes under torchrun."""
     from cdpnet.config import EncoderConfig
-    from cdpnet.train import TrainConfig
+    from cdpnet.training.config import TrainConfig
 
     parser = new_parser("train", "Train a network on episodes of the embedded data or of a data set on disk.")
     training_options(parser)
@@ -43,18 +43,19 @@ def train(arguments: list[str]) -> None:
     import torch
 
     from cdpnet.config import method
-    from cdpnet.data.disk import DataOnDisk
-    from cdpnet.data.episodes import episodes_of
-    from cdpnet.distributed import processes
-    from cdpnet.network import build_network
-    from cdpnet.train import SELECTIONS, train
+    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.protocols.disk import DataOnDisk
+    from cdpnet.network.build import build_network
+    from cdpnet.runtime.distributed import processes
+    from cdpnet.training.config import SELECTIONS
+    from cdpnet.training.loop import train
 
     torch.manual_seed(config.seed)
     encoder = EncoderConfig(**vars(chosen.encoder))
     config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
     with progress_bar() as progress:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
-        episodes = episodes_of(
+        episodes = open_episodes(
             data, chosen.fold, chosen.shots, "train", config.seed, category_share=chosen.category_share
         )
         for split in ("train", "val"):  # all labels are read before anything else starts
@@ -93,22 +94,22 @@ def evaluate(arguments: list[str]) -> None:
     if chosen.page and data.ways > 1:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
     outputs = {kind: out_file(path) for kind in ("json", "page") if (path := chosen[kind])}
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.data.disk import DataOnDisk
-    from cdpnet.data.episodes import episodes_of
-    from cdpnet.distributed import device_at_hand
-    from cdpnet.files import write_json
-    from cdpnet.gallery import Gallery, write_page
-    from cdpnet.network import load_network
-    from cdpnet.report import score_table
-    from cdpnet.results import score
+    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.protocols.disk import DataOnDisk
+    from cdpnet.evaluation.results import score
+    from cdpnet.io.files import write_json
+    from cdpnet.network.build import load_network
+    from cdpnet.report.gallery import Gallery, write_page
+    from cdpnet.report.tables import score_table
+    from cdpnet.runtime.devices import default_device
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
     gallery = Gallery(count)
     with progress_bar() as progress:
         opened = DataOnDisk(data, indexing_bar(progress))
-        episodes = episodes_of(opened, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names)
+        episodes = open_episodes(opened, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names)
         task = progress.add_task("episodes", total=count * len(seeds))
 
         def watch(answered: Any) -> None:
@@ -136,18 +137,18 @@ def calibrate(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
     data, out = data_config(chosen), out_folder(chosen.out)
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.calibrate import calibrate
-    from cdpnet.data.disk import DataOnDisk
-    from cdpnet.data.episodes import episodes_of
-    from cdpnet.distributed import device_at_hand
-    from cdpnet.network import load_network
-    from cdpnet.report import calibration_table
+    from cdpnet.data.episodes import open_episodes
+    from cdpnet.data.protocols.disk import DataOnDisk
+    from cdpnet.network.build import load_network
+    from cdpnet.report.tables import calibration_table
+    from cdpnet.runtime.devices import default_device
+    from cdpnet.training.calibration import calibrate
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
     with progress_bar() as progress:
-        episodes = episodes_of(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
+        episodes = open_episodes(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int) -> None:
@@ -164,8 +165,8 @@ def calibrate(arguments: list[str]) -> None:
 
 def ablate(arguments: list[str]) -> None:
     """Train and score the rows of the paper's ablation, and the controls."""
-    from cdpnet.ablate import AblationConfig
-    from cdpnet.train import TrainConfig
+    from cdpnet.experiments.ablation import AblationConfig
+    from cdpnet.training.config import TrainConfig
 
     parser = new_parser("ablate", "Train and score the rows of the paper's ablation with equal budgets.")
     parser.add_argument("--out", required=True, help="folder for the runs, the table, the plot; what is done is kept")
@@ -175,9 +176,10 @@ def ablate(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     config, training = settings(AblationConfig, chosen), settings(TrainConfig, chosen.train)
 
-    from cdpnet.ablate import ablate
-    from cdpnet.plots import need_matplotlib, plot_ablation
-    from cdpnet.report import ablation_markdown, score_table
+    from cdpnet.experiments.ablation import ablate
+    from cdpnet.report.markdown import ablation_markdown
+    from cdpnet.report.plots import need_matplotlib, plot_ablation
+    from cdpnet.report.tables import score_table
 
     need_matplotlib()
     out = out_folder(chosen.out)
@@ -189,11 +191,11 @@ def ablate(arguments: list[str]) -> None:
 
 
 def pretrain(arguments: list[str]) -> None:
-    """Train the embedded dual encoder on captioned pictures, without masks."""
-    from cdpnet.pretrain import PretrainConfig, export, zero_shot
-    from cdpnet.pretrain import pretrain as run
+    """Train the embedded dual encoder on captioned images, without masks."""
+    from cdpnet.experiments.pretraining import PretrainConfig, export, zero_shot
+    from cdpnet.experiments.pretraining import pretrain as run
 
-    parser = new_parser("pretrain", "Train the embedded dual encoder on captioned pictures, without masks.")
+    parser = new_parser("pretrain", "Train the embedded dual encoder on captioned images, without masks.")
     parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
     parser.add_class_arguments(PretrainConfig, None, instantiate=False)
     chosen = parser.parse_args(arguments)

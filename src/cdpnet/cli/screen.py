@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cdpnet.train import Progress
+    from cdpnet.training.loop import Progress
 
 
 def printed(table: Any) -> None:
@@ -34,7 +34,7 @@ def progress_bar(*, visible: bool = True) -> Any:
 
 @contextmanager
 def labelling_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar with pictures per second and the time left; what was done before it began does not count."""
+    """A bar with images per second and the time left; what was done before it began does not count."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,7 +47,7 @@ def labelling_bar() -> Iterator[Callable[[int, int], None]]:
             if not start:
                 start.append((monotonic(), done))
             passed = monotonic() - start[0][0]
-            speed = f"{(done - start[0][1]) / passed:.1f} pictures/s" if done > start[0][1] else ""
+            speed = f"{(done - start[0][1]) / passed:.1f} images/s" if done > start[0][1] else ""
             progress.update(task, completed=done, total=total, speed=speed)
 
         yield show

@@ -10,15 +10,15 @@ from threading import Event
 
 from cdpnet.cli.options import model_options, weight_sources
 from cdpnet.cli.parser import new_parser
+from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
-from cdpnet.hub import at_hand
 
 _PORTS = 65535
 
 
 def web(arguments: list[str]) -> None:
     """Serve a page on which a class is painted, named and found."""
-    parser = new_parser("web", "Serve a page on which a class is painted, named and found in other pictures.")
+    parser = new_parser("web", "Serve a page on which a class is painted, named and found in other images.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; by default this machine alone")
     parser.add_argument("--port", type=int, default=7860, help="of that address")
     parser.add_argument("--user", default="", help="name:password that opens the page")
@@ -34,15 +34,15 @@ def web(arguments: list[str]) -> None:
         )
     if find_spec("gradio") is None:
         raise ConfigError("cdpnet web needs Gradio, which the extra web brings: pip install 'cdpnet[web]'.")
-    at_hand(chosen.model, chosen.image_weights)
+    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.distributed import device_at_hand
-    from cdpnet.network import load_network
-    from cdpnet.segmenter import Segmenter
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.network.build import load_network
+    from cdpnet.runtime.devices import default_device
     from cdpnet.web.limits import Limits
     from cdpnet.web.server import Address, serve
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(device_at_hand())
+    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
     stop = Event()
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last where the platform has it: the terminal is closed
         if hasattr(signal, name):
@@ -80,7 +80,7 @@ def _about(model: str, described: str) -> str:
     """What the model can and cannot do, in a sentence for the page."""
     if model == "tiny":
         return (
-            "The model is <b>tiny</b>, which comes with the package: it knows painted icons, and on photographs "
+            "The model is <b>tiny</b>, which comes with the package: it knows rendered icons, and on photographs "
             "follows colour and texture more than objects; for those, start with <code>--model clip-vit-b16</code>."
         )
     return f"The model is <b>{html.escape(described)}</b>."

@@ -1,1 +1,1 @@
-"""Pictures and masks as episodes."""
+"""Images and masks as episodes."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cdpnet.config import Names
-from cdpnet.data.disk import DataConfig, DataOnDisk, ProtocolName
-from cdpnet.data.icons import IconEpisodes
-from cdpnet.data.listed import ListedEpisodes
+from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
+from cdpnet.data.protocols.disk import DataConfig, DataOnDisk, ProtocolName
 from cdpnet.data.source import EpisodeSource, Split
 
 ICON_CATEGORY_SHARE = 0.2  # of training episodes on icons, whose classes have categories
@@ -17,7 +17,7 @@ _SEEDS: dict[ProtocolName, tuple[int, ...]] = {
 }
 
 
-def episodes_of(
+def open_episodes(
     data: DataOnDisk,
     fold: int,
     shots: int,
@@ -37,10 +37,10 @@ def episodes_of(
         category_share = ICON_CATEGORY_SHARE if embedded else 0.0
     if embedded:
         return IconEpisodes(fold, shots, split, seed, names, category_share)
-    return ListedEpisodes(fold, shots, split, seed, names, category_share, data=data)
+    return BenchmarkEpisodes(fold, shots, split, seed, names, category_share, data=data)
 
 
-def published_length(config: DataConfig) -> tuple[int, tuple[int, ...]]:
+def default_length(config: DataConfig) -> tuple[int, tuple[int, ...]]:
     """Episodes of a test and its seeds, as a protocol's own code has them; ours for the embedded data and `cdpnet`."""
     if config.data == "icons":
         return 1000, (0,)

@@ -9,12 +9,12 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cdpnet.data.source import EpisodesDrawn, EpisodeSource
+from cdpnet.data.source import DrawnEpisodes, EpisodeSource
 from cdpnet.errors import CdpnetError
 
 
 @dataclass
-class _Batches(Dataset["EpisodesDrawn | CdpnetError"]):
+class _Batches(Dataset["DrawnEpisodes | CdpnetError"]):
     """The batches of a run by number; each is a pure function of its episodes' numbers."""
 
     episodes: EpisodeSource
@@ -23,14 +23,14 @@ class _Batches(Dataset["EpisodesDrawn | CdpnetError"]):
     def __len__(self) -> int:
         return len(self.index)
 
-    def __getitem__(self, number: int) -> EpisodesDrawn | CdpnetError:
+    def __getitem__(self, number: int) -> DrawnEpisodes | CdpnetError:
         try:
             return self.episodes.draw(self.index[number])
         except CdpnetError as error:  # raised in a worker it would come with the worker's traceback in its message
             return error
 
 
-def batches(episodes: EpisodeSource, index: Sequence[Tensor], workers: int = 0) -> Iterator[EpisodesDrawn]:
+def batches(episodes: EpisodeSource, index: Sequence[Tensor], workers: int = 0) -> Iterator[DrawnEpisodes]:
     """Draw the batches whose episode numbers are ``index``, each (B,) int64, in order.
 
     workers: processes that draw ahead of the network; 0 draws in this one.

@@ -17,11 +17,11 @@ from cdpnet.errors import ConfigError
 Split = Literal["train", "val", "test"]
 
 
-class EpisodesDrawn(NamedTuple):
+class DrawnEpisodes(NamedTuple):
     """A batch for the network, and what only training and scoring may see: query masks (B, H, W), class ids (B,).
 
-    The query masks may have another size than the pictures: that of the space in which they are scored. shown: height
-    and width of the part of the query's picture, from its top left corner, that is not padding; None for all of it.
+    The query masks may have another size than the images: that of the space in which they are scored. shown: height
+    and width of the part of the query's image, from its top left corner, that is not padding; None for all of it.
     shots_apart: of every row its shots, each a batch of its own, where supports come in several sizes; ``batch`` then
     holds them brought to one size, to be looked at only. labels (B, K + 1, H, W), supports first, in training: the
     number of every pixel's name in the batch's vocabulary, which the background follows; -1 where that is unknown.
@@ -31,7 +31,7 @@ class EpisodesDrawn(NamedTuple):
     query_masks: Tensor
     class_ids: Tensor
     shown: tuple[int, int] | None = None
-    shots_apart: tuple[tuple[EpisodeBatch, ...], ...] = ()
+    separate_shots: tuple[tuple[EpisodeBatch, ...], ...] = ()
     labels: Tensor | None = None
 
 
@@ -39,7 +39,7 @@ class EpisodesDrawn(NamedTuple):
 class EpisodeSource(ABC):
     """Episodes by number; each is a pure function of (seed, index), and there is no last one.
 
-    split ``train``: base classes, for training. ``val``: base classes in other pictures. ``test``: the fold's novel
+    split ``train``: base classes, for training. ``val``: base classes in other images. ``test``: the fold's novel
     classes. names: what a class is called, see `Names`. category_share: of the exactly named episodes, the share that
     is named by the category instead, so that training meets such names too.
     """
@@ -76,7 +76,7 @@ class EpisodeSource(ABC):
 
     @property
     def stackable(self) -> bool:
-        """Whether several episodes fit into one batch: their pictures have one size."""
+        """Whether several episodes fit into one batch: their images have one size."""
         return True
 
     @property
@@ -85,11 +85,11 @@ class EpisodeSource(ABC):
         return None
 
     @abstractmethod
-    def draw(self, index: Tensor) -> EpisodesDrawn:
+    def draw(self, index: Tensor) -> DrawnEpisodes:
         """The episodes of these numbers, (B,) int64, with B * ways rows."""
 
     @abstractmethod
-    def query_shows(self, index: Tensor) -> list[frozenset[int]]:
+    def classes_in_query(self, index: Tensor) -> list[frozenset[int]]:
         """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Picture -> feature grid, one interface over residual networks, CLIP transformers and any model of timm."""
+"""Image -> feature grid, one interface over residual networks, CLIP transformers and any model of timm."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ImageEncoder(nn.Module):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W), uint8 or float in 0..1, of any size -> (B, C, h, w), h about H / stride."""
+        """Images (B, 3, H, W), uint8 or float in 0..1, of any size -> (B, C, h, w), h about H / stride."""
         if images.dtype == torch.uint8:
             images = images.float() / 255
         normalised = (images - self.mean) / self.std
@@ -55,7 +55,7 @@ class ImageEncoder(nn.Module):
         return self.grid(normalised) if len(parts) == 1 else torch.cat([self.grid(part) for part in parts])
 
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
+        """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
         raise NotImplementedError
 
     def compile_grid(self) -> None:
@@ -78,7 +78,7 @@ class ImageEncoder(nn.Module):
             self.set_stride(own)
 
     def set_stride(self, stride: int) -> None:
-        """Another output stride, in pixels of the picture. ConfigError where the encoder's is fixed."""
+        """Another output stride, in pixels of the image. ConfigError where the encoder's is fixed."""
         raise ConfigError(f"The output stride of this encoder is {self.stride}; it cannot become {stride}.")
 
 
@@ -106,7 +106,7 @@ class StagedEncoder(ImageEncoder):
         self.eval()
 
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) -> (B, C, h, w); the stages below the trained ones keep no graph."""
+        """Normalised images (B, 3, H, W) -> (B, C, h, w); the stages below the trained ones keep no graph."""
         with torch.no_grad():
             for stage in self.stages[: self.first_trained]:
                 images = stage(images)
@@ -144,14 +144,14 @@ class ClipTransformer(ImageEncoder):
         self.eval()
 
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
+        """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
         images = to_multiple(images, self.stride)
         h, w = images.shape[-2] // self.stride, images.shape[-1] // self.stride
         tokens = self.tokens(images)[:, 1:]
         return tokens.transpose(1, 2).reshape(images.shape[0], -1, h, w)
 
     def tokens(self, images: Tensor) -> Tensor:
-        """Class token and patch tokens of normalised pictures whose sides are multiples of the patch: (B, 1 + N, C)."""
+        """Class token and patch tokens of normalised images whose sides are multiples of the patch: (B, 1 + N, C)."""
         visual = self.visual
         x = visual.conv1(images)
         positions = self._positions(x.shape[-2], x.shape[-1])
@@ -206,7 +206,7 @@ class TimmEncoder(ImageEncoder):
         self.eval()
 
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, H, W) -> (B, C, h, w)."""
+        """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
         if self.tokens:
             images = to_multiple(images, self.stride)
             maps = self.model.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)
@@ -217,7 +217,7 @@ class TimmEncoder(ImageEncoder):
 
 
 def to_multiple(images: Tensor, patch: int) -> Tensor:
-    """Resize up so that both sides are multiples of the patch: the token grid then covers exactly the picture."""
+    """Resize up so that both sides are multiples of the patch: the token grid then covers exactly the image."""
     h, w = (-(-side // patch) * patch for side in images.shape[-2:])
     if not torch.compiler.is_exporting() and (h, w) == tuple(images.shape[-2:]):
         return images

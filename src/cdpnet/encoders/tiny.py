@@ -16,11 +16,12 @@ from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 
-MODEL_NAME = "cdpnet-tiny"
+from cdpnet.encoders.catalogue import TINY_MODEL
+
 WEIGHTS_FILE = "cdpnet-tiny.safetensors"
 N_MERGES = 3582  # 512 byte symbols + 3582 merges + 2 special tokens = 4096 entries
 CONTEXT_LENGTH = 24
-MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # pictures in -1..1
+MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # images in -1..1
 _SPECIAL = ["<start_of_text>", "<end_of_text>"]
 
 
@@ -40,11 +41,11 @@ class TinyTokenizer(SimpleTokenizer):  # type: ignore[misc]
 
 
 def build_tiny() -> open_clip.CLIP:
-    """The model with random weights, registered with open_clip under `MODEL_NAME`."""
-    if open_clip.get_model_config(MODEL_NAME) is None:
-        with resources.as_file(resources.files("cdpnet.encoders").joinpath(f"{MODEL_NAME}.json")) as config:
+    """The model with random weights, registered with open_clip under `TINY_MODEL`."""
+    if open_clip.get_model_config(TINY_MODEL) is None:
+        with resources.as_file(resources.files("cdpnet.encoders").joinpath(f"{TINY_MODEL}.json")) as config:
             open_clip.add_model_config(config)
-    model = open_clip.CLIP(**open_clip.get_model_config(MODEL_NAME))
+    model = open_clip.CLIP(**open_clip.get_model_config(TINY_MODEL))
     keep_stride(model.visual)
     return model
 

@@ -12,9 +12,6 @@ from torch import Tensor, nn
 
 from cdpnet.errors import WeightsError
 
-RANDOM = "random"
-HUB = ""
-
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """A state dict from safetensors, a pickled state dict, or an original TorchScript archive of CLIP.

@@ -1,4 +1,4 @@
-"""COCO's JSON of instances: one annotation for each class in a picture, as run lengths, which keep holes."""
+"""COCO's JSON of instances: one annotation for each class in an image, as run lengths, which keep holes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.annotated import UNLABELLED
-from cdpnet.data.coco import open_coco_json
-from cdpnet.episode import IGNORE_INDEX
-from cdpnet.files import atomic
+from cdpnet.data.readers.coco import open_coco_json
+from cdpnet.io.files import atomic
 from cdpnet.labels.label_set import LabelSet
-from cdpnet.labels.regions import Labelled, area, box
+from cdpnet.labels.regions import ImageLabels, area, box
+from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 
 FILE = "annotations.json"
 
 
-def finish(everything: Callable[[], Iterable[Labelled]], target: LabelSet) -> None:
-    """Write all pictures and their regions; ``everything`` is gone through twice and never held."""
+def finish(everything: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
+    """Write all images and their regions; ``everything`` is gone through twice and never held."""
     numbers = {name: number for number, name in enumerate(target.classes, start=1)}
     categories = [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()]
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -33,11 +32,11 @@ def finish(everything: Callable[[], Iterable[Labelled]], target: LabelSet) -> No
         file.write("]}\n")
 
 
-def _image(number: int, found: Labelled) -> dict[str, Any]:
-    return {"id": number, "file_name": found.picture, "height": found.height, "width": found.width}
+def _image(number: int, found: ImageLabels) -> dict[str, Any]:
+    return {"id": number, "file_name": found.image, "height": found.height, "width": found.width}
 
 
-def _annotations(everything: Iterable[Labelled], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _annotations(everything: Iterable[ImageLabels], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
     written = 0
     for image_id, found in enumerate(everything, start=1):
         for region in found.regions:
@@ -63,9 +62,9 @@ def write_list(write: Callable[[str], object], items: Iterable[dict[str, Any]]) 
     write("\n")
 
 
-def read(path: Path, pictures: Path, label: str) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Pictures that show a class and its masks (H, W); crowds are ignored, 255. DataError where the file is broken."""
-    reader = open_coco_json(path, pictures)
+def read(path: Path, images: Path, label: str) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Images that show a class and its masks (H, W); crowds are ignored, 255. DataError where the file is broken."""
+    reader = open_coco_json(path, images)
     if label not in reader.class_names:
         return
     number = reader.class_names.index(label) + 1
@@ -73,7 +72,7 @@ def read(path: Path, pictures: Path, label: str) -> Iterator[tuple[Path, NDArray
         labels = reader.labels("train", identifier)
         if (labels == number).any():
             mask = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
-            yield reader.picture("train", identifier), mask
+            yield reader.image("train", identifier), mask
 
 
 def labels_in(path: Path) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cdpnet.labels import coco, labelme, labelstudio, png, yolo
 from cdpnet.labels.label_set import NAMES, FormatName, LabelSet
-from cdpnet.labels.regions import Labelled
+from cdpnet.labels.regions import ImageLabels
 
 PNG_FOLDER = "masks"
 
@@ -19,26 +19,26 @@ PNG_FOLDER = "masks"
 class Format:
     """How labels lie on disk.
 
-    file_of: the file of one picture below the folder of labels, and write makes it; None where one file holds all.
+    file_of: the file of one image below the folder of labels, and write makes it; None where one file holds all.
     files: what finish makes, from all that was labelled, in order, which it may go through as often as it likes.
     """
 
-    finish: Callable[[Callable[[], Iterable[Labelled]], LabelSet], None]
+    finish: Callable[[Callable[[], Iterable[ImageLabels]], LabelSet], None]
     files: tuple[str, ...]
     file_of: Callable[[str], str] | None = None
-    write: Callable[[Labelled, LabelSet], None] | None = None
+    write: Callable[[ImageLabels, LabelSet], None] | None = None
 
 
-def _mask_file(picture: str) -> str:
-    return f"{PNG_FOLDER}/{Path(picture).with_suffix('.png')}"
+def _mask_file(image: str) -> str:
+    return f"{PNG_FOLDER}/{Path(image).with_suffix('.png')}"
 
 
-def _write_mask(found: Labelled, target: LabelSet) -> None:
+def _write_mask(found: ImageLabels, target: LabelSet) -> None:
     """A palette PNG; index i is line i of classes.txt, so the folder is one that `--data folder` reads."""
     mask = np.zeros(found.size, np.uint8)
     for region in found.regions:
         mask[found.mask(region) > 0] = target.classes.index(region.label) + 1
-    png.write_mask(target.out / _mask_file(found.picture), mask)
+    png.write_mask(target.out / _mask_file(found.image), mask)
 
 
 FORMATS: dict[FormatName, Format] = {
@@ -50,8 +50,8 @@ FORMATS: dict[FormatName, Format] = {
 }
 
 
-def write_labels(found: Sequence[Labelled], target: LabelSet, format_name: FormatName) -> None:
-    """Write the labels of a few pictures, all files that the format has."""
+def write_labels(found: Sequence[ImageLabels], target: LabelSet, format_name: FormatName) -> None:
+    """Write the labels of a few images, all files that the format has."""
     chosen = FORMATS[format_name]
     if chosen.write is not None:
         for one in found:

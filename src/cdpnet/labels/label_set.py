@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cdpnet.files import write_text
+from cdpnet.io.files import write_text
 
 NAMES = "classes.txt"
 FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio"]
@@ -14,9 +14,9 @@ FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio"]
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The labels of a folder of pictures. classes: by number, from 1 where a format counts from 1."""
+    """The labels of a folder of images. classes: by number, from 1 where a format counts from 1."""
 
-    pictures: Path
+    images: Path
     out: Path
     classes: tuple[str, ...]
 

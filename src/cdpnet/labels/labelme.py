@@ -1,4 +1,4 @@
-"""LabelMe's JSON, one file for each picture: a polygon for each connected part of a class."""
+"""LabelMe's JSON, one file for each image: a polygon for each connected part of a class."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cdpnet.errors import DataError
-from cdpnet.files import write_json
+from cdpnet.io.files import write_json
 from cdpnet.labels.label_set import LabelSet
-from cdpnet.labels.regions import Labelled, Region, from_mask, from_outlines, outlines
+from cdpnet.labels.regions import ImageLabels, Region, from_mask, from_outlines, outlines
 
 _VERSION = "5.5.0"  # of the layout that is written
 _CIRCLE_POINTS = 64
 
 
-def file_of(picture: str) -> str:
-    """The file of a picture's labels, below the folder of labels."""
-    return str(Path(picture).with_suffix(".json"))
+def file_of(image: str) -> str:
+    """The file of an image's labels, below the folder of labels."""
+    return str(Path(image).with_suffix(".json"))
 
 
-def write(found: Labelled, target: LabelSet) -> None:
-    """Write the file of one picture; it points to the picture and holds no copy of it."""
-    path = target.out / file_of(found.picture)
-    picture = os.path.relpath(target.pictures / found.picture, path.parent)
+def write(found: ImageLabels, target: LabelSet) -> None:
+    """Write the file of one image; it points to the image and holds no copy of it."""
+    path = target.out / file_of(found.image)
+    image = os.path.relpath(target.images / found.image, path.parent)
     content: dict[str, Any] = {
         "version": _VERSION,
         "flags": {},
@@ -48,7 +48,7 @@ def write(found: Labelled, target: LabelSet) -> None:
             for region in found.regions
             for outline in outlines(found.mask(region))
         ],
-        "imagePath": Path(picture).as_posix(),
+        "imagePath": Path(image).as_posix(),
         "imageData": None,
         "imageHeight": found.height,
         "imageWidth": found.width,
@@ -56,12 +56,12 @@ def write(found: Labelled, target: LabelSet) -> None:
     write_json(content, path)
 
 
-def read(content: dict[str, Any], path: Path) -> Labelled:
+def read(content: dict[str, Any], path: Path) -> ImageLabels:
     """The shapes of a file, one region for each. DataError where it cannot be understood."""
     try:
         size = (int(content["imageHeight"]), int(content["imageWidth"]))
         regions = [region for shape in content["shapes"] if (region := _region(shape, size)) is not None]
-        return Labelled(str(content["imagePath"]), *size, tuple(regions))
+        return ImageLabels(str(content["imagePath"]), *size, tuple(regions))
     except (KeyError, TypeError, ValueError, IndexError, OSError, binascii.Error) as error:
         raise DataError(f"{path} is not a file of LabelMe ({error!r} is missing or of another kind).") from None
 
@@ -85,7 +85,7 @@ def _region(shape: dict[str, Any], size: tuple[int, int]) -> Region | None:
 
 
 def _pasted(shape: dict[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """A shape that is a picture of its bounding box, at its place in a mask (H, W)."""
+    """A shape that is an image of its bounding box, at its place in a mask (H, W)."""
     (x0, y0), _ = shape["points"]
     with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
         inside = np.array(image.convert("L")) > 0

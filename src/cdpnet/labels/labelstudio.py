@@ -16,25 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
-from cdpnet.files import atomic
+from cdpnet.io.files import atomic
 from cdpnet.labels.coco import write_list
 from cdpnet.labels.label_set import LabelSet
-from cdpnet.labels.regions import Labelled, Region, from_mask, from_outlines
+from cdpnet.labels.regions import ImageLabels, Region, from_mask, from_outlines
 
 FILE = "tasks.json"
 _WIDTHS = (3, 4, 8, 16)
 _CHANNELS = 4
 
 
-def finish(everything: Callable[[], Iterable[Labelled]], target: LabelSet) -> None:
-    """Write all tasks. Their pictures are asked for from local storage whose root is the folder of pictures."""
+def finish(everything: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
+    """Write all tasks. Their images are asked for from local storage whose root is the folder of images."""
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("[\n")
         write_list(file.write, map(_task, everything()))
         file.write("]\n")
 
 
-def _task(found: Labelled) -> dict[str, Any]:
+def _task(found: ImageLabels) -> dict[str, Any]:
     results = [
         {
             "id": f"region-{number}",
@@ -51,13 +51,13 @@ def _task(found: Labelled) -> dict[str, Any]:
     ]
     score = min((region.score for region in found.regions), default=0.0)
     return {
-        "data": {"image": f"/data/local-files/?d={quote(found.picture)}"},
+        "data": {"image": f"/data/local-files/?d={quote(found.image)}"},
         "predictions": [{"model_version": "cdpnet", "score": score, "result": results}],
     }
 
 
-def read(content: list[Any], path: Path) -> Iterator[Labelled]:
-    """Of every task its picture's name, without folders, and its regions: annotations, or predictions if it has none.
+def read(content: list[Any], path: Path) -> Iterator[ImageLabels]:
+    """Of every task its image's name, without folders, and its regions: annotations, or predictions if it has none.
 
     DataError where the file cannot be understood.
     """
@@ -68,7 +68,7 @@ def read(content: list[Any], path: Path) -> Iterator[Labelled]:
             regions = [region for result in results if (region := _region(result)) is not None]
             if regions:
                 size = (int(results[0]["original_height"]), int(results[0]["original_width"]))
-                yield Labelled(_picture(task["data"]), *size, tuple(regions))
+                yield ImageLabels(_image(task["data"]), *size, tuple(regions))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise DataError(f"{path} is not an export of Label Studio ({error!r} is missing or of another kind).") from None
 
@@ -86,8 +86,8 @@ def _region(result: dict[str, Any]) -> Region | None:
     return None
 
 
-def _picture(data: dict[str, Any]) -> str:
-    """The file name of a task's picture, from an address of local storage, an upload or the web."""
+def _image(data: dict[str, Any]) -> str:
+    """The file name of a task's image, from an address of local storage, an upload or the web."""
     address = urlsplit(str(data["image"] if "image" in data else next(iter(data.values()))))
     inner = parse_qs(address.query).get("d", [unquote(address.path)])[0]
     return PurePosixPath(inner).name

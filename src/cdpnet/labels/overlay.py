@@ -1,4 +1,4 @@
-"""Masks laid over their pictures, for people to look at."""
+"""Masks laid over their images, for people to look at."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from cdpnet.episode import IGNORE_INDEX
 from cdpnet.labels.png import colour_of
+from cdpnet.runtime.constants import IGNORE_INDEX
 
 # Scores to colours, brighter with every step, so that the order is seen without colour, too.
 _RAMP = (
@@ -22,12 +22,12 @@ _RAMP = (
 )
 
 
-def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
-    """A picture (3, H, W) uint8 with its labels (H, W) laid over in colour and outlined; what is unlabelled fades.
+def overlay(image: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
+    """An image (3, H, W) uint8 with its labels (H, W) laid over in colour and outlined; what is unlabelled fades.
 
     strength: share of the colour inside a region, 0..1.
     """
-    shown = picture.permute(1, 2, 0).cpu().numpy().astype(np.float32)
+    shown = image.permute(1, 2, 0).cpu().numpy().astype(np.float32)
     grey = shown.mean(axis=2, keepdims=True)
     result = np.where((mask == 0)[..., None], 0.65 * shown + 0.35 * (0.5 * grey + 110), shown)
     width = max(1, round(max(mask.shape) / 300))
@@ -40,23 +40,23 @@ def overlay(picture: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) ->
     return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))
 
 
-def score_map(picture: Tensor, scores: NDArray[np.float32]) -> Image.Image:
-    """A picture (3, H, W) uint8, darkened, under scores (H, W) in 0..1 as colours from dark (0) to bright (1)."""
-    grey = picture.float().mean(dim=0).cpu().numpy()[..., None]
+def score_map(image: Tensor, scores: NDArray[np.float32]) -> Image.Image:
+    """An image (3, H, W) uint8, darkened, under scores (H, W) in 0..1 as colours from dark (0) to bright (1)."""
+    grey = image.float().mean(dim=0).cpu().numpy()[..., None]
     steps = [step for step, _ in _RAMP]
     channels = [np.interp(scores, steps, [colour[i] for _, colour in _RAMP]) for i in range(3)]
     shown = 0.35 * grey + 0.65 * np.stack(channels, axis=2)
     return Image.fromarray(shown.round().clip(0, 255).astype(np.uint8))
 
 
-def thumbnail(picture: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:
-    """What a marked object looks like: picture (3, H, W), mask (H, W) -> (h, w, 3), at most ``side`` pixels."""
+def thumbnail(image: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:
+    """What a marked object looks like: image (3, H, W), mask (H, W) -> (h, w, 3), at most ``side`` pixels."""
     on = (mask == 1).nonzero()
     first, last = on.amin(dim=0).tolist(), on.amax(dim=0).tolist()
     room = round(0.15 * max(b - a + 1 for a, b in zip(first, last, strict=True)))
     top, left = (max(0, a - room) for a in first)
     bottom, right = (b + room + 1 for b in last)
     marked = (mask[top:bottom, left:right] == 1).to(torch.uint8).numpy()
-    image = overlay(picture[:, top:bottom, left:right], marked)
-    image.thumbnail((side, side))
-    return np.array(image)
+    drawn = overlay(image[:, top:bottom, left:right], marked)
+    drawn.thumbnail((side, side))
+    return np.array(drawn)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from cdpnet.episode import IGNORE_INDEX
 from cdpnet.errors import DataError
-from cdpnet.files import atomic
-from cdpnet.pictures import open_image
+from cdpnet.io.files import atomic
+from cdpnet.io.images import open_image
+from cdpnet.runtime.constants import IGNORE_INDEX
 
 MaskSource = str | Path | Image.Image | np.ndarray | Tensor
 
@@ -39,7 +39,7 @@ def read_mask(source: MaskSource, size: tuple[int, int] | None = None, name: str
     colour masks by their brightest channel, are foreground from 128 on. An RGBA mask whose alpha varies is read by its
     alpha. Arrays and tensors: bool, or as grey masks.
 
-    size: (H, W) of the picture. DataError for another size, and for a mask that is empty or covers everything.
+    size: (H, W) of the image. DataError for another size, and for a mask that is empty or covers everything.
     """
     name = name or (str(source) if isinstance(source, (str, Path)) else "the mask")
     values = _values(source)
@@ -47,14 +47,14 @@ def read_mask(source: MaskSource, size: tuple[int, int] | None = None, name: str
         raise DataError(f"{name} has the shape {values.shape}; a mask is (H, W).")
     if size is not None and values.shape != tuple(size):
         raise DataError(
-            f"{name} is {values.shape[1]} x {values.shape[0]} pixels and its picture {size[1]} x {size[0]}; "
-            "a mask has the size of its picture."
+            f"{name} is {values.shape[1]} x {values.shape[0]} pixels and its image {size[1]} x {size[0]}; "
+            "a mask has the size of its image."
         )
     counted = values != IGNORE_INDEX
     if not (values == 1).any():
         raise DataError(f"{name} is empty: no pixel is 1, or 128 and more; paint the object white (255) on black.")
     if (values[counted] == 1).all():
-        raise DataError(f"{name} covers the whole picture; leave some background unmarked (0) to compare with.")
+        raise DataError(f"{name} covers the whole image; leave some background unmarked (0) to compare with.")
     return torch.from_numpy(values)
 
 

@@ -1,4 +1,4 @@
-"""Labels of a picture as all formats share them: named regions as COCO run lengths, and their outlines."""
+"""Labels of an image as all formats share them: named regions as COCO run lengths, and their outlines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cdpnet.errors import DataError
 
 @dataclass(frozen=True)
 class Region:
-    """Where one class is in a picture. counts: COCO's compressed run lengths, which keep holes. score: 0..1."""
+    """Where one class is in an image. counts: COCO's compressed run lengths, which keep holes. score: 0..1."""
 
     label: str
     counts: str
@@ -26,10 +26,10 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A picture and its regions, one for each class that was found. picture: its path below the folder, with /."""
+class ImageLabels:
+    """An image and its regions, one for each class that was found. image: its path below the folder, with /."""
 
-    picture: str
+    image: str
     height: int
     width: int
     regions: tuple[Region, ...] = ()
@@ -58,7 +58,7 @@ def from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) -> Region
 
 
 def from_outlines(outlines: Iterable[Sequence[float]], size: tuple[int, int], label: str) -> Region:
-    """The region that closed outlines x1, y1, x2, y2, .. in pixels enclose, by COCO's rule; H, W of the picture.
+    """The region that closed outlines x1, y1, x2, y2, .. in pixels enclose, by COCO's rule; H, W of the image.
 
     DataError for an outline of fewer than three points.
     """
@@ -108,16 +108,16 @@ def _joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return line
 
 
-def box(labelled: Labelled, region: Region) -> list[float]:
+def box(labelled: ImageLabels, region: Region) -> list[float]:
     """The bounding box of a region: left, top, width, height in pixels."""
     found: list[float] = coco_mask.toBbox(_rle(labelled, region)).tolist()
     return found
 
 
-def area(labelled: Labelled, region: Region) -> int:
+def area(labelled: ImageLabels, region: Region) -> int:
     """The pixels of a region."""
     return int(coco_mask.area(_rle(labelled, region)))
 
 
-def _rle(labelled: Labelled, region: Region) -> dict[str, Any]:
+def _rle(labelled: ImageLabels, region: Region) -> dict[str, Any]:
     return {"size": list(labelled.size), "counts": region.counts.encode()}

@@ -1,4 +1,4 @@
-"""YOLO's segmentation labels: a text file for each picture, a line for each connected part of a class."""
+"""YOLO's segmentation labels: a text file for each image, a line for each connected part of a class."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from pathlib import Path
 import yaml
 
 from cdpnet.errors import DataError
-from cdpnet.files import read_text, write_text
+from cdpnet.io.files import read_text, write_text
 from cdpnet.labels.label_set import NAMES, LabelSet
-from cdpnet.labels.regions import Labelled, from_outlines, outlines
+from cdpnet.labels.regions import ImageLabels, from_outlines, outlines
 
 FOLDER, DATA = "labels", "data.yaml"
 _FEWEST = 7  # numbers of a line: the class and three points
 
 
-def file_of(picture: str) -> str:
-    """The file of a picture's labels, below the folder of labels."""
-    return f"{FOLDER}/{Path(picture).with_suffix('.txt')}"
+def file_of(image: str) -> str:
+    """The file of an image's labels, below the folder of labels."""
+    return f"{FOLDER}/{Path(image).with_suffix('.txt')}"
 
 
-def write(found: Labelled, target: LabelSet) -> None:
-    """Write the file of one picture; it is empty where nothing was found. Points are shares of width and height."""
+def write(found: ImageLabels, target: LabelSet) -> None:
+    """Write the file of one image; it is empty where nothing was found. Points are shares of width and height."""
     lines = []
     for region in found.regions:
         number = target.classes.index(region.label)
         for outline in outlines(found.mask(region)):
             shares = (outline / (found.width, found.height)).ravel()
             lines.append(" ".join([str(number), *(f"{share:.8f}" for share in shares)]))
-    write_text("".join(f"{line}\n" for line in lines), target.out / file_of(found.picture))
+    write_text("".join(f"{line}\n" for line in lines), target.out / file_of(found.image))
 
 
 def finish(target: LabelSet) -> None:
     """Write the names of the classes, plain and as YOLO's description of a data set."""
     target.write_names()
-    pictures = Path(os.path.relpath(target.pictures, target.out)).as_posix()
-    about = {"path": ".", "train": pictures, "val": pictures, "names": dict(enumerate(target.classes))}
+    images = Path(os.path.relpath(target.images, target.out)).as_posix()
+    about = {"path": ".", "train": images, "val": images, "names": dict(enumerate(target.classes))}
     write_text(yaml.safe_dump(about, sort_keys=False, allow_unicode=True), target.out / DATA)
 
 
-def read(path: Path, size: tuple[int, int], picture: str) -> Labelled:
-    """The regions of a file, of a picture of H, W. DataError for a line that is no outline."""
+def read(path: Path, size: tuple[int, int], image: str) -> ImageLabels:
+    """The regions of a file, of an image of H, W. DataError for a line that is no outline."""
     names, regions = names_near(path), []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         fields = line.split()
@@ -59,7 +59,7 @@ def read(path: Path, size: tuple[int, int], picture: str) -> Labelled:
             )
         points = [share * size[i % 2 == 0] for i, share in enumerate(shares)]
         regions.append(from_outlines([points], size, label))
-    return Labelled(picture, *size, tuple(regions))
+    return ImageLabels(image, *size, tuple(regions))
 
 
 def names_near(path: Path) -> dict[int, str]:

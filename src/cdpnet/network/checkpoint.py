@@ -16,12 +16,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdpnet.config import METHODS, NetworkConfig, from_dict, to_dict
-from cdpnet.encoders import WeightSources, build_encoders
+from cdpnet.encoders.build import build_encoders
+from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.encoders.tiny import WEIGHTS_FILE
-from cdpnet.encoders.weights import RANDOM, load_into, read_state
+from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import WeightsError
-from cdpnet.files import atomic, write_json
-from cdpnet.provenance import version
+from cdpnet.io.files import atomic, write_json
+from cdpnet.runtime.provenance import version
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
 
@@ -118,13 +119,13 @@ def sha256_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def fingerprint(network: CheckpointMixin) -> str:
-    """Of all that decides what a network makes of a picture; classes learned by one network mean nothing to another."""
+    """Of all that decides what a network makes of an image; classes learned by one network mean nothing to another."""
     settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
     text = json.dumps(settings, sort_keys=True) + sha256_of(network.state_dict())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def described(config: NetworkConfig) -> str:
+def describe_network(config: NetworkConfig) -> str:
     """A network in words for people: its encoder, and its method if it is one of those with a name."""
     switches = to_dict(config)
     methods = [name for name, values in METHODS.items() if all(switches[key] == value for key, value in values.items())]

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.config import NetworkConfig
-from cdpnet.episode import IGNORE_INDEX, Prediction
 from cdpnet.network.matching import match
+from cdpnet.network.outputs import Prediction
 from cdpnet.network.prototypes import masked_average_pooling
+from cdpnet.runtime.constants import IGNORE_INDEX
 
 
 def multi_prototype_loss(

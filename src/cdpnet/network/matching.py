@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from cdpnet.config import MatchingConfig
-from cdpnet.episode import Matches, Prototypes
+from cdpnet.network.outputs import Matches, Prototypes
 
 _LEAST_NORM = 1e-8
 _STRIPS = 4  # of a symmetric product; more save more of it, but small products are slow

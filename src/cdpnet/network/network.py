@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cdpnet.config import NetworkConfig
-from cdpnet.encoders import Encoders
-from cdpnet.episode import BACKGROUND_NAME, EpisodeBatch, Prediction, Prototypes
+from cdpnet.encoders.build import Encoders
+from cdpnet.episode import BACKGROUND_NAME, EpisodeBatch
 from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
+from cdpnet.network.outputs import Prediction, Prototypes
 from cdpnet.network.prototypes import SupportPrototypes
 
 
@@ -49,7 +50,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         return replace(prediction, naming=self._name(torch.cat((support, query[:, None]), dim=1), batch.vocabulary))
 
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
-        """Prototypes of B classes from (B, K, 3, H, W) pictures and (B, K, H, W) masks, to be matched often."""
+        """Prototypes of B classes from (B, K, 3, H, W) images and (B, K, H, W) masks, to be matched often."""
         return self.learn_features(self.encode_shots(support_images), support_masks, class_names)
 
     def encode_shots(self, support_images: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         class_names: tuple[str, ...] | Tensor,
         fusion: ImageTextFusion | None = None,
     ) -> Prototypes:
-        """As `learn`, of pictures encoded before: features F (B, K, C, h, w).
+        """As `learn`, of images encoded before: features F (B, K, C, h, w).
 
         class_names: or what the text tower makes of them, t (B, D), where zeros are no name. fusion: takes the place
         of the network's own, for classes that it was adapted to.
@@ -81,7 +82,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
     def match_features(
         self, features: Tensor, prototypes: Prototypes, size: Sequence[int], fusion: ImageTextFusion | None = None
     ) -> Prediction:
-        """As `match`, of pictures encoded before: features F (Q, C, h, w) of pictures of ``size`` H, W.
+        """As `match`, of images encoded before: features F (Q, C, h, w) of images of ``size`` H, W.
 
         fusion: as in `learn_features`.
         """
@@ -136,7 +137,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         return self.config.matching.naming_temperature * torch.einsum("bkchw,nc->bknhw", unit, names)
 
     def _match(self, query: Tensor, prototypes: Prototypes, size: Sequence[int], support: Tensor | None) -> Prediction:
-        """Part 3 on fused query features (B, C, h, w), and the way back to the pictures' size."""
+        """Part 3 on fused query features (B, C, h, w), and the way back to the images' size."""
         config = self.config
         matches = adaptive_match(
             query,

@@ -1,4 +1,4 @@
-"""Whether a class is in a picture at all (our addition): how well its best locations fit what the class is.
+"""Whether a class is in an image at all (our addition): how well its best locations fit what the class is.
 
 The match alone cannot tell: it asks each location for the better of two prototypes, and the query's own prototypes then
 make its best guess look sure, whatever it is.
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.config import Calibration, DecisionConfig
-from cdpnet.episode import Prototypes
+from cdpnet.network.outputs import Prototypes
 
 
 def best_fit(features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdpnet.episode import Prototypes
+from cdpnet.network.outputs import Prototypes
 
 _EPSILON = 1e-5  # SSP
 
@@ -61,8 +61,8 @@ class SupportPrototypes(nn.Module):
         v = masked_average_pooling(visual, foreground).mean(dim=1)
         b = masked_average_pooling(fused, background).mean(dim=1)
         if self.background_mix is not None and background_text is not None:
-            of_picture, of_word = self.background_mix.softmax(dim=0)
-            b = of_picture * b + of_word * background_text
+            of_image, of_word = self.background_mix.softmax(dim=0)
+            b = of_image * b + of_word * background_text
         if self.mix is None or text is None:
             return Prototypes(b, v, text)
         m = v if fused is visual else masked_average_pooling(fused, foreground).mean(dim=1)

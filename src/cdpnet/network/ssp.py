@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdpnet.config import method
-from cdpnet.encoders import WeightSources, build_encoders
-from cdpnet.encoders.weights import RANDOM, load_into, read_state
+from cdpnet.encoders.build import build_encoders
+from cdpnet.encoders.catalogue import RANDOM, WeightSources
+from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import WeightsError
 from cdpnet.network.network import PrototypeNetwork
 

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import gradio as gr
 
+from cdpnet.io.images import ENDINGS
 from cdpnet.labels.label_set import FormatName
-from cdpnet.pictures import ENDINGS
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
 
@@ -53,14 +53,14 @@ class Parts:
     take_note: Any
 
 
-def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> Parts:
+def build_layout(samples: Samples, limits: Limits, model: str, threshold: float) -> Parts:
     """Put the page together inside an open `gr.Blocks`."""
     _head(model)
     with gr.Column(elem_classes="step", elem_id="teach"):
-        _step(1, "Teach", "Choose a picture, paint over one thing in it, and say what it is called.")
+        _step(1, "Teach", "Choose an image, paint over one thing in it, and say what it is called.")
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300):
-                teach_file = _upload("A picture to paint on", limits.said(), several=False, name="teach-file")
+                teach_file = _upload("An image to paint on", limits.said(), several=False, name="teach-file")
                 gr.HTML("<p class='quiet'>or take a sample</p>")
                 teach_samples = _samples(samples.teach, samples.names, "Samples to paint on", columns=6)
             with gr.Column(scale=4, min_width=300, elem_id="easel"):
@@ -77,7 +77,7 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
                     canvas_size=(640, 480),
                     height=440,
                     buttons=[],
-                    placeholder="Choose a picture, or take a sample",
+                    placeholder="Choose an image, or take a sample",
                     elem_id="editor",
                 )
             with gr.Column(scale=3, min_width=260):
@@ -93,11 +93,11 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
                 teach_note = _note("teach")
                 classes = gr.HTML("", elem_id="classes")
     with gr.Column(elem_classes="step", elem_id="look"):
-        _step(2, "Look", "Drop the pictures to find it in. A class that is not in a picture is said to be not here.")
+        _step(2, "Look", "Drop the images to find it in. A class that is not in an image is said to be not here.")
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=260):
-                said = f"up to {limits.pictures}, {limits.said()}"
-                look_files = _upload("Pictures to look at", said, several=True, name="look-files")
+                said = f"up to {limits.images}, {limits.said()}"
+                look_files = _upload("Images to look at", said, several=True, name="look-files")
                 choose_note = gr.HTML("", elem_id="choose-note")
                 look_samples = gr.Button(f"Look at {len(samples.look)} samples", elem_id="look-samples")
                 shown = gr.Radio([MASKS, SCORES], value=MASKS, label="Show", elem_id="shown")
@@ -108,7 +108,7 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
                     value=threshold,
                     step=0.01,
                     label="Threshold",
-                    info="Lower marks more of each picture, higher less.",
+                    info="Lower marks more of each image, higher less.",
                     elem_id="threshold",
                 )
                 presence = gr.Checkbox(
@@ -180,7 +180,7 @@ def lay_out(samples: Samples, limits: Limits, model: str, threshold: float) -> P
 
 def _head(model: str) -> None:
     gr.HTML(
-        "<header><h1>cdpnet</h1><p>Mark a class in a picture, name it, and see it found in others.</p>"
+        "<header><h1>cdpnet</h1><p>Mark a class in an image, name it, and see it found in others.</p>"
         f"<p class='quiet'>{model}</p></header>"
     )
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdpnet.errors import DataError
-from cdpnet.pictures import ENDINGS
+from cdpnet.io.images import ENDINGS
 
 
 @dataclass(frozen=True)
 class Limits:
-    """pictures: looked at together. examples: of all classes of a session. waiting: requests in the queue."""
+    """images: looked at together. examples: of all classes of a session. waiting: requests in the queue."""
 
     megabytes: int = 20  # of a file
-    megapixels: int = 24  # of a picture
-    pictures: int = 48
+    megapixels: int = 24  # of an image
+    images: int = 48
     examples: int = 40
     name: int = 60  # characters
     waiting: int = 48
@@ -25,7 +25,7 @@ class Limits:
 
     @property
     def pixels(self) -> int:
-        """The most pixels of a picture."""
+        """The most pixels of an image."""
         return self.megapixels * 10**6
 
     def said(self) -> str:
@@ -37,15 +37,15 @@ class Limits:
         return {
             "megabytes": self.megabytes,
             "megapixels": self.megapixels,
-            "pictures": self.pictures,
+            "images": self.images,
             "endings": list(ENDINGS),
         }
 
     def check_files(self, files: Sequence[Path]) -> None:
         """DataError for too many files, one that is too large, and two that would share one mask."""
-        if len(files) > self.pictures:
+        if len(files) > self.images:
             raise DataError(
-                f"{len(files)} pictures are too many for the page, which takes {self.pictures} at a time; for a whole "
+                f"{len(files)} images are too many for the page, which takes {self.images} at a time; for a whole "
                 "folder, download the classes and use `cdpnet label`."
             )
         stems: dict[str, str] = {}

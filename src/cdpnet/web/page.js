@@ -25,13 +25,13 @@
   }
 
   async function refusal(area, files) {
-    if (area.id === "look-files" && files.length > LIMITS.pictures) {
-      return `${files.length} pictures are too many for the page, which takes ${LIMITS.pictures} at a time; for a whole folder, download the classes and use cdpnet label.`;
+    if (area.id === "look-files" && files.length > LIMITS.images) {
+      return `${files.length} images are too many for the page, which takes ${LIMITS.images} at a time; for a whole folder, download the classes and use cdpnet label.`;
     }
     for (const file of files) {
       const ending = (file.name.match(/\.[^.]+$/) || [""])[0].toLowerCase();
       if (!LIMITS.endings.includes(ending)) {
-        return `${file.name} is not a picture that can be read; JPEG, PNG, WebP, TIFF and BMP are.`;
+        return `${file.name} is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are.`;
       }
       if (file.size > LIMITS.megabytes * 1e6) {
         return `${file.name} is larger than ${LIMITS.megabytes} MB; scale it down first.`;
@@ -43,7 +43,7 @@
           return `${file.name} has ${(pixels / 1e6).toFixed(1)} million pixels; at most ${LIMITS.megapixels} million are read, so scale it down first.`;
         }
       } catch {
-        return `${file.name} is not a picture that can be read; JPEG, PNG, WebP, TIFF and BMP are.`;
+        return `${file.name} is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are.`;
       }
     }
     return "";
@@ -85,7 +85,7 @@
   document.addEventListener("drop", look, true);
 })();
 
-// A picture's button is called by what the picture shows, not by its number.
+// An image's button is called by what the image shows, not by its number.
 new MutationObserver(() => {
   document.querySelectorAll(".thumbnail-item img[alt]").forEach((image) => {
     const button = image.closest("button");

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import CdpnetError
 from cdpnet.labels.label_set import FormatName
-from cdpnet.report import to_image
-from cdpnet.web.layout import SCORES, Parts, lay_out
+from cdpnet.report.images import to_image
+from cdpnet.web.layout import SCORES, Parts, build_layout
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
 from cdpnet.web.session import Session, at
@@ -33,7 +33,7 @@ _FOLDERS = re.compile(r"(?:/[^/\s]+)*/(?:session-|samples|[0-9a-f]{64})[^/\s]*/(
 def build(sessions: Sessions, samples: Samples, limits: Limits, model: str, threshold: float) -> gr.Blocks:
     """The page. model: a sentence about it. threshold: the model's own, 0..1."""
     with gr.Blocks(title="cdpnet", analytics_enabled=False, delete_cache=(60, 3600)) as page:
-        parts = lay_out(samples, limits, model, round(threshold, 2))
+        parts = build_layout(samples, limits, model, round(threshold, 2))
         Actions(parts, sessions, samples, round(threshold, 2)).bind()
         page.unload(_closing(sessions))
         gr.Timer(_ALIVE).tick(_living(sessions), show_progress="hidden", api_visibility="private")
@@ -82,7 +82,7 @@ class Actions:
         self.parts, self.sessions, self.samples, self.own = parts, sessions, samples, threshold
 
     def bind(self) -> None:
-        """Say what happens when; the pictures are looked at again whenever that could show something new."""
+        """Say what happens when; the images are looked at again whenever that could show something new."""
         p = self.parts
         opened = [p.teach_note, p.editor, p.name, p.teach_file, p.mask_file]
         taught = [p.teach_note, p.classes, p.editor, p.mask_file]
@@ -111,7 +111,7 @@ class Actions:
 
     @_said_in("teach", without="teach_file")
     def open_upload(self, file: str, request: gr.Request) -> Updates:
-        """Begin to paint on a picture of one's own."""
+        """Begin to paint on an image of one's own."""
         return {**self._opened(Path(file), request), self.parts.teach_file: None}
 
     @_said_in("teach")
@@ -123,12 +123,12 @@ class Actions:
         return opened
 
     def _opened(self, file: Path, request: gr.Request) -> Updates:
-        view = self._of(request).open_picture(file)
+        view = self._of(request).open_image(file)
         return {self.parts.editor: view, self.parts.mask_file: None, self.parts.teach_note: ""}
 
     @_said_in("teach")
     def add(self, name: str, painted: dict[str, Any] | None, mask_file: str | None, request: gr.Request) -> Updates:
-        """Take the painting as an example of the class; the picture stays, so that another class can be painted."""
+        """Take the painting as an example of the class; the image stays, so that another class can be painted."""
         session = self._of(request)
         background = (painted or {}).get("background")
         painted_on = None if background is None else np.asarray(background)[..., :3]
@@ -149,7 +149,7 @@ class Actions:
 
     @_said_in("choose", without="look_files")
     def choose_files(self, files: list[str], request: gr.Request, progress: Any = _PROGRESS) -> Updates:
-        """Take pictures of one's own."""
+        """Take images of one's own."""
         self._of(request).choose([Path(file) for file in files], _bar(progress, "reading"))
         return {self.parts.look_files: None, self.parts.choose_note: ""}
 
@@ -161,29 +161,29 @@ class Actions:
 
     @_said_in("look")
     def look(self, presence: bool, request: gr.Request, progress: Any = _PROGRESS) -> Updates:
-        """Find the classes in the pictures; what is found is shown after it."""
-        self._of(request).look(_bar(progress, "looking"), least_presence=None if presence else 0.0)
+        """Find the classes in the images; what is found is shown after it."""
+        self._of(request).look(_bar(progress, "looking"), min_presence=None if presence else 0.0)
         return {self.parts.look_note: ""}
 
     @_said_in("look")
     def show(self, threshold: float, shown: str, scores_of: str | None, request: gr.Request) -> Updates:
         """Show what was found, as the controls say."""
-        pictures, answers = self._of(request).looked
+        images, answers = self._of(request).looked
         names = answers[0].classes if answers else ()  # what was looked for, whatever was taught since
         scores_of = scores_of if scores_of in names else next(iter(names), None)
         gallery, counts = [], dict.fromkeys(names, 0)
-        for picture, answer in zip(pictures, answers, strict=False):
+        for image, answer in zip(images, answers, strict=False):
             found = at(answer, self._threshold(threshold))
-            image = result(picture.shown, found, scores_of if shown == SCORES else None)
-            gallery.append((image, f"{in_words(found)}\n{picture.file.name}"))
+            drawn = result(image.shown, found, scores_of if shown == SCORES else None)
+            gallery.append((drawn, f"{in_words(found)}\n{image.file.name}"))
             for name in found.found:
                 counts[name] += 1
         if not answers:
-            gallery = [(to_image(picture.shown), picture.file.name) for picture in pictures]
+            gallery = [(to_image(image.shown), image.file.name) for image in images]
         return {
             self.parts.results: gallery,
             self.parts.scores_of: gr.update(choices=names, value=scores_of, visible=shown == SCORES and bool(names)),
-            self.parts.look_note: note(summary(len(pictures), counts)),
+            self.parts.look_note: note(summary(len(images), counts)),
         }
 
     @_said_in("take", without="labels_file")
@@ -241,4 +241,4 @@ def _strokes(painted: dict[str, Any] | None) -> NDArray[np.bool_] | None:
 
 
 def _bar(progress: Any, doing: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress((done, total), desc=doing, unit="pictures")
+    return lambda done, total: progress((done, total), desc=doing, unit="images")

@@ -1,4 +1,4 @@
-"""Pictures to try the page with: painted scenes, made on the spot, of classes that the shipped network never saw."""
+"""Images to try the page with: rendered scenes, made on the spot, of classes that the shipped network never saw."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from cdpnet.data.icons import IconEpisodes
-from cdpnet.data.scenes import SceneLayout
-from cdpnet.report import to_image
+from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.data.icons.scenes import SceneLayout
+from cdpnet.report.images import to_image
 
 _FOLD = 0  # the one whose base classes trained the shipped network
 _LAYOUT = SceneLayout(target=(0.5, 0.75), others=(1, 2), other=(0.25, 0.45))  # room for a brush
@@ -20,14 +20,14 @@ _DRAWN = 200  # episodes that these are taken from
 
 @dataclass(frozen=True)
 class Samples:
-    """Pictures to teach with, one for each class, and others to look at, two for each."""
+    """Images to teach with, one for each class, and others to look at, two for each."""
 
     names: tuple[str, ...]
     teach: tuple[Path, ...]
     look: tuple[Path, ...]
 
 
-def paint_samples(folder: Path) -> Samples:
+def render_samples(folder: Path) -> Samples:
     """Paint the samples into a folder; the same ones each time."""
     folder.mkdir(parents=True, exist_ok=True)
     source = IconEpisodes(_FOLD, 1, "test", layout=_LAYOUT)

@@ -14,8 +14,8 @@ from threading import Event
 import numpy as np
 
 from cdpnet.errors import ConfigError
-from cdpnet.pictures import read_picture
-from cdpnet.segmenter import Segmenter
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.io.images import read_image
 from cdpnet.web.limits import Limits
 
 _SWEEP = 5.0  # seconds between looks for sessions that are over
@@ -41,13 +41,13 @@ def serve(
         from starlette.middleware import Middleware
 
         from cdpnet.web import style
-        from cdpnet.web.fence import Fence
         from cdpnet.web.page import build
-        from cdpnet.web.samples import paint_samples
+        from cdpnet.web.request_filter import RequestFilter
+        from cdpnet.web.samples import render_samples
         from cdpnet.web.sessions import Sessions
 
         sessions = Sessions(segmenter, Path(folder), limits)
-        samples = paint_samples(Path(folder, "samples"))
+        samples = render_samples(Path(folder, "samples"))
         _warm(segmenter, samples.teach[0], samples.look[0])
         page = build(sessions, samples, limits, model, segmenter.threshold)
         page.queue(max_size=limits.waiting, api_open=False)
@@ -64,7 +64,7 @@ def serve(
                 run_history=False,
                 enable_monitoring=False,
                 footer_links=[],
-                app_kwargs={"middleware": [Middleware(Fence)]},
+                app_kwargs={"middleware": [Middleware(RequestFilter)]},
                 state_session_capacity=limits.sessions,
                 max_file_size=limits.megabytes * 10**6,
                 theme=style.theme(),
@@ -85,12 +85,12 @@ def serve(
             page.close(verbose=False)
 
 
-def _warm(segmenter: Segmenter, example: Path, picture: Path) -> None:
+def _warm(segmenter: Segmenter, example: Path, image: Path) -> None:
     """Learn and look once, or the first visitor would wait for what is made once."""
-    _, h, w = read_picture(example).shape
+    _, h, w = read_image(example).shape
     mask = np.zeros((h, w), np.uint8)
     mask[h // 4 : h // 2, w // 4 : w // 2] = 1
-    _ = segmenter.segment(picture, segmenter.learn("something", example, mask)).mask
+    _ = segmenter.segment(image, segmenter.learn("something", example, mask)).mask
 
 
 def _ask_no_proxy() -> None:

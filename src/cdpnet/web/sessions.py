@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 
 from cdpnet.errors import DataError
-from cdpnet.segmenter import Segmenter
+from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.session import Session
 

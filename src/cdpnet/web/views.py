@@ -1,4 +1,4 @@
-"""What the page shows: pictures at the size of a screen, results with their words, the classes so far."""
+"""What the page shows: images at the size of a screen, results with their words, the classes so far."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cdpnet.classes import ClassPrototype
+from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.segmentation import Segmentation
 from cdpnet.labels.overlay import overlay, score_map
 from cdpnet.labels.png import colour_of
-from cdpnet.report import data_address, to_image
-from cdpnet.segmentation import Segmentation
+from cdpnet.report.images import data_address, to_image
 
 _SIDE = 640  # pixels of the longer side, on the screen
 
 
-def at_view_size(picture: Tensor) -> Image.Image:
-    """A picture (3, H, W) uint8 with its longer side at the size of the screen, smaller or larger than it was."""
-    image = to_image(picture)
-    scale = _SIDE / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BICUBIC)
+def at_view_size(image: Tensor) -> Image.Image:
+    """An image (3, H, W) uint8 with its longer side at the size of the screen, smaller or larger than it was."""
+    full = to_image(image)
+    scale = _SIDE / max(full.size)
+    size = (max(1, round(full.width * scale)), max(1, round(full.height * scale)))
+    return full.resize(size, Image.Resampling.BICUBIC)
 
 
 def result(shown: Tensor, found: Segmentation, scores_of: str | None) -> Image.Image:
-    """A picture (3, h, w) at view size with its mask laid over, or with the scores of one class."""
+    """An image (3, h, w) at view size with its mask laid over, or with the scores of one class."""
     size = (shown.shape[2], shown.shape[1])
     if scores_of in found.classes:
         scores = Image.fromarray(found.scores[found.classes.index(scores_of)])
@@ -36,7 +36,7 @@ def result(shown: Tensor, found: Segmentation, scores_of: str | None) -> Image.I
 
 
 def in_words(found: Segmentation) -> str:
-    """What is in a picture, a line for each class."""
+    """What is in an image, a line for each class."""
     said = []
     for number, (name, absent) in enumerate(zip(found.classes, found.absent, strict=True), start=1):
         share = 100 * float((found.mask == number).mean())
@@ -49,12 +49,12 @@ def in_words(found: Segmentation) -> str:
     return "\n".join(said)
 
 
-def summary(pictures: int, counts: dict[str, int]) -> str:
-    """How many pictures each class is in."""
-    if not pictures:
+def summary(images: int, counts: dict[str, int]) -> str:
+    """How many images each class is in."""
+    if not images:
         return ""
     said = ", ".join(f"{name} in {count or 'none'}" for name, count in counts.items())
-    many = f"{pictures} picture{'s' * (pictures > 1)}"
+    many = f"{images} image{'s' * (images > 1)}"
     return f"{many}: {said}." if said else f"{many} to look at; teach a class, and it is looked for at once."
 
 

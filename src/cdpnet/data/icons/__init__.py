@@ -1,0 +1,1 @@
+"""The embedded data set: named drawings of icon fonts, composed into scenes."""

@@ -1,0 +1,195 @@
+"""The embedded data set as episodes: four folds of named drawings, each episode a pure function of (seed, index)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cdpnet.data.icons.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
+from cdpnet.data.icons.scenes import SceneLayout, Scenes, compose
+from cdpnet.data.source import DrawnEpisodes, EpisodeSource
+from cdpnet.episode import NO_NAME, EpisodeBatch
+from cdpnet.errors import ConfigError
+from cdpnet.runtime.rng import keys, pick, uniform
+
+_CHOICE_STREAM, _SCENE_STREAM, _NAME_STREAM = 11, 12, 13
+
+
+class Choices(NamedTuple):
+    """What episodes show: class ids (B,), glyph numbers and scene numbers (B, K + 1), the query's last."""
+
+    class_ids: Tensor
+    glyphs: Tensor
+    scenes: Tensor
+
+
+@dataclass(frozen=True)
+class IconEpisodes(EpisodeSource):
+    """Episodes of the embedded data set.
+
+    split ``train``: base classes, with nothing of a novel class in any image (``novel_in_train = drop``). ``val``:
+    base classes, other scenes. ``test``: the fold's novel classes among distractors of all classes. Of a class drawn in
+    several families, supports and query come from different families, so that a shape alone is not enough.
+
+    names: ``exact`` ("guitar"), ``category`` ("musical instrument"), ``none``, or ``wrong``: the exact name of a class
+    of another category.
+    """
+
+    layout: SceneLayout = field(default_factory=SceneLayout)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.fold < N_FOLDS:
+            raise ConfigError(f"There is no fold {self.fold}; the icons have folds 0 to {N_FOLDS - 1}.")
+
+    @property
+    def class_ids(self) -> Tensor:
+        """The classes that this split asks for, (n,) int64."""
+        novel = torch.tensor([fold == self.fold for fold in fold_of_class()])
+        several = torch.tensor([fold is not None for fold in fold_of_class()])
+        wanted = novel if self.split == "test" else ~novel if self.split == "train" else ~novel & several
+        return wanted.nonzero().flatten()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of all classes, by class id."""
+        return tuple(noun.name for noun in nouns())
+
+    @property
+    def novel_names(self) -> tuple[str, ...]:
+        """Names of the fold's novel classes."""
+        return tuple(noun.name for noun, fold in zip(nouns(), fold_of_class(), strict=True) if fold == self.fold)
+
+    def draw(self, index: Tensor) -> DrawnEpisodes:
+        """The episodes of these numbers, (B,) int64; a batch equals its episodes drawn one by one."""
+        class_ids, glyphs, place = self.choose(index)
+        batch, images_each = glyphs.shape
+        scenes = self._painted(place, glyphs)
+        side = self.layout.size
+        images = (scenes.images * 255).round().to(torch.uint8).reshape(batch, images_each, 3, side, side)
+        masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
+        masks = masks.reshape(batch, images_each, side, side)
+        shown = EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], self._called(index, class_ids))
+        if self.split != "train":
+            return DrawnEpisodes(shown, masks[:, -1], class_ids)
+        named = dataclasses.replace(shown, vocabulary=tuple(self.class_names[i] for i in self.class_ids.tolist()))
+        labels = self._in_vocabulary(scenes.labels).reshape(batch, images_each, side, side)
+        return DrawnEpisodes(named, masks[:, -1], class_ids, labels=labels)
+
+    def classes_in_query(self, index: Tensor) -> list[frozenset[int]]:
+        """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
+        _, glyphs, place = self.choose(index)
+        labels = self._painted(place[:, -1:], glyphs[:, -1:]).labels
+        return [frozenset((shown.unique() - 1).tolist()) - {-1} for shown in labels]
+
+    def choose(self, index: Tensor) -> Choices:
+        """What these episodes show, without painting it: index (B,) int64."""
+        images_each = self.shots + 1
+        u = uniform(keys(self._stream_seed, index, _CHOICE_STREAM), 3 + images_each)
+        class_ids = self.class_ids[pick(u[:, 0], len(self.class_ids))]
+        families = _families()[class_ids]  # (B, 4), the families of each class first, then -1
+        n_families = (families >= 0).sum(dim=1)
+        query_rank = pick(u[:, 1], n_families)
+        support_rank = (query_rank + 1 + pick(u[:, 2], (n_families - 1).clamp(min=1))) % n_families
+        ranks = torch.stack([support_rank] * self.shots + [query_rank], dim=1)
+        glyphs = _glyph(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
+        return Choices(class_ids, glyphs, index[:, None] * images_each + torch.arange(images_each))
+
+    def _painted(self, place: Tensor, glyphs: Tensor) -> Scenes:
+        """The scenes with these numbers around these glyphs, any shape of both, flattened."""
+        return compose(
+            self._stream_seed, place.flatten(), glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM
+        )
+
+    def list_lines(self, count: int) -> Iterator[str]:
+        """The first episodes, one line each: class, then scene:glyph of the query and of every support."""
+        class_ids, glyphs, scenes = (part.tolist() for part in self.choose(torch.arange(count)))
+        for class_id, drawn, places in zip(class_ids, glyphs, scenes, strict=True):
+            images = [f"{scene}:{glyph}" for scene, glyph in zip(places, drawn, strict=True)]
+            yield " ".join([str(class_id), images[-1], *images[:-1]])
+
+    def rules(self) -> dict[str, Any]:
+        """All that must be said beside a figure."""
+        return {
+            "data": "icons",
+            "protocol": "icons: classes uniform over the split, supports and query drawn in different families",
+            "split": self.split,
+            "fold": self.fold,
+            "fold_convention": "classes of two or more families, dealt out by the SHA-256 of their names",
+            "shots": self.shots,
+            "names": self.names,
+            "evaluation_space": f"native, {self.layout.size} x {self.layout.size} pixels",
+            "unseen_class": "left out of the mean",
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """What makes a training on these episodes what it is."""
+        return {
+            "data": "icons",
+            "fold": self.fold,
+            "shots": self.shots,
+            "seed": self.seed,
+            "names": self.names,
+            "category_share": self.category_share,
+            "novel_in_train": "drop",
+            "classes": [name for name in self.class_names if name not in self.novel_names],
+            "layout": dataclasses.asdict(self.layout),
+        }
+
+    @property
+    def _stream_seed(self) -> int:
+        return self.seed * 3 + ("train", "val", "test").index(self.split)
+
+    def _called(self, index: Tensor, class_ids: Tensor) -> tuple[str, ...]:
+        """What each class is called in these episodes, at the level of `names`."""
+        table = nouns()
+        if self.names == "none":
+            return (NO_NAME,) * len(index)
+        if self.names == "category":
+            return tuple(table[i].category for i in class_ids.tolist())
+        u = uniform(keys(self._stream_seed, index, _NAME_STREAM), 2)
+        if self.names == "wrong":
+            return tuple(_of_another_category(i, x) for i, x in zip(class_ids.tolist(), u[:, 0].tolist(), strict=True))
+        by_category = (u[:, 1] < self.category_share).tolist()
+        return tuple(
+            table[i].category if general else table[i].name
+            for i, general in zip(class_ids.tolist(), by_category, strict=True)
+        )
+
+    def _in_vocabulary(self, labels: Tensor) -> Tensor:
+        """Labels of scenes -> numbers of names, the background last; any shape."""
+        table = torch.full((len(self.class_names) + 1,), len(self.class_ids), dtype=torch.int16)
+        table[self.class_ids + 1] = torch.arange(len(self.class_ids), dtype=torch.int16)
+        return table[labels]
+
+    def _distractors(self) -> Tensor:
+        """Glyphs that may stand beside the target: (D,)."""
+        if self.split == "test":
+            return torch.arange(len(sprites().class_id))
+        base = torch.tensor([fold != self.fold for fold in fold_of_class()])
+        return base[sprites().class_id].nonzero().flatten()
+
+
+def _of_another_category(class_id: int, u: float) -> str:
+    """The exact name of a class of another category, chosen by u in 0..1."""
+    others = [noun.name for noun in nouns() if noun.category != nouns()[class_id].category]
+    return others[int(u * len(others))]
+
+
+def _families() -> Tensor:
+    """The families of every class, in order, padded with -1: (classes, 4)."""
+    rows = [[FAMILIES.index(f) for f in noun.families] for noun in nouns()]
+    return torch.tensor([row + [-1] * (len(FAMILIES) - len(row)) for row in rows])
+
+
+def _glyph(class_ids: Tensor, families: Tensor, u: Tensor) -> Tensor:
+    """One glyph, filled or outlined, of each class in each family: (B, n) each -> (B, n)."""
+    table = sprites()
+    fits = (table.class_id == class_ids[..., None]) & (table.family == families[..., None])  # (B, n, G)
+    rank = pick(u, fits.sum(dim=-1))
+    return torch.searchsorted(fits.cumsum(dim=-1).contiguous(), (rank + 1)[..., None])[..., 0]

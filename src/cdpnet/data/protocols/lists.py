@@ -1,0 +1,81 @@
+"""List files in HSNet's format: text for PASCAL-5i, pickles for COCO-20i."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cdpnet.data.protocols.pools import Pool
+from cdpnet.data.readers.reader import Part
+from cdpnet.errors import DataError
+from cdpnet.io.files import read_text
+
+_NAMES = {"train": "trn", "val": "val"}
+
+
+def read_lists(splits: Path, data: str, part: Part, folds: Sequence[int], wanted: Sequence[int]) -> Pool:
+    """The pool of the lists of some folds: files fold0.txt .. fold3.txt, or for COCO fold0.pkl .., in order.
+
+    They lie in splits/val and splits/trn, or below a folder named as the data. DataError where one is missing or
+    broken, or names a class that is not ``wanted``.
+    """
+    folder, pairs = _folder(splits, data, part), []
+    for fold in folds:
+        path = folder / (f"fold{fold}.pkl" if data == "coco" else f"fold{fold}.txt")
+        if not path.is_file():
+            raise DataError(f"There is no list {path}; --splits takes the folder of list files in HSNet's format.")
+        found = _pickled(path) if data == "coco" else _text(path)
+        for image, number in found:
+            if number not in wanted:
+                raise DataError(f"{path} lists {image} for class {number}, which is not one of {list(wanted)}.")
+        pairs += found
+    return Pool(tuple(pairs), frozenset(pairs), tuple(wanted))
+
+
+def _folder(splits: Path, data: str, part: Part) -> Path:
+    for folder in (splits / data / _NAMES[part], splits / _NAMES[part]):
+        if folder.is_dir():
+            return folder
+    raise DataError(
+        f"There is neither {splits / data / _NAMES[part]} nor {splits / _NAMES[part]}; --splits takes the folder of "
+        "list files in HSNet's format."
+    )
+
+
+def _text(path: Path) -> list[tuple[str, int]]:
+    """Lines ``image__class``, the class from 1."""
+    lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    pairs = []
+    for line in lines:
+        image, _, number = line.rpartition("__")
+        if not image or not number.isdecimal():
+            raise DataError(f"{path} holds the line {line[:60]!r}; a list has lines such as 2007_000033__01.")
+        pairs.append((image, int(number)))
+    return pairs
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads plain containers, strings and numbers; anything that could run code is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+
+
+def _pickled(path: Path) -> list[tuple[str, int]]:
+    """A dictionary of class, from 0, to images."""
+    try:
+        with path.open("rb") as file:
+            found = _PlainUnpickler(file).load()
+    except Exception as error:  # a broken pickle can raise nearly anything
+        raise DataError(
+            f"{path} is refused ({error}); a list is a pickle of plain lists and strings and nothing else."
+        ) from None
+    fits = isinstance(found, dict) and all(
+        isinstance(number, int) and isinstance(images, list) and all(isinstance(p, str) for p in images)
+        for number, images in found.items()
+    )
+    if not fits:
+        raise DataError(f"{path} does not hold a dictionary of class number to a list of images.")
+    return [(image, number + 1) for number, images in found.items() for image in images]

@@ -1,0 +1,1 @@
+"""Data sets on disk, one module for each format, behind the interface of `reader`."""

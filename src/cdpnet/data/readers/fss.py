@@ -1,0 +1,110 @@
+"""FSS-1000: a folder for each class, with ten images and their masks."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdpnet.data.readers.reader import Part
+from cdpnet.data.source import Split
+from cdpnet.errors import DataError
+from cdpnet.io.files import read_text
+from cdpnet.io.images import open_image
+
+_LISTS: dict[Split, str] = {"train": "trn.txt", "val": "val.txt", "test": "test.txt"}
+_SHARES: dict[Split, tuple[float, float]] = {"train": (0, 0.52), "val": (0.52, 0.76), "test": (0.76, 1)}
+
+
+@dataclass(frozen=True)
+class FssReader:
+    """Its tree. Both parts have all images, since the split is one of classes."""
+
+    root: Path
+
+    @cached_property
+    def class_folders(self) -> tuple[str, ...]:
+        """The folders that hold an image, in order; class n is the n-th."""
+        return tuple(sorted({Path(identifier).parts[0] for identifier in self._found}))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The folders' names as words."""
+        return tuple(folder.replace("_", " ") for folder in self.class_folders)
+
+    @property
+    def categories(self) -> None:
+        """It has none."""
+        return
+
+    @property
+    def edition(self) -> str:
+        """There is one."""
+        return ""
+
+    def identifiers(self, part: Part) -> tuple[str, ...]:  # noqa: ARG002
+        """class/number, all of them."""
+        return self._found
+
+    def image(self, part: Part, identifier: str) -> Path:  # noqa: ARG002
+        """The file of an image."""
+        return self.root / f"{identifier}.jpg"
+
+    def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:  # noqa: ARG002
+        """The number of its class where the mask is light (128 and more), (H, W)."""
+        grey = np.array(open_image(self._mask(identifier)).convert("L"))
+        number = self.class_folders.index(Path(identifier).parts[0]) + 1
+        return np.where(grey >= 128, number, 0).astype(np.int16)
+
+    def sources(self, part: Part) -> list[Path]:
+        """The masks."""
+        return [self._mask(identifier) for identifier in self.identifiers(part)]
+
+    def _mask(self, identifier: str) -> Path:
+        return self.root / f"{identifier}.png"
+
+    @cached_property
+    def _found(self) -> tuple[str, ...]:
+        images = sorted(self.root.glob("*/*.jpg"), key=lambda path: (path.parent.name, len(path.stem), path.stem))
+        return tuple(f"{path.parent.name}/{path.stem}" for path in images)
+
+
+def open_fss(root: Path) -> FssReader:
+    """The tree at ``root``. DataError where no class folder has an image."""
+    reader = FssReader(root)
+    if not reader.class_folders:
+        raise DataError(f"No folder in {root} holds an image such as 1.jpg; --root takes FSS-1000's tree.")
+    return reader
+
+
+def fss_split(class_folders: tuple[str, ...], splits: Path | None) -> dict[Split, tuple[int, ...]]:
+    """The classes, from 1, of training, validation and test: 520, 240 and 240 of 1000.
+
+    From lists trn.txt, val.txt and test.txt of folder names in ``splits``, else by our own rule: in the order of the
+    SHA-256 of the folders' names. DataError for a list that is missing or names a folder that is not there.
+    """
+    numbers = {folder: number for number, folder in enumerate(class_folders, start=1)}
+    if splits is None:
+        order = sorted(class_folders, key=lambda folder: hashlib.sha256(folder.encode()).hexdigest())
+        n = len(order)
+        return {
+            split: tuple(sorted(numbers[folder] for folder in order[round(low * n) : round(high * n)]))
+            for split, (low, high) in _SHARES.items()
+        }
+    found: dict[Split, tuple[int, ...]] = {}
+    for split, name in _LISTS.items():
+        path = splits / name
+        if not path.is_file():
+            raise DataError(
+                f"There is no list {path}; the classes of FSS-1000 are split by trn.txt, val.txt, test.txt."
+            )
+        folders = read_text(path).split()
+        for folder in folders:
+            if folder not in numbers:
+                raise DataError(f"{path} names the class {folder}, and the data has no such folder.")
+        found[split] = tuple(sorted(numbers[folder] for folder in folders))
+    return found

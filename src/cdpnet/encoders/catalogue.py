@@ -1,0 +1,74 @@
+"""The named encoder pairs, and where their weights come from. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from cdpnet.config import EncoderConfig
+from cdpnet.errors import ConfigError
+from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
+
+HUB, RANDOM = "", "random"  # sources of weights beside a file of the user's
+TINY_MODEL = "cdpnet-tiny"
+
+
+@dataclass(frozen=True)
+class EncoderPair:
+    """An image encoder and the text tower beside it. image: KIND:NAME, with NAME in the words of its library."""
+
+    image: str
+    text: str
+    prompts: str = "ensemble"
+    longest_side: int = 473  # pixels that a segmenter works at; SSP trains on crops of 473
+
+
+PAIRS = {
+    "tiny": EncoderPair("tiny:cdpnet-tiny", TINY_MODEL, "tiny", longest_side=192),
+    "resnet50": EncoderPair("residual:resnet50.tv_in1k", "RN50-quickgelu"),
+    "resnet101": EncoderPair("residual:resnet101.tv_in1k", "RN50-quickgelu"),
+    "ssp-resnet50": EncoderPair("residual:resnet50s", "RN50-quickgelu"),
+    "ssp-resnet101": EncoderPair("residual:resnet101s", "RN50-quickgelu"),
+    "clip-rn50": EncoderPair("clip-residual:RN50-quickgelu", "RN50-quickgelu"),
+    "clip-rn101": EncoderPair("clip-residual:RN101-quickgelu", "RN101-quickgelu"),
+    "clip-vit-b16": EncoderPair("clip-transformer:ViT-B-16-quickgelu", "ViT-B-16-quickgelu"),
+    "clip-vit-l14": EncoderPair("clip-transformer:ViT-L-14-quickgelu", "ViT-L-14-quickgelu"),
+    "dinov2-b14": EncoderPair("timm:vit_base_patch14_dinov2.lvd142m", "RN50-quickgelu"),
+}
+
+
+IMAGE_FILES = {
+    "resnet50": ("timm/resnet50.tv_in1k", TIMM_FILE),
+    "resnet101": ("timm/resnet101.tv_in1k", TIMM_FILE),
+    "clip-rn50": ("timm/resnet50_clip.openai", CLIP_FILE),
+    "clip-rn101": ("timm/resnet101_clip.openai", CLIP_FILE),
+    "clip-vit-b16": ("timm/vit_base_patch16_clip_224.openai", CLIP_FILE),
+    "clip-vit-l14": ("timm/vit_large_patch14_clip_224.openai", CLIP_FILE),
+    "dinov2-b14": ("timm/vit_base_patch14_dinov2.lvd142m", TIMM_FILE),
+}
+"""The image weights of the named pairs, as their libraries name them (a test compares)."""
+
+
+@dataclass(frozen=True)
+class WeightSources:
+    """Where weights come from: `HUB` (the pair's published ones), `RANDOM`, or a file of the user's."""
+
+    image: str = HUB
+    text: str = HUB
+
+
+def encoder_pair(config: EncoderConfig) -> EncoderPair:
+    """The pair that a configuration names, with its own text tower and prompts where it gives any. ConfigError."""
+    name = config.name
+    if name in PAIRS:
+        pair = PAIRS[name]
+    elif name.startswith("timm:"):
+        pair = EncoderPair(name, "RN50-quickgelu")
+    else:
+        raise ConfigError(f"There is no encoder {name!r}; there are {', '.join(PAIRS)} and timm:NAME.")
+    return replace(pair, text=config.text_tower or pair.text, prompts=config.prompts or pair.prompts)
+
+
+def require_image_weights(model: str, image_weights: str) -> None:
+    """Make sure that the published image weights of a named pair are on this machine. WeightsError otherwise."""
+    if model in IMAGE_FILES and not image_weights:
+        from_hub(*IMAGE_FILES[model], "--image-weights")

@@ -1,0 +1,1 @@
+"""Many trainings and evaluations together: ablation, benchmark tables, pretraining."""

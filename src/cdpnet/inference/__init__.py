@@ -1,0 +1,1 @@
+"""Learn a class from a few images, find it in others."""

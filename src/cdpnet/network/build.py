@@ -1,0 +1,58 @@
+"""The network of the paper: all wiring is in `build_network`."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from cdpnet.config import NetworkConfig, method
+from cdpnet.encoders.build import build_encoders
+from cdpnet.encoders.catalogue import PAIRS, RANDOM, WeightSources
+from cdpnet.errors import ConfigError
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.ssp import load_ssp
+
+__all__ = ["PrototypeNetwork", "build_network", "load_network", "load_ssp"]
+
+
+def build_network(config: NetworkConfig, sources: WeightSources | None = None) -> PrototypeNetwork:
+    """The network of a configuration over encoders with weights from ``sources``; its own parts are untrained.
+
+    ConfigError for names that do not exist, WeightsError for weights that cannot be had.
+    """
+    encoders = build_encoders(config.encoder, sources or WeightSources(), reads_names=config.reads_names)
+    return PrototypeNetwork(config, encoders)
+
+
+def load_network(model: str, method_name: str = "", sources: WeightSources | None = None) -> PrototypeNetwork:
+    """A network that is ready to use: a checkpoint folder, the embedded `tiny`, or a named pair without training.
+
+    method_name: one of `METHODS`; by default `cdpn` for `tiny`, and for other pairs `ssp`, which needs no training,
+    since the parts of `cdpn` start random. ConfigError and WeightsError as `build_network`.
+    """
+    sources = sources or WeightSources()
+    if model not in PAIRS and Path(model).is_dir():
+        if sources != WeightSources():
+            raise ConfigError(f"The folder {model} holds its weights itself; leave the options for weights out.")
+        if method_name:
+            raise ConfigError(f"The folder {model} says itself which method it holds; leave --method out.")
+        return _from_folder(Path(model))
+    if model not in PAIRS and not model.startswith("timm:"):
+        raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")
+    if model == "tiny" and sources == WeightSources():
+        name = method_name or "cdpn"
+        method(name)
+        with resources.as_file(resources.files("cdpnet.weights").joinpath(f"tiny-{name}")) as folder:
+            return _from_folder(folder)
+    config = method(method_name or "ssp", model)
+    if config.reads_names and RANDOM not in (sources.image, sources.text):
+        raise ConfigError(
+            f"The method {method_name} has parts that need training over {model}: train it first and pass the folder "
+            "as --model, or use --method ssp, which needs none."
+        )
+    return build_network(config, sources).eval()
+
+
+def _from_folder(folder: Path) -> PrototypeNetwork:
+    network: PrototypeNetwork = PrototypeNetwork.from_pretrained(str(folder))
+    return network

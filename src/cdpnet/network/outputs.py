@@ -1,0 +1,81 @@
+"""What the network answers: prototypes of classes, the matches with them, and the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Prototypes(NamedTuple):
+    """What is learned of B classes: background and foreground (B, C); the projected name u (B, C), if names count."""
+
+    background: Tensor
+    foreground: Tensor
+    text: Tensor | None
+
+    @property
+    def named(self) -> Tensor:
+        """Which classes are known by a name, (B,) bool."""
+        if self.text is None:
+            return torch.zeros(self.foreground.shape[0], dtype=torch.bool, device=self.foreground.device)
+        return self.text.abs().sum(dim=1) > 0
+
+
+def mean_prototypes(shots: Sequence[Prototypes]) -> Prototypes:
+    """What several shots of the same B classes teach, each learned apart: the method averages over shots."""
+    return Prototypes(
+        torch.stack([shot.background for shot in shots]).mean(dim=0),
+        torch.stack([shot.foreground for shot in shots]).mean(dim=0),
+        shots[0].text,
+    )
+
+
+def stack_prototypes(classes: Sequence[Prototypes]) -> Prototypes:
+    """Classes learned apart as one batch of them; names count if all have one."""
+    texts = [c.text for c in classes if c.text is not None]
+    return Prototypes(
+        torch.cat([c.background for c in classes]),
+        torch.cat([c.foreground for c in classes]),
+        torch.cat(texts) if len(texts) == len(classes) else None,
+    )
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The logits (B, 2, h, w) of each match, background first; None where a switch leaves it out."""
+
+    initial: Tensor  # S0, support prototypes
+    adaptive: Tensor | None  # S1, with the query's own prototypes
+    refined: Tensor | None  # S2, once more
+    output: Tensor  # their mix, the answer on the feature grid
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The network's answer, and the intermediate results that the loss needs.
+
+    logits (B, 2, H, W) at the query's size. query_features (B, C, h, w) and support_features (B, K, C, h, w) are the
+    fused features F^m; supports are absent where a class was learned earlier. naming (B, K + 1, n + 1, h, w), supports
+    first: the match of every location with n names and, last, the background; where the batch has a vocabulary.
+    """
+
+    logits: Tensor
+    matches: Matches
+    prototypes: Prototypes
+    query_features: Tensor
+    support_features: Tensor | None = None
+    naming: Tensor | None = None
+
+    @property
+    def masks(self) -> Tensor:
+        """The predicted masks, (B, H, W) int64, 0 or 1."""
+        return self.logits.argmax(dim=1)
+
+    @property
+    def scores(self) -> Tensor:
+        """The probability of the foreground, (B, H, W)."""
+        return self.logits.softmax(dim=1)[:, 1]

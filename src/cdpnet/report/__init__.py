@@ -1,0 +1,1 @@
+"""Tables, plots, contact sheets and galleries for people."""

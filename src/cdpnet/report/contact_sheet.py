@@ -1,0 +1,106 @@
+"""The contact sheet of a labelling job: every image with its labels, the most uncertain first."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
+
+from cdpnet.bulk.job import PAGE, Done
+from cdpnet.bulk.journal import Record
+from cdpnet.bulk.labeller import Labeller, thumbnail_file, write_error
+from cdpnet.errors import DataError
+from cdpnet.io.files import write_text
+from cdpnet.labels.png import colour_of
+from cdpnet.report.images import data_address
+
+_EACH = 240  # images of a page
+_STYLE = """
+:root { color-scheme: light dark; --quiet: color-mix(in srgb, currentColor 60%, transparent);
+  --line: color-mix(in srgb, currentColor 15%, transparent); }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .25rem; }
+p, small { color: var(--quiet); }
+ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .75rem 1.5rem; }
+li { display: flex; align-items: center; gap: .6rem; }
+li img { width: 3rem; height: 3rem; object-fit: contain; border-radius: 6px; }
+i { width: .8rem; height: .8rem; border-radius: 50%; flex: none; display: inline-block; }
+main { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.5rem 1rem; }
+figure { margin: 0; }
+figure img { width: 100%; height: 10rem; object-fit: contain; background: var(--line); border-radius: 8px; }
+figcaption { overflow-wrap: anywhere; font-size: .9rem; line-height: 1.35; padding-top: .35rem; }
+figcaption i { width: .6rem; height: .6rem; margin-right: .25rem; }
+meter { width: 100%; height: .5rem; display: block; margin: .3rem 0; }
+nav { margin: 2rem 0; display: flex; flex-wrap: wrap; gap: 1rem; }
+"""
+
+
+def write_sheet(done: Done, labeller: Labeller) -> Path:
+    """Write the pages of a job, the first of them index.html. DataError where the disk takes no more."""
+    order = sorted((-record.uncertainty, record.labelled.image) for record in done.journal.records(done.images))
+    pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
+    out, head = labeller.target.out, _head(done, labeller)
+    try:
+        for number, page in enumerate(pages):
+            figures = [_figure(record, labeller) for record in done.journal.records([image for _, image in page])]
+            body = f"<main>{''.join(figures)}</main>{_links(number, len(pages))}</body></html>\n"
+            write_text(head + body, out / _page(number))
+    except OSError as error:
+        raise DataError(write_error(out, error)) from None
+    return out / PAGE
+
+
+def _page(number: int) -> str:
+    return PAGE if number == 0 else f"index-{number + 1}.html"
+
+
+def _head(done: Done, labeller: Labeller) -> str:
+    """What was looked for, and what could not be read."""
+    legend = [
+        f"<li><img alt='' src='{data_address(Image.fromarray(learned.thumbnail))}'>"
+        f"{_dot(i)}{html.escape(learned.name)}</li>"
+        for i, learned in enumerate(labeller.classes, start=1)
+    ]
+    count = len(done.images) - len(done.broken)
+    broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in done.broken.items()]
+    unread = f"<h2>Could not be read</h2><ul>{''.join(broken)}</ul>" if broken else ""
+    return (
+        "<!doctype html><html lang=en><head><meta charset=utf-8>"
+        "<meta name=viewport content='width=device-width, initial-scale=1'>"
+        f"<title>{count} images, labelled</title><style>{_STYLE}</style></head><body>"
+        f"<h1>{count} images, labelled</h1><p>The most uncertain come first: correct from the top for as long as it "
+        f"pays. Uncertainty is one minus the overlap with the true mask that the scores lead to expect.</p>"
+        f"<ul>{''.join(legend)}</ul>{unread}"
+    )
+
+
+def _figure(record: Record, labeller: Labeller) -> str:
+    found, names = record.labelled, labeller.target.classes
+    shown = [f"{_dot(names.index(region.label) + 1)}{html.escape(region.label)}" for region in found.regions] or [
+        "<small>nothing found</small>"
+    ]
+    said = ", ".join(region.label for region in found.regions) or "nothing found"
+    image = html.escape(found.image, quote=True)
+    return (
+        f'<figure><img loading=lazy alt="{image}: {html.escape(said, quote=True)}" '
+        f'src="{quote(thumbnail_file(found.image))}">'
+        f"<figcaption><meter min=0 max=1 low=0.35 high=0.6 optimum=0 value={record.uncertainty:.2f} "
+        f"title='uncertainty'>{record.uncertainty:.2f}</meter>{image} "
+        f"<small>uncertainty {record.uncertainty:.2f}</small><br>"
+        f"{' '.join(shown)}</figcaption></figure>"
+    )
+
+
+def _dot(index: int) -> str:
+    red, green, blue = colour_of(index)
+    return f"<i style='background: rgb({red} {green} {blue})'></i>"
+
+
+def _links(number: int, count: int) -> str:
+    """The other pages, if there are any."""
+    if count == 1:
+        return ""
+    links = [f"<b>{i + 1}</b>" if i == number else f"<a href='{_page(i)}'>{i + 1}</a>" for i in range(count)]
+    return f"<nav aria-label='Pages'>{' '.join(links)}</nav>"

@@ -1,0 +1,1 @@
+"""Episodic training, its runs on disk, and the calibration of thresholds."""

@@ -1,0 +1,211 @@
+"""When to call a pixel background, and a class absent: found on base classes, and what it does on novel ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+from cdpnet.config import Calibration, DecisionConfig, Names
+from cdpnet.data.source import DrawnEpisodes, EpisodeSource, Split
+from cdpnet.errors import DataError
+from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
+from cdpnet.evaluation.results import refuse_seen_classes
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.outputs import Prototypes
+from cdpnet.network.presence import best_fit, presence
+from cdpnet.runtime.constants import IGNORE_INDEX
+
+_FALSE_POSITIVES = 11.0  # percent of images without the class that may get a mask, on base classes; our choice
+_MOST_LOST = 3.0  # points of mIoU on base classes that this may cost; our choice
+_STEPS = 400  # thresholds that are tried
+BACKGROUNDS = tuple(float(x) for x in np.arange(-2, 2.01, 0.25))  # log-odds that are tried
+_PLAIN = BACKGROUNDS.index(0.0)
+
+
+class Trials(NamedTuple):
+    """Images with the class and images without it, T in all, each with its statistic (T,).
+
+    class_ids, truth (T,): pixels of the object. inside, answered (T, O): pixels of the answer that are right, and all
+    of the answer, for each of `BACKGROUNDS`.
+    """
+
+    fit: NDArray[np.float64]
+    is_there: NDArray[np.bool_]
+    class_ids: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    inside: NDArray[np.int64]
+    answered: NDArray[np.int64]
+
+    def false_positives(self, kept: NDArray[np.bool_], background: int = _PLAIN) -> float:
+        """Percent of the images without the class that get a mask that is not empty; kept (T,): not called absent."""
+        return 100 * float((kept & (self.answered[:, background] > 0))[~self.is_there].mean())
+
+    def miou(self, kept: NDArray[np.bool_], background: int = _PLAIN) -> float:
+        """Of the images with the class, in percent; the mask is empty where the class is called absent, not kept."""
+        answered, inside = self.answered[:, background] * kept, self.inside[:, background] * kept
+        union = answered + self.truth - inside
+        ious = []
+        for class_id in np.unique(self.class_ids[self.is_there]):
+            of_class = self.is_there & (self.class_ids == class_id)
+            ious.append(inside[of_class].sum() / union[of_class].sum())
+        return 100 * float(np.mean(ious))
+
+
+class CalibrationResult(NamedTuple):
+    """Percent of false positives, and mIoU: of the network's own answer, with its background, and with the threshold.
+
+    split: base or novel classes. images: with the class and without it.
+    """
+
+    split: str
+    names: Names
+    images: int
+    false_positives: tuple[float, float, float]
+    miou: tuple[float, float, float]
+
+
+def calibrate(
+    network: PrototypeNetwork,
+    episodes: EpisodeSource,
+    count: int,
+    report: Callable[[str, int], object] = lambda *_: None,
+) -> tuple[DecisionConfig, list[CalibrationResult]]:
+    """Find the numbers on base classes, and see what they do on novel ones.
+
+    episodes: of a fold, any split. report: hears what is being looked at, and how many of its episodes are done.
+    ConfigError where training had masks of the novel ones, DataError where no episode lacks a class.
+    """
+    refuse_seen_classes(network.record, episodes)
+    config, measured = DecisionConfig(), []
+    splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
+    kinds: list[Names] = ["exact", "none"] if network.config.reads_names else ["none"]
+    for names in kinds:
+        source = dataclasses.replace(episodes, names=names, category_share=0.0)
+        base, novel = (
+            trials(
+                network,
+                dataclasses.replace(source, split=split),
+                count,
+                config.locations,
+                partial(report, f"{says}, names {names}"),
+            )
+            for split, says in splits
+        )
+        if names == kinds[0]:  # one background for all classes, or they could not compete
+            config = dataclasses.replace(config, background=BACKGROUNDS[best_background(base)])
+        found = fitted(base, BACKGROUNDS.index(config.background))
+        config = (
+            dataclasses.replace(config, named=found) if names == "exact" else dataclasses.replace(config, unnamed=found)
+        )
+        for split, seen in (("base", base), ("novel", novel)):
+            measured.append(_measure(split, names, seen, found, BACKGROUNDS.index(config.background)))
+    return config, measured
+
+
+@torch.inference_mode()
+def trials(
+    network: PrototypeNetwork,
+    episodes: EpisodeSource,
+    count: int,
+    locations: int,
+    report: Callable[[int], object] = id,
+) -> Trials:
+    """Every class in its own query, and in the query of the episode before, unless that shows it too.
+
+    DataError where all of them do.
+    """
+    rows, before = [], None
+    for number in range(count + 1):  # the first is seen once more, as the one behind the last
+        index = torch.tensor([number % count])
+        drawn, shows = episodes.draw(index), episodes.classes_in_query(index)[0]
+        learned, class_id = learn_episodes(network, drawn), int(drawn.class_ids[0])
+        features = network.image.features(drawn.batch.query_images[:1].to(learned.foreground.device))
+        if number < count:
+            rows.append((True, class_id, *_tried(network, learned, drawn, features, drawn.query_masks[:1], locations)))
+        if before is not None and class_id not in before[1]:
+            nothing = torch.zeros_like(before[0].query_masks[:1])
+            rows.append((False, class_id, *_tried(network, learned, before[0], before[2], nothing, locations)))
+        before = (drawn, shows, features)
+        report(min(number + 1, count))
+    is_there, class_ids, *rest = (np.array(column) for column in zip(*rows, strict=True))
+    if is_there.all():
+        raise DataError("No episode has a query without the class of the next one; give --episodes a larger number.")
+    fit, truth, inside, answered = rest
+    return Trials(fit, is_there, class_ids, truth, inside, answered)
+
+
+def best_background(seen: Trials) -> int:
+    """The place in `BACKGROUNDS` with the highest mIoU."""
+    everything = np.ones_like(seen.is_there)
+    return max(range(len(BACKGROUNDS)), key=lambda i: seen.miou(everything, i))
+
+
+def fitted(seen: Trials, background: int = _PLAIN) -> Calibration:
+    """A logistic regression of presence, and a threshold on it.
+
+    The lowest threshold that leaves few false positives; where that costs too much, the highest that does not.
+    """
+    scale = float(seen.fit.std()) or 1.0
+    x = (seen.fit - seen.fit.mean()) / scale
+    sign = np.where(seen.is_there, 1.0, -1.0)
+    share = np.where(seen.is_there, 0.5 / seen.is_there.sum(), 0.5 / (~seen.is_there).sum())  # both kinds count alike
+
+    def loss(parameters: NDArray[np.float64]) -> float:
+        return float((share * np.logaddexp(0, -sign * (parameters[0] * x - parameters[1]))).sum())
+
+    slope, shift = minimize(loss, np.array([1.0, 0.0])).x
+    calibration = Calibration(float(slope) / scale, float(seen.fit.mean() + scale * shift / slope))
+    probability = probabilities(seen.fit, calibration)
+    least = seen.miou(np.ones_like(seen.is_there), background) - _MOST_LOST
+    affordable = [
+        threshold
+        for threshold in np.quantile(probability, np.linspace(0, 1, _STEPS))
+        if seen.miou(probability >= threshold, background) >= least
+    ]
+    clean = [t for t in affordable if seen.false_positives(probability >= t, background) <= _FALSE_POSITIVES]
+    return dataclasses.replace(calibration, threshold=float(min(clean) if clean else max(affordable)))
+
+
+def probabilities(fit: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """The probability that the class is there, (T,) -> (T,)."""
+    known = torch.ones(len(fit), dtype=torch.bool)
+    found: NDArray[np.float64] = presence(torch.from_numpy(fit), known, DecisionConfig(named=calibration)).numpy()
+    return found
+
+
+def _measure(split: str, names: Names, seen: Trials, calibration: Calibration, background: int) -> CalibrationResult:
+    everything = np.ones_like(seen.is_there)
+    kept = probabilities(seen.fit, calibration) >= calibration.threshold
+    steps = ((everything, _PLAIN), (everything, background), (kept, background))
+    wrong, miou = zip(*((seen.false_positives(*step), seen.miou(*step)) for step in steps), strict=True)
+    return CalibrationResult(split, names, len(seen.fit), wrong, miou)
+
+
+def _tried(
+    network: PrototypeNetwork,
+    learned: Prototypes,
+    shown: DrawnEpisodes,
+    features: Tensor,
+    truth: Tensor,
+    locations: int,
+) -> tuple[float, int, list[int], list[int]]:
+    """A class in the query of an episode, whose features are (1, C, h, w).
+
+    Its statistic, the pixels of the truth (1, H, W), of the answer inside it, and of all the answer.
+    """
+    prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
+    fit = float(best_fit(prediction.query_features, learned, learned.named, locations))
+    logits = to_scoring_size(prediction.logits, shown.shown, truth.shape[-2:]).cpu()
+    margin = logits[:, 1] - logits[:, 0]
+    answers = [margin > odds for odds in BACKGROUNDS]
+    inside = [int((answer & (truth == 1)).sum()) for answer in answers]
+    answered = [int((answer & (truth != IGNORE_INDEX)).sum()) for answer in answers]
+    return fit, int((truth == 1).sum()), inside, answered

@@ -1,0 +1,105 @@
+"""Thresholds: the statistic, the fit and the choice, by hand; the shipped networks keep what was found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cdpnet.config import Calibration, DecisionConfig
+from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.errors import ConfigError
+from cdpnet.network.build import load_network
+from cdpnet.network.outputs import Prototypes
+from cdpnet.network.presence import best_fit, presence, thresholds
+from cdpnet.training.calibration import BACKGROUNDS, Trials, best_background, calibrate, fitted, probabilities, trials
+
+_PLAIN = BACKGROUNDS.index(0.0)
+
+
+def made_up(fit: list[float], there: list[bool], inside: list[int], answered: list[int], truth: list[int]) -> Trials:
+    columns = [np.repeat(np.array(values)[:, None], len(BACKGROUNDS), axis=1) for values in (inside, answered)]
+    return Trials(np.array(fit), np.array(there), np.zeros(len(fit), int), np.array(truth), *columns)
+
+
+def test_the_best_locations_fit_the_name_or_the_prototype() -> None:
+    """Naive: cosines one by one, sorted."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 5, 3, 4, generator=generator)
+    prototypes = Prototypes(*(torch.randn(2, 5, generator=generator) for _ in range(3)))
+    named = torch.tensor([True, False])
+    found = best_fit(features, prototypes, named, 3)
+    assert prototypes.text is not None
+    for row, witness in enumerate((prototypes.text[0], prototypes.foreground[1])):
+        cosines = [float(f @ witness / f.norm() / witness.norm()) for f in features[row].flatten(1).T]
+        assert float(found[row]) == pytest.approx(sum(sorted(cosines)[-3:]) / 3, abs=1e-5)
+    assert torch.isfinite(best_fit(features, prototypes, named, 1000)).all()
+    unread = Prototypes(prototypes.background, prototypes.foreground, prototypes.text * torch.tensor([[1.0], [0.0]]))
+    assert unread.named.tolist() == [True, False]
+    assert prototypes._replace(text=None).named.tolist() == [False, False]
+
+
+def test_presence_by_hand() -> None:
+    config = DecisionConfig(named=Calibration(2.0, 1.0, 0.7), unnamed=Calibration(4.0, 0.0, 0.2))
+    named = torch.tensor([True, False])
+    found = presence(torch.tensor([1.5, 0.5]), named, config)
+    torch.testing.assert_close(found, torch.tensor([1.0, 2.0]).sigmoid())
+    torch.testing.assert_close(thresholds(named, config), torch.tensor([0.7, 0.2]))
+    nothing_known = presence(torch.tensor([9.0]), torch.tensor([True]), DecisionConfig())
+    assert nothing_known.tolist() == [0.5]  # and the threshold is 0: nothing is called absent
+
+
+def test_figures_by_hand() -> None:
+    seen = made_up([0, 0, 0, 0], [True, True, False, False], [6, 0, 0, 0], [10, 5, 3, 0], [8, 5, 0, 0])
+    keep = np.array([True, True, True, True])
+    assert seen.miou(keep) == pytest.approx(100 * 6 / (12 + 10))
+    assert seen.false_positives(keep) == 50
+    keep[1] = keep[2] = False
+    assert seen.miou(keep) == pytest.approx(100 * 6 / (12 + 5))  # an emptied mask leaves the truth in the union
+    assert seen.false_positives(keep) == 0
+
+
+def test_the_threshold_empties_what_is_cheap_to_empty() -> None:
+    rng = np.random.default_rng(0)
+    there, mixed_fit = rng.random(1000) < 0.5, rng.normal(size=1000)
+    right, wrong = (50 * there).tolist(), [50] * 1000
+    apart = fitted(made_up((mixed_fit + 6 * there).tolist(), there.tolist(), right, wrong, right))
+    assert apart.threshold > 0
+    mixed = fitted(made_up(mixed_fit.tolist(), there.tolist(), right, wrong, right))
+    lost = (probabilities(mixed_fit, mixed) < mixed.threshold)[there].mean()
+    assert lost <= 0.03  # where the statistic says nothing, hardly anything may be emptied
+    order = probabilities(np.array([0.0, 6.0]), apart)
+    assert order[0] < 0.5 < order[1]
+
+
+def test_the_background_is_the_best_one() -> None:
+    seen = made_up([0.0, 0.0], [True, False], [5, 0], [10, 3], [8, 0])
+    seen.inside[0, 3], seen.answered[0, 3] = 8, 8
+    assert best_background(seen) == 3
+
+
+def test_trials_do_not_call_a_shown_class_absent() -> None:
+    episodes = IconEpisodes(0, 1, "test")
+    seen = trials(load_network("tiny"), episodes, 6, 12)
+    shows = episodes.classes_in_query(torch.arange(6))
+    drawn = episodes.draw(torch.arange(6))
+    absent = sum(int(c) not in shows[i - 1] for i, c in enumerate(drawn.class_ids.tolist()))
+    assert (~seen.is_there).sum() == absent
+    assert seen.is_there.sum() == 6
+    assert (seen.truth[seen.is_there] > 0).all()
+    assert (seen.truth[~seen.is_there] == 0).all()
+    for i, shown in enumerate(shows):
+        assert int(drawn.class_ids[i]) in shown
+
+
+def test_the_shipped_networks_have_thresholds_and_calibration_is_repeatable() -> None:
+    for name in ("panet", "ssp", "cdpn"):
+        decision = load_network("tiny", name).config.decision
+        assert 0 < decision.unnamed.threshold < 1
+        assert (decision.named.threshold > 0) == (name == "cdpn")
+    network, episodes = load_network("tiny", "ssp"), IconEpisodes(0, 1, "test")
+    first, measured = calibrate(network, episodes, 8)
+    assert first == calibrate(network, episodes, 8)[0]
+    assert [(row.split, row.names) for row in measured] == [("base", "none"), ("novel", "none")]
+    with pytest.raises(ConfigError, match="trained for fold 0"):
+        calibrate(network, IconEpisodes(1, 1, "test"), 8)
