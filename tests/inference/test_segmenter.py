@@ -138,7 +138,7 @@ def test_resized_keeps_small_images_and_proportions() -> None:
     [("segment_icons", {"mask.png", "overlay.png"}), ("label_folder", {"labels.png", "labels/index.html"})],
 )
 def test_the_example_scripts_run(name: str, files: set[str], tmp_path: Path) -> None:
-    script = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    script = Path(__file__).parents[2] / "examples" / f"{name}.py"
     shown = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
     assert all((tmp_path / file).is_file() for file in files)

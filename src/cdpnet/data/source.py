@@ -6,11 +6,12 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
 from cdpnet.config import NAMES, Names
+from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.episode import EpisodeBatch
 from cdpnet.errors import ConfigError
 
@@ -33,6 +34,49 @@ class DrawnEpisodes(NamedTuple):
     shown: tuple[int, int] | None = None
     separate_shots: tuple[tuple[EpisodeBatch, ...], ...] = ()
     labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EpisodeRules:
+    """All that must be said beside a figure about the episodes it was measured on."""
+
+    data: str
+    protocol: str
+    split: Split
+    fold: int
+    fold_convention: str
+    shots: int
+    names: Names
+    evaluation_space: str
+    unseen_class: str
+    ways: int = 1
+    edition: str = ""
+    list_from: str = ""
+    classes_from: str = ""
+    images_shared_with_training: bool | None = None
+    classes_without_episodes: tuple[str, ...] = ()
+    images_broken: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainingEpisodes:
+    """What the episodes of a training are, as its checkpoint remembers them; classes: those whose masks it saw."""
+
+    data: str
+    fold: int
+    shots: int
+    seed: int
+    names: Names
+    category_share: float
+    novel_in_train: str
+    classes: tuple[str, ...]
+    fold_convention: str = ""
+    protocol: str = ""
+    crop: int = 0
+    images: str = ""
+    """SHA-256 of the first hundred episodes."""
+    layout: SceneLayout | None = None
+    """Of embedded scenes."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +141,11 @@ class EpisodeSource(ABC):
         """The first episodes, one line each: class from 0, query, supports."""
 
     @abstractmethod
-    def rules(self) -> dict[str, Any]:
+    def rules(self) -> EpisodeRules:
         """All that must be said beside a figure but the network, the code and the machine."""
 
     @abstractmethod
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> TrainingEpisodes:
         """What makes a training on these episodes what it is."""
 
     def list_sha256(self, count: int) -> str:

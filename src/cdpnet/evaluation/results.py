@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from statistics import mean, stdev
 from typing import Any
 
@@ -46,7 +46,7 @@ def score(
     runs = [evaluate(network, source, count, workers=workers, precision=precision, watch=watch) for source in lists]
     return {
         **figures(runs, episodes.class_names, episodes.classes_scored),
-        **rules,
+        **asdict(rules),
         "episodes": count,
         "seeds": list(seeds),
         "list_sha256": [source.list_sha256(count) for source in lists],
@@ -68,7 +68,7 @@ def refuse_seen_classes(record: dict[str, Any], episodes: EpisodeSource) -> None
 
     Rendered icons and photographs are different kinds: a rendered cat says little of a photographed one.
     """
-    if (record.get("data") == "icons") != (episodes.rules()["data"] == "icons"):
+    if (record.get("data") == "icons") != (episodes.rules().data == "icons"):
         return
     seen = sorted(set(record.get("classes", ())) & set(episodes.novel_names))
     if seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Evaluation:
     def says(self, record: dict[str, Any]) -> dict[str, Any]:
         """What stands in its result for the checkpoint with this record, but for the figures."""
         lists = [replace(self.episodes, seed=seed).list_sha256(self.count) for seed in self.seeds]
-        said = {**self.episodes.rules(), "episodes": self.count, "seeds": self.seeds, "list_sha256": lists}
+        said = {**asdict(self.episodes.rules()), "episodes": self.count, "seeds": self.seeds, "list_sha256": lists}
         said["precision"] = precision_on(torch.device(default_device()), self.precision)
         return as_json({**said, "checkpoint": record})
 

@@ -175,7 +175,7 @@ def _settings(
 ) -> dict[str, object]:
     """All that makes a run what it is, and what its results must say."""
     return {
-        **episodes.settings(),
+        **dataclasses.asdict(episodes.settings()),
         "checkpoint_selection": SELECTIONS[config.select_on],
         "processes": processes.world,
         "network": to_dict(network.config),

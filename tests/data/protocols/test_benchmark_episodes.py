@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_drawn_is_the_same_sentence_in_a_worker(tmp_path: Path) -
 def test_a_network_that_has_seen_the_classes_is_refused(voc: Path) -> None:
     """Whichever fold it calls them: the names decide, within photographs."""
     network = small_network("panet", stride=16)
-    network.record = episodes(voc, split="train", fold=1, data="pascal").settings()
+    network.record = asdict(episodes(voc, split="train", fold=1, data="pascal").settings())
     with pytest.raises(ConfigError, match=r"trained for fold 1 of pascal: aeroplane, bicycle, .*has seen their masks"):
         score(network, episodes(voc, fold=0, data="pascal"), 1, [0])
     network.record = {**network.record, "data": "icons"}
@@ -184,7 +184,7 @@ def test_hsnet_scores_at_native_size_when_asked(voc: Path) -> None:
     truth = mask_of(voc, source.row(0).query)
     assert drawn.batch.query_images.shape[-2:] == (400, 400)
     assert drawn.query_masks[0].shape == truth.shape
-    assert source.rules()["evaluation_space"] == "native"
+    assert source.rules().evaluation_space == "native"
     assert not source.stackable
 
 
@@ -235,7 +235,7 @@ def test_novel_objects_in_training_images(voc: Path) -> None:
         images = source.data.pool("train", 0).classes_in
         shown = {name for name in images if np.isin(mask_of(voc, name), (1, 2, 3, 4, 5)).any()}
         assert bool(shown) == (rule == "keep")
-        assert source.settings()["novel_in_train"] == rule
+        assert source.settings().novel_in_train == rule
     source = episodes(voc, split="train", data="pascal", protocol="ssp", novel_in_train="keep", crop=140)
     for index in range(20):
         row = source.row(index)
@@ -251,7 +251,7 @@ def test_several_classes_in_one_query(folder: Path) -> None:
     assert drawn.class_ids.tolist() == [number - 1 for number in row.classes]
     counts = evaluate(small_network("cdpn"), source, 3)
     assert int(counts.episodes.sum()) == 6
-    assert source.rules()["ways"] == 2
+    assert source.rules().ways == 2
 
 
 def test_names_and_categories(voc: Path, folder: Path) -> None:
@@ -273,17 +273,17 @@ def test_names_and_categories(voc: Path, folder: Path) -> None:
 
 def test_what_is_said_beside_a_figure(voc: Path) -> None:
     rules = episodes(voc, data="pascal", protocol="hsnet").rules()
-    assert rules["fold_convention"] == "consecutive"
-    assert rules["evaluation_space"] == "400 x 400 pixels"
-    assert rules["unseen_class"] == "counts as 0"
-    assert rules["list_from"].startswith("our own")
-    assert rules["images_broken"] == 0
+    assert rules.fold_convention == "consecutive"
+    assert rules.evaluation_space == "400 x 400 pixels"
+    assert rules.unseen_class == "counts as 0"
+    assert rules.list_from.startswith("our own")
+    assert rules.images_broken == 0
     left_out = episodes(voc, data="pascal", protocol="hsnet", unseen_class="left_out")
     assert left_out.classes_scored is None
     counted = episodes(voc, data="pascal", unseen_class="zero")
     assert counted.classes_scored is not None
     assert counted.classes_scored.tolist() == [0, 1, 2, 3, 4]
-    assert counted.rules()["unseen_class"] == "counts as 0"
+    assert counted.rules().unseen_class == "counts as 0"
     assert default_length(DataConfig(data="coco", protocol="ssp")) == (4000, (0, 1, 2, 3, 4))
     assert default_length(DataConfig(data="pascal", protocol="pfenet"))[1] == (510, 365, 382, 322, 988)
 
@@ -294,7 +294,7 @@ def test_folds_of_coco_follow_the_protocol(tmp_path: Path, protocol: Any, said: 
     source = episodes(tmp_path, data="coco", protocol=protocol)
     assert source.data.fold_convention == said
     other = replace(source.data.config, fold_convention="consecutive")
-    assert open_episodes(DataOnDisk(other), 0, 1, "test").rules()["fold_convention"] == "consecutive"
+    assert open_episodes(DataOnDisk(other), 0, 1, "test").rules().fold_convention == "consecutive"
 
 
 def test_settings_that_do_not_fit(voc: Path, folder: Path) -> None:
@@ -318,4 +318,4 @@ def test_settings_that_do_not_fit(voc: Path, folder: Path) -> None:
     with pytest.raises(DataError, match="There is no folder"):
         open_episodes(DataOnDisk(DataConfig(data="pascal", root=str(voc / "nowhere"))), 0, 1, "test")
     everything: EpisodeSource = episodes(folder, split="train", data="folder", novel_in_train="drop")
-    assert everything.settings()["novel_in_train"] == "drop"
+    assert everything.settings().novel_in_train == "drop"

@@ -19,7 +19,7 @@ from cdpnet.data.readers.voc import open_voc
 from cdpnet.errors import DataError
 from tests.data.trees import labels_of, make_coco, make_folder, make_fss, make_voc, save_labels
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from cdpnet.data.icons.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.icons.scenes import SceneLayout, Scenes, compose
-from cdpnet.data.source import DrawnEpisodes, EpisodeSource
+from cdpnet.data.source import DrawnEpisodes, EpisodeRules, EpisodeSource, TrainingEpisodes
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.runtime.rng import keys, pick, uniform
@@ -113,33 +113,33 @@ class IconEpisodes(EpisodeSource):
             images = [f"{scene}:{glyph}" for scene, glyph in zip(places, drawn, strict=True)]
             yield " ".join([str(class_id), images[-1], *images[:-1]])
 
-    def rules(self) -> dict[str, Any]:
+    def rules(self) -> EpisodeRules:
         """All that must be said beside a figure."""
-        return {
-            "data": "icons",
-            "protocol": "icons: classes uniform over the split, supports and query drawn in different families",
-            "split": self.split,
-            "fold": self.fold,
-            "fold_convention": "classes of two or more families, dealt out by the SHA-256 of their names",
-            "shots": self.shots,
-            "names": self.names,
-            "evaluation_space": f"native, {self.layout.size} x {self.layout.size} pixels",
-            "unseen_class": "left out of the mean",
-        }
+        return EpisodeRules(
+            data="icons",
+            protocol="icons: classes uniform over the split, supports and query drawn in different families",
+            split=self.split,
+            fold=self.fold,
+            fold_convention="classes of two or more families, dealt out by the SHA-256 of their names",
+            shots=self.shots,
+            names=self.names,
+            evaluation_space=f"native, {self.layout.size} x {self.layout.size} pixels",
+            unseen_class="left out of the mean",
+        )
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> TrainingEpisodes:
         """What makes a training on these episodes what it is."""
-        return {
-            "data": "icons",
-            "fold": self.fold,
-            "shots": self.shots,
-            "seed": self.seed,
-            "names": self.names,
-            "category_share": self.category_share,
-            "novel_in_train": "drop",
-            "classes": [name for name in self.class_names if name not in self.novel_names],
-            "layout": dataclasses.asdict(self.layout),
-        }
+        return TrainingEpisodes(
+            data="icons",
+            fold=self.fold,
+            shots=self.shots,
+            seed=self.seed,
+            names=self.names,
+            category_share=self.category_share,
+            novel_in_train="drop",
+            classes=tuple(name for name in self.class_names if name not in self.novel_names),
+            layout=self.layout,
+        )
 
     @property
     def _stream_seed(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from cdpnet.data.protocols.disk import DataOnDisk, part_of
 from cdpnet.data.protocols.sampling import EpisodeImages, drawable, row
-from cdpnet.data.source import DrawnEpisodes, EpisodeSource
+from cdpnet.data.source import DrawnEpisodes, EpisodeRules, EpisodeSource, TrainingEpisodes
 from cdpnet.data.transforms import cropped, fitted, resized
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
@@ -105,49 +104,47 @@ class BenchmarkEpisodes(EpisodeSource):
         """The first episodes, one line each: class from 0, query, supports."""
         return (self.row(index).line() for index in range(count))
 
-    def rules(self) -> dict[str, Any]:
+    def rules(self) -> EpisodeRules:
         """All that must be said beside a figure."""
         data, protocol = self.data, self.data.config.protocol
         pool = data.pool(self.split, self.fold)
         left_out = sorted(set(pool.classes) - set(drawable(pool, self.shots)))
-        return {
-            "data": data.config.data,
-            "protocol": _SAYS[protocol].format(side=self._pfenet_side),
-            "split": self.split,
-            "fold": self.fold,
-            "fold_convention": data.fold_convention,
-            "shots": self.shots,
-            "ways": self.ways,
-            "names": self.names,
-            "edition": data.reader.edition if not data.uses_lists else "",
-            "list_from": "the files in --splits" if data.uses_lists else "our own, made from the labels",
-            "classes_from": "the files in --splits"
-            if data.config.data == "fss" and data.config.splits
-            else "our folds",
-            "images_shared_with_training": data.shares_images,
-            "evaluation_space": f"{HSNET_SIDE} x {HSNET_SIDE} pixels" if data.resizes else "native",
-            "unseen_class": "left out of the mean" if self.classes_scored is None else "counts as 0",
-            "classes_without_episodes": [self.class_names[number - 1] for number in left_out],
-            "images_broken": len(data.index(part_of(self.split)).broken) if not data.uses_lists else None,
-        }
+        return EpisodeRules(
+            data=data.config.data,
+            protocol=_SAYS[protocol].format(side=self._pfenet_side),
+            split=self.split,
+            fold=self.fold,
+            fold_convention=data.fold_convention,
+            shots=self.shots,
+            ways=self.ways,
+            names=self.names,
+            edition=data.reader.edition if not data.uses_lists else "",
+            list_from="the files in --splits" if data.uses_lists else "our own, made from the labels",
+            classes_from="the files in --splits" if data.config.data == "fss" and data.config.splits else "our folds",
+            images_shared_with_training=data.shares_images,
+            evaluation_space=f"{HSNET_SIDE} x {HSNET_SIDE} pixels" if data.resizes else "native",
+            unseen_class="left out of the mean" if self.classes_scored is None else "counts as 0",
+            classes_without_episodes=tuple(self.class_names[number - 1] for number in left_out),
+            images_broken=len(data.index(part_of(self.split)).broken) if not data.uses_lists else None,
+        )
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> TrainingEpisodes:
         """What makes a training on these episodes what it is."""
         config = self.data.config
-        return {
-            "data": config.data,
-            "fold": self.fold,
-            "fold_convention": self.data.fold_convention,
-            "shots": self.shots,
-            "seed": self.seed,
-            "names": self.names,
-            "category_share": self.category_share,
-            "novel_in_train": self.data.novel_in_train,
-            "protocol": config.protocol,
-            "crop": HSNET_SIDE if config.protocol == "hsnet" else config.crop,
-            "classes": list(self._vocabulary),
-            "images": self.list_sha256(100),
-        }
+        return TrainingEpisodes(
+            data=config.data,
+            fold=self.fold,
+            fold_convention=self.data.fold_convention,
+            shots=self.shots,
+            seed=self.seed,
+            names=self.names,
+            category_share=self.category_share,
+            novel_in_train=self.data.novel_in_train,
+            protocol=config.protocol,
+            crop=HSNET_SIDE if config.protocol == "hsnet" else config.crop,
+            classes=self._vocabulary,
+            images=self.list_sha256(100),
+        )
 
     @property
     def _pfenet_side(self) -> int:
