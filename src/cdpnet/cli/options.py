@@ -13,7 +13,7 @@ from cdpnet.errors import DataError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.data.config import DataConfig
     from cdpnet.encoders.catalogue import WeightSources
 
 
@@ -39,14 +39,14 @@ def weight_sources(chosen: Any) -> WeightSources:
 
 def data_options(parser: ArgumentParser) -> None:
     """Which episodes, under which rules."""
-    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.data.config import DataConfig
 
     parser.add_class_arguments(DataConfig, None, instantiate=False)
 
 
 def data_config(chosen: Any) -> DataConfig:
     """What `data_options` took."""
-    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.data.config import DataConfig
 
     return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
 

@@ -203,7 +203,7 @@ def _tried(
     """
     prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
     fit = float(best_fit(prediction.query_features, learned, learned.named, locations))
-    logits = to_scoring_size(prediction.logits, shown.shown, truth.shape[-2:]).cpu()
+    logits = to_scoring_size(prediction.logits, shown.unpadded_size, truth.shape[-2:]).cpu()
     margin = logits[:, 1] - logits[:, 0]
     answers = [margin > odds for odds in BACKGROUNDS]
     inside = [int((answer & (truth == 1)).sum()) for answer in answers]
