@@ -1,6 +1,6 @@
 """The interface of a protocol: which episodes are drawn, how their images are prepared, how queries are scored.
 
-A protocol is one module with one subclass of `Protocol`, listed in `registry`.
+A protocol is one module with one subclass of `Protocol`, entered in `registry`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Protocol(ABC):
     def prepare_training(self, image: Tensor, labels: Tensor, crop: int, u: Sequence[float]) -> PreparedImage:
         """A training image (3, H, W) and its labels (H, W) as a square of `training_side` pixels.
 
-        u: three uniform numbers in 0..1, for the place of the crop and the flip.
+        u: three uniform numbers in 0..1, for the top, the left and the flip.
         """
         return PreparedImage(*crop_at_random(image, labels, crop, u))
 

@@ -1,4 +1,4 @@
-"""How the images of an episode are drawn: what the samplers of the protocols share.
+"""Drawing the images of an episode: functions that the samplers of the protocols share.
 
 A sampler is a pure function of its arguments, so an episode depends neither on the batch nor on the process in which
 it is drawn.

@@ -14,7 +14,7 @@ from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import find_images
-from cdpnet.io.masks import as_labels, class_numbers
+from cdpnet.io.masks import read_class_numbers, to_labels
 
 _FOLDERS: dict[ImageSet, tuple[str, ...]] = {"train": ("train",), "val": ("test", "val", "train")}
 
@@ -59,7 +59,7 @@ class FolderReader:
         path = self._mask_path(image_set, identifier)
         if not path.is_file():
             raise DataError(f"There is no mask {path} for the image {self.image_path(image_set, identifier)}.")
-        return as_labels(class_numbers(path), len(self.class_names), path)
+        return to_labels(read_class_numbers(path), len(self.class_names), path)
 
     def label_files(self, image_set: ImageSet) -> list[Path]:
         """The list of names, and the masks that exist."""

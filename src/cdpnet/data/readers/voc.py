@@ -12,7 +12,7 @@ from scipy.io import loadmat
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
-from cdpnet.io.masks import as_labels, class_numbers
+from cdpnet.io.masks import read_class_numbers, to_labels
 
 VOC_CLASSES = (
     ("aeroplane", "vehicle"),
@@ -89,8 +89,8 @@ class VocReader:
     def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:  # noqa: ARG002
         """The class of every pixel, (H, W); 255 is unlabelled. DataError where they cannot be read."""
         path = self._mask_path(identifier)
-        values = _read_mat(path) if path.suffix == ".mat" else class_numbers(path)
-        return as_labels(values, len(VOC_CLASSES), path)
+        values = _read_mat(path) if path.suffix == ".mat" else read_class_numbers(path)
+        return to_labels(values, len(VOC_CLASSES), path)
 
     def label_files(self, image_set: ImageSet) -> list[Path]:
         """The masks that exist."""
