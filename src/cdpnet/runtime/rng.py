@@ -1,7 +1,7 @@
 """Random numbers as a pure function of (seed, index), for whole batches at once.
 
-A counter-based generator (the finaliser of SplitMix64) needs no state: number ``n`` of item ``index`` does not depend on
-the items drawn before, on the batch, or on the device. So a scene or an episode is the same for any number of loader
+A counter-based generator (the finaliser of SplitMix64) needs no state: number ``n`` of item ``index`` does not depend
+on the items drawn before, on the batch, or on the device. So a scene or an episode is the same for any number of loader
 workers (our choice).
 """
 

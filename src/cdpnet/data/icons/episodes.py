@@ -162,7 +162,7 @@ class IconEpisodes(EpisodeSource):
         )
 
     def _positions_in_vocabulary(self, labels: Tensor) -> Tensor:
-        """Labels of scenes -> positions in the vocabulary, any shape; the background has the one after the last name."""
+        """Labels of scenes -> positions in the vocabulary, any shape; background: the position after the last name."""
         table = torch.full((len(self.class_names) + 1,), len(self.class_ids), dtype=torch.int16)
         table[self.class_ids + 1] = torch.arange(len(self.class_ids), dtype=torch.int16)
         return table[labels]

@@ -38,7 +38,7 @@ class Words:
 
 
 class Portraits(NamedTuple):
-    """images (B, 3, 64, 64) in 0..1. main (B,): number of the main name. said (B, n_names) bool: names in the caption."""
+    """images (B, 3, 64, 64) in 0..1. main (B,): main object, a name. said (B, n_names) bool: names in the caption."""
 
     images: Tensor
     main: Tensor
