@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from cdpnet.data.protocols.folds import N_FOLDS, FoldConvention
+from cdpnet.data.protocols.folds import N_FOLDS
 from cdpnet.errors import ConfigError
 
 DataName = Literal["icons", "pascal", "coco", "fss", "folder"]
@@ -17,7 +17,7 @@ NovelInTrain = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig:  # a union of literals would lose the list of choices in the help, so each is written out
     """Data set and protocol of the episodes; `auto` stands for the rule of the protocol's published code.
 
     ConfigError where two settings contradict each other; `open_protocol` checks the ones that depend on the protocol.
@@ -29,9 +29,9 @@ class DataConfig:
     """Folder of the data set; the documentation describes its layout."""
     protocol: ProtocolName = "cdpnet"
     """Protocol: cdpnet is our own, the others reproduce published code; icons has a protocol of its own."""
-    fold_convention: Literal["auto"] | FoldConvention = "auto"
+    fold_convention: Literal["auto", "interleaved", "consecutive"] = "auto"
     """Novel classes of a fold in coco, folder: every fourth class (interleaved) or a quarter in a row (consecutive)."""
-    novel_in_train: Literal["auto"] | NovelInTrain = "auto"
+    novel_in_train: Literal["auto", "keep", "drop"] = "auto"
     """Training images that show a novel class: keep them, with its pixels as background, or drop them."""
     evaluation_space: Literal["auto", "native", "resized"] = "auto"
     """Score queries at their native size, or, under hsnet, resized to 400 x 400 pixels."""

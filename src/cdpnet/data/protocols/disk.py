@@ -141,7 +141,7 @@ class DataOnDisk:
             )
         return self._indexes[image_set]
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> object:
         """A loader's worker receives what is already known, without the progress bar."""
         return {**self.__dict__, "report": None}
 
