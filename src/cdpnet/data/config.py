@@ -17,7 +17,7 @@ NovelInTrain = Literal["keep", "drop"]
 
 
 @dataclass(frozen=True)
-class DataConfig:  # a union of literals would lose the list of choices in the help, so each is written out
+class DataConfig:
     """Data set and protocol of the episodes; `auto` stands for the rule of the protocol's published code.
 
     ConfigError where two settings contradict each other; `open_protocol` checks the ones that depend on the protocol.
@@ -29,6 +29,7 @@ class DataConfig:  # a union of literals would lose the list of choices in the h
     """Folder of the data set; the documentation describes its layout."""
     protocol: ProtocolName = "cdpnet"
     """Protocol: cdpnet is our own, the others reproduce published code; icons has a protocol of its own."""
+    # Literals are written out: of a union of two, the help would not list the choices.
     fold_convention: Literal["auto", "interleaved", "consecutive"] = "auto"
     """Novel classes of a fold in coco, folder: every fourth class (interleaved) or a quarter in a row (consecutive)."""
     novel_in_train: Literal["auto", "keep", "drop"] = "auto"

@@ -38,7 +38,11 @@ class Words:
 
 
 class Portraits(NamedTuple):
-    """images (B, 3, 64, 64) in 0..1. main (B,): main object, a name. said (B, n_names) bool: names in the caption."""
+    """B images with captions.
+
+    images (B, 3, 64, 64) in 0..1. main (B,): number of the main object's name. said (B, n_names) bool: the names in the
+    caption.
+    """
 
     images: Tensor
     main: Tensor

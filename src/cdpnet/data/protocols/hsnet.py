@@ -33,7 +33,7 @@ class HsnetProtocol(Protocol):
         return f"hsnet: HSNet's list, images at {SIDE} x {SIDE}"
 
     def sampler(self, split: Split) -> Sampler:
-        """The published list for validation and tests, which COCO has of another kind; for training SSP's rule."""
+        """The published list for validation and tests, which has another rule on COCO; SSP's rule for training."""
         if split == "train":
             return draw_uniform
         return draw_published_by_class if self.data == "coco" else draw_published

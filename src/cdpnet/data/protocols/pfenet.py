@@ -37,7 +37,7 @@ class PfenetProtocol(Protocol):
         return 641 if self.data == "coco" else 473
 
     def sampler(self, split: Split) -> Sampler:
-        """Queries in the order of the list; for training SSP's rule."""
+        """Queries in the order of the list for validation and tests; SSP's rule for training."""
         return draw_uniform if split == "train" else draw_in_order
 
     def prepare_test(self, image: Tensor, labels: Tensor) -> PreparedImage:

@@ -34,9 +34,9 @@ class PreparedImage(NamedTuple):
 
 @dataclass(frozen=True)
 class Protocol(ABC):
-    """The rules of one protocol for one data set. A subclass states what differs from the defaults below.
+    """The rules of one protocol for one data set. A subclass overrides the defaults below where its rules differ.
 
-    seeds: of the test lists; one run for each. test_episodes: number of episodes of one test run.
+    name: on the command line. seeds: of the test runs, one list of episodes each.
     novel_in_train: whether training keeps images that show a novel class. unseen_is_zero: whether a class of the fold
     that no episode asks for counts as 0 in the mean IoU. several_ways: whether a query may be asked for several
     classes. reads_lists: whether list files in HSNet's format can replace our own lists. scoring_side: side in pixels

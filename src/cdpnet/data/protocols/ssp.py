@@ -40,7 +40,7 @@ class SspProtocol(Protocol):
         return "consecutive" if self.data in ("pascal", "coco") else "interleaved"
 
     def sampler(self, split: Split) -> Sampler:
-        """The published list for validation and tests; for training its rule without a list."""
+        """The published list for validation and tests; for training its rule as a pure function of (seed, index)."""
         return draw_uniform if split == "train" else draw_published
 
 
