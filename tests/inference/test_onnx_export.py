@@ -18,7 +18,7 @@ from cdpnet.cli import main
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.errors import ConfigError
 from cdpnet.inference.class_files import save_class
-from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, LearnGraph, SegmentGraph, export, quantise
+from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, LearnModule, SegmentModule, export, quantise
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
 from tests.cli.test_main import run
@@ -73,7 +73,7 @@ def test_classes_and_masks_equal_the_network(
     given = {"images": supports.numpy(), "masks": marks.numpy(), "text": text.numpy()}
     learned = without_torch(graphs / LEARN, given, tmp_path)
     with torch.inference_mode():
-        expected = LearnGraph(network)(supports, marks, text)
+        expected = LearnModule(network)(supports, marks, text)
     for name, tensor in zip(("background", "foreground", "text_prototype", "by_name"), expected, strict=True):
         torch.testing.assert_close(torch.from_numpy(learned[name]), tensor, atol=1e-4, rtol=1e-4)
     known = {name: learned[name] for name in ("background", "foreground", "by_name")}
@@ -81,7 +81,7 @@ def test_classes_and_masks_equal_the_network(
     found = without_torch(graphs / SEGMENT, given, tmp_path)
     with torch.inference_mode():
         background, foreground, u, by_name = expected
-        masks, scores, presence = SegmentGraph(network)(queries, background, foreground, by_name, u)
+        masks, scores, presence = SegmentModule(network)(queries, background, foreground, by_name, u)
     assert found["masks"].shape == (episodes, h, w)
     assert (found["masks"] == masks.numpy()).mean() >= 0.999
     torch.testing.assert_close(torch.from_numpy(found["presence"]), presence, atol=1e-4, rtol=1e-4)
@@ -97,9 +97,9 @@ def test_the_graphs_decide_as_a_segmenter_does() -> None:
     names = [f"{i} {name}" if i < 2 else name for i, name in enumerate(batch.class_names)]  # some are not recognised
     classes = [segmenter.learn(name, [*i], [*m]) for name, (_, i, m) in zip(names, examples, strict=True)]
     with torch.inference_mode():
-        learned = LearnGraph(network)(batch.support_images, batch.support_masks, network.text.encode(names))
+        learned = LearnModule(network)(batch.support_images, batch.support_masks, network.text.encode(names))
         background, foreground, text, by_name = learned
-        masks, scores, presence = SegmentGraph(network)(batch.query_images, background, foreground, by_name, text)
+        masks, scores, presence = SegmentModule(network)(batch.query_images, background, foreground, by_name, text)
     assert by_name.tolist() == [c.by_name for c in classes]
     answers = [segmenter.segment(image, classes) for image in batch.query_images]
     assert np.mean([mask.numpy() == answer.mask for mask, answer in zip(masks, answers, strict=True)]) > 0.9999
@@ -160,8 +160,8 @@ def test_a_network_without_names(tmp_path: Path) -> None:
     assert not learned["by_name"].any()
     found = without_torch(tmp_path / SEGMENT, {"images": batch.query_images.numpy(), **learned}, tmp_path)
     with torch.inference_mode():
-        masks, _, _ = SegmentGraph(network)(
-            batch.query_images, *LearnGraph(network)(batch.support_images, batch.support_masks)
+        masks, _, _ = SegmentModule(network)(
+            batch.query_images, *LearnModule(network)(batch.support_images, batch.support_masks)
         )
     assert (found["masks"] == masks.numpy()).mean() >= 0.999
     with pytest.raises(ConfigError, match="reads no names"):

@@ -9,11 +9,11 @@ from cdpnet.cli.options import (
     data_config,
     data_options,
     encoder_by_name,
+    get_weight_sources,
     length_of_run,
     out_folder,
     settings,
     training_options,
-    weight_sources,
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
@@ -106,7 +106,7 @@ def table(arguments: list[str]) -> None:
     out = out_folder(chosen.out)
     with progress_bar() as progress:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
-        recipe = Recipe(data, encoder, training, chosen.category_share, weight_sources(chosen))
+        recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen))
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     path = table_markdown(results, published(chosen.data), out)
     print(path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from cdpnet.cli.options import (
     data_config,
     data_options,
     encoder_by_name,
+    get_weight_sources,
     length_of_run,
     model_options,
     out_file,
@@ -17,7 +18,6 @@ from cdpnet.cli.options import (
     settings,
     training_options,
     weight_options,
-    weight_sources,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, printed, progress_bar, say, stages_bar, training_bar
@@ -62,7 +62,7 @@ def train(arguments: list[str]) -> None:
             dataclasses.replace(episodes, split=split).list_sha256(1)
     out = out_folder(chosen.out)
     with processes() as here, progress_bar(visible=here.first) as progress:
-        network = build_network(config_of_network, weight_sources(chosen)).to(here.device)
+        network = build_network(config_of_network, get_weight_sources(chosen)).to(here.device)
         show = training_bar(progress, chosen.method, config.iterations)
         report = show if here.first else id  # the others are silent
         train(network, episodes, config, out, report, resume=chosen.resume, processes=here)
@@ -105,7 +105,7 @@ def evaluate(arguments: list[str]) -> None:
     from cdpnet.report.tables import score_table
     from cdpnet.runtime.devices import default_device
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
+    network = load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(default_device())
     gallery = Gallery(count)
     with progress_bar() as progress:
         opened = DataOnDisk(data, indexing_bar(progress))
@@ -146,7 +146,7 @@ def calibrate(arguments: list[str]) -> None:
     from cdpnet.runtime.devices import default_device
     from cdpnet.training.calibration import calibrate
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
+    network = load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(default_device())
     with progress_bar() as progress:
         episodes = open_episodes(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
         tasks: dict[str, Any] = {}
@@ -184,7 +184,7 @@ def ablate(arguments: list[str]) -> None:
     need_matplotlib()
     out = out_folder(chosen.out)
     with progress_bar() as progress:
-        results = ablate(config, training, out, stages_bar(progress, training.iterations), weight_sources(chosen))
+        results = ablate(config, training, out, stages_bar(progress, training.iterations), get_weight_sources(chosen))
     printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
     print(f"The table is {ablation_markdown(results, out)}")
     print(f"The plot is {plot_ablation(results, out)}")
