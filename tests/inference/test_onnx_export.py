@@ -171,7 +171,7 @@ def test_int8_keeps_most_of_the_figure(graphs: Path, tiny: Segmenter, tmp_path: 
 
 
 def test_a_network_without_names(tmp_path: Path) -> None:
-    network = small_network("ssp", stride=8)
+    network = small_network("panet", stride=8)
     (tmp_path / NAMES).write_text("of an earlier export")
     assert [path.name for path in export(network, tmp_path)] == [LEARN, SEGMENT, ABOUT]
     assert not (tmp_path / NAMES).exists()
