@@ -49,8 +49,3 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     """A context in which large products are computed in a precision."""
     in_bfloat16 = precision_on(device, precision) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16) if in_bfloat16 else nullcontext()
-
-
-def default_device() -> str:
-    """A GPU where there is one."""
-    return resolve_device().type
