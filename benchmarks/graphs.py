@@ -37,20 +37,20 @@ class Graphs:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave PyTorch its cores
-        self.learning, self.finding = (
+        self.learn_session, self.segment_session = (
             onnxruntime.InferenceSession(folder / name, options) for name in (LEARN, SEGMENT)
         )
 
     def learn(self, batch: EpisodeBatch, text: Tensor) -> dict[str, Any]:
-        """What `find` takes of the classes of a batch."""
+        """The classes of a batch as inputs of `segment`."""
         masks = batch.support_masks.to(torch.uint8)
         given = {"images": batch.support_images.numpy(), "masks": masks.numpy(), "text": text.numpy()}
-        background, foreground, projected, by_name = self.learning.run(None, given)
+        background, foreground, projected, by_name = self.learn_session.run(None, given)
         return {"background": background, "foreground": foreground, "text": projected, "by_name": by_name}
 
-    def find(self, images: Tensor, learned: dict[str, Any]) -> np.ndarray:
+    def segment(self, images: Tensor, learned: dict[str, Any]) -> np.ndarray:
         """Scores (Q, n, H, W) of images (Q, 3, H, W)."""
-        scores: np.ndarray = self.finding.run(["scores"], {"images": images.numpy(), **learned})[0]
+        scores: np.ndarray = self.segment_session.run(["scores"], {"images": images.numpy(), **learned})[0]
         return scores
 
 
@@ -69,7 +69,7 @@ def scored(graphs: Graphs, network: PrototypeNetwork, count: int) -> Scored:
     for i in range(count):
         drawn = episodes.draw(torch.tensor([i]))
         learned = graphs.learn(drawn.batch, network.text.encode(drawn.batch.class_names))
-        masks = torch.from_numpy(graphs.find(drawn.batch.query_images, learned)[:, 0] > 0.5).long()
+        masks = torch.from_numpy(graphs.segment(drawn.batch.query_images, learned)[:, 0] > 0.5).long()
         total.add(masks, drawn.query_masks, drawn.class_ids)
         with torch.inference_mode():
             alike.append((segment_episodes(network, drawn) == masks).float().mean())
@@ -91,7 +91,7 @@ def in_onnx_runtime(count: int, rounds: int) -> Iterator[Measurement]:
 
     def by_graphs(graphs: Graphs, learned: dict[str, Any]) -> None:
         for image in batch.query_images:
-            graphs.find(image[None], learned)
+            graphs.segment(image[None], learned)
 
     assert network.text is not None
     one, text = EpisodeBatch(*first, batch.query_images[:1], batch.class_names[:1]), network.text

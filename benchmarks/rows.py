@@ -39,22 +39,14 @@ class Measurement(NamedTuple):
     goal: str = ""
 
 
-def _logits(network: PrototypeNetwork, batch: EpisodeBatch) -> Tensor:
-    prediction: Prediction = network(batch)
+def _logits(network: PrototypeNetwork, batch: EpisodeBatch, attention_dtype: torch.dtype | None = None) -> Tensor:
+    prediction: Prediction = network(batch, attention_dtype)
     return prediction.logits
 
 
 def _in_half(work: Callable[..., Tensor], *inputs: object) -> Tensor:
     with autocast("bfloat16", torch.device("cpu")):
         return work(*inputs)
-
-
-def _attention_in_half(network: PrototypeNetwork, work: Callable[..., Tensor], *inputs: object) -> Tensor:
-    network.attention_dtype = torch.bfloat16
-    try:
-        return work(*inputs)
-    finally:
-        network.attention_dtype = None
 
 
 @torch.inference_mode()
@@ -69,7 +61,7 @@ def queries(size: int, rounds: int) -> Iterator[Measurement]:
             return network.match(*inputs).masks  # type: ignore[arg-type]
 
         in_float32 = partial(query, network, image, prototypes)
-        attention = partial(_attention_in_half, network, query, network, image, prototypes)
+        attention = partial(query, network, image, prototypes, torch.bfloat16)
         work = {
             "encoder": partial(network.image.features, image),
             "float32": in_float32,
@@ -96,7 +88,7 @@ def whole_episodes(size: int, rounds: int) -> Iterator[Measurement]:
         work = {
             "encoder": partial(network.image.features, batch.query_images),
             "float32": partial(_logits, network, batch),
-            "attention": partial(_attention_in_half, network, _logits, network, batch),
+            "attention": partial(_logits, network, batch, torch.bfloat16),
             "naive": partial(naive.episodes, network, batch),
         }
         seconds = side_by_side(work, rounds)

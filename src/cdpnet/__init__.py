@@ -8,36 +8,54 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.errors import CdpnetError, ConfigError, DataError, WeightsError
+
 if TYPE_CHECKING:
     from cdpnet.episode import EpisodeBatch
-    from cdpnet.inference.class_files import ClassPrototype
+    from cdpnet.inference.class_files import ClassPrototype, load_class, save_class
     from cdpnet.inference.segmentation import Segmentation
     from cdpnet.inference.segmenter import Segmenter
-    from cdpnet.network.build import build_network
+    from cdpnet.network.build import build_network, load_network
     from cdpnet.network.network import PrototypeNetwork
     from cdpnet.network.outputs import Prediction
 
-_HOME = {
-    "EpisodeBatch": "cdpnet.episode",
-    "Prediction": "cdpnet.episode",
-    "PrototypeNetwork": "cdpnet.network",
-    "build_network": "cdpnet.network",
-    "ClassPrototype": "cdpnet.inference.class_files",
-    "Segmentation": "cdpnet.inference.segmentation",
-    "Segmenter": "cdpnet.inference.segmenter",
-}
 __all__ = [
+    "CdpnetError",
     "ClassPrototype",
+    "ConfigError",
+    "DataError",
     "EpisodeBatch",
     "Prediction",
     "PrototypeNetwork",
     "Segmentation",
     "Segmenter",
+    "WeightsError",
     "build_network",
+    "load_class",
+    "load_network",
+    "save_class",
 ]
+_MODULE_OF = {
+    "ClassPrototype": "cdpnet.inference.class_files",
+    "EpisodeBatch": "cdpnet.episode",
+    "Prediction": "cdpnet.network.outputs",
+    "PrototypeNetwork": "cdpnet.network.network",
+    "Segmentation": "cdpnet.inference.segmentation",
+    "Segmenter": "cdpnet.inference.segmenter",
+    "build_network": "cdpnet.network.build",
+    "load_class": "cdpnet.inference.class_files",
+    "load_network": "cdpnet.network.build",
+    "save_class": "cdpnet.inference.class_files",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    """A name of the public API, imported on first use."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'cdpnet' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public API."""
+    return __all__

@@ -271,7 +271,7 @@ def test_large_images_are_seen_in_tiles(job: Path, tmp_path: Path) -> None:
     assert tiled.shape == at_once.shape == (256, 1024)
     assert not np.array_equal(tiled, at_once)
     segmenter = Segmenter(load_network("tiny"), tiles_above=300)
-    assert max(segmenter.prepare(whole).image.shape) == round(192 * 1024 / 300)
+    assert max(segmenter.preprocessing.load(whole).image.shape) == round(192 * 1024 / 300)
 
 
 def test_classes_are_listed(job: Path, tmp_path: Path) -> None:

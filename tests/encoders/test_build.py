@@ -1,4 +1,4 @@
-"""Every named pair, with random weights saved to disk and read back from local files."""
+"""Every named pair by its shapes, and every kind of pair with random weights read back from local files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cdpnet.encoders.catalogue import PAIRS, WeightSources
 from cdpnet.encoders.image import CLIP_MEAN, CLIP_STD, ClipTransformer
 from cdpnet.encoders.tiny import build_tiny
 from cdpnet.errors import ConfigError, WeightsError
+from tests.encoders.conftest import SMALL_PAIRS
 
 # Channels, and the grid of an image of 320 x 384 (tokens of 14 px cover it resized to 322 x 392).
 DOCUMENTED = {
@@ -37,15 +38,6 @@ DOCUMENTED = {
 def save(model: torch.nn.Module, path: Path) -> str:
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, path)
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def rn50_text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The text tower beside every image encoder that has none of its own, as one file with the whole CLIP."""
-    torch.manual_seed(1)
-    return save(
-        open_clip.CLIP(**open_clip.get_model_config("RN50-quickgelu")), tmp_path_factory.mktemp("w") / "t.safetensors"
-    )
 
 
 def random_weights(name: str, folder: Path) -> tuple[str, dict[str, torch.Tensor]]:
@@ -70,17 +62,29 @@ def test_every_pair_is_documented() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", PAIRS)
-def test_pair_reads_local_files(name: str, tmp_path: Path, rn50_text: str) -> None:
-    path, state = random_weights(name, tmp_path)
-    own_text = PAIRS[name].text in PAIRS[name].image
-    sources = WeightSources(path, path if own_text else rn50_text)
-    encoders = build_encoders(EncoderConfig(name), sources, reads_names=True)
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_every_pair_gives_its_documented_grid(name: str) -> None:
+    """In its real size, on a device that holds shapes and no numbers."""
+    with torch.device("meta"):
+        encoders = build_encoders(EncoderConfig(name), WeightSources("random", "random"), reads_names=True)
+        features = encoders.image.features(torch.zeros(1, 3, 320, 384))
     channels, h, w = DOCUMENTED[name]
-    images = torch.randint(0, 256, (1, 3, 320, 384), dtype=torch.uint8)
-    features = encoders.image.features(images)
     assert features.shape == (1, channels, h, w)
     assert encoders.image.channels == channels
+    assert encoders.text is not None
+    assert any(not p.requires_grad for p in encoders.image.parameters())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["tiny", *SMALL_PAIRS])
+@pytest.mark.usefixtures("small_pairs")
+def test_every_kind_of_pair_reads_local_files(name: str, tmp_path: Path) -> None:
+    path, state = random_weights(name, tmp_path)
+    text_path = path
+    if PAIRS[name].text not in PAIRS[name].image:
+        text_path = save(open_clip.CLIP(**open_clip.get_model_config(PAIRS[name].text)), tmp_path / "t.safetensors")
+    encoders = build_encoders(EncoderConfig(name), WeightSources(path, text_path), reads_names=True)
+    features = encoders.image.features(torch.randint(0, 256, (1, 3, 96, 128), dtype=torch.uint8))
     assert (features < 0).any()  # the cosine match needs signed features
     loaded = dict(encoders.image.named_parameters())
     first = next(key for key in loaded if key.endswith("weight") and loaded[key].ndim == 4)
@@ -97,18 +101,18 @@ def test_pair_reads_local_files(name: str, tmp_path: Path, rn50_text: str) -> No
 
 
 @torch.no_grad()
-def test_clip_vit_b16_equals_open_clip(tmp_path: Path) -> None:
-    path, _ = random_weights("clip-vit-b16", tmp_path)
-    encoders = build_encoders(
-        EncoderConfig("clip-vit-b16", prompts="single"), WeightSources(path, path), reads_names=True
-    )
-    theirs = open_clip.create_model("ViT-B-16-quickgelu", pretrained=path).eval()
-    images = torch.rand(2, 3, 224, 224)
+@pytest.mark.usefixtures("small_pairs")
+def test_a_clip_transformer_equals_open_clip(tmp_path: Path) -> None:
+    name, model = "small-clip-transformer", "small-transformer"
+    path, _ = random_weights(name, tmp_path)
+    encoders = build_encoders(EncoderConfig(name, prompts="single"), WeightSources(path, path), reads_names=True)
+    theirs = open_clip.create_model(model, pretrained=path).eval()
+    images = torch.rand(2, 3, 64, 64)
     normalised = (images - torch.tensor(CLIP_MEAN).view(3, 1, 1)) / torch.tensor(CLIP_STD).view(3, 1, 1)
     assert isinstance(encoders.image, ClipTransformer)
     ours = encoders.image.tokens(normalised)[:, 0] @ encoders.image.visual.proj
     torch.testing.assert_close(ours, theirs.encode_image(normalised), atol=1e-5, rtol=0)
-    tokens = open_clip.get_tokenizer("ViT-B-16-quickgelu")(["a photo of a dog.", "a photo of an owl."])
+    tokens = open_clip.get_tokenizer(model)(["a photo of a dog.", "a photo of an owl."])
     expected = F.normalize(theirs.encode_text(tokens), dim=1)
     assert encoders.text is not None
     torch.testing.assert_close(encoders.text.encode(("dog", "owl")), expected, atol=1e-5, rtol=0)
@@ -116,15 +120,16 @@ def test_clip_vit_b16_equals_open_clip(tmp_path: Path) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("dense_attention", ["value", "self"])
+@pytest.mark.usefixtures("small_pairs")
 def test_dense_attention_puts_tokens_into_the_text_space(dense_attention: Any) -> None:
-    config = EncoderConfig("clip-vit-b16", dense_attention=dense_attention)
+    config = EncoderConfig("small-clip-transformer", dense_attention=dense_attention)
     encoders = build_encoders(config, WeightSources("random", "random"), reads_names=True)
     assert encoders.text is not None
     assert encoders.image.features(torch.rand(1, 3, 100, 130)).shape == (1, encoders.text.dim, 7, 9)
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("name", "channels", "stride"), [("convnext_atto", 160, 8), ("vgg11", 512, 16)])
+@pytest.mark.parametrize(("name", "channels", "stride"), [("convnext_atto", 160, 8), ("dla46_c", 128, 16)])
 def test_any_timm_model(name: str, channels: int, stride: int) -> None:
     encoders = build_encoders(EncoderConfig(f"timm:{name}"), WeightSources("random", ""), reads_names=False)
     features = encoders.image.features(torch.rand(1, 3, 64, 96))

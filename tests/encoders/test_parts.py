@@ -164,9 +164,10 @@ def test_weights_are_read_from_every_format(tmp_path: Path) -> None:
         assert read["scale"].dtype == torch.float32
 
 
+@pytest.mark.usefixtures("small_pairs")
 def test_an_original_archive_loads_into_clip(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    state = open_clip.CLIP(**open_clip.get_model_config("RN50-quickgelu")).state_dict()
+    state = open_clip.CLIP(**open_clip.get_model_config("small-residual")).state_dict()
     extras = {
         "input_resolution": torch.tensor(224),
         "context_length": torch.tensor(77),
@@ -176,7 +177,7 @@ def test_an_original_archive_loads_into_clip(tmp_path: Path) -> None:
         {**{k: v.half() if v.is_floating_point() else v for k, v in state.items()}, **extras}, tmp_path / "RN50.pt"
     )
     path = str(tmp_path / "RN50.pt")
-    encoders = build_encoders(EncoderConfig("clip-rn50"), WeightSources(path, path), reads_names=True)
+    encoders = build_encoders(EncoderConfig("small-clip-residual"), WeightSources(path, path), reads_names=True)
     weight = encoders.image.state_dict()["stages.0.0.weight"]
     torch.testing.assert_close(weight, state["visual.conv1.weight"], atol=1e-3, rtol=1e-3)
 
@@ -240,7 +241,7 @@ def test_the_files_asked_for_early_are_those_that_are_loaded(name: str, monkeypa
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_encoder_says_the_same() -> None:
-    encoder = build_encoders(EncoderConfig(), WeightSources(), reads_names=False).image
+    encoder = small_encoder()
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     names = list(encoder.state_dict())
     expected = encoder.features(images)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.inference.adaptation import _left_out, adapt
+from cdpnet.inference.adaptation import _segment_left_out, adapt
 from cdpnet.inference.class_files import load_class, save_class
 from cdpnet.inference.segmenter import Segmenter
 from tests.helpers import random_batch, small_network
@@ -37,7 +37,7 @@ def test_left_out_examples_are_segmented_by_the_others() -> None:
     images, masks = batch.support_images[0], batch.support_masks[0]
     with torch.no_grad():
         grids = [network.image.features(image[None]) for image in images]
-        _, iou = _left_out(network, network.fusion, grids, list(masks), "cat")
+        _, iou = _segment_left_out(network, network.fusion, grids, list(masks), "cat")
         ious = []
         for left in range(3):
             others = [i for i in range(3) if i != left]
@@ -61,8 +61,8 @@ def test_an_adapted_class_has_its_own_fusion_also_from_its_file(tmp_path: Path) 
     assert (alone.scores == segmenter.segment(query, adapted).scores).all()
     assert (alone.scores != segmenter.segment(query, plain).scores).any()
     together = segmenter.segment(query, [plain, again, plain])
-    torch.testing.assert_close(together.odds[1], alone.odds[0], atol=1e-4, rtol=0)
-    torch.testing.assert_close(together.odds[0], together.odds[2], atol=1e-4, rtol=0)
+    torch.testing.assert_close(together.log_odds[1], alone.log_odds[0], atol=1e-4, rtol=0)
+    torch.testing.assert_close(together.log_odds[0], together.log_odds[2], atol=1e-4, rtol=0)
 
 
 def test_what_cannot_be_adapted_is_said() -> None:

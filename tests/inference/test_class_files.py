@@ -18,11 +18,6 @@ from cdpnet.network.checkpoint import fingerprint
 from tests.helpers import small_network
 
 
-@pytest.fixture(scope="module")
-def tiny() -> Segmenter:
-    return Segmenter(load_network("tiny"))
-
-
 def test_a_class_comes_back_from_its_file(tiny: Segmenter, tmp_path: Path) -> None:
     batch = IconEpisodes(0, 2, "test").draw(torch.arange(1)).batch
     learned = tiny.learn(batch.class_names[0], list(batch.support_images[0]), list(batch.support_masks[0]))
@@ -37,6 +32,9 @@ def test_a_class_comes_back_from_its_file(tiny: Segmenter, tmp_path: Path) -> No
     query = batch.query_images[0]
     assert (tiny.segment(query, again).mask == tiny.segment(query, learned).mask).all()
     assert [c.name for c in load_classes([path], *tiny.model)] == [learned.name]
+    save_class(learned, str(tmp_path / "other.safetensors"))
+    assert (tmp_path / "other.safetensors").read_bytes() == path.read_bytes()
+    assert torch.equal(load_class(str(path)).foreground, again.foreground)
 
 
 def test_the_network_may_be_kept_from_reading_the_name(tiny: Segmenter) -> None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import cdpnet.inference.segmentation
-from cdpnet.inference.segmentation import Segmentation, rows_at_size
+from cdpnet.inference.segmentation import Segmentation, resize_rows
 
 
 def answer(
@@ -22,7 +22,7 @@ def answer(
 def test_strips_equal_the_whole(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     odds = torch.randn(2, 12, 17, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(odds[None], size=size, mode="bilinear", align_corners=True)[0]
-    torch.testing.assert_close(rows_at_size(odds, size, range(size[0])), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(resize_rows(odds, size, range(size[0])), expected, atol=1e-5, rtol=1e-5)
     found = Segmentation(size, (12, 17), ("a", "b"), odds, (1.0, 1.0), (False, False))
     whole = found.mask
     monkeypatch.setattr(cdpnet.inference.segmentation, "_STRIP", 1)
@@ -58,7 +58,7 @@ def test_the_same_scores_at_another_threshold() -> None:
     assert np.array_equal(found.at(0.7).scores, found.scores)
 
 
-def test_doubt_by_hand() -> None:
+def test_uncertainty_by_hand() -> None:
     """One minus sum min(p, m) / sum max(p, m) of a class with a mask; the presence of one without."""
     logit = torch.tensor([[[0.9, 0.8, 0.4, 0.1]]]).logit()
     expected = (0.9 + 0.8) / (1 + 1 + 0.4 + 0.1)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from cdpnet.config import QueryPrecision
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.errors import DataError
-from cdpnet.inference.preprocessing import resized
+from cdpnet.evaluation.loop import evaluate
+from cdpnet.inference import onnx_export
+from cdpnet.inference.preprocessing import resize_to
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import read_image
+from cdpnet.io.images import ImageSource, read_image
 from cdpnet.network.build import load_network
+from cdpnet.network.network import PrototypeNetwork
 from tests.helpers import random_batch, small_network
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Segmenter:
-    return Segmenter(load_network("tiny"))
 
 
 def test_a_threshold_of_ones_own(tiny: Segmenter) -> None:
@@ -128,17 +130,130 @@ def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
         tiny.learn("x", [image], [mask[:200]])
 
 
-def test_resized_keeps_small_images_and_proportions() -> None:
-    assert resized(read_image(np.zeros((50, 100, 3), dtype=np.uint8)), 200).shape == (3, 50, 100)
-    assert resized(read_image(np.zeros((300, 900, 3), dtype=np.uint8)), 300).shape == (3, 100, 300)
+def test_resizing_keeps_small_images_and_proportions() -> None:
+    assert resize_to(read_image(np.zeros((50, 100, 3), dtype=np.uint8)), 200).shape == (3, 50, 100)
+    assert resize_to(read_image(np.zeros((300, 900, 3), dtype=np.uint8)), 300).shape == (3, 100, 300)
 
 
-@pytest.mark.parametrize(
-    ("name", "files"),
-    [("segment_icons", {"mask.png", "overlay.png"}), ("label_folder", {"labels.png", "labels/index.html"})],
-)
-def test_the_example_scripts_run(name: str, files: set[str], tmp_path: Path) -> None:
-    script = Path(__file__).parents[2] / "examples" / f"{name}.py"
-    shown = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
-    assert shown.returncode == 0, shown.stderr
-    assert all((tmp_path / file).is_file() for file in files)
+def test_a_batch_equals_the_loop(tiny: Segmenter) -> None:
+    """Images of several sizes, one of them in tiles, more of one size than an encoder pass takes; in their order."""
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(12)).batch
+    segmenter = Segmenter(tiny.network, longest_side=96, tiles_above=200)
+    classes = [
+        segmenter.learn(batch.class_names[i], batch.support_images[i, 0], batch.support_masks[i, 0]) for i in (1, 8)
+    ]
+    images = [*batch.query_images[:10], batch.query_images[10, :, :60], batch.query_images[11].repeat(1, 1, 3)]
+    images.insert(3, batch.query_images[8, :, :60])
+    for options in ({}, {"threshold": 0.4, "min_presence": 0.1}):
+        found = segmenter.segment_batch(images, classes, **options)
+        assert [one.size for one in found] == [tuple(image.shape[1:]) for image in images]
+        for one, image in zip(found, images, strict=True):
+            alone = segmenter.segment(image, classes, **options)
+            np.testing.assert_allclose(one.scores, alone.scores, atol=1e-5)
+            assert one.presence == pytest.approx(alone.presence, abs=1e-5)
+            assert (one.classes, one.absent, one.background) == (alone.classes, alone.absent, alone.background)
+            undecided = np.abs(alone.scores - 1 / (1 + np.exp(-alone.background))).min(axis=0) < 1e-4
+            assert ((one.mask == alone.mask) | undecided).all()
+    assert any(one.found for one in found)
+    assert segmenter.segment_batch([], classes) == []
+    with pytest.raises(DataError, match="0 classes were given"):
+        segmenter.segment_batch(images, [])
+
+
+def test_images_of_one_size_share_encoder_passes(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(11)).batch
+    learned = tiny.learn("", batch.support_images[0, 0], batch.support_masks[0, 0])
+    passes: list[int] = []
+    features = tiny.network.image.features
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        passes.append(len(images))
+        return features(images)
+
+    monkeypatch.setattr(tiny.network.image, "features", counted)
+    tiny.segment_batch([*batch.query_images, batch.query_images[0, :, :64]], learned)
+    assert passes == [8, 3, 1]
+
+
+def test_every_kind_of_image_gives_one_mask(tiny: Segmenter, tmp_path: Path) -> None:
+    batch = IconEpisodes(0, 1, "test").draw(torch.tensor([8])).batch
+    learned = tiny.learn("caravan", batch.support_images[0, 0], batch.support_masks[0, 0])
+    tensor = batch.query_images[0]
+    array = tensor.permute(1, 2, 0).numpy()
+    path = tmp_path / "query.png"
+    Image.fromarray(array).save(path)
+    kinds: list[ImageSource] = [
+        tensor,
+        tensor.float() / 255,
+        array,
+        array / 255,
+        Image.fromarray(array),
+        path,
+        str(path),
+    ]
+    masks = [found.mask for found in tiny.segment_batch(kinds, learned)]
+    assert masks[0].any()
+    assert all(np.array_equal(mask, masks[0]) for mask in masks)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_use_does_not_change_the_network(training: bool) -> None:
+    """Learning, adapting, segmenting, evaluating and exporting leave weights, gradients, modes and attributes alone."""
+    network, batch = small_network("cdpn").train(training), random_batch(1, 2)
+    before = snapshot(network)
+    supports = (list(batch.support_images[0]), list(batch.support_masks[0]))
+    for precision in get_args(QueryPrecision):
+        segmenter = Segmenter(network, longest_side=40, tiles_above=44, precision=precision)
+        learned = [segmenter.learn("cat", *supports), segmenter.learn("dog", *supports, steps=2)]
+        _ = segmenter.segment(batch.query_images[0], learned, threshold=0.3).mask
+        _ = segmenter.model
+    evaluate(network, IconEpisodes(0, 1, "test"), 2)
+    assert snapshot(network) == before
+
+
+def test_export_does_not_change_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = small_network("cdpn").train()
+    before = snapshot(network)
+    exported: list[PrototypeNetwork] = []
+
+    def write(graph: object, path: Path, copied: PrototypeNetwork) -> None:  # noqa: ARG001
+        exported.append(copied)
+        path.touch()
+
+    monkeypatch.setattr(onnx_export, "_write", write)
+    onnx_export.export(network, tmp_path)
+    assert snapshot(network) == before
+    assert len(exported) == 2
+    assert not any(copied is network or copied.training for copied in exported)
+
+
+def snapshot(network: PrototypeNetwork) -> dict[str, object]:
+    """The whole state of a network: weights, gradients, modes of all modules and their own attributes."""
+    state: dict[str, object] = {key: value.numpy().tobytes() for key, value in network.state_dict().items()}
+    state |= {f"{key} as it is": (id(p), p.requires_grad, p.grad, p.device) for key, p in network.named_parameters()}
+    for name, module in network.named_modules():
+        state[f"{name}()"] = {key: repr(value) for key, value in vars(module).items() if not key.startswith("_")}
+    return state
+
+
+def test_threads_share_a_segmenter(tiny: Segmenter) -> None:
+    """Two threads that learn and segment at once get what one gets; the text encoder begins without any name."""
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(6)).batch
+
+    def work(segmenter: Segmenter, i: int) -> np.ndarray:
+        learned = segmenter.learn(batch.class_names[i], batch.support_images[i, 0], batch.support_masks[i, 0])
+        return segmenter.segment(batch.query_images[i], learned).scores
+
+    alone = [work(tiny, i) for i in range(6)]
+    shared = Segmenter(load_network("tiny"))
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(partial(work, shared), [*range(6), *range(6)]))
+    for i, scores in enumerate(together):
+        np.testing.assert_array_equal(scores, alone[i % 6])
+
+
+def test_the_example_that_labels_a_folder_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).parents[2] / "examples" / "label_folder.py"
+    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert all((tmp_path / file).is_file() for file in ("labels.png", "labels/index.html"))

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cdpnet.inference.tiling import OVERLAP, Blend, corners, cut
+from cdpnet.inference.tiling import OVERLAP, TileBlend, crop_tile, tile_corners
 
 
 @pytest.mark.parametrize("size", [(10, 10), (64, 64), (65, 64), (100, 333), (641, 64), (30, 500)])
 def test_tiles_cover_and_overlap(size: tuple[int, int]) -> None:
-    places = corners(size, 64)
+    places = tile_corners(size, 64)
     seen = torch.zeros(size)
     for top, left in places:
         tile = seen[top : top + 64, left : left + 64]
@@ -26,15 +26,15 @@ def test_tiles_cover_and_overlap(size: tuple[int, int]) -> None:
 
 
 def test_the_fewest_tiles_by_hand() -> None:
-    assert corners((64, 112), 64) == [(0, 0), (0, 48)]
-    assert corners((64, 113), 64) == [(0, 0), (0, 24), (0, 49)]
+    assert tile_corners((64, 112), 64) == [(0, 0), (0, 48)]
+    assert tile_corners((64, 113), 64) == [(0, 0), (0, 24), (0, 49)]
 
 
 def test_tiles_of_one_map_blend_into_it() -> None:
     whole = torch.randn(3, 90, 150, generator=torch.Generator().manual_seed(0))
-    blend = Blend(3, (90, 150))
-    for place in corners((90, 150), 40):
-        blend.add(cut(whole, place, 40), place)
+    blend = TileBlend(3, (90, 150))
+    for place in tile_corners((90, 150), 40):
+        blend.add(crop_tile(whole, place, 40), place)
     torch.testing.assert_close(blend.mean(), whole)
 
 
@@ -42,9 +42,9 @@ def test_a_blend_equals_a_loop_over_pixels() -> None:
     """Weights are the distance to the tile's border, in each direction, up to a quarter of its side."""
     generator = torch.Generator().manual_seed(1)
     size, side = (9, 14), 8
-    places = corners(size, side)
+    places = tile_corners(size, side)
     tiles = [torch.rand(1, side, side, generator=generator) for _ in places]
-    blend = Blend(1, size)
+    blend = TileBlend(1, size)
     for tile, place in zip(tiles, places, strict=True):
         blend.add(tile, place)
     found = blend.mean()

@@ -11,7 +11,7 @@ from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.errors import ConfigError
 from cdpnet.network.build import load_network
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import best_fit, presence, thresholds
+from cdpnet.network.presence import presence_probability, presence_thresholds, top_similarity
 from cdpnet.training.calibration import BACKGROUNDS, Trials, best_background, calibrate, fitted, probabilities, trials
 
 _PLAIN = BACKGROUNDS.index(0.0)
@@ -28,12 +28,12 @@ def test_the_best_locations_fit_the_name_or_the_prototype() -> None:
     features = torch.randn(2, 5, 3, 4, generator=generator)
     prototypes = Prototypes(*(torch.randn(2, 5, generator=generator) for _ in range(3)))
     named = torch.tensor([True, False])
-    found = best_fit(features, prototypes, named, 3)
+    found = top_similarity(features, prototypes, named, 3)
     assert prototypes.text is not None
     for row, witness in enumerate((prototypes.text[0], prototypes.foreground[1])):
         cosines = [float(f @ witness / f.norm() / witness.norm()) for f in features[row].flatten(1).T]
         assert float(found[row]) == pytest.approx(sum(sorted(cosines)[-3:]) / 3, abs=1e-5)
-    assert torch.isfinite(best_fit(features, prototypes, named, 1000)).all()
+    assert torch.isfinite(top_similarity(features, prototypes, named, 1000)).all()
     unread = Prototypes(prototypes.background, prototypes.foreground, prototypes.text * torch.tensor([[1.0], [0.0]]))
     assert unread.named.tolist() == [True, False]
     assert prototypes._replace(text=None).named.tolist() == [False, False]
@@ -42,10 +42,10 @@ def test_the_best_locations_fit_the_name_or_the_prototype() -> None:
 def test_presence_by_hand() -> None:
     config = DecisionConfig(named=Calibration(2.0, 1.0, 0.7), unnamed=Calibration(4.0, 0.0, 0.2))
     named = torch.tensor([True, False])
-    found = presence(torch.tensor([1.5, 0.5]), named, config)
+    found = presence_probability(torch.tensor([1.5, 0.5]), named, config)
     torch.testing.assert_close(found, torch.tensor([1.0, 2.0]).sigmoid())
-    torch.testing.assert_close(thresholds(named, config), torch.tensor([0.7, 0.2]))
-    nothing_known = presence(torch.tensor([9.0]), torch.tensor([True]), DecisionConfig())
+    torch.testing.assert_close(presence_thresholds(named, config), torch.tensor([0.7, 0.2]))
+    nothing_known = presence_probability(torch.tensor([9.0]), torch.tensor([True]), DecisionConfig())
     assert nothing_known.tolist() == [0.5]  # and the threshold is 0: nothing is called absent
 
 

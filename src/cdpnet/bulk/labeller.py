@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +14,9 @@ from PIL import Image
 from cdpnet.bulk.journal import Record
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.preprocessing import PreprocessedImage
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.inference.segmenter import Prepared, Segmenter
+from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import atomic
 from cdpnet.labels.formats import FORMATS
 from cdpnet.labels.label_set import FormatName, LabelSet
@@ -25,7 +25,6 @@ from cdpnet.labels.regions import ImageLabels, from_mask
 
 WINDOW = 16  # images that are decoded, and answered, together
 SHEET = "sheet"  # folder of the small images on the contact sheet
-_BATCH = 8  # images of one size in an encoder pass
 _SMALL = 256  # pixels of the longer side on the contact sheet
 
 
@@ -48,39 +47,26 @@ class Labeller:
         pool: decodes and writes. turn: held while the network works, so that several windows may be under way.
         DataError where the disk takes no more.
         """
-        prepared = list(pool.map(self._prepared, window))
+        loaded = list(pool.map(self._load, window))
         with turn or nullcontext():
-            found = self._segmented([p for p in prepared if isinstance(p, Prepared)])
+            found = self.segmenter.segment_preprocessed(
+                [image for image in loaded if isinstance(image, PreprocessedImage)],
+                self.classes,
+                threshold=self.threshold,
+                min_presence=self.min_presence,
+            )
         rest = iter(found)
-        answers = [next(rest) if isinstance(p, Prepared) else p for p in prepared]
-        return list(pool.map(self._written, window, prepared, answers))
+        answers = [next(rest) if isinstance(image, PreprocessedImage) else image for image in loaded]
+        return list(pool.map(self._written, window, loaded, answers))
 
-    def _prepared(self, image: str) -> Prepared | str:
-        """An image as the network sees it, or what is wrong with it."""
+    def _load(self, image: str) -> PreprocessedImage | str:
+        """An image at working size, or the reason why it cannot be used."""
         try:
-            return self.segmenter.prepare(self.target.images / image)
+            return self.segmenter.preprocessing.load(self.target.images / image)
         except DataError as error:
             return str(error)
 
-    def _segmented(self, prepared: Sequence[Prepared]) -> list[Segmentation]:
-        """Every image's segmentation, in their order; images of one size share an encoder pass."""
-        by_size = defaultdict(list)
-        for i, one in enumerate(prepared):
-            by_size[one.image.shape].append(i)
-        found: dict[int, Segmentation] = {}
-        for alike in by_size.values():
-            for start in range(0, len(alike), _BATCH):
-                some = alike[start : start + _BATCH]
-                answers = self.segmenter.segment_prepared(
-                    [prepared[i] for i in some],
-                    self.classes,
-                    threshold=self.threshold,
-                    min_presence=self.min_presence,
-                )
-                found.update(zip(some, answers, strict=True))
-        return [found[i] for i in range(len(prepared))]
-
-    def _written(self, image: str, prepared: Prepared | str, found: Segmentation | str) -> Record:
+    def _written(self, image: str, prepared: PreprocessedImage | str, found: Segmentation | str) -> Record:
         """Write the files of one image and say what is in it."""
         if isinstance(found, str) or isinstance(prepared, str):
             return Record(ImageLabels(image, 0, 0), error=str(found))
@@ -94,7 +80,7 @@ class Labeller:
             raise DataError(write_error(self.target.out, error)) from None
         return record
 
-    def _write_small(self, image: str, prepared: Prepared, found: Segmentation) -> None:
+    def _write_small(self, image: str, prepared: PreprocessedImage, found: Segmentation) -> None:
         """The image with its labels, for the contact sheet."""
         h, w = prepared.image.shape[1:]
         mask = Image.fromarray(found.mask).resize((w, h), Image.Resampling.NEAREST)

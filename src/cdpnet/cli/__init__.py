@@ -1,4 +1,4 @@
-"""The commands: nothing but parsing and printing. Heavy imports wait until a command needs them."""
+"""The commands: they parse arguments and print results. Heavy libraries are imported when a command needs them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _ABOUT = """usage: cdpnet COMMAND [options]
 Few-shot semantic segmentation with CLIP prototypes.
 
 commands:
-  segment    mark a class in one image or a few, get its masks in others
-  learn      keep a class, learned from marked images, in a small file
-  classes    list such files
-  label      find learned classes in all images of a folder
-  web        a page on which a class is painted, named and found
+  segment    segment a class in images, learned from one example or a few
+  learn      learn a class from examples and save it in a class file
+  classes    list class files
+  label      segment learned classes in all images of a folder
+  web        serve a page to mark, name and segment classes
   export     write a network as ONNX graphs, for programs without PyTorch
-  demo       the embedded models on classes that they never saw with a mask
+  demo       evaluate the embedded networks on novel classes
   train      train a network on episodes
-  evaluate   score a network on episodes
-  ablate     train and score the rows of the paper's ablation
+  evaluate   evaluate a network on episodes of novel classes
+  ablate     train and evaluate the rows of the paper's ablation
   pretrain   train the embedded dual encoder from scratch
-  calibrate  find when to call a class absent, on classes it was trained on
+  calibrate  determine on base classes when a class counts as absent
   data       check a data set on disk, or print the episodes of a protocol
-  table      train and score a whole table: folds, shots, methods
+  table      train and evaluate a whole table: folds, shots, methods
 
-cdpnet COMMAND --help tells the options of a command; cdpnet --version the version."""
-_COMMANDS = {
+cdpnet COMMAND --help prints the options of a command, cdpnet --version the version."""
+_COMMANDS = {  # name of a command and the module that holds it
     "segment": "labelling",
     "learn": "labelling",
     "classes": "labelling",
     "label": "labelling",
-    "demo": "labelling",
+    "demo": "demo",
     "web": "web",
     "export": "export",
     "train": "research",
@@ -51,7 +51,8 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    0 when all went well, 1 where it found something wrong, 2 after bad input, with one sentence on standard error.
+    Returns 0 for success, 1 where a check found something wrong, and 2 after bad input, with one sentence on standard
+    error; 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
@@ -65,14 +66,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in _COMMANDS:
         print(f"cdpnet: there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.", file=sys.stderr)
         return 2
-    room = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
-    command: Callable[[list[str]], int | None] = getattr(room, arguments[0])
+    module = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
+    command: Callable[[list[str]], int | None] = getattr(module, arguments[0])
     try:
         return command(arguments[1:]) or 0
     except CdpnetError as error:
         print(f"cdpnet: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # who reads the output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

@@ -8,12 +8,13 @@ import sys
 from cdpnet.cli.options import (
     data_config,
     data_options,
+    device_option,
     encoder_by_name,
+    get_weight_sources,
     length_of_run,
     out_folder,
     settings,
     training_options,
-    weight_sources,
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
@@ -94,19 +95,22 @@ def table(arguments: list[str]) -> None:
     training_options(parser)
     parser.add_argument("--out", required=True, help="folder for the runs, results.json and table.md")
     parser.add_class_arguments(TableConfig, None, instantiate=False)
+    device_option(parser)
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
 
     from cdpnet.configs import published
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.benchmark_table import Recipe, run_table
     from cdpnet.report.markdown import table_markdown
+    from cdpnet.runtime.devices import resolve_device
 
     config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))
+    device = resolve_device(chosen.device)
     out = out_folder(chosen.out)
     with progress_bar() as progress:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
-        recipe = Recipe(data, encoder, training, chosen.category_share, weight_sources(chosen))
+        recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     path = table_markdown(results, published(chosen.data), out)
     print(path.read_text(encoding="utf-8"))

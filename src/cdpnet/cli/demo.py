@@ -1,66 +1,111 @@
-"""The demonstration: the embedded models on classes that they never saw with a mask."""
+"""The command demo: the embedded networks on novel classes, as a table of scores and an image."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from PIL import Image
+from cdpnet.cli.options import at_least_one, device_option, out_folder
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import progress_bar, say
 
-from cdpnet.config import METHODS
-from cdpnet.data.icons.episodes import IconEpisodes
-from cdpnet.evaluation.loop import SegmentedBatch, evaluate
-from cdpnet.io.files import atomic
-from cdpnet.network.build import load_network
-from cdpnet.network.network import PrototypeNetwork
-from cdpnet.report.images import episode_images, grid
-from cdpnet.runtime.metrics import foreground_iou
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
 
-FOLD, SHOTS, SEED = 0, 1, 0  # the fold whose base classes trained the shipped heads
-IMAGE = "demo.png"
-_SHOWN_OF = 48  # episodes, of which one stands for each of
-_PERCENTILES = (5, 20, 35, 50, 65, 80)  # of cdpn's IoU, so that the image is neither the best nor the worst of it
+    from cdpnet.data.icons.episodes import IconEpisodes
+    from cdpnet.network.network import PrototypeNetwork
+
+FOLD, SHOTS, SEED = 0, 1, 0  # the embedded networks were trained on the base classes of this fold
+IMAGE_FILE = "demo.png"
+_CANDIDATES = 48  # episodes that those of the image are chosen from
+_PERCENTILES = (5, 20, 35, 50, 65, 80)  # percent of the candidates with a higher IoU of cdpn; shows good and bad ones
 
 
 @dataclass(frozen=True)
 class MethodScore:
-    """One line of the table, in percent."""
+    """One row of the table: a method and its scores in percent."""
 
     method: str
     miou: float
     fb_iou: float
 
 
-def demonstrate(out: Path, episodes: int, progress: Callable[[str, int], None]) -> tuple[list[MethodScore], Path]:
-    """Score the three shipped methods on the same episodes of novel classes and draw a grid of some of them."""
+def demo(arguments: list[str]) -> None:
+    """Evaluate the embedded networks on novel classes and draw some of the episodes."""
+    parser = new_parser("demo", "Evaluate the embedded networks on classes for which they had no mask in training.")
+    parser.add_argument("--out", required=True, help="folder for the image")
+    parser.add_argument("--episodes", type=int, default=120, help="episodes to score each method on; by default 120")
+    device_option(parser)
+    chosen = parser.parse_args(arguments)
+    at_least_one("--episodes", chosen.episodes)
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from cdpnet.config import METHODS
+    from cdpnet.runtime.devices import resolve_device
+
+    device = resolve_device(chosen.device)
+    with progress_bar() as progress:
+        tasks = {name: progress.add_task(name, total=chosen.episodes) for name in METHODS}
+        scores, image = demonstrate(
+            out_folder(chosen.out), chosen.episodes, device, lambda name, n: progress.advance(tasks[name], n)
+        )
+    table = Table()
+    for heading in ("method", "mIoU", "FB-IoU"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    for score in scores:
+        table.add_row(score.method, f"{score.miou:.1f}", f"{score.fb_iou:.1f}")
+    console = Console()
+    say(console, f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
+    console.print(table)
+    say(console, f"The image is {image}")
+
+
+def demonstrate(
+    out: Path, episodes: int, device: torch.device, progress: Callable[[str, int], object]
+) -> tuple[list[MethodScore], Path]:
+    """Score the three embedded networks on the same episodes, draw some of them, and return scores and image file.
+
+    progress: called with a method and the number of episodes that were just scored.
+    """
+    from cdpnet.config import METHODS
+    from cdpnet.data.icons.episodes import IconEpisodes
+    from cdpnet.evaluation.loop import SegmentedBatch, evaluate
+    from cdpnet.io.files import atomic
+    from cdpnet.network.build import load_network
+
+    def report(method: str) -> Callable[[SegmentedBatch], object]:
+        return lambda segmented: progress(method, len(segmented.numbers))
+
     source = IconEpisodes(FOLD, SHOTS, "test", SEED)
-    rows, networks = [], {}
-    for name in METHODS:
-        networks[name] = load_network("tiny", name)
-        total = evaluate(networks[name], source, episodes, watch=_counting(name, progress))
-        rows.append(MethodScore(name, total.miou(), total.fb_iou()))
-    image = out / IMAGE
+    networks = {name: load_network("tiny", name).to(device) for name in METHODS}
+    counts = {name: evaluate(network, source, episodes, watch=report(name)) for name, network in networks.items()}
+    image = out / IMAGE_FILE
     with atomic(image) as path:
-        _drawn(source, networks).save(path)
-    return rows, image
+        _draw_episodes(source, networks).save(path)
+    return [MethodScore(name, total.miou(), total.fb_iou()) for name, total in counts.items()], image
 
 
-def _counting(name: str, progress: Callable[[str, int], None]) -> Callable[[SegmentedBatch], None]:
-    return lambda answered: progress(name, len(answered.numbers))
+def _draw_episodes(source: IconEpisodes, networks: dict[str, PrototypeNetwork]) -> Image:
+    """Support, query, truth and the mask of every method, for episodes from high to low IoU of cdpn."""
+    import torch
 
+    from cdpnet.report.images import episode_images, grid
+    from cdpnet.runtime.metrics import foreground_iou
 
-@torch.inference_mode()
-def _drawn(source: IconEpisodes, networks: dict[str, PrototypeNetwork]) -> Image.Image:
-    """Support, query, truth and every method's answer, for episodes from the best to the worst of `cdpn`'s."""
-    drawn = source.draw(torch.arange(_SHOWN_OF))
-    answers = {name: network(drawn.batch).masks for name, network in networks.items()}
-    iou = 100 * foreground_iou(answers["cdpn"], drawn.query_masks)
+    drawn = source.draw(torch.arange(_CANDIDATES))
+    device = next(networks["cdpn"].parameters()).device
+    with torch.inference_mode():
+        masks = {name: network(drawn.batch.to(device)).masks.cpu() for name, network in networks.items()}
+    iou = 100 * foreground_iou(masks["cdpn"], drawn.query_masks)
     order = iou.argsort(descending=True).tolist()
     rows = []
     for better in _PERCENTILES:
         i = order[round(len(order) * better / 100)]
-        images = episode_images(drawn, i, {name: answer[i] for name, answer in answers.items()})
+        images = episode_images(drawn, i, {name: mask[i] for name, mask in masks.items()})
         rows.append((f"{drawn.batch.class_names[i]}\n{better} % do better, IoU {iou[i]:.0f}", list(images.values())))
     return grid(rows, list(images))

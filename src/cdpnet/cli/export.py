@@ -1,11 +1,11 @@
-"""The command that writes a network as ONNX graphs."""
+"""The command export."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
 
-from cdpnet.cli.options import model_options, weight_sources
+from cdpnet.cli.options import get_weight_sources, model_options
 from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
@@ -17,16 +17,18 @@ def export(arguments: list[str]) -> None:
     parser = new_parser("export", "Write a network as two ONNX graphs, which learn and segment without PyTorch.")
     parser.add_argument("--out", required=True, help="folder for learn.onnx, segment.onnx and about.json")
     parser.add_argument(
-        "--names", nargs="+", default=[], help="class names whose text features learn.onnx shall be given"
+        "--names", nargs="+", default=[], help="class names whose text features are written, as inputs of learn.onnx"
     )
-    parser.add_argument("--int8", action="store_true", help="weights in 8 bits: smaller files, other masks")
+    parser.add_argument(
+        "--int8", action="store_true", help="weights in 8 bits: smaller files, slightly different masks"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
     model_options(parser)
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
     refuse_a_file(out)
     if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
-        raise ConfigError("cdpnet export needs ONNX, which the extra export brings: pip install 'cdpnet[export]'.")
+        raise ConfigError("cdpnet export needs ONNX, which comes with the extra export: pip install 'cdpnet[export]'.")
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, export
@@ -34,6 +36,6 @@ def export(arguments: list[str]) -> None:
 
     for name in (LEARN, SEGMENT, ABOUT, NAMES):
         refuse_to_replace(out / name, overwrite=chosen.overwrite)
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen))
+    network = load_network(chosen.model, chosen.method, get_weight_sources(chosen))
     for path in export(network, out, chosen.names, int8=chosen.int8):
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

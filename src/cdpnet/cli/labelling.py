@@ -1,4 +1,4 @@
-"""Commands for those who label: segment, learn, classes, label, demo."""
+"""The commands segment, learn, classes and label."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
     at_least_one,
+    check_probability,
+    device_option,
+    load_chosen_network,
     model_options,
-    out_folder,
-    share_option,
     support_pairs,
-    weight_sources,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say
@@ -28,17 +28,24 @@ if TYPE_CHECKING:
 
 
 def segment(arguments: list[str]) -> None:
-    """Find a class in images from one labelled example or a few."""
-    parser = new_parser("segment", "Find a class in images from one labelled example or a few.")
+    """Segment a class in images, learned from one example or a few."""
+    parser = new_parser("segment", "Segment a class in images, learned from one labelled example or a few.")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="images to segment")
-    parser.add_argument("--name", default="", help="what the class is called; leave out to go by the images alone")
     parser.add_argument(
-        "--support", action="append", required=True, metavar="IMAGE:MASK", help="an example; may be given again"
+        "--name", default="", help="what the class is called; by default the network uses the images alone"
+    )
+    parser.add_argument(
+        "--support",
+        action="append",
+        required=True,
+        metavar="IMAGE:MASK",
+        help="an example: an image and its mask; may be repeated",
     )
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
     _query_options(parser)
     model_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     supports = support_pairs(chosen.support)
     out, thresholds = Path(chosen.out), _thresholds(chosen)
@@ -48,7 +55,7 @@ def segment(arguments: list[str]) -> None:
 
     inputs = [path for pair in supports for path in pair]
     outputs = plan_outputs([Path(p) for p in chosen.images], out, inputs=inputs, overwrite=chosen.overwrite)
-    segmenter = _segmenter(chosen, precision=chosen.precision)
+    segmenter = _load_segmenter(chosen, precision=chosen.precision)
     learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
@@ -62,8 +69,8 @@ def segment(arguments: list[str]) -> None:
 
 
 def learn(arguments: list[str]) -> None:
-    """Learn a class from a few marked images, and keep it in a file."""
-    parser = new_parser("learn", "Learn a class from a few marked images, and keep it in a file.")
+    """Learn a class from examples and save it in a class file."""
+    parser = new_parser("learn", "Learn a class from examples and save it in a class file.")
     parser.add_argument("--name", required=True, help="what the class is called")
     parser.add_argument(
         "--support",
@@ -73,15 +80,19 @@ def learn(arguments: list[str]) -> None:
         help="examples; marks are a mask, or a file of COCO, LabelMe, YOLO or Label Studio; both may be folders",
     )
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
-    parser.add_argument("--label", default="", help="what the class is called in files of labels, if not by its name")
+    parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
     parser.add_argument(
-        "--images_only", action="store_true", help="go by the images; do not let the model read the name"
+        "--images_only", action="store_true", help="learn from the images alone; the model does not read the name"
     )
     parser.add_argument(
-        "--adapt", type=int, default=0, help="gradient steps on the examples, two or more; kept only if they help there"
+        "--adapt",
+        type=int,
+        default=0,
+        help="gradient steps on two or more examples; used only if they help there; by default 0",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
     model_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
     if not chosen.name.strip():
@@ -96,10 +107,10 @@ def learn(arguments: list[str]) -> None:
     from cdpnet.labels.examples import examples
 
     found = [example for pair in supports for example in examples(*pair, chosen.label or chosen.name)]
-    learned = _segmenter(chosen).learn(
+    learned = _load_segmenter(chosen).learn(
         chosen.name,
         [image for image, _ in found],
-        [marks for _, marks in found],
+        [mask for _, mask in found],
         read_name=not chosen.images_only,
         steps=chosen.adapt,
     )
@@ -116,7 +127,7 @@ def learn(arguments: list[str]) -> None:
 
 def classes(arguments: list[str]) -> None:
     """List class files."""
-    parser = new_parser("classes", "List class files: what they hold, and which model made them.")
+    parser = new_parser("classes", "List class files: the class, its examples, and the model that learned it.")
     parser.add_argument("files", nargs="+", metavar="FILE", help="class files")
     chosen = parser.parse_args(arguments)
 
@@ -137,25 +148,30 @@ def classes(arguments: list[str]) -> None:
 
 
 def label(arguments: list[str]) -> int:
-    """Label a folder of images; 1 where some of them could not be read."""
+    """Label a folder of images; returns 1 where some of them could not be read."""
     from cdpnet.labels.label_set import FormatName
 
-    parser = new_parser("label", "Find learned classes in all images of a folder; a stopped run goes on where it was.")
-    parser.add_argument("folder", metavar="FOLDER", help="images, also in folders below it")
-    parser.add_argument("--classes", nargs="+", required=True, metavar="FILE", help="class files, of `cdpnet learn`")
-    parser.add_argument("--out", required=True, help="folder for the labels and index.html, the contact sheet")
-    parser.add_argument("--format", type=FormatName, default="png", help="of the labels")
-    parser.add_argument("--overwrite", action="store_true", help="begin anew and replace the labels of an earlier run")
-    parser.add_argument("--engine", choices=("plain", "ray"), default="plain", help="ray for a cluster (extra bulk)")
+    parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
+    parser.add_argument("folder", metavar="FOLDER", help="folder of images; its subfolders are included")
+    parser.add_argument(
+        "--classes", nargs="+", required=True, metavar="FILE", help="class files that `cdpnet learn` wrote"
+    )
+    parser.add_argument("--out", required=True, help="folder for the labels and for index.html, the contact sheet")
+    parser.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
+    parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
+    parser.add_argument(
+        "--engine", choices=("plain", "ray"), default="plain", help="ray labels on a cluster (extra bulk)"
+    )
     parser.add_argument("--workers", type=int, default=None, help="processes of --engine ray; by default all cores")
     parser.add_argument(
         "--tiles_above",
         type=int,
         default=None,
-        help="pixels of the longer side beyond which an image is seen in tiles",
+        help="longer side in pixels beyond which an image is processed in tiles; by default 4 times the working size",
     )
     _query_options(parser)
     model_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     thresholds = _thresholds(chosen)
     for option in ("workers", "tiles_above"):
@@ -172,7 +188,7 @@ def label(arguments: list[str]) -> int:
 
     out = Path(chosen.out)
     engine = engines.plain if chosen.engine == "plain" else partial(engines.on_cluster, workers=chosen.workers)
-    segmenter = _segmenter(chosen, chosen.tiles_above, chosen.precision)
+    segmenter = _load_segmenter(chosen, chosen.tiles_above, chosen.precision)
     files = [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
@@ -186,44 +202,15 @@ def label(arguments: list[str]) -> int:
     return 1 if done.broken else 0
 
 
-def demo(arguments: list[str]) -> None:
-    """Show the embedded models on classes that they never saw with a mask."""
-    parser = new_parser("demo", "Show the embedded models on classes that they never saw with a mask.")
-    parser.add_argument("--out", required=True, help="folder for the image")
-    parser.add_argument("--episodes", type=int, default=120, help="episodes to score each method on")
-    chosen = parser.parse_args(arguments)
-    at_least_one("--episodes", chosen.episodes)
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from cdpnet.cli.demo import FOLD, SEED, SHOTS, demonstrate
-    from cdpnet.config import METHODS
-
-    with progress_bar() as progress:
-        tasks = {name: progress.add_task(name, total=chosen.episodes) for name in METHODS}
-        rows, image = demonstrate(
-            out_folder(chosen.out), chosen.episodes, lambda name, n: progress.advance(tasks[name], n)
-        )
-    table = Table()
-    for heading in ("method", "mIoU", "FB-IoU"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for row in rows:
-        table.add_row(row.method, f"{row.miou:.1f}", f"{row.fb_iou:.1f}")
-    console = Console()
-    say(console, f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
-    console.print(table)
-    say(console, f"The image is {image}")
-
-
 def _query_options(parser: ArgumentParser) -> None:
+    """Add the options of segmenting, beside those of the network."""
     from cdpnet.config import QueryPrecision
 
     parser.add_argument(
         "--precision",
         type=QueryPrecision,
         default="float32",
-        help="of large products; bfloat16, or attention for those of the match alone, is faster where it is at hand",
+        help="of large products: float32, bfloat16, or attention for bfloat16 in the match alone; by default float32",
     )
     parser.add_argument(
         "--threshold",
@@ -240,18 +227,15 @@ def _query_options(parser: ArgumentParser) -> None:
 
 
 def _thresholds(chosen: Any) -> dict[str, float | None]:
-    """What `_query_options` took, by the names that a segmenter gives them."""
+    """The values of `_query_options`, as keywords of `Segmenter.segment`."""
     return {
-        "threshold": share_option("--threshold", chosen.threshold),
-        "min_presence": share_option("--min_presence", chosen.min_presence),
+        "threshold": check_probability("--threshold", chosen.threshold),
+        "min_presence": check_probability("--min_presence", chosen.min_presence),
     }
 
 
-def _segmenter(chosen: Any, tiles_above: int | None = None, precision: QueryPrecision = "float32") -> Segmenter:
-    """The network of `model_options`, ready to learn and segment."""
+def _load_segmenter(chosen: Any, tiles_above: int | None = None, precision: QueryPrecision = "float32") -> Segmenter:
+    """A segmenter over the network of `model_options`."""
     from cdpnet.inference.segmenter import Segmenter
-    from cdpnet.network.build import load_network
-    from cdpnet.runtime.devices import default_device
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
-    return Segmenter(network, tiles_above=tiles_above, precision=precision)
+    return Segmenter(load_chosen_network(chosen), tiles_above=tiles_above, precision=precision)

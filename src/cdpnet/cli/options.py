@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and the objects made from their values."""
 
 from __future__ import annotations
 
@@ -15,44 +15,69 @@ if TYPE_CHECKING:
 
     from cdpnet.data.config import DataConfig
     from cdpnet.encoders.catalogue import WeightSources
+    from cdpnet.network.network import PrototypeNetwork
 
 
 def model_options(parser: ArgumentParser) -> None:
-    """Which network to use."""
-    parser.add_argument("--model", default="tiny", help="a named pair of encoders, timm:NAME, or a checkpoint folder")
-    parser.add_argument("--method", default="", help="panet, ssp or cdpn, where the model leaves the choice")
+    """Add the options that choose a network."""
+    parser.add_argument(
+        "--model", default="tiny", help="tiny, another named pair of encoders, timm:NAME, or a checkpoint folder"
+    )
+    parser.add_argument(
+        "--method", default="", help="panet, ssp or cdpn; by default cdpn for tiny, that of a checkpoint, else ssp"
+    )
     weight_options(parser)
 
 
 def weight_options(parser: ArgumentParser) -> None:
-    """Where the encoders' weights come from."""
-    parser.add_argument("--image_weights", default="", help="file for the image tower, or random")
-    parser.add_argument("--text_weights", default="", help="file for the text tower, or random")
+    """Add the options that choose the encoders' weights."""
+    parser.add_argument(
+        "--image_weights", default="", help="weights file of the image encoder, or random; by default the published"
+    )
+    parser.add_argument(
+        "--text_weights", default="", help="weights file of the text encoder, or random; by default the published"
+    )
 
 
-def weight_sources(chosen: Any) -> WeightSources:
-    """Where the weights come from, as `weight_options` took it."""
+def device_option(parser: ArgumentParser) -> None:
+    """Add the option that chooses the device."""
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:N, mps, or auto: a CUDA GPU if there is one, else the CPU"
+    )
+
+
+def get_weight_sources(chosen: Any) -> WeightSources:
+    """The sources of weights, from the values of `weight_options`."""
     from cdpnet.encoders.catalogue import WeightSources
 
     return WeightSources(chosen.image_weights, chosen.text_weights)
 
 
+def load_chosen_network(chosen: Any) -> PrototypeNetwork:
+    """The network of `model_options`, on the device of `device_option`."""
+    from cdpnet.network.build import load_network
+    from cdpnet.runtime.devices import resolve_device
+
+    device = resolve_device(chosen.device)  # refused before the weights are loaded
+    return load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(device)
+
+
 def data_options(parser: ArgumentParser) -> None:
-    """Which episodes, under which rules."""
+    """Add the options that choose the data set and the protocol."""
     from cdpnet.data.config import DataConfig
 
     parser.add_class_arguments(DataConfig, None, instantiate=False)
 
 
 def data_config(chosen: Any) -> DataConfig:
-    """What `data_options` took."""
+    """The data set and protocol, from the values of `data_options`."""
     from cdpnet.data.config import DataConfig
 
     return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
 
 
 def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] | None) -> tuple[int, list[int]]:
-    """Number of episodes and seeds, by default the protocol's. DataError for none, or for a seed given twice."""
+    """Number of episodes and seeds; None for the protocol's. DataError for no episode, or a seed given twice."""
     from cdpnet.data.episodes import default_length
 
     count, usual = default_length(data)
@@ -64,7 +89,7 @@ def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] |
 
 
 def out_folder(path: str) -> Path:
-    """A folder to write to, made before the work starts. DataError where it cannot be one."""
+    """Make the folder to write to, before the work starts. DataError where that is impossible."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,7 +98,7 @@ def out_folder(path: str) -> Path:
 
 
 def out_file(path: str) -> Path:
-    """A file to write to, looked at before the work starts. DataError where it cannot be one."""
+    """Make the folder of a file to write, before the work starts. DataError where the path is a folder."""
     out_folder(str(Path(path).parent))
     if Path(path).is_dir() or not Path(path).name:
         raise DataError(f"{path} is a folder; give the name of a file to write.")
@@ -81,7 +106,7 @@ def out_file(path: str) -> Path:
 
 
 def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
-    """IMAGE:MASK each; the last colon divides, so an image's path may hold others. DataError without one."""
+    """Split IMAGE:MASK at its last colon, since the path of an image may contain others. DataError without a colon."""
     found = []
     for pair in pairs:
         image, _, mask = pair.rpartition(":")
@@ -91,21 +116,21 @@ def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
     return found
 
 
-def share_option(option: str, value: float | None) -> float | None:
-    """DataError where a share, if one is given, lies outside 0..1."""
+def check_probability(option: str, value: float | None) -> float | None:
+    """The value of an option, or None. DataError where it is outside 0..1."""
     if value is not None and not 0 <= value <= 1:
         raise DataError(f"{option} is a share from 0 to 1, not {value}.")
     return value
 
 
 def at_least_one(option: str, value: int) -> None:
-    """DataError where an option counts something and is less than one."""
+    """DataError where the value of an option is less than one."""
     if value < 1:
         raise DataError(f"{option} must be at least 1, not {value}.")
 
 
 def training_options(parser: ArgumentParser) -> None:
-    """All that makes a training but its method, fold and shots, also from a file."""
+    """Add all settings of a training except method, fold and shots; they can also come from a file."""
     from cdpnet.config import EncoderConfig
     from cdpnet.training.config import TrainConfig
 
@@ -115,7 +140,7 @@ def training_options(parser: ArgumentParser) -> None:
         "--category_share",
         type=float,
         default=None,
-        help="share of episodes named by the category; by default 0.2 of icons, and none elsewhere",
+        help="share of training episodes named by the category of the class, 0 to 1; by default 0.2 for icons, else 0",
     )
     parser.add_class_arguments(EncoderConfig, "encoder")
     parser.add_class_arguments(TrainConfig, None, instantiate=False)
@@ -123,12 +148,12 @@ def training_options(parser: ArgumentParser) -> None:
 
 
 def encoder_by_name(arguments: Sequence[str]) -> list[str]:
-    """``--encoder NAME`` is short for ``--encoder.name NAME``."""
+    """Expand ``--encoder NAME`` to ``--encoder.name NAME``."""
     return [re.sub(r"^--encoder(?=$|=)", "--encoder.name", argument) for argument in arguments]
 
 
 def with_preset(arguments: Sequence[str]) -> list[str]:
-    """The package's settings for the data set and the encoder that are named, unless a file of settings is given."""
+    """Add the package's settings for the chosen data set and encoder, unless a file of settings is given."""
     from cdpnet.configs import preset
 
     named = {option: value for option, value in pairwise(arguments) if option.startswith("--")}
@@ -138,6 +163,6 @@ def with_preset(arguments: Sequence[str]) -> list[str]:
 
 
 def settings(kind: Any, chosen: Any) -> Any:
-    """The dataclass of settings that a parser took by name, checked by its own rules."""
+    """The dataclass ``kind`` from the parsed values of its fields; its own checks apply."""
     values = {name: chosen[name] for name in kind.__dataclass_fields__}
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

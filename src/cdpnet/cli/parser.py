@@ -1,4 +1,4 @@
-"""The parser of a command: jsonargparse's, whose refusals become one sentence."""
+"""The parser of a command: that of jsonargparse, with every error as one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 from cdpnet.errors import ConfigError
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list such as [1,5]"}
-_REFUSALS = (  # what jsonargparse says, and how we say it
+_MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (
         r'Parser key "(?P<name>.*?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. Got value: (?P<value>.*)',
         "--{name} takes one of {choices}, not {value}",
@@ -29,21 +29,19 @@ _REFUSALS = (  # what jsonargparse says, and how we say it
     (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
 )
-
-
-_SWITCHES = ("--skip_broken", "--curves", "--compile")  # true where they stand alone
+_SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
 class Parser(ArgumentParser):  # type: ignore[misc]
-    """Says what is wrong with the arguments in one sentence, where its parent prints every option first."""
+    """Reports wrong arguments in one sentence; its parent would print every option first."""
 
     def parse_args(self, args: Sequence[str], **options: Any) -> Any:
-        """As the parent's, with hyphens or underscores in the names of options, and switches without a value."""
+        """Parse arguments; names of options may have hyphens or underscores, and switches need no value."""
         return super().parse_args(normalise_options(args), **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """ConfigError with the sentence; it comes where arguments, a configuration file or a value are wrong."""
-        raise ConfigError(f"{sentence(message)}; `{self.prog} --help` tells all options.") from ex
+        """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""
+        raise ConfigError(f"{to_sentence(message)}; `{self.prog} --help` tells all options.") from ex
 
 
 def new_parser(command: str, description: str) -> Parser:
@@ -53,7 +51,7 @@ def new_parser(command: str, description: str) -> Parser:
 
 
 def normalise_options(arguments: Sequence[str]) -> list[str]:
-    """Arguments as jsonargparse wants them: ``--skip-broken`` becomes ``--skip_broken true``."""
+    """Arguments in the form that jsonargparse expects: ``--skip-broken`` becomes ``--skip_broken true``."""
     found = []
     for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         name, equals, value = argument.partition("=")
@@ -64,10 +62,10 @@ def normalise_options(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def sentence(message: str) -> str:
-    """A refusal of jsonargparse in our words; one that we have no words for is folded into a line."""
+def to_sentence(message: str) -> str:
+    """An error message of jsonargparse in our words; one without a pattern is joined into one line."""
     folded = " ".join(message.split())
-    for pattern, words in _REFUSALS:
+    for pattern, words in _MESSAGES:
         found = re.fullmatch(pattern, folded)
         if found:
             said = {name: text.replace("'", "") for name, text in found.groupdict().items()}

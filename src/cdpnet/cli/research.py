@@ -9,15 +9,17 @@ from cdpnet.cli.options import (
     at_least_one,
     data_config,
     data_options,
+    device_option,
     encoder_by_name,
+    get_weight_sources,
     length_of_run,
+    load_chosen_network,
     model_options,
     out_file,
     out_folder,
     settings,
     training_options,
     weight_options,
-    weight_sources,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, printed, progress_bar, say, stages_bar, training_bar
@@ -37,6 +39,7 @@ def train(arguments: list[str]) -> None:
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
     parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
     parser.add_argument("--resume", action="store_true", help="go on with the run found in --out")
+    device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
     config = settings(TrainConfig, chosen)
 
@@ -46,10 +49,12 @@ def train(arguments: list[str]) -> None:
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.network.build import build_network
+    from cdpnet.runtime.devices import resolve_device
     from cdpnet.runtime.distributed import processes
     from cdpnet.training.config import SELECTIONS
     from cdpnet.training.loop import train
 
+    resolve_device(chosen.device)  # refused before the labels are read
     torch.manual_seed(config.seed)
     encoder = EncoderConfig(**vars(chosen.encoder))
     config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
@@ -61,8 +66,8 @@ def train(arguments: list[str]) -> None:
         for split in ("train", "val"):  # all labels are read before anything else starts
             dataclasses.replace(episodes, split=split).list_sha256(1)
     out = out_folder(chosen.out)
-    with processes() as here, progress_bar(visible=here.first) as progress:
-        network = build_network(config_of_network, weight_sources(chosen)).to(here.device)
+    with processes(chosen.device) as here, progress_bar(visible=here.first) as progress:
+        network = build_network(config_of_network, get_weight_sources(chosen)).to(here.device)
         show = training_bar(progress, chosen.method, config.iterations)
         report = show if here.first else id  # the others are silent
         train(network, episodes, config, out, report, resume=chosen.resume, processes=here)
@@ -86,6 +91,7 @@ def evaluate(arguments: list[str]) -> None:
     parser.add_argument("--json", default="", help="file for the figures and all that must be said beside them")
     parser.add_argument("--page", default="", help="file for a page with the best, median and worst episodes (.html)")
     model_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     data = data_config(chosen)
     count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)
@@ -100,12 +106,10 @@ def evaluate(arguments: list[str]) -> None:
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.evaluation.results import score
     from cdpnet.io.files import write_json
-    from cdpnet.network.build import load_network
     from cdpnet.report.gallery import Gallery, write_page
     from cdpnet.report.tables import score_table
-    from cdpnet.runtime.devices import default_device
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
+    network = load_chosen_network(chosen)
     gallery = Gallery(count)
     with progress_bar() as progress:
         opened = DataOnDisk(data, indexing_bar(progress))
@@ -134,6 +138,7 @@ def calibrate(arguments: list[str]) -> None:
     parser.add_argument("--episodes", type=int, default=1000, help="of base and of novel classes each")
     parser.add_argument("--out", required=True, help="folder for the network with its thresholds; may be its own")
     model_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
     data, out = data_config(chosen), out_folder(chosen.out)
@@ -141,12 +146,10 @@ def calibrate(arguments: list[str]) -> None:
 
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk
-    from cdpnet.network.build import load_network
     from cdpnet.report.tables import calibration_table
-    from cdpnet.runtime.devices import default_device
     from cdpnet.training.calibration import calibrate
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
+    network = load_chosen_network(chosen)
     with progress_bar() as progress:
         episodes = open_episodes(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
         tasks: dict[str, Any] = {}
@@ -173,6 +176,7 @@ def ablate(arguments: list[str]) -> None:
     parser.add_class_arguments(AblationConfig, None, instantiate=False)
     parser.add_class_arguments(TrainConfig, "train", instantiate=False)
     weight_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     config, training = settings(AblationConfig, chosen), settings(TrainConfig, chosen.train)
 
@@ -180,11 +184,14 @@ def ablate(arguments: list[str]) -> None:
     from cdpnet.report.markdown import ablation_markdown
     from cdpnet.report.plots import need_matplotlib, plot_ablation
     from cdpnet.report.tables import score_table
+    from cdpnet.runtime.devices import resolve_device
 
     need_matplotlib()
+    device = resolve_device(chosen.device)
     out = out_folder(chosen.out)
     with progress_bar() as progress:
-        results = ablate(config, training, out, stages_bar(progress, training.iterations), weight_sources(chosen))
+        report = stages_bar(progress, training.iterations)
+        results = ablate(config, training, out, report, get_weight_sources(chosen), device)
     printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
     print(f"The table is {ablation_markdown(results, out)}")
     print(f"The plot is {plot_ablation(results, out)}")
@@ -194,14 +201,16 @@ def pretrain(arguments: list[str]) -> None:
     """Train the embedded dual encoder on captioned images, without masks."""
     from cdpnet.experiments.pretraining import PretrainConfig, export, zero_shot
     from cdpnet.experiments.pretraining import pretrain as run
+    from cdpnet.runtime.devices import resolve_device
 
     parser = new_parser("pretrain", "Train the embedded dual encoder on captioned images, without masks.")
     parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
     parser.add_class_arguments(PretrainConfig, None, instantiate=False)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     config = settings(PretrainConfig, chosen)
     out = out_folder(chosen.out)
-    model = run(config, out, print)
+    model = run(config, out, print, resolve_device(chosen.device))
     path = export(model, out)
     seen, unseen = zero_shot(model, held_out=False), zero_shot(model, held_out=True)
     print(f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings")

@@ -1,4 +1,4 @@
-"""The command that serves the page."""
+"""The command web."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from threading import Event
 
-from cdpnet.cli.options import model_options, weight_sources
+from cdpnet.cli.options import device_option, load_chosen_network, model_options
 from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
@@ -17,37 +17,41 @@ _PORTS = 65535
 
 
 def web(arguments: list[str]) -> None:
-    """Serve a page on which a class is painted, named and found."""
-    parser = new_parser("web", "Serve a page on which a class is painted, named and found in other images.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; by default this machine alone")
-    parser.add_argument("--port", type=int, default=7860, help="of that address")
-    parser.add_argument("--user", default="", help="name:password that opens the page")
-    parser.add_argument("--no_login", action="store_true", help="let anybody in who can reach the address")
+    """Serve a page on which a user marks an object, names its class and segments it in other images."""
+    parser = new_parser("web", "Serve a page to mark an object, name its class and segment it in other images.")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; by default reachable from this machine only"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on; by default 7860")
+    parser.add_argument("--user", default="", help="require this login, as name:password")
+    parser.add_argument("--no_login", action="store_true", help="serve other machines without a login")
     model_options(parser)
+    device_option(parser)
     chosen = parser.parse_args(arguments)
     login = _login(chosen.user)
     if not 1 <= chosen.port <= _PORTS:
         raise ConfigError(f"--port is a number from 1 to {_PORTS}, not {chosen.port}.")
-    if not _only_here(chosen.host) and not login and not chosen.no_login:
+    if not _is_loopback(chosen.host) and not login and not chosen.no_login:
         raise ConfigError(
             f"--host {chosen.host} lets other machines in; give --user name:password, or --no-login to let anybody in."
         )
     if find_spec("gradio") is None:
-        raise ConfigError("cdpnet web needs Gradio, which the extra web brings: pip install 'cdpnet[web]'.")
+        raise ConfigError("cdpnet web needs Gradio, which comes with the extra web: pip install 'cdpnet[web]'.")
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.inference.segmenter import Segmenter
-    from cdpnet.network.build import load_network
-    from cdpnet.runtime.devices import default_device
     from cdpnet.web.limits import Limits
     from cdpnet.web.server import Address, serve
 
-    network = load_network(chosen.model, chosen.method, weight_sources(chosen)).to(default_device())
+    segmenter = Segmenter(load_chosen_network(chosen))
     stop = Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the last where the platform has it: the terminal is closed
+    for name in (
+        "SIGINT",
+        "SIGTERM",
+        "SIGHUP",
+    ):  # SIGHUP, when the terminal is closed, does not exist on every platform
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: stop.set())
-    segmenter = Segmenter(network)
     serve(
         segmenter,
         _about(chosen.model, segmenter.model[1]),
@@ -59,7 +63,7 @@ def web(arguments: list[str]) -> None:
 
 
 def _login(user: str) -> tuple[str, str] | None:
-    """What --user says. ConfigError for another form."""
+    """Name and password of --user. ConfigError for another form."""
     if not user:
         return None
     name, _, password = user.partition(":")
@@ -68,8 +72,8 @@ def _login(user: str) -> tuple[str, str] | None:
     return name, password
 
 
-def _only_here(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
+def _is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -77,7 +81,7 @@ def _only_here(host: str) -> bool:
 
 
 def _about(model: str, described: str) -> str:
-    """What the model can and cannot do, in a sentence for the page."""
+    """A sentence about the model for the page: what it is good for."""
     if model == "tiny":
         return (
             "The model is <b>tiny</b>, which comes with the package: it knows rendered icons, and on photographs "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +38,7 @@ _CLIP_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # in the or
 
 
 class Encoders(NamedTuple):
-    """The finished parts that a network receives; text is None where no part reads names."""
+    """The finished encoders that a network receives; text is None for a network that reads no names."""
 
     image: ImageEncoder
     text: TextEncoder | None
@@ -69,7 +70,7 @@ def _clip(name: str, source: str, option: str) -> Any:
     if name != TINY_MODEL and open_clip.get_model_config(name) is None:
         raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models().")
     published = open_clip.get_pretrained_cfg(name, "openai")
-    if source == HUB:  # looked for before anything is built, so that a missing file is said at once
+    if source == HUB:  # located before anything is built, so that a missing file is reported at once
         if not published:
             raise WeightsError(f"No published weights are known for the CLIP model {name}; pass a file with {option}.")
         path = from_hub(published["hf_hub"].rstrip("/"), CLIP_FILE, option)
@@ -106,7 +107,7 @@ def _clip_image(kind: str, clip: Any, config: EncoderConfig) -> ImageEncoder:
         dilate(visual.children(), _TINY_STRIDE)
         values = tiny.value_convolution(visual.attnpool)
         stages = [stem, visual.layer1, visual.layer2, visual.layer3, *visual.layer4, values]
-        # Trained are stages 2 and 3 as in the paper, the last block of stage 4, and the way into the text space.
+        # Trained: stages 2 and 3 as in the paper, the last block of stage 4, and the projection into the text space.
         return StagedEncoder(
             stages,
             trained=(2, 3, 5, 6),
@@ -128,7 +129,7 @@ def _up_to_stage_3(stem: nn.Module, model: Any, mean: Sequence[float], std: Sequ
 
 
 def _residual(name: str, source: str) -> StagedEncoder:
-    """ResNet of timm up to stage 3 at output stride 8; names ending in s have the stem of the SSP authors."""
+    """ResNet of timm up to stage 3 at output stride 8; models whose names end in s have the stem of the SSP authors."""
     path = _timm_path(name, source)
     model: Any = timm.create_model(name, pretrained=False, output_stride=_TRAINED_STRIDE)
     if path is not None:
@@ -140,19 +141,19 @@ def _residual(name: str, source: str) -> StagedEncoder:
 
 
 def _timm(name: str, source: str) -> TimmEncoder:
-    """Any model of timm that gives a grid: the tokens of a transformer, or a network's stage before the last."""
+    """Any model of timm that gives a grid: the tokens of a transformer, or the stage before the last of others."""
     if not timm.is_model(name):
         raise ConfigError(f"timm has no model {name!r}; see timm.list_models().")
     path = _timm_path(name, source)
     plain: Any = timm.create_model(name, pretrained=False, num_classes=0)
-    options: dict[str, Any] = {}
+    create: Callable[..., Any] = partial(timm.create_model, name)
     if path is not None:
         state = read_state(path)
-        load_into(plain, state, str(path), ignore=("",))  # timm would only log what a file lacks
-        options = {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state}}
+        load_into(plain, state, str(path), ignore=("",))  # timm would only log the tensors that a file lacks
+        create = partial(create, pretrained=True, pretrained_cfg_overlay={"state_dict": state})
     mean, std = plain.pretrained_cfg["mean"], plain.pretrained_cfg["std"]
     try:
-        model, channels, stride, is_tokens = _timm_grid(plain, name, options)
+        model, channels, stride, is_tokens = _timm_grid(plain, create)
         encoder = TimmEncoder(model, tokens=is_tokens, channels=channels, stride=stride, mean=mean, std=std)
         with torch.no_grad():
             grid = encoder.features(torch.zeros(1, 3, 3 * stride + 64, 64))
@@ -164,16 +165,19 @@ def _timm(name: str, source: str) -> TimmEncoder:
     return encoder
 
 
-def _timm_grid(plain: Any, name: str, options: dict[str, Any]) -> tuple[Any, int, int, bool]:
-    """The model as it gives grids, its channels and stride (8 by dilation where it can be), and whether by tokens."""
+def _timm_grid(plain: Any, create: Callable[..., Any]) -> tuple[Any, int, int, bool]:
+    """A model of timm that gives feature grids, its channels and stride, and whether the grid consists of tokens.
+
+    plain: the model without options. create: makes it with options. The stride is 8 where dilation can give it.
+    """
     if hasattr(plain, "patch_embed") and hasattr(plain, "blocks"):
-        model = timm.create_model(name, num_classes=0, dynamic_img_size=True, **options)
+        model = create(num_classes=0, dynamic_img_size=True)
         return model, int(model.num_features), int(model.patch_embed.patch_size[0]), True
-    options = {**options, "features_only": True, "out_indices": (len(plain.feature_info) - 2,)}
+    create = partial(create, features_only=True, out_indices=(len(plain.feature_info) - 2,))
     try:
-        model = timm.create_model(name, output_stride=_TRAINED_STRIDE, **options)
+        model = create(output_stride=_TRAINED_STRIDE)
     except (NotImplementedError, TypeError, AssertionError):
-        model = timm.create_model(name, **options)
+        model = create()
     return model, int(model.feature_info.channels()[-1]), int(model.feature_info.reduction()[-1]), False
 
 

@@ -1,4 +1,4 @@
-"""Class name -> unit vector, by the text tower of a CLIP model; always frozen, each name encoded once."""
+"""Class name -> unit vector, by the text tower of a CLIP model; always frozen."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from cdpnet.episode import NO_NAME
 
 
 class TextEncoder(nn.Module):
-    """The mean over prompts of a name's unit text features, at unit length, cached by name.
+    """The mean over prompts of a name's unit text features, at unit length.
 
-    tower: a CLIP model of open_clip, its image part taken away; tokenizer: its own.
+    tower: a CLIP model of open_clip without its image part. tokenizer: its own. templates: the prompts. context_length:
+    tokens that the tower reads. Features are cached by name, the only state that use adds; threads may share it.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class TextEncoder(nn.Module):
         self.tower: open_clip.CLIP = tower.requires_grad_(False)
         self.tokenizer, self.templates, self.context_length = tokenizer, templates, context_length
         self.dim = int(tower.text_projection.shape[1])
-        self._known: dict[str, Tensor] = {}
+        self._cache: dict[str, Tensor] = {}
         self.eval()
 
     def train(self, mode: bool = True) -> TextEncoder:  # noqa: ARG002
@@ -39,10 +40,10 @@ class TextEncoder(nn.Module):
     def encode(self, names: Sequence[str]) -> Tensor:
         """Names of any length and language -> (n, D) unit vectors; `NO_NAME` becomes zeros."""
         for name in dict.fromkeys(names):
-            if name not in self._known:
-                self._known[name] = self._encode(name)
+            if name not in self._cache:
+                self._cache.setdefault(name, self._encode(name))  # atomic: threads that race keep one of equal vectors
         device = self.tower.text_projection.device
-        return torch.stack([self._known[name] for name in names]).to(device)
+        return torch.stack([self._cache[name] for name in names]).to(device)
 
     @torch.no_grad()
     def _encode(self, name: str) -> Tensor:
@@ -51,13 +52,13 @@ class TextEncoder(nn.Module):
         texts = [fill(template, name) for template in self.templates]
         longest = max(len(self.tokenizer.encode(text)) for text in texts)
         if longest + 2 > self.context_length:
-            kept = self.context_length - 2
             warnings.warn(
-                f"The class name {name!r} is longer than the text tower reads: of {longest} tokens it sees {kept}.",
+                f"The class name {name!r} is longer than the text tower reads: of {longest} tokens it sees "
+                f"{self.context_length - 2}.",
                 stacklevel=3,
             )
         device = self.tower.text_projection.device
         tokens = self.tokenizer(texts).to(device)
-        with torch.autocast(device.type, enabled=False):  # what is kept serves every precision
+        with torch.autocast(device.type, enabled=False):  # cached features serve every precision
             features = F.normalize(self.tower.encode_text(tokens), dim=1).mean(dim=0)
         return F.normalize(features, dim=0).cpu()

@@ -12,6 +12,7 @@ from torch import Tensor
 from cdpnet.config import Precision
 from cdpnet.data.loader import batches
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource
+from cdpnet.network.decision import decide, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes, mean_prototypes, stack_prototypes
 from cdpnet.runtime.devices import autocast
@@ -47,7 +48,6 @@ def evaluate(
     processes, each of which takes a part of the batches.
     watch: called with every batch that this process has segmented.
     """
-    network.eval()
     device = next(network.parameters()).device
     total = SegmentationCounts(len(episodes.class_names))
     each = batch or (_BATCH if episodes.stackable else 1)
@@ -103,10 +103,8 @@ def to_scoring_size(logits: Tensor, shown: tuple[int, int] | None, size: Sequenc
 def winners(logits: Tensor, ways: int) -> Tensor:
     """Masks of rows of which ``ways`` in a row ask for classes of one query: (B, 2, H, W) -> (B, H, W), 0 or 1.
 
-    A pixel goes to the class that beats its own background by most, if one does (our choice).
+    The ``ways`` classes of a query compete, see `decide`.
     """
-    margin = (logits[:, 1] - logits[:, 0]).reshape(-1, ways, *logits.shape[-2:])
-    best = margin.argmax(dim=1, keepdim=True)
-    ranks = torch.arange(ways, device=logits.device)[:, None, None]
-    masks: Tensor = (margin > 0) & (ranks == best)
-    return masks.flatten(0, 1).long()
+    labels = decide(log_odds(logits).reshape(-1, ways, *logits.shape[-2:]), absent=None, background=0.0)
+    numbers = torch.arange(1, ways + 1, device=logits.device)[:, None, None]
+    return (labels[:, None] == numbers).flatten(0, 1).long()

@@ -9,6 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from cdpnet.config import METHODS, Names, method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import WeightSources
@@ -82,7 +84,12 @@ class AblationConfig:
 
 
 def ablate(
-    config: AblationConfig, training: TrainConfig, out: Path, report: Report, sources: WeightSources | None = None
+    config: AblationConfig,
+    training: TrainConfig,
+    out: Path,
+    report: Report,
+    sources: WeightSources | None = None,
+    device: torch.device | None = None,
 ) -> list[dict[str, Any]]:
     """Train and score the rows with equal budgets, each in a folder of its own; what is done is not done again.
 
@@ -94,10 +101,10 @@ def ablate(
         if config.rows and row.name not in config.rows:
             continue
         switched = dataclasses.replace(method("cdpn"), **row.switches)
-        network = train_or_load(switched, episodes, _budget(row, training), out / row.name, report, sources)
-        for asked, path in _evaluations(row, config, training, out):
+        network = train_or_load(switched, episodes, _budget(row, training), out / row.name, report, sources, device)
+        for asked, path in _evaluations(row, config, training, out, device):
             score_or_load(network, asked, path, report)
-    results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out)]
+    results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out, device)]
     write_json(results, out / RESULTS_FILE)
     return results
 
@@ -108,19 +115,21 @@ def _budget(row: AblationRow, training: TrainConfig) -> TrainConfig:
 
 
 def _evaluations(
-    row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path
+    row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path, device: torch.device | None
 ) -> Iterator[tuple[Evaluation, Path]]:
     """What a row is scored on, and where the results are kept."""
     for shots, names in product(config.shots, row.names):
         episodes = IconEpisodes(config.fold, shots, "test", names=names)
-        asked = Evaluation(episodes, config.episodes, config.seeds, training.precision)
+        asked = Evaluation(episodes, config.episodes, config.seeds, training.precision, device=device)
         yield asked, out / row.name / f"{shots}-shot-{names}.json"
 
 
-def _finished(row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path) -> list[dict[str, Any]]:
+def _finished(
+    row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path, device: torch.device | None
+) -> list[dict[str, Any]]:
     """The results of a row that are on disk and were trained and scored with these settings."""
     record = load_record(out / row.name, training)
     if record is None:
         return []
-    found = [load_result(asked, record, path) for asked, path in _evaluations(row, config, training, out)]
+    found = [load_result(asked, record, path) for asked, path in _evaluations(row, config, training, out, device)]
     return [{"row": row.name, "says": row.says, **result} for result in found if result is not None]

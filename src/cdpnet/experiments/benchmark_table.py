@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from cdpnet.config import METHODS, EncoderConfig, method
 from cdpnet.data.config import DataConfig
 from cdpnet.data.episodes import default_length, open_episodes
@@ -58,6 +60,7 @@ class Recipe(NamedTuple):
     training: TrainConfig
     category_share: float | None
     sources: WeightSources
+    device: torch.device | None = None
 
 
 class _Cell(NamedTuple):
@@ -111,7 +114,7 @@ def _network(cell: _Cell, recipe: Recipe, folder: Path, report: Report) -> Proto
     config = dataclasses.replace(method(cell.method), encoder=recipe.encoder)
     seed, share = recipe.training.seed, recipe.category_share
     episodes = open_episodes(recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share)
-    return train_or_load(config, episodes, recipe.training, folder, report, recipe.sources)
+    return train_or_load(config, episodes, recipe.training, folder, report, recipe.sources, recipe.device)
 
 
 def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:
@@ -119,7 +122,10 @@ def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) ->
     count, seeds = default_length(recipe.data.config)
     seeds = config.seeds or seeds
     episodes = open_episodes(recipe.data, cell.fold, shots, "test", seeds[0])
-    return Evaluation(episodes, config.episodes or count, seeds, recipe.training.precision, recipe.training.workers)
+    training = recipe.training
+    return Evaluation(
+        episodes, config.episodes or count, seeds, training.precision, training.workers, device=recipe.device
+    )
 
 
 def _cells(config: TableConfig, data: DataConfig) -> Iterator[_Cell]:

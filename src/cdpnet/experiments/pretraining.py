@@ -84,17 +84,24 @@ class PretrainConfig:
         return self.crops // self.batch
 
 
-def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -> open_clip.CLIP:
-    """Train from scratch, or on from the checkpoint in ``out``; the finished model is returned."""
+def pretrain(
+    config: PretrainConfig, out: Path, report: Callable[[str], None], device: torch.device | None = None
+) -> open_clip.CLIP:
+    """Train from scratch, or on from the checkpoint in ``out``; the finished model is returned, on the CPU.
+
+    device: of the training, by default the CPU.
+    """
+    device = device or torch.device("cpu")
     torch.manual_seed(config.seed)
     model = build_tiny().to(memory_format=torch.channels_last)
     if config.start:
         load_into(model, _earlier(Path(config.start)), config.start)
+    model = model.to(device)
     optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     checkpoint, start = out / STATE_FILE, 0
     if checkpoint.is_file():
-        state = load_state(checkpoint)
+        state = load_state(checkpoint, device)
         if state["settings"] != dataclasses.asdict(config):
             raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
         model.load_state_dict(state["model"])
@@ -103,13 +110,14 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
         start = state["step"]
     vocabulary = words()
     tokens = _tokens(vocabulary)
+    vocabulary = dataclasses.replace(vocabulary, category=vocabulary.category.to(device))
     model.train()
     for step in range(start, config.steps):
         index = torch.arange(step * config.batch, (step + 1) * config.batch)
-        images, main, said = portraits(config.seed, index, config.empty_share)
+        images, main, said = (part.to(device) for part in portraits(config.seed, index, config.empty_share))
         chosen = torch.randint(tokens.shape[0], (tokens.shape[1],), generator=torch.Generator().manual_seed(step))
-        texts = F.normalize(encode_texts(model, tokens[chosen, torch.arange(tokens.shape[1])]), dim=-1)
-        with autocast(config.precision, torch.device("cpu")):
+        texts = F.normalize(encode_texts(model, tokens[chosen, torch.arange(tokens.shape[1])].to(device)), dim=-1)
+        with autocast(config.precision, device):
             terms, top1 = _losses(model, normalised(images), texts, main, said, vocabulary, config)
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
@@ -122,7 +130,7 @@ def pretrain(config: PretrainConfig, out: Path, report: Callable[[str], None]) -
             report(f"step {step}/{config.steps}  {shown}  top-1 in training {100 * top1:.1f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             _save(checkpoint, model, optimizer, schedule, {"step": step + 1, "settings": dataclasses.asdict(config)})
-    return model
+    return model.cpu()
 
 
 def _losses(

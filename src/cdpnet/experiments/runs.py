@@ -18,7 +18,7 @@ from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.runtime.devices import default_device, precision_on
+from cdpnet.runtime.devices import precision_on, resolve_device
 from cdpnet.training.config import TrainConfig, training_settings
 from cdpnet.training.loop import Progress, train
 
@@ -35,12 +35,13 @@ class Evaluation:
     seeds: tuple[int, ...]
     precision: Precision = "float32"
     workers: int = 0
+    device: torch.device | None = None
 
     def says(self, record: dict[str, Any]) -> dict[str, Any]:
         """What stands in its result for the checkpoint with this record, but for the figures."""
         lists = [replace(self.episodes, seed=seed).list_sha256(self.count) for seed in self.seeds]
         said = {**asdict(self.episodes.rules()), "episodes": self.count, "seeds": self.seeds, "list_sha256": lists}
-        said["precision"] = precision_on(torch.device(default_device()), self.precision)
+        said["precision"] = precision_on(self.device or resolve_device(), self.precision)
         return as_json({**said, "checkpoint": record})
 
 
@@ -51,16 +52,18 @@ def train_or_load(
     folder: Path,
     report: Report,
     sources: WeightSources | None = None,
+    device: torch.device | None = None,
 ) -> PrototypeNetwork:
     """The best checkpoint of the training in ``folder``, which is begun, gone on with, or found finished.
 
     ConfigError where the folder holds a run with other settings.
     """
     torch.manual_seed(training.seed)
-    network = build_network(config, sources).to(default_device())
+    device = device or resolve_device()
+    network = build_network(config, sources).to(device)
     train(network, episodes, training, folder, lambda state: report(f"train {folder.name}", state), resume=True)
     loaded: PrototypeNetwork = PrototypeNetwork.from_pretrained(str(folder))
-    return loaded.to(default_device())
+    return loaded.to(device)
 
 
 def score_or_load(network: PrototypeNetwork, asked: Evaluation, path: Path, report: Report) -> dict[str, Any]:

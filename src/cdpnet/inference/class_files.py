@@ -1,11 +1,11 @@
-"""Learned classes: what a network knows of one, and the small files they are kept and shared in."""
+"""Learned classes, and the small files that store them."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +25,13 @@ _KEY, _FUSION = "cdpnet_class", "fusion."
 
 @dataclass(frozen=True, eq=False)
 class ClassPrototype:
-    """A class as a network knows it.
+    """A class as a network has learned it.
 
-    background, foreground, text: (C,) each; text is None for a network that reads no names, and zero where it was told
-    not to read this one. by_name: whether the network recognises the name in the examples. shots: images it was
-    learned from. thumbnail (h, w, 3): what it looks like. model: of the network, a fingerprint and words for people.
-    fusion: weights of a fusion that was adapted to it, if one was.
+    background, foreground, text: prototypes (C,) each; text is None for a network that reads no names, and zero where
+    this name was not read. by_name: whether the network recognises the name in the examples. shots: number of
+    examples. thumbnail: (h, w, 3), a small version of the first example with its mask. model: the network's
+    fingerprint and its description. fusion: weights of the fusion that was adapted to the class, None for the
+    network's own.
     """
 
     name: str
@@ -48,14 +49,40 @@ class ClassPrototype:
         """Whether the network reads the name, recognised or not."""
         return self.text is not None and bool(self.text.any())
 
-    def as_batch(self) -> Prototypes:
-        """As the network takes it: a batch of one class."""
+    def to_prototypes(self) -> Prototypes:
+        """The prototypes as a batch of one class, (1, C) each."""
         text = None if self.text is None else self.text[None]
         return Prototypes(self.background[None], self.foreground[None], text)
 
 
-def save_class(learned: ClassPrototype, path: Path) -> None:
-    """Write a class file; no image goes into it but the thumbnail. DataError for another ending."""
+@dataclass(frozen=True)
+class _Metadata:
+    """The fields of a class file that are not tensors, stored as JSON.
+
+    model: fingerprint of the network. model_name: its description. cdpnet: version that wrote the file.
+    """
+
+    name: str
+    by_name: bool
+    shots: int
+    model: str
+    model_name: str
+    cdpnet: str
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> _Metadata:
+        """KeyError, TypeError or ValueError where the text is not metadata of a class file."""
+        values = json.loads(text)
+        shots, version = int(values["shots"]), values.get("cdpnet", "")
+        return cls(values["name"], bool(values["by_name"]), shots, values["model"], values["model_name"], version)
+
+
+def save_class(learned: ClassPrototype, path: str | Path) -> None:
+    """Write a class file; of the example images it holds the thumbnail only. DataError for another ending."""
+    path = Path(path)
     if path.suffix != ENDING:
         raise DataError(f"{path} does not end in {ENDING}, as a class file does.")
     tensors = {
@@ -67,46 +94,43 @@ def save_class(learned: ClassPrototype, path: Path) -> None:
         tensors["text"] = learned.text
     for key, value in (learned.fusion or {}).items():
         tensors[_FUSION + key] = value.half()
-    about = {
-        "name": learned.name,
-        "by_name": learned.by_name,
-        "shots": learned.shots,
-        "model": learned.model[0],
-        "model_name": learned.model[1],
-        "cdpnet": version(),
-    }
+    metadata = _Metadata(learned.name, learned.by_name, learned.shots, *learned.model, version())
     with atomic(path) as temporary:
-        temporary.write_bytes(save(tensors, {_KEY: json.dumps(about, ensure_ascii=False)}))
+        temporary.write_bytes(save(tensors, {_KEY: metadata.to_json()}))
 
 
-def load_class(path: Path) -> ClassPrototype:
+def load_class(path: str | Path) -> ClassPrototype:
     """Read a class file. DataError where it is missing, broken or of another kind."""
+    path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no class file {path}; `cdpnet learn` makes one.")
     try:
         with safe_open(path, "pt") as file:
-            about: dict[str, Any] = json.loads((file.metadata() or {})[_KEY])
+            metadata = _Metadata.from_json((file.metadata() or {})[_KEY])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dictionary
         fusion = {key.removeprefix(_FUSION): t.float() for key, t in tensors.items() if key.startswith(_FUSION)}
         return ClassPrototype(
-            about["name"],
+            metadata.name,
             tensors["background"],
             tensors["foreground"],
             tensors.get("text"),
-            bool(about["by_name"]),
-            int(about["shots"]),
+            metadata.by_name,
+            metadata.shots,
             tensors["thumbnail"].numpy(),
-            (about["model"], about["model_name"]),
+            (metadata.model, metadata.model_name),
             fusion or None,
         )
     except (SafetensorError, KeyError, TypeError, ValueError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None
 
 
-def load_classes(paths: list[Path], fingerprint: str, model: str) -> list[ClassPrototype]:
-    """Read class files for a network. DataError for one of another network, and for two of one name."""
-    by_name: dict[str, Path] = {}
-    loaded = []
+def load_classes(paths: Sequence[str | Path], fingerprint: str, model: str) -> list[ClassPrototype]:
+    """Read class files for a network with this fingerprint and description.
+
+    DataError for a class of another network, and for two classes of one name.
+    """
+    path_of: dict[str, str | Path] = {}
+    classes = []
     for path in paths:
         learned = load_class(path)
         if learned.model[0] != fingerprint:
@@ -114,8 +138,8 @@ def load_classes(paths: list[Path], fingerprint: str, model: str) -> list[ClassP
                 f"{path} was learned by another model ({learned.model[1]}, {learned.model[0]}) than the one in use "
                 f"({model}, {fingerprint}); pass that one as --model, or learn the class again."
             )
-        if learned.name in by_name:
-            raise DataError(f"{by_name[learned.name]} and {path} both hold the class {learned.name!r}; leave one out.")
-        by_name[learned.name] = path
-        loaded.append(learned)
-    return loaded
+        if learned.name in path_of:
+            raise DataError(f"{path_of[learned.name]} and {path} both hold the class {learned.name!r}; leave one out.")
+        path_of[learned.name] = path
+        classes.append(learned)
+    return classes

@@ -1,14 +1,14 @@
-"""A network as two ONNX graphs for programs without PyTorch: one learns classes, the other finds them in images."""
+"""A network as two ONNX graphs for programs without PyTorch: one learns classes, one segments images."""
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,42 +20,47 @@ from cdpnet.errors import ConfigError
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import atomic, write_json
 from cdpnet.network.checkpoint import describe_network
+from cdpnet.network.decision import decide, is_absent, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import best_fit, presence, recognised, thresholds
+from cdpnet.network.presence import presence_probability, presence_thresholds, recognises_name, top_similarity
 from cdpnet.runtime.provenance import version
 
 LEARN, SEGMENT, NAMES, ABOUT = "learn.onnx", "segment.onnx", "names.safetensors", "about.json"
 _OPSET = 20
-_EXAMPLE = (2, 3, 96, 128)  # episodes or images, shots or classes, H, W: a one would be taken for a constant
+_EXAMPLE = (2, 3, 96, 128)  # episodes or images, shots or classes, H, W; the exporter takes a size of 1 for a constant
 
 
-class LearnGraph(nn.Module):
-    """K marked images of each of B classes -> what the network learns of them."""
+class LearnModule(nn.Module):
+    """The computation of learn.onnx: B classes from K images and masks of each."""
 
     def __init__(self, network: PrototypeNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor, masks: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Prototypes background, foreground (B, C), with names u (B, C), and by_name (B,) bool.
+        """Prototypes background, foreground and, for a network that reads names, u (B, C); by_name (B,) bool.
 
-        images (B, K, 3, H, W) uint8; masks (B, K, H, W) uint8, 255 is ignored; text t (B, D), zeros for no name, or
-        None for a network that reads no names.
+        images (B, K, 3, H, W) uint8; masks (B, K, H, W) uint8, 255 is ignored; text: features t (B, D) of the names,
+        zeros for no name, or None for a network that reads no names.
         """
         network, (episodes, shots) = self.network, images.shape[:2]
-        names = text if text is not None else masks.new_zeros(episodes, 1)  # as many as there are classes
+        names = text if text is not None else masks.new_zeros(episodes, 1)  # only their number is used then
         grids = network.encode_shots(images)
         learned = network.learn_features(grids, masks, names)
         fused = network.fuse(grids, learned.text).flatten(0, 1)
         config, named = network.config.decision, learned.named
-        fit = best_fit(fused, _each(learned, shots), named[:, None].expand(-1, shots).flatten(), config.locations)
-        by_name = recognised(fit.reshape(episodes, shots).mean(dim=1), named, config)
+        repeated = learned.map(lambda part: part[:, None].expand(-1, shots, -1).flatten(0, 1))  # (B * K, C)
+        similarity = top_similarity(fused, repeated, named[:, None].expand(-1, shots).flatten(), config.locations)
+        by_name = recognises_name(similarity.reshape(episodes, shots).mean(dim=1), named, config)
         return *(part for part in learned if part is not None), by_name
 
 
-class SegmentGraph(nn.Module):
-    """Q images, n classes learned before -> masks; the decisions of `Segmenter`, by the network's own thresholds."""
+class SegmentModule(nn.Module):
+    """The computation of segment.onnx: Q images and n learned classes, decided as by `Segmenter`.
+
+    Thresholds are the network's own.
+    """
 
     def __init__(self, network: PrototypeNetwork) -> None:
         super().__init__()
@@ -64,37 +69,58 @@ class SegmentGraph(nn.Module):
     def forward(
         self, images: Tensor, background: Tensor, foreground: Tensor, by_name: Tensor, text: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Masks (Q, H, W) uint8, i + 1 for class i and 0 for none; scores (Q, n, H, W), presence (Q, n) in 0..1.
+        """Masks (Q, H, W) uint8, 0 background, i + 1 class i; scores (Q, n, H, W) and presence (Q, n), both 0..1.
 
-        images (Q, 3, H, W) uint8; what was learned, (n, C), by_name (n,) bool. A score is the probability against the
-        class's own background, whether the class is called absent or not.
+        images (Q, 3, H, W) uint8; outputs of `LearnModule`: prototypes (n, C), by_name (n,) bool. A score is the
+        probability against the class's own background, absent or not.
         """
         network, config = self.network, self.network.config.decision
         count, classes = images.shape[0], foreground.shape[0]
         grids = network.image.features(images)
-        every = grids[:, None].expand(-1, classes, -1, -1, -1).flatten(0, 1)  # each image meets all classes
-        learned = (None if part is None else part.repeat(count, 1) for part in (background, foreground, text))
-        prototypes, named = Prototypes(*learned), by_name.repeat(count)  # type: ignore[arg-type]
-        prediction = network.match_features(every, prototypes, grids.shape[-2:])
-        fit = best_fit(prediction.query_features, prototypes, named, config.locations)
-        there = presence(fit, named, config).reshape(count, classes)
-        odds = (prediction.logits[:, 1] - prediction.logits[:, 0]).reshape(count, classes, *grids.shape[-2:])
+        repeated = grids[:, None].expand(-1, classes, -1, -1, -1).flatten(0, 1)  # (Q * n, C, h, w)
+        prototypes = Prototypes(background, foreground, text).map(lambda part: part.repeat(count, 1))  # (Q * n, C)
+        named = by_name.repeat(count)
+        prediction = network.match_features(repeated, prototypes, grids.shape[-2:])
+        similarity = top_similarity(prediction.query_features, prototypes, named, config.locations)
+        presence = presence_probability(similarity, named, config).reshape(count, classes)
+        odds = log_odds(prediction.logits).reshape(count, classes, *grids.shape[-2:])
         odds = F.interpolate(odds, size=images.shape[-2:], mode="bilinear", align_corners=True)
-        absent = there < thresholds(by_name, config)
-        best, winner = odds.masked_fill(absent[:, :, None, None], -torch.inf).max(dim=1)
-        masks = torch.where(best > config.background, winner + 1, 0).to(torch.uint8)
-        return masks, odds.sigmoid(), there
+        absent = is_absent(presence, presence_thresholds(by_name, config))
+        return decide(odds, absent, config.background).to(torch.uint8), odds.sigmoid(), presence
 
 
-def _each(learned: Prototypes, times: int) -> Prototypes:
-    """Every class as often as it has images: (B, C) -> (B * times, C)."""
-    parts = (None if part is None else part[:, None].expand(-1, times, -1).flatten(0, 1) for part in learned)
-    return Prototypes(*parts)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class ExportInfo:
+    """The content of about.json: what a program needs to know to use the graphs like a `Segmenter`.
+
+    model: fingerprint of the network, as in class files. model_name: its description. longest_side: in pixels, of
+    images. threshold: probability of a class at a pixel. text_features: number D of text features, 0 for a network that
+    reads no names. precision: of the weights, float32 or int8. cdpnet: version that wrote the files.
+    """
+
+    model: str
+    model_name: str
+    longest_side: int
+    threshold: float
+    text_features: int
+    precision: str
+    cdpnet: str
+
+    @classmethod
+    def of(cls, segmenter: Segmenter, *, int8: bool) -> ExportInfo:
+        """The information about the network of a segmenter."""
+        text, precision = segmenter.network.text, "int8" if int8 else "float32"
+        side, dim = segmenter.preprocessing.longest_side, 0 if text is None else text.dim
+        return cls(*segmenter.model, side, segmenter.threshold, dim, precision, version())
+
+    def to_json(self) -> dict[str, str | float]:
+        """The values as they stand in the file."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class _Graph:
-    """What is traced: example inputs by name, the dimensions that stay open by number, the names of the outputs."""
+    """A graph to export: example inputs by name, the dimensions of any size by number, the names of the outputs."""
 
     module: nn.Module
     inputs: dict[str, Tensor]
@@ -102,23 +128,26 @@ class _Graph:
     outputs: tuple[str, ...]
 
 
-def export(network: PrototypeNetwork, folder: Path, names: Sequence[str] = (), *, int8: bool = False) -> list[Path]:
-    """Write both graphs, what they are, and the text features t of ``names``: the paths.
+def export(
+    network: PrototypeNetwork, folder: str | Path, names: Sequence[str] = (), *, int8: bool = False
+) -> list[Path]:
+    """Write both graphs, about.json, and the text features t of ``names``; returns the paths.
 
-    int8: weights in eight bits, activations quantised as they come. ConfigError for names that nobody reads, and for an
-    encoder of which no graph can be made.
+    int8: weights in eight bits, activations quantised while running. The network is not changed.
+
+    ConfigError for names where the network reads none, and for an encoder of which no graph can be made.
     """
     if names and network.text is None:
         raise ConfigError(f"The network {describe_network(network.config)} reads no names; leave out --names.")
-    segmenter = Segmenter(network.cpu())
+    network, folder = copy.deepcopy(network).cpu().eval(), Path(folder)
     paths = [folder / name for name in (LEARN, SEGMENT, ABOUT, *([NAMES] if names else []))]
-    with ExitStack() as whole:  # all files, or none
-        learn, segment, about, *features = [whole.enter_context(atomic(path)) for path in paths]
-        for path, graph in ((learn, _learning(network)), (segment, _finding(network))):
+    with ExitStack() as stack:  # all files, or none
+        learn, segment, about, *features = [stack.enter_context(atomic(path)) for path in paths]
+        for path, graph in ((learn, _learn_graph(network)), (segment, _segment_graph(network))):
             _write(graph, path, network)
             if int8:
                 quantise(path)
-        write_json(_about(segmenter, int8=int8), about)
+        write_json(ExportInfo.of(Segmenter(network), int8=int8).to_json(), about)
         for path in features:
             path.write_bytes(save(_text_features(network, names)))
     if not names:  # those of an earlier export may be another network's
@@ -128,19 +157,19 @@ def export(network: PrototypeNetwork, folder: Path, names: Sequence[str] = (), *
 
 def _text_features(network: PrototypeNetwork, names: Sequence[str]) -> dict[str, Tensor]:
     """The text feature t (D,) of every name."""
-    assert network.text is not None  # it was asked for before
+    assert network.text is not None  # `export` has checked it
     return dict(zip(names, network.text.encode(names), strict=True))
 
 
 def quantise(path: Path) -> None:
-    """Weights of a graph to eight bits, in place; activations are quantised as they come."""
+    """Convert the weights of a graph to eight bits, in place; activations are quantised while running."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with atomic(path) as temporary, _quiet():
         quantize_dynamic(path, temporary, weight_type=QuantType.QUInt8)  # signed ones have no convolution on CPUs
 
 
-def _learning(network: PrototypeNetwork) -> _Graph:
+def _learn_graph(network: PrototypeNetwork) -> _Graph:
     episodes, shots, h, w = _EXAMPLE
     masks = torch.zeros(episodes, shots, h, w, dtype=torch.uint8)
     masks[..., h // 4 : h // 2, w // 4 : w // 2] = 1
@@ -153,29 +182,30 @@ def _learning(network: PrototypeNetwork) -> _Graph:
     if network.text is not None:
         inputs["text"], dimensions["text"] = torch.ones(episodes, network.text.dim), {0: "episodes"}
         outputs = ("background", "foreground", "text_prototype", "by_name")
-    return _Graph(LearnGraph(network), inputs, dimensions, outputs)
+    return _Graph(LearnModule(network), inputs, dimensions, outputs)
 
 
-def _finding(network: PrototypeNetwork) -> _Graph:
+def _segment_graph(network: PrototypeNetwork) -> _Graph:
     images, classes, h, w = _EXAMPLE
-    learned = torch.ones(classes, network.image.channels)
+    prototype = torch.ones(classes, network.image.channels)
     inputs = {
         "images": torch.zeros(images, 3, h, w, dtype=torch.uint8),
-        "background": learned,
-        "foreground": learned.clone(),
+        "background": prototype,
+        "foreground": prototype.clone(),
         "by_name": torch.ones(classes, dtype=torch.bool),
     }
     if network.text is not None:
-        inputs["text"] = learned.clone()
+        inputs["text"] = prototype.clone()
     dimensions = {name: {0: "classes"} for name in inputs}
     dimensions["images"] = {0: "images", 2: "height", 3: "width"}
-    return _Graph(SegmentGraph(network), inputs, dimensions, ("masks", "scores", "presence"))
+    return _Graph(SegmentModule(network), inputs, dimensions, ("masks", "scores", "presence"))
 
 
 @torch.no_grad()
 def _write(graph: _Graph, path: Path, network: PrototypeNetwork) -> None:
+    """Write a graph. ConfigError where the encoder cannot be exported."""
     if network.text is not None:
-        network.text.encode((BACKGROUND_NAME,))  # read now, it is a constant of the graph
+        network.text.encode((BACKGROUND_NAME,))  # encoded before the export, it is a constant of the graph
     try:
         with _quiet():
             torch.onnx.export(
@@ -198,24 +228,9 @@ def _write(graph: _Graph, path: Path, network: PrototypeNetwork) -> None:
         ) from error
 
 
-def _about(segmenter: Segmenter, *, int8: bool) -> dict[str, Any]:
-    """What a program must know that uses the graphs in place of a `Segmenter`."""
-    network = segmenter.network
-    model, model_name = segmenter.model
-    return {
-        "model": model,
-        "model_name": model_name,
-        "longest_side": segmenter.preprocessing.longest_side,
-        "threshold": segmenter.threshold,
-        "text_features": 0 if network.text is None else network.text.dim,
-        "precision": "int8" if int8 else "float32",
-        "cdpnet": version(),
-    }
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on its own progress."""
+    """Silence the exporter, which logs and warns about its own progress."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,9 +1,10 @@
-"""How large the network sees images, and examples with their masks (our choice throughout)."""
+"""Preprocessing: images, and examples with their masks, at the size the network works on (our choice throughout)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,59 +15,76 @@ from cdpnet.io.images import ImageSource, read_image, resize_image
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network.prototypes import to_grid
 
-_LEAST_SEEN = 0.5  # locations of the feature grid that a support's object and background must each amount to
+_MIN_LOCATIONS = 0.5  # locations of the feature grid that object and background of a support must each cover
 _SHORTEST_SIDE = 32  # pixels
-_ROOM_AROUND = 1.5  # of an object's longer side, the least that is shown of a large support
+_CONTEXT = 1.5  # side of the window around the object of a large support, at least this times the object's longer side
+
+
+class PreprocessedImage(NamedTuple):
+    """An image at working size, (3, h, w) uint8, and its original size H, W."""
+
+    image: Tensor
+    original_size: tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """longest_side: of what the network sees at once. tiles_above: side beyond which an image is reduced no further.
+    """Sizes in pixels.
 
-    Both in pixels. stride: pixels of a location of the feature grid.
+    longest_side: of an image that goes through the network in one piece. tiles_above: an image with a longer side than
+    this is scaled down by no more than ``tiles_above / longest_side`` and goes through the network in tiles. stride:
+    of the feature grid.
     """
 
     longest_side: int
     tiles_above: int
     stride: int
 
-    def reduced(self, image: Tensor) -> Tensor:
-        """An image (3, H, W) at working size; one that is worked on in tiles stays larger."""
-        larger = max(1.0, max(image.shape[-2:]) / self.tiles_above)
-        return resized(image, round(self.longest_side * larger))
+    def load(self, image: ImageSource) -> PreprocessedImage:
+        """Read an image and resize it. DataError for one that cannot be used."""
+        tensor = read_image(image)
+        return PreprocessedImage(self.resize(tensor), (tensor.shape[1], tensor.shape[2]))
 
-    def support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor]:
-        """An image (3, h, w) and its mask (h, w) at working size. DataError if the object is too small to be seen."""
-        image = read_image(image)
-        marked = read_mask(mask, (image.shape[1], image.shape[2]))
-        small = self.reduced(image)
-        small_mask = _nearest(marked, small)
-        if max(small.shape[-2:]) > self.longest_side and (small_mask == 1).any():  # seen as large as in a tile
-            window = _around(small_mask, self.longest_side)
-            small = resized(small[:, window[0], window[1]], self.longest_side)
-            small_mask = _nearest(small_mask[window], small)
-        self._check(small_mask, str(mask) if isinstance(mask, (str, Path)) else "the mask")
-        return small, small_mask
+    def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor]:
+        """Read an example: the image (3, h, w) and its mask (h, w) at working size.
+
+        DataError for one that cannot be used, also if object or background are too small at working size.
+        """
+        original = read_image(image)
+        original_mask = read_mask(mask, (original.shape[1], original.shape[2]))
+        resized = self.resize(original)
+        resized_mask = _resize_mask(original_mask, resized)
+        if max(resized.shape[-2:]) > self.longest_side and (resized_mask == 1).any():  # the scale of a tile
+            window = _window_around_object(resized_mask, self.longest_side)
+            resized = resize_to(resized[:, window[0], window[1]], self.longest_side)
+            resized_mask = _resize_mask(resized_mask[window], resized)
+        self._check(resized_mask, str(mask) if isinstance(mask, (str, Path)) else "the mask")
+        return resized, resized_mask
+
+    def resize(self, image: Tensor) -> Tensor:
+        """An image (3, H, W) at working size, which is larger than ``longest_side`` for one that needs tiles."""
+        enlargement = max(1.0, max(image.shape[-2:]) / self.tiles_above)
+        return resize_to(image, round(self.longest_side * enlargement))
 
     def _check(self, mask: Tensor, name: str) -> None:
-        """DataError where a mask (h, w) at working size leaves the network no object or no background to see."""
+        """DataError where a mask (h, w) at working size has too little object or background on the feature grid."""
         h, w = mask.shape
         sides = torch.stack([mask == 1, mask == 0])
         grid = to_grid(sides, (-(-h // self.stride), -(-w // self.stride)))
         foreground, background = grid.sum(dim=(1, 2)).tolist()
-        if foreground < _LEAST_SEEN:
+        if foreground < _MIN_LOCATIONS:
             raise DataError(
                 f"The object in {name} is too small or too thin to be seen at {w} x {h} pixels, where the network has "
                 f"one location for {self.stride} x {self.stride}; crop the image around it."
             )
-        if background < _LEAST_SEEN:
+        if background < _MIN_LOCATIONS:
             raise DataError(f"{name} leaves too little background to compare with; crop less tightly.")
 
 
-def resized(image: Tensor, longest_side: int) -> Tensor:
-    """An image (3, H, W) with its longer side at most ``longest_side`` pixels; smaller ones stay as they are.
+def resize_to(image: Tensor, longest_side: int) -> Tensor:
+    """An image (3, H, W) with its longer side at most ``longest_side`` pixels; smaller images are not enlarged.
 
-    No side becomes shorter than an encoder needs, so a very long or tiny image is stretched.
+    No side becomes shorter than the 32 pixels that an encoder needs, so a very long or tiny image is stretched.
     """
     scale = min(1.0, longest_side / max(image.shape[-2:]))
     height, width = (max(_SHORTEST_SIDE, round(side * scale)) for side in image.shape[-2:])
@@ -75,17 +93,17 @@ def resized(image: Tensor, longest_side: int) -> Tensor:
     return resize_image(image, (height, width))
 
 
-def _nearest(mask: Tensor, image: Tensor) -> Tensor:
-    """A mask (H, W) at the size of an image (3, h, w)."""
+def _resize_mask(mask: Tensor, image: Tensor) -> Tensor:
+    """A mask (H, W) at the size of an image (3, h, w), by nearest neighbour."""
     size = tuple(image.shape[-2:])
     return F.interpolate(mask[None, None].float(), size=size, mode="nearest-exact")[0, 0].to(torch.uint8)
 
 
-def _around(mask: Tensor, side: int) -> tuple[slice, slice]:
-    """The square window of ``side`` pixels around the object of a mask (H, W), or more where the object needs it."""
-    on = (mask == 1).nonzero()
-    first, last = on.amin(dim=0), on.amax(dim=0) + 1
-    side = max(side, round(_ROOM_AROUND * int((last - first).max())))
+def _window_around_object(mask: Tensor, side: int) -> tuple[slice, slice]:
+    """The square window around the object of a mask (H, W): ``side`` pixels, or more where the object needs it."""
+    foreground = (mask == 1).nonzero()
+    first, last = foreground.amin(dim=0), foreground.amax(dim=0) + 1
+    side = max(side, round(_CONTEXT * int((last - first).max())))
     window = []
     for middle, length in zip(((first + last) // 2).tolist(), mask.shape, strict=True):
         start = min(max(0, middle - side // 2), max(0, length - side))

@@ -1,4 +1,4 @@
-"""What a `Segmenter` answers for an image, from coarse scores to masks at the image's own size."""
+"""The result of a `Segmenter` for one image: from coarse scores to masks at the image's original size."""
 
 from __future__ import annotations
 
@@ -11,48 +11,53 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-_STRIP = 2**22  # scores that are held at an image's own size at a time
+from cdpnet.network.decision import decide
+
+_STRIP = 2**22  # scores that are held at an image's original size at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One image segmented; masks and scores are made when they are asked for.
+    """One segmented image; masks and scores are computed on first access.
 
-    size: H, W of the image. worked_at: its size in the network. odds (n, h, w): the log-odds of each class against
-    its background on a grid over the image. presence: the probability that each class is there at all. absent: which
-    are less probable than the threshold, and so are in no mask. background: odds that a class must exceed at a pixel.
+    size: H, W of the image. working_size: its size in the network. log_odds (n, h, w): of each class against its
+    background, on the feature grid. presence: the probability that each class is in the image, 0..1. absent: which
+    classes are below their presence threshold, and so have no pixel. background: log-odds that a class must exceed at
+    a pixel.
     """
 
     size: tuple[int, int]
-    worked_at: tuple[int, int]
+    working_size: tuple[int, int]
     classes: tuple[str, ...]
-    odds: Tensor
+    log_odds: Tensor
     presence: tuple[float, ...]
     absent: tuple[bool, ...]
     background: float = 0.0
 
     def at(self, threshold: float) -> Segmentation:
-        """The same scores at another threshold, 0..1."""
+        """The same scores with another threshold of the probability at a pixel, 0..1."""
         return replace(self, background=float(torch.tensor(threshold, dtype=torch.float64).logit()))
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
-        """(H, W): i + 1 for classes[i], the most probable class that is there; 0 where it is below the background."""
+        """(H, W): i + 1 for classes[i], the most probable class that is not absent; 0 for background."""
         mask = torch.zeros(self.size, dtype=torch.uint8)
-        there = [i for i, gone in enumerate(self.absent) if not gone]
-        if not there:
+        competing = [i for i, absent in enumerate(self.absent) if not absent]
+        if not competing:
             return mask.numpy()
-        odds, numbers = self._worked[there], torch.tensor(there, dtype=torch.uint8) + 1
-        rows = max(1, _STRIP // (len(there) * self.size[1]))
+        log_odds = self._at_working_size[competing]
+        labels = torch.tensor([0, *(i + 1 for i in competing)], dtype=torch.uint8)
+        rows = max(1, _STRIP // (len(competing) * self.size[1]))
         for top in range(0, self.size[0], rows):
-            best, winner = rows_at_size(odds, self.size, range(top, min(top + rows, self.size[0]))).max(dim=0)
-            mask[top : top + rows] = torch.where(best > self.background, numbers[winner], 0)
+            strip = resize_rows(log_odds, self.size, range(top, min(top + rows, self.size[0])))
+            mask[top : top + rows] = labels[decide(strip, None, self.background)]
         return mask.numpy()
 
     @cached_property
     def scores(self) -> NDArray[np.float32]:
-        """(n, H, W): the probability of each class against its background, whether it is called absent or not."""
-        scores: NDArray[np.float32] = rows_at_size(self._worked, self.size, range(self.size[0])).sigmoid().numpy()
+        """(n, H, W): the probability of each class against its background, absent or not, 0..1."""
+        log_odds = resize_rows(self._at_working_size, self.size, range(self.size[0]))
+        scores: NDArray[np.float32] = log_odds.sigmoid().numpy()
         return scores
 
     @property
@@ -62,34 +67,33 @@ class Segmentation:
 
     @cached_property
     def uncertainties(self) -> tuple[float, ...]:
-        """How little each class's answer can be trusted, 0..1 (our choice).
+        """The uncertainty of the result for each class, 0..1 (our choice).
 
-        Of a class with a mask, one minus the IoU to expect if its probabilities are true; of one without, the
-        probability that it is there.
+        For a class with a mask, one minus the IoU to expect if its probabilities are true; for a class without, the
+        probability that it is in the image.
         """
-        probability = (self.odds - self.background).sigmoid()
-        there = torch.tensor([not gone for gone in self.absent])
-        best, winner = torch.where(there[:, None, None], probability, 0).max(dim=0)
-        masks = (winner == torch.arange(len(probability))[:, None, None]) & (best > 0.5)  # (n, h, w)
-        expected = (probability * masks).sum(dim=(1, 2)) / torch.maximum(probability, masks).sum(dim=(1, 2))
-        uncertainties = torch.where(masks.any(dim=2).any(dim=1), 1 - expected, torch.tensor(self.presence))
-        return tuple(uncertainties.tolist())
+        probability = (self.log_odds - self.background).sigmoid()
+        labels = decide(self.log_odds, torch.tensor(self.absent), self.background)
+        masks = labels == torch.arange(1, len(probability) + 1)[:, None, None]  # (n, h, w)
+        expected_iou = (probability * masks).sum(dim=(1, 2)) / torch.maximum(probability, masks).sum(dim=(1, 2))
+        has_mask = masks.any(dim=2).any(dim=1)
+        return tuple(torch.where(has_mask, 1 - expected_iou, torch.tensor(self.presence)).tolist())
 
     @property
     def uncertainty(self) -> float:
-        """Of the image: the worst of its classes."""
+        """The uncertainty of the image, 0..1: the highest of its classes."""
         return max(self.uncertainties)
 
     @property
-    def _worked(self) -> Tensor:
-        """The odds at the size in the network, (n, h, w)."""
-        return F.interpolate(self.odds[None], size=self.worked_at, mode="bilinear", align_corners=True)[0]
+    def _at_working_size(self) -> Tensor:
+        """The log-odds at the size in the network, (n, h, w)."""
+        return F.interpolate(self.log_odds[None], size=self.working_size, mode="bilinear", align_corners=True)[0]
 
 
-def rows_at_size(scores: Tensor, size: tuple[int, int], rows: range) -> Tensor:
-    """Some rows of scores (n, h, w) brought to H, W, bilinear with align_corners=True: (n, len(rows), W).
+def resize_rows(scores: Tensor, size: tuple[int, int], rows: range) -> Tensor:
+    """Some rows of scores (n, h, w) resized to H, W, bilinear with align_corners=True: (n, len(rows), W).
 
-    As `interpolate` of all of them, without holding all of them.
+    The same as these rows of `interpolate`, without the memory of all rows.
     """
     y = torch.arange(rows.start, rows.stop) * (scores.shape[1] - 1) / max(1, size[0] - 1)
     above = y.floor().long()

@@ -1,11 +1,12 @@
-"""`Segmenter`: learn a class from a few marked images, then find it in others."""
+"""`Segmenter`: learn a class from a few examples, then segment it in other images."""
 
 from __future__ import annotations
 
-import copy
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -17,56 +18,43 @@ from cdpnet.encoders.catalogue import PAIRS, EncoderPair
 from cdpnet.episode import NO_NAME
 from cdpnet.errors import DataError
 from cdpnet.inference.adaptation import adapt
+from cdpnet.inference.class_batch import ClassBatch, build_class_batch
 from cdpnet.inference.class_files import ClassPrototype
-from cdpnet.inference.preprocessing import Preprocessing
+from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.inference.tiling import Blend, corners, cut
-from cdpnet.io.images import ImageSource, read_image
+from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
+from cdpnet.io.images import ImageSource
 from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource
+from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint
+from cdpnet.network.decision import is_absent, log_odds
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.outputs import Prototypes, mean_prototypes, stack_prototypes
-from cdpnet.network.presence import best_fit, presence, recognised, thresholds
-from cdpnet.runtime.constants import IGNORE_INDEX
-from cdpnet.runtime.devices import autocast
+from cdpnet.network.outputs import Prototypes, mean_prototypes
+from cdpnet.network.presence import presence_probability, recognises_name, top_similarity
+from cdpnet.runtime.devices import autocast, resolve_device
 
-_MOST_REDUCED = 4  # times that an image is reduced, at most, before it is cut into tiles
-_FEATURES_HELD = 2**24  # numbers in the fused features of all classes matched at a time, 64 MiB
-
-
-class Prepared(NamedTuple):
-    """An image as the network sees it, (3, h, w) uint8, and its own size H, W."""
-
-    image: Tensor
-    size: tuple[int, int]
+_TILES_ABOVE = 4  # times the working size, the longer side beyond which an image is tiled by default
+_BATCH = 8  # images of one size in an encoder pass
+_MAX_FEATURES = 2**24  # numbers in the fused features of all classes matched at a time, 64 MiB
 
 
-class _Known(NamedTuple):
-    """n classes on the network's device: whether by name, least presence (n,), on the CPU, and their own fusions."""
+class _Scores(NamedTuple):
+    """Of one image and n classes, on the CPU: log-odds (n, h, w), and the probability of presence (n,)."""
 
-    prototypes: Prototypes
-    by_name: Tensor
-    least: Tensor
-    fusions: Sequence[ImageTextFusion | None]
-
-    def groups(self, at_once: int) -> Iterator[tuple[list[int], ImageTextFusion | None]]:
-        """Numbers of classes that can be matched together: at most so many that share the network's fusion, or one."""
-        shared = [i for i, fusion in enumerate(self.fusions) if fusion is None]
-        for start in range(0, len(shared), at_once):
-            yield shared[start : start + at_once], None
-        for i, fusion in enumerate(self.fusions):
-            if fusion is not None:
-                yield [i], fusion
+    log_odds: Tensor
+    presence: Tensor
 
 
 class Segmenter:
-    """Labelled examples in, masks out. Supports are encoded once; a query costs one encoder pass and the match.
+    """Learns classes from examples and segments them in images; an example is encoded once, not with every image.
 
-    longest_side: images are worked on at this size at most (pixels); masks come back at the image's own size.
-    tiles_above: images with a longer side than this are worked on in tiles; by default four times the working size.
-    precision: of large products; classes are learned in float32 whatever it is.
+    The network is used where it is, in the mode it is in, and never changed. Several threads may share a segmenter.
+
+    longest_side: size in pixels that larger images are scaled down to; by default that of the encoder pair. Masks have
+    the images' original size. tiles_above: an image with a longer side than this, in pixels, is processed in tiles; by
+    default four times ``longest_side``. precision: of large products while segmenting; classes are learned in float32.
     """
 
     def __init__(
@@ -76,21 +64,35 @@ class Segmenter:
         tiles_above: int | None = None,
         precision: QueryPrecision = "float32",
     ) -> None:
-        self.network, self.precision = network.eval(), precision
-        self.network.attention_dtype = torch.bfloat16 if precision == "attention" else None
+        self.network, self.precision = network, precision
         pair = PAIRS.get(network.config.encoder.name, EncoderPair("", ""))
         side = longest_side or pair.longest_side
-        self.preprocessing = Preprocessing(side, max(side, tiles_above or _MOST_REDUCED * side), network.image.stride)
-        self._device = next(network.parameters()).device
+        self.preprocessing = Preprocessing(side, max(side, tiles_above or _TILES_ABOVE * side), network.image.stride)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "tiny", device: str | torch.device | None = None) -> Segmenter:
+        """A segmenter over a network of `load_network`: a checkpoint folder, ``tiny``, or a named encoder pair.
+
+        device: such as ``cpu`` or ``cuda:1``; None for a GPU if there is one, see `resolve_device`.
+
+        ConfigError for an unknown name or device, WeightsError for weights that cannot be had.
+        """
+        chosen = resolve_device(device)  # refused before the weights are loaded
+        return cls(load_network(name_or_path).to(chosen))
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the network."""
+        return next(self.network.parameters()).device
 
     @property
     def threshold(self) -> float:
-        """The probability that a class must exceed at a pixel by the network's own rule, 0..1."""
+        """The network's own threshold of the probability of a class at a pixel, 0..1."""
         return 1 / (1 + math.exp(-self.network.config.decision.background))
 
     @cached_property
     def model(self) -> tuple[str, str]:
-        """The fingerprint of the network, and words for people."""
+        """The fingerprint of the network, and its description for people."""
         return fingerprint(self.network), describe_network(self.network.config)
 
     def learn(
@@ -102,47 +104,39 @@ class Segmenter:
         read_name: bool = True,
         steps: int = 0,
     ) -> ClassPrototype:
-        """Learn a class from K images and their masks; without a name, or not to read it, by the images alone.
+        """Learn a class from K images, which may differ in size, and their masks.
 
-        steps: of test-time adaptation, see `adapt`. DataError for an image or mask that cannot be used. Images may
-        differ in size: each gives prototypes of its own, and since the method averages over shots, their mean is what
-        one batch of equal sizes would give.
+        name: of the class; with an empty name, or ``read_name=False``, the network uses the images alone. steps: of
+        test-time adaptation, see `adapt`; 0 for none.
+
+        DataError for an image or mask that cannot be used.
         """
-        pairs = self._supports(images, masks)
+        # Each image gives its own prototypes. The method averages over shots, so images of one size give what they
+        # would give as one batch.
+        supports = self._load_supports(images, masks)
         read = name if read_name else NO_NAME
         with torch.no_grad():
-            grids = [self.network.image.features(image[None]) for image, _ in pairs]
-        fusion = adapt(self.network, grids, [mask for _, mask in pairs], read, steps).fusion if steps else None
+            grids = [self.network.image.features(image[None]) for image, _ in supports]
+        fusion = adapt(self.network, grids, [mask for _, mask in supports], read, steps).fusion if steps else None
         with torch.inference_mode():
             learned = mean_prototypes(
                 [
                     self.network.learn_features(grid[None], mask[None, None], (read,), fusion)
-                    for grid, (_, mask) in zip(grids, pairs, strict=True)
+                    for grid, (_, mask) in zip(grids, supports, strict=True)
                 ]
             )
-            by_name = self._recognised(learned, grids, fusion)
+            by_name = self._recognises_name(learned, grids, fusion)
         return ClassPrototype(
             name,
             learned.background[0].cpu(),
             learned.foreground[0].cpu(),
             None if learned.text is None else learned.text[0].cpu(),
             by_name,
-            len(pairs),
-            thumbnail(pairs[0][0].cpu(), pairs[0][1].cpu()),
+            len(supports),
+            thumbnail(supports[0][0].cpu(), supports[0][1].cpu()),
             self.model,
             None if fusion is None else {key: value.cpu() for key, value in fusion.state_dict().items()},
         )
-
-    def _supports(
-        self, images: ImageSource | Sequence[ImageSource], masks: MaskSource | Sequence[MaskSource]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Examples as the network sees them, K images (3, h, w) and masks (h, w). DataError for one unusable."""
-        images = [images] if isinstance(images, ImageSource) else images
-        masks = [masks] if isinstance(masks, MaskSource) else masks
-        if len(images) != len(masks) or not images:
-            raise DataError(f"{len(images)} images and {len(masks)} masks were given; each image needs its mask.")
-        seen = [self.preprocessing.support(image, mask) for image, mask in zip(images, masks, strict=True)]
-        return [(image.to(self._device), mask.to(self._device)) for image, mask in seen]
 
     def segment(
         self,
@@ -152,116 +146,117 @@ class Segmenter:
         threshold: float | None = None,
         min_presence: float | None = None,
     ) -> Segmentation:
-        """Find one class or several in an image; a pixel goes to its most probable class, if that beats the threshold.
+        """Segment one class or several in an image; a pixel goes to the most probable class above the threshold.
 
-        threshold: the probability that a class must exceed at a pixel. min_presence: a class that is less probable to
-        be there is called absent; 0 calls none so. Both in 0..1, and by default the network's own, which `cdpnet
-        calibrate` finds. DataError for an image that cannot be used.
+        threshold: probability that a class must exceed at a pixel. min_presence: a class that is less probable to be
+        in the image is called absent and gets no pixel; 0 for none. Both 0..1, by default the network's own, which
+        `cdpnet calibrate` determines.
+
+        DataError for an image that cannot be used, and for no class or too many.
         """
-        known = [classes] if isinstance(classes, ClassPrototype) else list(classes)
-        prepared = [self.prepare(image)]
-        return self.segment_prepared(prepared, known, threshold=threshold, min_presence=min_presence)[0]
+        return self.segment_batch([image], classes, threshold=threshold, min_presence=min_presence)[0]
 
-    def prepare(self, image: ImageSource) -> Prepared:
-        """An image as the network will see it: reduced, and never more than it needs to be. DataError as `segment`."""
-        image = read_image(image)
-        return Prepared(self.preprocessing.reduced(image), (image.shape[1], image.shape[2]))
-
-    @torch.inference_mode()
-    def segment_prepared(
+    def segment_batch(
         self,
-        images: Sequence[Prepared],
-        classes: Sequence[ClassPrototype],
+        images: Sequence[ImageSource],
+        classes: ClassPrototype | Sequence[ClassPrototype],
         *,
         threshold: float | None = None,
         min_presence: float | None = None,
     ) -> list[Segmentation]:
-        """Several images of one working size at once; classes and thresholds as in `segment`."""
-        known = self._known(classes, min_presence)
-        h, w = images[0].image.shape[-2:]
-        worked_at = (h, w)
-        if max(worked_at) > self.preprocessing.longest_side:
-            found = [self._tiled(prepared.image, known) for prepared in images]
-        else:
-            found = self._matched(torch.stack([prepared.image for prepared in images]), known)
-        names = tuple(c.name for c in classes)
-        answers = [
-            Segmentation(
-                prepared.size,
-                worked_at,
-                names,
-                odds,
-                tuple(there.tolist()),
-                tuple((there < known.least).tolist()),
-                self.network.config.decision.background,
-            )
-            for prepared, (odds, there) in zip(images, found, strict=True)
-        ]
-        return answers if threshold is None else [answer.at(threshold) for answer in answers]
+        """Segment several images, in their order; those of one working size share encoder passes.
 
-    def _matched(self, images: Tensor, known: _Known) -> list[tuple[Tensor, Tensor]]:
-        """Images (Q, 3, h, w) -> of each the log-odds of n classes on the feature grid, and their presence (n,)."""
-        with autocast("bfloat16" if self.precision == "bfloat16" else "float32", self._device):
-            return self._matched_in_precision(images, known)
+        All images are held in memory at working size. Arguments and errors as `segment`.
+        """
+        loaded = [self.preprocessing.load(image) for image in images]
+        return self.segment_preprocessed(loaded, classes, threshold=threshold, min_presence=min_presence)
 
-    def _matched_in_precision(self, images: Tensor, known: _Known) -> list[tuple[Tensor, Tensor]]:
-        features = self.network.image.features(images.to(self._device))
-        config, grid = self.network.config.decision, features.shape[-2:]
-        at_once = max(1, _FEATURES_HELD // features[0].numel())
-        found = []
-        for query in features:  # a loop over images: each meets all its classes in one batch
-            odds, there = torch.zeros(len(known.least), *grid), torch.zeros(len(known.least))
-            for which, fusion in known.groups(at_once):
-                some, by_name = _part(known.prototypes, which), known.by_name[which]
-                prediction = self.network.match_features(query[None], some, grid, fusion)
-                fit = best_fit(prediction.query_features, some, by_name, config.locations)
-                odds[which] = (prediction.logits[:, 1] - prediction.logits[:, 0]).float().cpu()
-                there[which] = presence(fit, by_name, config).float().cpu()
-            found.append((odds, there))
-        return found
+    @torch.inference_mode()
+    def segment_preprocessed(
+        self,
+        images: Sequence[PreprocessedImage],
+        classes: ClassPrototype | Sequence[ClassPrototype],
+        *,
+        threshold: float | None = None,
+        min_presence: float | None = None,
+    ) -> list[Segmentation]:
+        """As `segment_batch`, for images that `Preprocessing.load` has read."""
+        learned = [classes] if isinstance(classes, ClassPrototype) else list(classes)
+        batch = build_class_batch(self.network, learned, min_presence)
+        scores: dict[int, _Scores] = {}
+        for numbers in _group_by_size(images):
+            scores.update(zip(numbers, self._score([images[i].image for i in numbers], batch), strict=True))
+        found = [self._to_segmentation(image, scores[i], batch) for i, image in enumerate(images)]
+        return found if threshold is None else [segmentation.at(threshold) for segmentation in found]
 
-    def _tiled(self, image: Tensor, known: _Known) -> tuple[Tensor, Tensor]:
-        """As `_matched`, of an image (3, h, w) in tiles; a class that a tile does not show is not found there."""
-        size = (image.shape[1], image.shape[2])
-        blend, there = Blend(len(known.least), size), torch.zeros(len(known.least))
-        for place in corners(size, self.preprocessing.longest_side):
-            tile = cut(image, place, self.preprocessing.longest_side)
-            ((odds, seen),) = self._matched(tile[None], known)
-            at_size = F.interpolate(odds[None], size=tile.shape[-2:], mode="bilinear", align_corners=True)[0]
-            blend.add(torch.where((seen < known.least)[:, None, None], 0, at_size.sigmoid()), place)
-            there = torch.maximum(there, seen)
-        return blend.mean().logit(eps=1e-6), there
+    def _load_supports(
+        self, images: ImageSource | Sequence[ImageSource], masks: MaskSource | Sequence[MaskSource]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """K images (3, h, w) and masks (h, w) at working size, on the network's device. DataError as `learn`."""
+        images = [images] if isinstance(images, ImageSource) else images
+        masks = [masks] if isinstance(masks, MaskSource) else masks
+        if len(images) != len(masks) or not images:
+            raise DataError(f"{len(images)} images and {len(masks)} masks were given; each image needs its mask.")
+        loaded = [self.preprocessing.load_support(image, mask) for image, mask in zip(images, masks, strict=True)]
+        return [(image.to(self.device), mask.to(self.device)) for image, mask in loaded]
 
-    def _known(self, classes: Sequence[ClassPrototype], min_presence: float | None) -> _Known:
-        """Classes as the network takes them. DataError for none, too many, or one of another network."""
-        if not 1 <= len(classes) < IGNORE_INDEX:
-            raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
-        together = stack_prototypes([c.as_batch() for c in classes])
-        text = None if together.text is None else together.text.to(self._device)
-        prototypes = Prototypes(together.background.to(self._device), together.foreground.to(self._device), text)
-        by_name = torch.tensor([c.by_name for c in classes])
-        least = thresholds(by_name, self.network.config.decision)
-        if min_presence is not None:
-            least = torch.full((len(classes),), min_presence)
-        fusions = [None if c.fusion is None else self._fusion_of(c.fusion) for c in classes]
-        return _Known(prototypes, by_name.to(self._device), least, fusions)
-
-    def _fusion_of(self, state: dict[str, Tensor]) -> ImageTextFusion:
-        """The fusion that was adapted to a class."""
-        fusion = copy.deepcopy(self.network.fusion)
-        assert fusion is not None  # the class was learned by this network
-        fusion.load_state_dict(state)
-        return fusion
-
-    def _recognised(self, learned: Prototypes, grids: Sequence[Tensor], fusion: ImageTextFusion | None) -> bool:
-        """Whether the class is known by its name in its own examples, K features (1, C, h, w)."""
+    def _recognises_name(self, learned: Prototypes, grids: Sequence[Tensor], fusion: ImageTextFusion | None) -> bool:
+        """Whether a class is recognised by its name in its own examples, K features (1, C, h, w)."""
         config, named = self.network.config.decision, learned.named
         fused = [self.network.fuse(grid, learned.text, fusion) for grid in grids]
-        fits = torch.stack([best_fit(grid, learned, named, config.locations) for grid in fused])
-        return bool(recognised(fits.mean(dim=0), named, config))
+        similarities = torch.stack([top_similarity(grid, learned, named, config.locations) for grid in fused])
+        return bool(recognises_name(similarities.mean(dim=0), named, config))
+
+    def _score(self, images: Sequence[Tensor], classes: ClassBatch) -> list[_Scores]:
+        """Scores of images (3, h, w) of one working size."""
+        if max(images[0].shape[-2:]) > self.preprocessing.longest_side:
+            return [self._score_tiles(image, classes) for image in images]
+        with autocast("bfloat16" if self.precision == "bfloat16" else "float32", self.device):
+            features = self.network.image.features(torch.stack(list(images)).to(self.device))
+            return [self._match(query[None], classes) for query in features]
+
+    def _match(self, query: Tensor, classes: ClassBatch) -> _Scores:
+        """Scores of an image with features (1, C, h, w)."""
+        config, grid = self.network.config.decision, query.shape[-2:]
+        scores = _Scores(torch.zeros(len(classes), *grid), torch.zeros(len(classes)))
+        dtype = torch.bfloat16 if self.precision == "attention" else None
+        for part in classes.subsets(max(1, _MAX_FEATURES // query.numel())):
+            prediction = self.network.match_features(query, part.prototypes, grid, part.fusion, dtype)
+            similarity = top_similarity(prediction.query_features, part.prototypes, part.by_name, config.locations)
+            scores.log_odds[part.numbers] = log_odds(prediction.logits).float().cpu()
+            scores.presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
+        return scores
+
+    def _score_tiles(self, image: Tensor, classes: ClassBatch) -> _Scores:
+        """Scores of an image (3, h, w) in tiles: in a tile where a class is absent it has a probability of 0."""
+        size, side = (image.shape[1], image.shape[2]), self.preprocessing.longest_side
+        blend, presence = TileBlend(len(classes), size), torch.zeros(len(classes))
+        for corner in tile_corners(size, side):
+            tile = crop_tile(image, corner, side)
+            (scores,) = self._score([tile], classes)
+            resized = F.interpolate(scores.log_odds[None], size=tile.shape[-2:], mode="bilinear", align_corners=True)[0]
+            absent = is_absent(scores.presence, classes.presence_thresholds)
+            blend.add(torch.where(absent[:, None, None], 0, resized.sigmoid()), corner)
+            presence = torch.maximum(presence, scores.presence)
+        return _Scores(blend.mean().logit(eps=1e-6), presence)
+
+    def _to_segmentation(self, image: PreprocessedImage, scores: _Scores, classes: ClassBatch) -> Segmentation:
+        return Segmentation(
+            image.original_size,
+            (image.image.shape[1], image.image.shape[2]),
+            classes.names,
+            scores.log_odds,
+            tuple(scores.presence.tolist()),
+            tuple(is_absent(scores.presence, classes.presence_thresholds).tolist()),
+            self.network.config.decision.background,
+        )
 
 
-def _part(prototypes: Prototypes, which: list[int]) -> Prototypes:
-    """Some of the classes of a batch."""
-    text = None if prototypes.text is None else prototypes.text[which]
-    return Prototypes(prototypes.background[which], prototypes.foreground[which], text)
+def _group_by_size(images: Sequence[PreprocessedImage]) -> Iterator[list[int]]:
+    """The numbers of the images in groups of one working size, each at most an encoder pass."""
+    numbers_of = defaultdict(list)
+    for i, image in enumerate(images):
+        numbers_of[image.image.shape].append(i)
+    for numbers in numbers_of.values():
+        for start in range(0, len(numbers), _BATCH):
+            yield numbers[start : start + _BATCH]

@@ -1,4 +1,4 @@
-"""Large images in overlapping tiles, and tiles back into one map (our choice)."""
+"""Large images in overlapping tiles, and maps of tiles blended into one map (our choice)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ OVERLAP = 0.25  # of a tile's side
 Corner = tuple[int, int]
 
 
-def corners(size: tuple[int, int], side: int) -> list[Corner]:
+def tile_corners(size: tuple[int, int], side: int) -> list[Corner]:
     """Top left corners of the fewest tiles of ``side`` pixels, spread evenly, that cover an image of H, W pixels.
 
-    Neighbours share at least a quarter of a side. An image that is shorter than a tile has one row, or column.
+    Neighbours overlap by at least a quarter of a side. An image that is shorter than a tile has one row, or column.
     """
     return [(top, left) for top in _starts(size[0], side) for left in _starts(size[1], side)]
 
 
-def cut(image: Tensor, corner: Corner, side: int) -> Tensor:
+def crop_tile(image: Tensor, corner: Corner, side: int) -> Tensor:
     """One tile of an image (C, H, W) -> (C, h, w), h and w at most ``side``."""
     top, left = corner
     return image[:, top : top + side, left : left + side]
 
 
-class Blend:
+class TileBlend:
     """A map (n, H, W) from tiles, each weighted by the distance to its own border, so that no seam shows.
 
     Memory is that of the map, however many tiles there are.
@@ -36,12 +36,12 @@ class Blend:
         self.weight = torch.zeros(size)
 
     def add(self, tile: Tensor, corner: Corner) -> None:
-        """Take a tile (n, h, w) whose top left corner lies there."""
+        """Add the map of a tile, (n, h, w), whose top left pixel is at ``corner``."""
         h, w = tile.shape[-2:]
         weight = torch.outer(_ramp(h), _ramp(w))
-        here = (slice(corner[0], corner[0] + h), slice(corner[1], corner[1] + w))
-        self.total[:, here[0], here[1]] += weight * tile
-        self.weight[here] += weight
+        area = (slice(corner[0], corner[0] + h), slice(corner[1], corner[1] + w))
+        self.total[:, area[0], area[1]] += weight * tile
+        self.weight[area] += weight
 
     def mean(self) -> Tensor:
         """The weighted mean of the tiles at every pixel, (n, H, W)."""
@@ -57,6 +57,6 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _ramp(length: int) -> Tensor:
-    """Pixels to the nearer end, from 1, and flat where tiles need not overlap: (length,)."""
+    """Distance to the nearer end in pixels, from 1, constant beyond the overlap of neighbours: (length,)."""
     i = torch.arange(length, dtype=torch.float32)
     return torch.minimum(i + 1, length - i).clamp(max=max(1.0, OVERLAP * length))

@@ -1,4 +1,4 @@
-"""The network of the paper: all wiring is in `build_network`."""
+"""The network of the paper by name: `build_network` wires the parts, `load_network` brings trained weights."""
 
 from __future__ import annotations
 
@@ -16,34 +16,38 @@ __all__ = ["PrototypeNetwork", "build_network", "load_network", "load_ssp"]
 
 
 def build_network(config: NetworkConfig, sources: WeightSources | None = None) -> PrototypeNetwork:
-    """The network of a configuration over encoders with weights from ``sources``; its own parts are untrained.
+    """An untrained network of a configuration, over encoders with weights from ``sources``.
 
-    ConfigError for names that do not exist, WeightsError for weights that cannot be had.
+    ConfigError for unknown names, WeightsError for weights that cannot be had.
     """
     encoders = build_encoders(config.encoder, sources or WeightSources(), reads_names=config.reads_names)
     return PrototypeNetwork(config, encoders)
 
 
-def load_network(model: str, method_name: str = "", sources: WeightSources | None = None) -> PrototypeNetwork:
-    """A network that is ready to use: a checkpoint folder, the embedded `tiny`, or a named pair without training.
+def load_network(
+    name_or_path: str | Path, method_name: str = "", sources: WeightSources | None = None
+) -> PrototypeNetwork:
+    """A network that is ready to use: a checkpoint folder, the embedded ``tiny``, or a named encoder pair.
 
     method_name: one of `METHODS`; by default `cdpn` for `tiny`, and for other pairs `ssp`, which needs no training,
-    since the parts of `cdpn` start random. ConfigError and WeightsError as `build_network`.
+    whereas `cdpn` has parts that start random. sources: of the encoders' weights, by default the published ones.
+
+    ConfigError and WeightsError as `build_network`.
     """
-    sources = sources or WeightSources()
+    model, sources = str(name_or_path), sources or WeightSources()
     if model not in PAIRS and Path(model).is_dir():
         if sources != WeightSources():
             raise ConfigError(f"The folder {model} holds its weights itself; leave the options for weights out.")
         if method_name:
             raise ConfigError(f"The folder {model} says itself which method it holds; leave --method out.")
-        return _from_folder(Path(model))
+        return PrototypeNetwork.from_pretrained(model)
     if model not in PAIRS and not model.startswith("timm:"):
         raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")
     if model == "tiny" and sources == WeightSources():
         name = method_name or "cdpn"
-        method(name)
+        method(name)  # ConfigError for an unknown one
         with resources.as_file(resources.files("cdpnet.weights").joinpath(f"tiny-{name}")) as folder:
-            return _from_folder(folder)
+            return PrototypeNetwork.from_pretrained(folder)
     config = method(method_name or "ssp", model)
     if config.reads_names and RANDOM not in (sources.image, sources.text):
         raise ConfigError(
@@ -51,8 +55,3 @@ def load_network(model: str, method_name: str = "", sources: WeightSources | Non
             "as --model, or use --method ssp, which needs none."
         )
     return build_network(config, sources).eval()
-
-
-def _from_folder(folder: Path) -> PrototypeNetwork:
-    network: PrototypeNetwork = PrototypeNetwork.from_pretrained(str(folder))
-    return network

@@ -20,15 +20,15 @@ from cdpnet.network.prototypes import SupportPrototypes
 
 
 class PrototypeNetwork(CheckpointMixin, nn.Module):
-    """Few-shot segmentation by CLIP-driven prototypes; receives finished encoders, see `build_network`.
+    """Few-shot segmentation by CLIP-driven prototypes; it receives finished encoders, see `build_network`.
 
-    Its forward pass never receives a query mask, and its weights do not depend on the number of shots.
+    The forward pass never receives a query mask, and the weights do not depend on the number of shots. Encoders stay in
+    eval mode and no other part has dropout or BatchNorm, so the result is the same in training mode.
     """
 
     def __init__(self, config: NetworkConfig, encoders: Encoders) -> None:
         super().__init__()
         self.config, self.record = config, {}
-        self.attention_dtype: torch.dtype | None = None  # of the AFBM's matrix products, if not that of the features
         self.image, self.text = encoders.image, encoders.text
         channels = self.image.channels
         text_dim = self.text.dim if self.text is not None else None
@@ -38,24 +38,30 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             multimodal=config.multimodal_prototype, background_name=config.background_name
         )
 
-    def forward(self, batch: EpisodeBatch) -> Prediction:
-        """Segment the queries of B episodes by their supports."""
+    def forward(self, batch: EpisodeBatch, attention_dtype: torch.dtype | None = None) -> Prediction:
+        """Segment the queries of B episodes by their supports.
+
+        attention_dtype: of the AFBM's matrix products, nearly all of its work; by default that of the features.
+        """
         support, query = self._encode(batch.support_images, batch.query_images)
-        text, named = self._read(batch.class_names)
+        text, named = self._project_names(batch.class_names)
         fused_support, fused_query = self.fuse(support, text), self.fuse(query, text)
         prototypes = self._prototypes(support, fused_support, batch.support_masks, text, named)
-        prediction = self._match(fused_query, prototypes, batch.query_images.shape[-2:], fused_support)
+        size = batch.query_images.shape[-2:]
+        prediction = self._match(fused_query, prototypes, size, fused_support, attention_dtype)
         if not (self.config.naming and batch.vocabulary):
             return prediction
-        return replace(prediction, naming=self._name(torch.cat((support, query[:, None]), dim=1), batch.vocabulary))
+        return replace(
+            prediction, naming=self._match_names(torch.cat((support, query[:, None]), dim=1), batch.vocabulary)
+        )
 
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
-        """Prototypes of B classes from (B, K, 3, H, W) images and (B, K, H, W) masks, to be matched often."""
+        """Prototypes of B classes from images (B, K, 3, H, W) and masks (B, K, H, W), see `match`."""
         return self.learn_features(self.encode_shots(support_images), support_masks, class_names)
 
     def encode_shots(self, support_images: Tensor) -> Tensor:
         """The features F_s of supports, (B, K, 3, H, W) -> (B, K, C, h, w)."""
-        return self._shots(self.image.features(support_images.flatten(0, 1)), support_images)
+        return self._split_shots(self.image.features(support_images.flatten(0, 1)), support_images)
 
     def learn_features(
         self,
@@ -64,30 +70,38 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         class_names: tuple[str, ...] | Tensor,
         fusion: ImageTextFusion | None = None,
     ) -> Prototypes:
-        """As `learn`, of images encoded before: features F (B, K, C, h, w).
+        """As `learn`, from features F (B, K, C, h, w) of images that are encoded already.
 
-        class_names: or what the text tower makes of them, t (B, D), where zeros are no name. fusion: takes the place
-        of the network's own, for classes that it was adapted to.
+        class_names: the names, or their text features t (B, D), where zeros stand for no name. fusion: replaces the
+        network's own, for a class that one was adapted to.
         """
-        text, named = self._read(class_names)
+        text, named = self._project_names(class_names)
         return self._prototypes(features, self.fuse(features, text, fusion), support_masks, text, named)
 
-    def match(self, query_images: Tensor, prototypes: Prototypes) -> Prediction:
-        """Segment queries (Q, 3, H, W) by the prototypes of a class learned before, or of one class for each query.
+    def match(
+        self, query_images: Tensor, prototypes: Prototypes, attention_dtype: torch.dtype | None = None
+    ) -> Prediction:
+        """Segment queries (Q, 3, H, W) by the prototypes of B classes: Q = B, or Q = 1 for one query and all classes.
 
-        One query may meet several classes (Q = 1, B classes) at the price of one encoder pass.
+        attention_dtype: as in `forward`.
         """
-        return self.match_features(self.image.features(query_images), prototypes, query_images.shape[-2:])
+        features, size = self.image.features(query_images), query_images.shape[-2:]
+        return self.match_features(features, prototypes, size, attention_dtype=attention_dtype)
 
     def match_features(
-        self, features: Tensor, prototypes: Prototypes, size: Sequence[int], fusion: ImageTextFusion | None = None
+        self,
+        features: Tensor,
+        prototypes: Prototypes,
+        size: Sequence[int],
+        fusion: ImageTextFusion | None = None,
+        attention_dtype: torch.dtype | None = None,
     ) -> Prediction:
-        """As `match`, of images encoded before: features F (Q, C, h, w) of images of ``size`` H, W.
+        """As `match`, from features F (Q, C, h, w) of images that are encoded already, of ``size`` H, W in pixels.
 
-        fusion: as in `learn_features`.
+        fusion: as in `learn_features`. attention_dtype: as in `forward`.
         """
         features = features.expand(prototypes.foreground.shape[0], *features.shape[1:])
-        return self._match(self.fuse(features, prototypes.text, fusion), prototypes, size, None)
+        return self._match(self.fuse(features, prototypes.text, fusion), prototypes, size, None, attention_dtype)
 
     def _encode(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, 3, H, W), (B, 3, H, W) -> F_s (B, K, C, h, w), F_q (B, C, h, w); one pass where the sizes agree."""
@@ -97,14 +111,14 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             shots, query = grid[: len(shots)], grid[len(shots) :]
         else:
             shots, query = self.image.features(shots), self.image.features(query)
-        return self._shots(shots, support), query
+        return self._split_shots(shots, support), query
 
     @staticmethod
-    def _shots(grid: Tensor, support: Tensor) -> Tensor:
+    def _split_shots(grid: Tensor, support: Tensor) -> Tensor:
         """Features (B * K, C, h, w) of supports (B, K, 3, H, W) -> (B, K, C, h, w)."""
         return grid.reshape(*support.shape[:2], *grid.shape[1:])
 
-    def _read(self, class_names: tuple[str, ...] | Tensor) -> tuple[Tensor | None, Tensor]:
+    def _project_names(self, class_names: tuple[str, ...] | Tensor) -> tuple[Tensor | None, Tensor]:
         """The projected names u (B, C), and which episodes have a name (B,)."""
         if self.text is None or self.text_projection is None:
             return None, torch.zeros(len(class_names), dtype=torch.bool)
@@ -112,7 +126,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         return self.text_projection(text), text.abs().sum(dim=1) > 0
 
     def fuse(self, features: Tensor, text: Tensor | None, fusion: ImageTextFusion | None = None) -> Tensor:
-        """Part 1, or the features as they are: F (B, C, h, w) or (B, K, C, h, w), u (B, C) -> F^m, of F's shape."""
+        """Part 1: F (B, C, h, w) or (B, K, C, h, w), u (B, C) -> F^m, of F's shape; F itself without a fusion."""
         fusion = fusion or self.fusion
         if fusion is None or text is None:
             return features
@@ -122,22 +136,29 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
     def _prototypes(
         self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor
     ) -> Prototypes:
-        """Part 2; or, as a control, words alone."""
-        background, _ = self._read((BACKGROUND_NAME,))
+        """Part 2; or, with ``text_only``, the control: the projected class name and the word for background."""
+        background, _ = self._project_names((BACKGROUND_NAME,))
         if self.config.text_only and text is not None and background is not None:
             return Prototypes(background.expand_as(text), text, text)
         prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named, background)
         return prototypes
 
-    def _name(self, features: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
-        """Our addition to part 4: F (B, K, C, h, w) against n names and the background, (B, K, n + 1, h, w)."""
-        names, _ = self._read((*vocabulary, BACKGROUND_NAME))
+    def _match_names(self, features: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
+        """Our addition to part 4: logits of F (B, K, C, h, w) for n names and the background, (B, K, n + 1, h, w)."""
+        names, _ = self._project_names((*vocabulary, BACKGROUND_NAME))
         assert names is not None  # only a network that reads names has the switch
         unit, names = F.normalize(features, dim=2), F.normalize(names, dim=1)
         return self.config.matching.naming_temperature * torch.einsum("bkchw,nc->bknhw", unit, names)
 
-    def _match(self, query: Tensor, prototypes: Prototypes, size: Sequence[int], support: Tensor | None) -> Prediction:
-        """Part 3 on fused query features (B, C, h, w), and the way back to the images' size."""
+    def _match(
+        self,
+        query: Tensor,
+        prototypes: Prototypes,
+        size: Sequence[int],
+        support: Tensor | None,
+        attention_dtype: torch.dtype | None,
+    ) -> Prediction:
+        """Part 3 on fused query features (B, C, h, w); its logits are resized to ``size`` H, W."""
         config = self.config
         matches = adaptive_match(
             query,
@@ -145,7 +166,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             config.matching,
             adaptive=config.adaptive_matching,
             refinement=config.refinement,
-            dtype=self.attention_dtype,
+            dtype=attention_dtype,
         )
         logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)

@@ -1,17 +1,23 @@
-"""What the network answers: prototypes of classes, the matches with them, and the prediction."""
+"""Results of the network: prototypes of classes, the matches with them, and the prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from cdpnet.network.decision import decide, log_odds
+
 
 class Prototypes(NamedTuple):
-    """What is learned of B classes: background and foreground (B, C); the projected name u (B, C), if names count."""
+    """Prototypes of B classes.
+
+    background, foreground: (B, C). text: the projected names u (B, C), zeros for a class without a name; None for a
+    network that reads no names.
+    """
 
     background: Tensor
     foreground: Tensor
@@ -24,9 +30,14 @@ class Prototypes(NamedTuple):
             return torch.zeros(self.foreground.shape[0], dtype=torch.bool, device=self.foreground.device)
         return self.text.abs().sum(dim=1) > 0
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Prototypes:
+        """The same classes with ``change`` applied to each of the tensors (B, C)."""
+        text = None if self.text is None else change(self.text)
+        return Prototypes(change(self.background), change(self.foreground), text)
+
 
 def mean_prototypes(shots: Sequence[Prototypes]) -> Prototypes:
-    """What several shots of the same B classes teach, each learned apart: the method averages over shots."""
+    """The mean over shots, as the method takes it: each element holds the same B classes, learned from one shot."""
     return Prototypes(
         torch.stack([shot.background for shot in shots]).mean(dim=0),
         torch.stack([shot.foreground for shot in shots]).mean(dim=0),
@@ -35,7 +46,7 @@ def mean_prototypes(shots: Sequence[Prototypes]) -> Prototypes:
 
 
 def stack_prototypes(classes: Sequence[Prototypes]) -> Prototypes:
-    """Classes learned apart as one batch of them; names count if all have one."""
+    """Classes learned separately as one batch; it has text prototypes if each of them has."""
     texts = [c.text for c in classes if c.text is not None]
     return Prototypes(
         torch.cat([c.background for c in classes]),
@@ -51,16 +62,17 @@ class Matches:
     initial: Tensor  # S0, support prototypes
     adaptive: Tensor | None  # S1, with the query's own prototypes
     refined: Tensor | None  # S2, once more
-    output: Tensor  # their mix, the answer on the feature grid
+    output: Tensor  # their weighted mean, the network's logits on the feature grid
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The network's answer, and the intermediate results that the loss needs.
+    """The network's output, and the intermediate results that the loss needs.
 
-    logits (B, 2, H, W) at the query's size. query_features (B, C, h, w) and support_features (B, K, C, h, w) are the
-    fused features F^m; supports are absent where a class was learned earlier. naming (B, K + 1, n + 1, h, w), supports
-    first: the match of every location with n names and, last, the background; where the batch has a vocabulary.
+    logits (B, 2, H, W) at the query's size, background first. query_features (B, C, h, w) and support_features
+    (B, K, C, h, w) are the fused features F^m; support_features is None where the class was learned earlier. naming
+    (B, K + 1, n + 1, h, w), supports first: the match of every location with n names and, last, the background; None
+    unless the batch has a vocabulary.
     """
 
     logits: Tensor
@@ -73,7 +85,7 @@ class Prediction:
     @property
     def masks(self) -> Tensor:
         """The predicted masks, (B, H, W) int64, 0 or 1."""
-        return self.logits.argmax(dim=1)
+        return decide(log_odds(self.logits)[:, None], absent=None, background=0.0)
 
     @property
     def scores(self) -> Tensor:

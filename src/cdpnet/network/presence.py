@@ -1,7 +1,7 @@
-"""Whether a class is in an image at all (our addition): how well its best locations fit what the class is.
+"""Whether a class is in an image at all (our addition): how similar its best locations are to the class.
 
-The match alone cannot tell: it asks each location for the better of two prototypes, and the query's own prototypes then
-make its best guess look sure, whatever it is.
+The match alone cannot tell: it compares each location with two prototypes and takes the better one, and the query's own
+prototypes then raise the confidence of its best guess, right or wrong.
 """
 
 from __future__ import annotations
@@ -11,39 +11,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.config import Calibration, DecisionConfig
+from cdpnet.network.decision import is_absent
 from cdpnet.network.outputs import Prototypes
 
 
-def best_fit(features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int) -> Tensor:
-    """The mean cosine of the best ``locations`` with the class's name u, or with its foreground prototype.
+def top_similarity(features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int) -> Tensor:
+    """The mean cosine of the most similar ``locations`` with the class's name u, or with its foreground prototype.
 
-    features: fused, F^m (B, C, h, w), one row for each class of the prototypes. by_name: (B,) bool -> (B,).
+    features: fused, F^m (B, C, h, w), one row for each class of the prototypes. by_name: (B,) bool, whether to compare
+    with the name -> (B,) in -1..1.
     """
-    witness = prototypes.foreground
+    reference = prototypes.foreground
     if prototypes.text is not None:
-        witness = torch.where(by_name[:, None], prototypes.text, witness)
-    fit = F.cosine_similarity(features.flatten(2), witness[:, :, None], dim=1)
-    return fit.topk(min(locations, fit.shape[1]), dim=1).values.mean(dim=1)
+        reference = torch.where(by_name[:, None], prototypes.text, reference)
+    similarity = F.cosine_similarity(features.flatten(2), reference[:, :, None], dim=1)
+    return similarity.topk(min(locations, similarity.shape[1]), dim=1).values.mean(dim=1)
 
 
-def presence(fit: Tensor, by_name: Tensor, config: DecisionConfig) -> Tensor:
-    """The probability that each class is there: `best_fit` (B,), whether that was by name (B,) -> (B,)."""
-    return torch.where(by_name, _probability(fit, config.named), _probability(fit, config.unnamed))
+def presence_probability(similarity: Tensor, by_name: Tensor, config: DecisionConfig) -> Tensor:
+    """The probability that each class is in the image: `top_similarity` (B,), whether that was by name (B,) -> (B,)."""
+    return torch.where(by_name, _probability(similarity, config.named), _probability(similarity, config.unnamed))
 
 
-def thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
+def presence_thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
     """The probability below which each class is called absent: (B,) bool -> (B,)."""
     return torch.where(by_name, config.named.threshold, config.unnamed.threshold)
 
 
-def recognised(fit: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
-    """Which classes would be called present by their names, given how well those fit their own examples.
+def recognises_name(similarity: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
+    """Which classes would be called present by their names, given how similar these are to their own examples.
 
-    fit, named: (B,), `best_fit` and whether there is a name -> (B,) bool. A name that the text tower has never read
-    fits nothing, so it cannot tell where the class is absent.
+    similarity, named: (B,), `top_similarity` and whether there is a name -> (B,) bool. A name that the text tower has
+    never read is similar to nothing, so it cannot tell where the class is absent.
     """
-    return named & (presence(fit, named, config) >= thresholds(named, config))
+    probability = presence_probability(similarity, named, config)
+    return named & ~is_absent(probability, presence_thresholds(named, config))
 
 
-def _probability(fit: Tensor, calibration: Calibration) -> Tensor:
-    return torch.sigmoid(calibration.slope * (fit - calibration.centre))
+def _probability(similarity: Tensor, calibration: Calibration) -> Tensor:
+    return torch.sigmoid(calibration.slope * (similarity - calibration.centre))

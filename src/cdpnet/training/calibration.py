@@ -18,9 +18,10 @@ from cdpnet.data.source import DrawnEpisodes, EpisodeSource, Split
 from cdpnet.errors import DataError
 from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
 from cdpnet.evaluation.results import refuse_seen_classes
+from cdpnet.network.decision import decide, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import best_fit, presence
+from cdpnet.network.presence import presence_probability, top_similarity
 from cdpnet.runtime.constants import IGNORE_INDEX
 
 _FALSE_POSITIVES = 11.0  # percent of images without the class that may get a mask, on base classes; our choice
@@ -177,7 +178,9 @@ def fitted(seen: Trials, background: int = _PLAIN) -> Calibration:
 def probabilities(fit: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
     """The probability that the class is there, (T,) -> (T,)."""
     known = torch.ones(len(fit), dtype=torch.bool)
-    found: NDArray[np.float64] = presence(torch.from_numpy(fit), known, DecisionConfig(named=calibration)).numpy()
+    found: NDArray[np.float64] = presence_probability(
+        torch.from_numpy(fit), known, DecisionConfig(named=calibration)
+    ).numpy()
     return found
 
 
@@ -202,10 +205,10 @@ def _tried(
     Its statistic, the pixels of the truth (1, H, W), of the answer inside it, and of all the answer.
     """
     prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
-    fit = float(best_fit(prediction.query_features, learned, learned.named, locations))
+    fit = float(top_similarity(prediction.query_features, learned, learned.named, locations))
     logits = to_scoring_size(prediction.logits, shown.unpadded_size, truth.shape[-2:]).cpu()
-    margin = logits[:, 1] - logits[:, 0]
-    answers = [margin > odds for odds in BACKGROUNDS]
+    odds = log_odds(logits)[:, None]
+    answers = [decide(odds, absent=None, background=background) == 1 for background in BACKGROUNDS]
     inside = [int((answer & (truth == 1)).sum()) for answer in answers]
     answered = [int((answer & (truth != IGNORE_INDEX)).sum()) for answer in answers]
     return fit, int((truth == 1).sum()), inside, answered

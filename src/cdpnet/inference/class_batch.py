@@ -1,0 +1,88 @@
+"""The learned classes of one call to a `Segmenter`, as one batch on the network's device."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cdpnet.errors import DataError
+from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.network.fusion import ImageTextFusion
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.outputs import Prototypes, stack_prototypes
+from cdpnet.network.presence import presence_thresholds
+from cdpnet.runtime.constants import IGNORE_INDEX
+
+
+@dataclass(frozen=True)
+class ClassSubset:
+    """Classes of a batch that share a fusion: their numbers, prototypes, and by_name, see `ClassBatch`."""
+
+    numbers: list[int]
+    prototypes: Prototypes
+    by_name: Tensor
+    fusion: ImageTextFusion | None
+
+
+@dataclass(frozen=True)
+class ClassBatch:
+    """n classes.
+
+    prototypes: of n classes, on the network's device. by_name: (n,) bool on that device, whether the presence of a
+    class is judged by its name. presence_thresholds: (n,) on the CPU, the probability below which a class is called
+    absent. fusions: n, the fusion that was adapted to a class, or None for the network's own.
+    """
+
+    names: tuple[str, ...]
+    prototypes: Prototypes
+    by_name: Tensor
+    presence_thresholds: Tensor
+    fusions: Sequence[ImageTextFusion | None]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subsets(self, at_most: int) -> Iterator[ClassSubset]:
+        """The classes in parts that can be matched together: ``at_most`` that use the network's fusion, or one."""
+        shared = [i for i, fusion in enumerate(self.fusions) if fusion is None]
+        for start in range(0, len(shared), at_most):
+            yield self._subset(shared[start : start + at_most], None)
+        for i, fusion in enumerate(self.fusions):
+            if fusion is not None:
+                yield self._subset([i], fusion)
+
+    def _subset(self, numbers: list[int], fusion: ImageTextFusion | None) -> ClassSubset:
+        prototypes = self.prototypes.map(lambda part: part[numbers])
+        return ClassSubset(numbers, prototypes, self.by_name[numbers], fusion)
+
+
+def build_class_batch(
+    network: PrototypeNetwork, classes: Sequence[ClassPrototype], min_presence: float | None
+) -> ClassBatch:
+    """The batch of some classes for their network. DataError for no class, or more than a mask can hold.
+
+    min_presence: threshold of all classes, 0..1; None for the network's own.
+    """
+    if not 1 <= len(classes) < IGNORE_INDEX:
+        raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
+    device = next(network.parameters()).device
+    prototypes = stack_prototypes([c.to_prototypes() for c in classes]).map(lambda part: part.to(device))
+    by_name = torch.tensor([c.by_name for c in classes])
+    if min_presence is None:
+        thresholds = presence_thresholds(by_name, network.config.decision)
+    else:
+        thresholds = torch.full((len(classes),), min_presence)
+    fusions = [None if c.fusion is None else _adapted_fusion(network, c.fusion) for c in classes]
+    return ClassBatch(tuple(c.name for c in classes), prototypes, by_name.to(device), thresholds, fusions)
+
+
+def _adapted_fusion(network: PrototypeNetwork, state: dict[str, Tensor]) -> ImageTextFusion:
+    """The fusion that was adapted to a class, from its weights."""
+    fusion = copy.deepcopy(network.fusion)
+    assert fusion is not None  # the class was learned by this network
+    fusion.load_state_dict(state)
+    return fusion
