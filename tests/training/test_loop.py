@@ -16,14 +16,13 @@ from typing import Literal
 import pytest
 import torch
 
-from cdpnet.config import METHODS, EncoderConfig, NetworkConfig, method
+from cdpnet.config import METHODS, EncoderConfig, NetworkConfig, TrainConfig, method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import ConfigError
 from cdpnet.network.build import build_network
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.training.config import TrainConfig
 from cdpnet.training.loop import drop_names, rate, train
 from cdpnet.training.run import LOG_FILE, STATE_FILE
 
@@ -61,7 +60,10 @@ def test_training_changes_what_it_may_and_nothing_else(tmp_path: Path) -> None:
     assert len(log["loss"]) == 4
     assert [entry["iteration"] for entry in log["validation"]] == [2, 4]
     record = PrototypeNetwork.from_pretrained(str(tmp_path)).record
-    assert (record["fold"], record["checkpoint_selection"]) == (0, "base classes")
+    assert record is not None
+    assert record.settings.episodes == IconEpisodes(0, 1, "train", layout=SMALL).settings()
+    assert (record.settings.train, record.settings.checkpoint_selection) == (CONFIG.without_free(), "base classes")
+    assert record.iteration in (2, 4)
 
 
 class StoppedError(Exception):
@@ -178,7 +180,8 @@ def test_half_precision_trains_and_stays_near(tmp_path: Path) -> None:
 def test_selection_on_novel_classes_is_said(tmp_path: Path) -> None:
     trained(tmp_path, dataclasses.replace(CONFIG, select_on="novel"))
     record = PrototypeNetwork.from_pretrained(str(tmp_path)).record
-    assert record["checkpoint_selection"] == "novel classes of the test fold"
+    assert record is not None
+    assert record.settings.checkpoint_selection == "novel classes of the test fold"
 
 
 def test_curves_are_written(tmp_path: Path) -> None:

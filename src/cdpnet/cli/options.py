@@ -106,8 +106,7 @@ def at_least_one(option: str, value: int) -> None:
 
 def training_options(parser: ArgumentParser) -> None:
     """All that makes a training but its method, fold and shots, also from a file."""
-    from cdpnet.config import EncoderConfig
-    from cdpnet.training.config import TrainConfig
+    from cdpnet.config import EncoderConfig, TrainConfig
 
     parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
     data_options(parser)

@@ -27,7 +27,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
     def __init__(self, config: NetworkConfig, encoders: Encoders) -> None:
         super().__init__()
-        self.config, self.record = config, {}
+        self.config, self.record = config, None
         self.attention_dtype: torch.dtype | None = None  # of the AFBM's matrix products, if not that of the features
         self.image, self.text = encoders.image, encoders.text
         channels = self.image.channels

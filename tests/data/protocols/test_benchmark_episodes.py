@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from cdpnet.evaluation.loop import evaluate
 from cdpnet.evaluation.results import score
 from cdpnet.report.images import episode_images
 from tests.data.trees import make_coco, make_folder, make_voc
-from tests.helpers import small_network
+from tests.helpers import record_of, small_network
 
 PROTOCOLS: tuple[Any, ...] = ("cdpnet", "ssp", "hsnet", "pfenet")
 
@@ -171,10 +171,11 @@ def test_what_cannot_be_drawn_is_the_same_sentence_in_a_worker(tmp_path: Path) -
 def test_a_network_that_has_seen_the_classes_is_refused(voc: Path) -> None:
     """Whichever fold it calls them: the names decide, within photographs."""
     network = small_network("panet", stride=16)
-    network.record = asdict(episodes(voc, split="train", fold=1, data="pascal").settings())
+    trained = episodes(voc, split="train", fold=1, data="pascal").settings()
+    network.record = record_of(trained)
     with pytest.raises(ConfigError, match=r"trained for fold 1 of pascal: aeroplane, bicycle, .*has seen their masks"):
         score(network, episodes(voc, fold=0, data="pascal"), 1, [0])
-    network.record = {**network.record, "data": "icons"}
+    network.record = record_of(replace(trained, data="icons"))
     score(network, episodes(voc, fold=0, data="pascal"), 1, [0])
 
 
