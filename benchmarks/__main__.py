@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from benchmarks import graphs, rows
 from cdpnet.io.files import write_json
-from cdpnet.runtime.provenance import commit, machine
+from cdpnet.runtime.provenance import Machine, commit
 
 
 def main() -> None:
@@ -46,7 +47,10 @@ def main() -> None:
             table.add_row(row.what, f"{row.value:.2f}", row.unit, row.goal)
     Console(width=120).print(table)
     if chosen.json:
-        write_json({"commit": commit(), "machine": machine(), "rows": [row._asdict() for row in found]}, chosen.json)
+        write_json(
+            {"commit": commit(), "machine": asdict(Machine.current()), "rows": [row._asdict() for row in found]},
+            chosen.json,
+        )
 
 
 if __name__ == "__main__":

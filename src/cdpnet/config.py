@@ -1,16 +1,20 @@
-"""Every number of the network and its loss, with its source: the paper, SSP where it is silent, or our choice.
+"""Every setting of the network, its loss and its training, with its source.
 
-SSP is arXiv 2207.11549.
+The source is the paper, SSP (arXiv 2207.11549) where the paper gives no number, or our choice. Torch is not imported.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypeAlias, TypedDict, TypeVar, get_args, get_type_hints
 
 from cdpnet.errors import ConfigError
 
+T = TypeVar("T")
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+"""A value of a JSON file."""
 Precision = Literal["auto", "float32", "bfloat16"]
 QueryPrecision = Literal["float32", "attention", "bfloat16"]
 """Of large products when images are segmented: `attention` has those of the AFBM alone in bfloat16."""
@@ -137,12 +141,27 @@ class NetworkConfig:
         return self.text_fusion or self.multimodal_prototype or self.text_only
 
 
-_TEXT = ("text_fusion", "multimodal_prototype", "background_name", "naming")
-_MATCHING = ("adaptive_matching", "refinement", "multi_prototype_loss")
-METHODS: dict[str, dict[str, Any]] = {
-    "panet": dict.fromkeys((*_TEXT, *_MATCHING), False),
-    "ssp": {**dict.fromkeys(_TEXT, False), **dict.fromkeys(_MATCHING, True)},
-    "cdpn": dict.fromkeys((*_TEXT, *_MATCHING), True),
+class Switches(TypedDict, total=False):
+    """Settings of `NetworkConfig` that methods and rows of the ablation turn on or off."""
+
+    text_fusion: bool
+    multimodal_prototype: bool
+    background_name: bool
+    naming: bool
+    adaptive_matching: bool
+    refinement: bool
+    multi_prototype_loss: bool
+    text_only: bool
+
+
+_NO_TEXT = Switches(text_fusion=False, multimodal_prototype=False, background_name=False, naming=False)
+_TEXT = Switches(text_fusion=True, multimodal_prototype=True, background_name=True, naming=True)
+_NO_MATCHING = Switches(adaptive_matching=False, refinement=False, multi_prototype_loss=False)
+_MATCHING = Switches(adaptive_matching=True, refinement=True, multi_prototype_loss=True)
+METHODS: dict[str, Switches] = {
+    "panet": {**_NO_TEXT, **_NO_MATCHING},
+    "ssp": {**_NO_TEXT, **_MATCHING},
+    "cdpn": {**_TEXT, **_MATCHING},
 }
 
 
@@ -153,30 +172,108 @@ def method(name: str, encoder: str = "tiny") -> NetworkConfig:
     return dataclasses.replace(NetworkConfig(encoder=EncoderConfig(name=encoder)), **METHODS[name])
 
 
-def to_dict(config: NetworkConfig) -> dict[str, Any]:
+_AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")
+_NOT_NEGATIVE = ("learning_rate", "weight_decay", "momentum", "warmup", "mix_rate", "output_stride", "workers", "seed")
+_FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
+SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
+"""The classes whose validation selects the checkpoint, in words."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The training of a network's own parts and of the trained stages of its image encoder."""
+
+    iterations: int = 400
+    """Optimizer steps; our choice for the embedded data (SSP on PASCAL: 6000)."""
+    batch: int = 8
+    """Episodes of a step in one process; our choice (SSP: 4)."""
+    accumulate: int = 1
+    """Such batches in a step, one after the other, for more episodes than fit into memory."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """Our choice for the embedded data; SSP takes sgd with a rate of 1e-3 and a weight decay of 5e-4."""
+    learning_rate: float = 3e-4
+    """Our choice for the embedded data; 1e-3 and 3e-3 were worse on base classes."""
+    weight_decay: float = 0.01
+    momentum: float = 0.9
+    """Of sgd (SSP)."""
+    schedule: Literal["cosine", "steps"] = "cosine"
+    """To zero by half a cosine, or to a tenth at each milestone (SSP)."""
+    milestones: tuple[float, float] = (1 / 3, 2 / 3)
+    """Shares of the iterations (SSP)."""
+    warmup: int = 20
+    """Iterations of linear warm-up; our choice."""
+    mix_rate: float = 30.0
+    """Factor on the rate of the few numbers that mix the prototypes: scalars learn slowly; our choice."""
+    text_dropout: float = 0.2
+    """Share of episodes that go without their name (method, Names in training)."""
+    output_stride: int = 0
+    """Of the image encoder in training, where coarser is enough: a quarter of the locations; 0 for its own."""
+    precision: Precision = "auto"
+    """Of training and validation: bfloat16 is autocast; auto takes it on GPUs that have it."""
+    compile: bool = False
+    """Let torch.compile make the image encoder: faster steps after a first one of a minute or more; our choice."""
+    workers: int = 0
+    """Processes that draw episodes ahead; the episodes are the same for any number."""
+    checkpoint_every: int = 100
+    """Iterations between states that a stopped run can go on from."""
+    validate_every: int = 200
+    """Iterations between validations, which select the checkpoint."""
+    validation_episodes: int = 100
+    select_on: Literal["base", "novel"] = "base"
+    """Whose validation selects; novel looks at the test fold, as some published code does, and every result says so."""
+    curves: bool = False
+    """Write curves for tensorboard (extra `curves`)."""
+    seed: int = 0
+    """Of the episodes and of the parts that start random."""
+
+    def __post_init__(self) -> None:
+        for name in _AT_LEAST_ONE:
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in _NOT_NEGATIVE:
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, and is {getattr(self, name)}.")
+        if not 0 <= self.text_dropout <= 1:
+            raise ConfigError(f"text_dropout is a share from 0 to 1, not {self.text_dropout}.")
+
+    def without_free(self) -> TrainConfig:
+        """The settings that change what a run computes; the others take their defaults."""
+        return decode(TrainConfig, self.to_json())
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values of the settings that change what a run computes."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
+
+
+def to_dict(config: NetworkConfig) -> dict[str, JSON]:
     """Plain values for a JSON file."""
     return dataclasses.asdict(config)
 
 
-def from_dict(values: dict[str, Any]) -> NetworkConfig:
+def from_dict(values: object) -> NetworkConfig:
     """The configuration of a JSON file. ConfigError for a key that is not a setting."""
-    parts: dict[str, Any] = {
-        "encoder": EncoderConfig,
-        "matching": MatchingConfig,
-        "loss": LossConfig,
-        "decision": _decision,
-    }
     try:
-        built = {key: parts[key](**value) if key in parts else value for key, value in values.items()}
-        if "matching" in built:
-            weights = tuple(built["matching"].refinement_weights)  # JSON has no tuples
-            built["matching"] = dataclasses.replace(built["matching"], refinement_weights=weights)
-        return NetworkConfig(**built)
+        return decode(NetworkConfig, values, strict=True)
     except TypeError as error:
         raise ConfigError(f"The network configuration does not fit this version of cdpnet: {error}.") from None
 
 
-def _decision(**values: Any) -> DecisionConfig:
-    """The part of a JSON file that has parts of its own."""
-    calibrations = {key: Calibration(**value) for key, value in values.items() if isinstance(value, dict)}
-    return DecisionConfig(**{**values, **calibrations})
+def decode(kind: Callable[..., T], values: object, *, strict: bool = False) -> T:
+    """A dataclass, and the dataclasses in its fields, from the object of a JSON file; lists become tuples.
+
+    strict: refuse keys that are not fields; otherwise they are ignored. Fields without a key take their default.
+    Raises TypeError for a value that is not an object, a field that is missing, and, where strict, an unknown key.
+    """
+    if not isinstance(values, dict):
+        raise TypeError(f"expected an object with keys, not {values!r}")
+    hints = get_type_hints(kind)
+    found = {name: _decode_field(hints.get(name), value, strict) for name, value in values.items()}
+    return kind(**{name: value for name, value in found.items() if strict or name in hints})
+
+
+def _decode_field(hint: object, value: object, strict: bool) -> object:
+    """The value of a field whose type is ``hint``, a dataclass or a union with one where ``value`` is an object."""
+    if isinstance(value, list):
+        return tuple(value)
+    kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+    return decode(kinds[0], value, strict=strict) if kinds and isinstance(value, dict) else value

@@ -188,7 +188,7 @@ def test_packaged_settings_are_settings_of_train_too(tmp_path: Path) -> None:
     own.write_text("data: folder\nencoder:\n  name: resnet50\n")
     table = run("table", "--config", own, "--out", tmp_path, "--print_config")
     assert "iterations: 400" in table.stdout  # nothing of the embedded data's settings
-    assert {row["method"] for row in cdpnet.configs.published("coco")} >= {"SSP", "HSNet", "BAM"}
+    assert {row.method for row in cdpnet.configs.read_published("coco")} >= {"SSP", "HSNet", "BAM"}
 
 
 def test_what_is_refused(folder: Path, tmp_path: Path, cache: Path) -> None:

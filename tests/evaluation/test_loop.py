@@ -12,11 +12,12 @@ from cdpnet.config import method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.evaluation.loop import SegmentedBatch, evaluate
-from cdpnet.evaluation.results import figures, score
+from cdpnet.evaluation.results import EvaluationResult, score, summarise
 from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network, load_network
 from cdpnet.report.gallery import Gallery, write_page
 from cdpnet.runtime.metrics import SegmentationCounts
+from tests.helpers import record_of
 
 SMALL = SceneLayout(size=48)
 
@@ -58,22 +59,22 @@ def test_figures_by_hand() -> None:
             run.union[class_id] = torch.tensor([10, union])
             run.episodes[class_id] = 1
         runs.append(run)
-    values = figures(runs, ("cat", "dog", "owl"))
-    assert values["miou_of_seeds"] == [37.5, 50.0]
-    assert values["miou"] == 43.75
-    assert values["miou_std"] == pytest.approx(8.84, abs=0.01)
-    assert values["per_class"] == {"cat": 50.0, "dog": 25.0}  # cat: (1 + 3) / (2 + 6)
-    assert values["fb_iou"] == pytest.approx((100 * (16 / 20 + 2 / 6) / 2 + 100 * (8 / 10 + 3 / 6) / 2) / 2, abs=0.01)
-    assert figures(runs[:1], ("cat", "dog", "owl"))["miou_std"] is None
+    figures = summarise(runs, ("cat", "dog", "owl"))
+    assert figures.miou_of_seeds == (37.5, 50.0)
+    assert figures.miou == 43.75
+    assert figures.miou_std == pytest.approx(8.84, abs=0.01)
+    assert figures.per_class == {"cat": 50.0, "dog": 25.0}  # cat: (1 + 3) / (2 + 6)
+    assert figures.fb_iou == pytest.approx((100 * (16 / 20 + 2 / 6) / 2 + 100 * (8 / 10 + 3 / 6) / 2) / 2, abs=0.01)
+    assert summarise(runs[:1], ("cat", "dog", "owl")).miou_std is None
 
 
 def test_a_result_says_what_stands_beside_it(tmp_path: Path) -> None:
     network = build_network(method("cdpn")).eval()
     source = IconEpisodes(1, 2, "test", layout=SMALL, names="category")
     result = score(network, source, 4, [0, 5])
-    write_json(result, tmp_path / "out.json")
+    write_json(result.to_json(), tmp_path / "out.json")
     read = json.loads((tmp_path / "out.json").read_text())
-    assert read == json.loads(json.dumps(result))
+    assert EvaluationResult.from_json(read) == result
     for key in ("miou", "fb_iou", "per_class", "protocol", "evaluation_space", "novel_in_train", "commit", "machine"):
         assert key in read
     assert (read["fold"], read["shots"], read["names"], read["episodes"]) == (1, 2, "category", 4)
@@ -82,6 +83,14 @@ def test_a_result_says_what_stands_beside_it(tmp_path: Path) -> None:
     assert len(set(read["list_sha256"])) == 2
     assert read["checkpoint_selection"] == "none"  # nothing was trained
     assert read["evaluation_space"] == "native, 48 x 48 pixels"
+    network.record = record_of(IconEpisodes(1, 1, "train").settings())
+    trained = score(network, source, 1, [0])
+    assert (trained.trained_on, trained.checkpoint_selection, trained.novel_in_train) == (
+        "icons",
+        "base classes",
+        "drop",
+    )
+    assert EvaluationResult.from_json(json.loads(json.dumps(trained.to_json()))) == trained
 
 
 def test_the_page_shows_best_median_and_worst(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdpnet.config import METHODS, method
+from cdpnet.config import METHODS, TrainConfig, method
 from cdpnet.errors import ConfigError
 from cdpnet.experiments.ablation import RESULTS_FILE, ROWS, AblationConfig, ablate
 from cdpnet.report.markdown import ablation_markdown
 from cdpnet.report.plots import plot_ablation
-from cdpnet.training.config import TrainConfig
 from cdpnet.training.loop import Progress
 
 TRAINING = TrainConfig(iterations=1, batch=1, validate_every=1, validation_episodes=1, output_stride=8)
@@ -35,7 +34,7 @@ def test_the_rows_are_the_papers() -> None:
     for name in METHODS:
         plain = dataclasses.replace(method("cdpn"), **switches[name])
         assert plain == method(name)
-    on = [sum(switches[row.name].values()) for row in ROWS[:8]]
+    on = [sum(bool(value) for value in switches[row.name].values()) for row in ROWS[:8]]
     assert on == list(range(8))  # each row adds one part: five of the paper, two of ours
 
 
@@ -48,7 +47,7 @@ def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:
             train_or_load.append(what)
 
     results = ablate(config, TRAINING, tmp_path, report)
-    assert [(entry["row"], entry["names"]) for entry in results] == [
+    assert [(entry.row, entry.result.rules.names) for entry in results] == [
         ("panet", "exact"),
         ("text", "exact"),
         ("text", "category"),
@@ -64,7 +63,9 @@ def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:
     with Image.open(plot_ablation(results, tmp_path)) as plot:
         bars = np.asarray(plot.convert("RGB")).reshape(-1, 3)
     drawn = {colour: int((bars == colour).all(axis=1).sum()) for colour in ((47, 111, 176), (195, 204, 214))}
-    share = results[0]["miou"] / sum(entry["miou"] for entry in results)  # a bar is as long as its figure
+    share = results[0].result.figures.miou / sum(
+        entry.result.figures.miou for entry in results
+    )  # a bar is as long as its figure
     assert drawn[47, 111, 176] / sum(drawn.values()) == pytest.approx(share, abs=0.05)
     with pytest.raises(ConfigError, match="no row 'ssq'"):
         ablate(dataclasses.replace(config, rows=("ssq",)), TRAINING, tmp_path, report)
@@ -74,7 +75,7 @@ def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:
         ablate(config, dataclasses.replace(TRAINING, learning_rate=1e-3), tmp_path, report)
     only_ssp = dataclasses.replace(config, rows=("ssp",))
     other = ablate(only_ssp, dataclasses.replace(TRAINING, learning_rate=1e-3), tmp_path, report)
-    assert [entry["row"] for entry in other] == ["ssp"]  # the rows of another budget stay out of its table
+    assert [entry.row for entry in other] == ["ssp"]  # the rows of another budget stay out of its table
     for wrong in ({"shots": ()}, {"shots": (0,)}, {"seeds": ()}, {"seeds": (1, 1)}, {"episodes": 0}):
         with pytest.raises(ConfigError):
             AblationConfig(**wrong)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cdpnet.config import from_dict, method, to_dict
+from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.record import TrainingRecord
 from cdpnet.network.ssp import load_ssp
-from tests.helpers import random_batch
+from tests.helpers import random_batch, record_of
 from tests.network.test_network import naive_logits
 
 
@@ -38,13 +41,43 @@ def changed_tiny(name: str = "cdpn") -> PrototypeNetwork:
 @pytest.mark.parametrize("name", ["panet", "ssp", "cdpn"])
 def test_saved_networks_come_back(name: str, tmp_path: Path) -> None:
     network, batch = changed_tiny(name), random_batch()
-    network.record = {"fold": 2}
+    network.record = record_of(IconEpisodes(2, 1, "train").settings())
     network.save_pretrained(tmp_path / "model")
     back = PrototypeNetwork.from_pretrained(str(tmp_path / "model"))
     assert back.config == network.config
-    assert back.record == {"fold": 2}
+    assert back.record == network.record
     assert torch.equal(back(batch).logits, network(batch).logits)
     assert not list(tmp_path.glob("model/.*"))
+
+
+def test_an_untrained_network_has_no_record(tmp_path: Path) -> None:
+    changed_tiny("panet").save(tmp_path)
+    assert json.loads((tmp_path / CONFIG_FILE).read_text())["record"] == {}
+    assert PrototypeNetwork.from_pretrained(tmp_path).record is None
+
+
+def test_the_record_of_version_0_1_is_read_whole() -> None:
+    """Those of the shipped networks, and of one trained on photographs, where a key had another name."""
+    for name in ("panet", "ssp", "cdpn"):
+        folder = resources.files("cdpnet.weights").joinpath(f"tiny-{name}")
+        stored = json.loads(folder.joinpath(CONFIG_FILE).read_text())["record"]
+        record = TrainingRecord.from_json(stored)
+        written = json.loads(json.dumps(record.to_json()))
+        assert stored.items() <= written.items()
+        assert TrainingRecord.from_json(written) == record
+    on_photographs = {**stored, "data": "pascal", "protocol": "ssp", "crop": 473, "pictures": "5e" * 32}
+    del on_photographs["layout"]
+    episodes = TrainingRecord.from_json(on_photographs).settings.episodes
+    assert (episodes.data, episodes.protocol, episodes.crop) == ("pascal", "ssp", 473)
+    assert (episodes.images, episodes.layout) == ("5e" * 32, None)
+
+
+def test_a_record_without_its_keys_is_refused(tmp_path: Path) -> None:
+    changed_tiny("panet").save(tmp_path)
+    about = json.loads((tmp_path / CONFIG_FILE).read_text())
+    (tmp_path / CONFIG_FILE).write_text(json.dumps({**about, "record": {"fold": 2}}))
+    with pytest.raises(WeightsError, match=r"record of the training .* is incomplete"):
+        PrototypeNetwork.from_pretrained(tmp_path)
 
 
 @torch.no_grad()

@@ -87,9 +87,8 @@ def _episodes(arguments: list[str]) -> int:
 
 def table(arguments: list[str]) -> None:
     """Train and score a whole table."""
-    from cdpnet.config import EncoderConfig
+    from cdpnet.config import EncoderConfig, TrainConfig
     from cdpnet.experiments.benchmark_table import TableConfig
-    from cdpnet.training.config import TrainConfig
 
     parser = new_parser("table", "Train and score methods on all folds of a data set; what is done is kept.")
     training_options(parser)
@@ -98,7 +97,7 @@ def table(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
 
-    from cdpnet.configs import published
+    from cdpnet.configs import read_published
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.benchmark_table import Recipe, run_table
     from cdpnet.report.markdown import table_markdown
@@ -112,6 +111,6 @@ def table(arguments: list[str]) -> None:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
         recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
-    path = table_markdown(results, published(chosen.data), out)
+    path = table_markdown(results, read_published(chosen.data), out)
     print(path.read_text(encoding="utf-8"))
     print(f"The table is {path}, its figures are in {out / 'results.json'}")

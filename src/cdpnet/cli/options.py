@@ -131,8 +131,7 @@ def at_least_one(option: str, value: int) -> None:
 
 def training_options(parser: ArgumentParser) -> None:
     """Add all settings of a training except method, fold and shots; they can also come from a file."""
-    from cdpnet.config import EncoderConfig
-    from cdpnet.training.config import TrainConfig
+    from cdpnet.config import EncoderConfig, TrainConfig
 
     parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
     data_options(parser)

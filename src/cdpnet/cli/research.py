@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cdpnet.cli.options import (
     at_least_one,
@@ -26,11 +26,14 @@ from cdpnet.cli.screen import indexing_bar, printed, progress_bar, say, stages_b
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 
+if TYPE_CHECKING:
+    from cdpnet.evaluation.loop import SegmentedBatch
+    from cdpnet.evaluation.results import EvaluationResult
+
 
 def train(arguments: list[str]) -> None:
     """Train a network on episodes; several processes under torchrun."""
-    from cdpnet.config import EncoderConfig
-    from cdpnet.training.config import TrainConfig
+    from cdpnet.config import EncoderConfig, TrainConfig
 
     parser = new_parser("train", "Train a network on episodes of the embedded data or of a data set on disk.")
     training_options(parser)
@@ -45,13 +48,12 @@ def train(arguments: list[str]) -> None:
 
     import torch
 
-    from cdpnet.config import method
+    from cdpnet.config import SELECTIONS, method
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.network.build import build_network
     from cdpnet.runtime.devices import resolve_device
     from cdpnet.runtime.distributed import processes
-    from cdpnet.training.config import SELECTIONS
     from cdpnet.training.loop import train
 
     resolve_device(chosen.device)  # refused before the labels are read
@@ -116,15 +118,15 @@ def evaluate(arguments: list[str]) -> None:
         episodes = open_episodes(opened, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names)
         task = progress.add_task("episodes", total=count * len(seeds))
 
-        def watch(answered: Any) -> None:
-            gallery.add(answered)
-            progress.advance(task, len(answered.numbers) // data.ways)
+        def watch(segmented: SegmentedBatch) -> None:
+            gallery.add(segmented)
+            progress.advance(task, len(segmented.numbers) // data.ways)
 
         result = score(network, episodes, count, seeds, workers=chosen.workers, precision=chosen.precision, watch=watch)
     printed(score_table([("", result)]))
-    print(_beside(result))
+    print(_describe(result))
     if "json" in outputs:
-        write_json(result, outputs["json"])
+        write_json(result.to_json(), outputs["json"])
     if "page" in outputs:
         write_page(gallery, network, episodes, result, outputs["page"])
 
@@ -152,12 +154,12 @@ def calibrate(arguments: list[str]) -> None:
     network = load_chosen_network(chosen)
     with progress_bar() as progress:
         episodes = open_episodes(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, int] = {}
 
-        def show(what: str, done: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=chosen.episodes)
-            progress.update(tasks[what], completed=done)
+        def show(stage: str, done: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=chosen.episodes)
+            progress.update(tasks[stage], completed=done)
 
         decision, measured = calibrate(network, episodes, chosen.episodes, show)
     network.config = dataclasses.replace(network.config, decision=decision)
@@ -168,8 +170,8 @@ def calibrate(arguments: list[str]) -> None:
 
 def ablate(arguments: list[str]) -> None:
     """Train and score the rows of the paper's ablation, and the controls."""
+    from cdpnet.config import TrainConfig
     from cdpnet.experiments.ablation import AblationConfig
-    from cdpnet.training.config import TrainConfig
 
     parser = new_parser("ablate", "Train and score the rows of the paper's ablation with equal budgets.")
     parser.add_argument("--out", required=True, help="folder for the runs, the table, the plot; what is done is kept")
@@ -192,7 +194,7 @@ def ablate(arguments: list[str]) -> None:
     with progress_bar() as progress:
         report = stages_bar(progress, training.iterations)
         results = ablate(config, training, out, report, get_weight_sources(chosen), device)
-    printed(score_table([(f"{entry['says']} ({entry['row']})", entry) for entry in results]))
+    printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))
     print(f"The table is {ablation_markdown(results, out)}")
     print(f"The plot is {plot_ablation(results, out)}")
 
@@ -217,17 +219,18 @@ def pretrain(arguments: list[str]) -> None:
     print(f"The weights are {path}")
 
 
-def _beside(result: dict[str, Any]) -> str:
-    """What must be said beside a figure, in a line."""
-    said = (
-        f"{result['data']}, protocol {result['protocol'].partition(':')[0]}, fold {result['fold']} "
-        f"({result['fold_convention']}), {result['shots']}-shot, names {result['names']}",
-        f"{result['episodes']} episodes of seeds {' '.join(map(str, result['seeds']))}",
-        f"list {result['list_sha256'][0][:12]}",
-        f"scored at {result['evaluation_space']} in {result['precision']}",
-        f"a class never drawn {result['unseen_class']}",
-        f"trained on {result['trained_on']}",
-        f"checkpoint selected on {result['checkpoint_selection']}",
-        f"novel in train: {result['novel_in_train']}",
+def _describe(result: EvaluationResult) -> str:
+    """The conditions of a result in a line."""
+    rules = result.rules
+    parts = (
+        f"{rules.data}, protocol {rules.protocol.partition(':')[0]}, fold {rules.fold} "
+        f"({rules.fold_convention}), {rules.shots}-shot, names {rules.names}",
+        f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}",
+        f"list {result.list_sha256[0][:12]}",
+        f"scored at {rules.evaluation_space} in {result.precision}",
+        f"a class never drawn {rules.unseen_class}",
+        f"trained on {result.trained_on}",
+        f"checkpoint selected on {result.checkpoint_selection}",
+        f"novel in train: {result.novel_in_train}",
     )
-    return "; ".join(said)
+    return "; ".join(parts)

@@ -1,24 +1,107 @@
-"""A figure and everything that must be said beside it: data, protocol, seeds, list, selection, code and machine."""
+"""The figures of an evaluation, with the episodes, the network, the code and the machine that they come from."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass
 from statistics import mean, stdev
-from typing import Any
+from typing import Self
 
 from scipy.stats import t
 from torch import Tensor
 
-from cdpnet.config import Precision, to_dict
-from cdpnet.data.source import EpisodeSource
+from cdpnet.config import JSON, NetworkConfig, Precision, decode, to_dict
+from cdpnet.data.source import EpisodeRules, EpisodeSource
 from cdpnet.errors import ConfigError
 from cdpnet.evaluation.loop import SegmentedBatch, evaluate
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.record import TrainingRecord
 from cdpnet.runtime.devices import precision_on
 from cdpnet.runtime.metrics import SegmentationCounts
-from cdpnet.runtime.provenance import commit, machine, version
+from cdpnet.runtime.provenance import Machine, commit, version
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Scores in percent over one run for each seed."""
+
+    miou: float
+    """Mean over the seeds."""
+    miou_std: float | None
+    """Standard deviation over the seeds; None for one seed."""
+    miou_ci95: float | None
+    """Half the width of the 95 % confidence interval of the mean by Student's t; None for one seed."""
+    miou_of_seeds: tuple[float, ...]
+    fb_iou: float
+    """Mean over the seeds."""
+    fb_iou_std: float | None
+    per_class: dict[str, float]
+    """IoU of each class of which there was an episode, pooled over the seeds."""
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Everything that a reader needs to compare the figures of an evaluation with others."""
+
+    figures: Figures
+    rules: EpisodeRules
+    episodes: int
+    """Number of episodes of each seed."""
+    seeds: tuple[int, ...]
+    list_sha256: tuple[str, ...]
+    """Hash of the list of episodes, for each seed."""
+    precision: Precision
+    record: TrainingRecord | None
+    """How the network was trained; None for one that was not."""
+    network: NetworkConfig
+    version: str
+    commit: str | None
+    machine: Machine
+    seconds: float
+
+    @property
+    def trained_on(self) -> str:
+        """The data of the training."""
+        return self.record.settings.episodes.data if self.record else "nothing"
+
+    @property
+    def novel_in_train(self) -> str:
+        """What the training did with novel objects in its images: keep or drop."""
+        return self.record.settings.episodes.novel_in_train if self.record else "unknown"
+
+    @property
+    def checkpoint_selection(self) -> str:
+        """The classes whose validation selected the checkpoint, in words."""
+        return self.record.settings.checkpoint_selection if self.record else "none"
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values; those of figures, rules and result lie on one level, the training's below `checkpoint`."""
+        return {
+            **dataclasses.asdict(self.figures),
+            **dataclasses.asdict(self.rules),
+            "episodes": self.episodes,
+            "seeds": list(self.seeds),
+            "list_sha256": list(self.list_sha256),
+            "precision": self.precision,
+            "trained_on": self.trained_on,
+            "novel_in_train": self.novel_in_train,
+            "checkpoint_selection": self.checkpoint_selection,
+            "checkpoint": self.record.to_json() if self.record else {},
+            "network": to_dict(self.network),
+            "version": self.version,
+            "commit": self.commit,
+            "machine": dataclasses.asdict(self.machine),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, JSON]) -> Self:
+        """The result that `to_json` made plain; other keys are ignored. Raises TypeError where a key is missing."""
+        found = values.get("checkpoint")
+        record = TrainingRecord.from_json(found) if isinstance(found, dict) and found else None
+        return decode(cls, {**values, "figures": values, "rules": values, "record": record})
 
 
 def score(
@@ -30,73 +113,71 @@ def score(
     workers: int = 0,
     precision: Precision = "float32",
     watch: Callable[[SegmentedBatch], object] | None = None,
-) -> dict[str, Any]:
-    """Evaluate on ``count`` episodes of each seed; all that a reader needs to compare the figure, ready for JSON.
+) -> EvaluationResult:
+    """Evaluate on ``count`` episodes of each seed.
 
-    Figures are in percent: `miou` and `fb_iou` are means over the seeds, `miou_std` their standard deviation (None for
-    one seed) and `miou_ci95` half the width of the mean's 95 % confidence interval by Student's t; `per_class` is
-    pooled over all seeds. ConfigError where the network has seen masks of these classes.
+    watch: called with every batch that was segmented. ConfigError where the network was trained on masks of these
+    classes.
     """
     start, code = time.monotonic(), commit()
-    record = network.record
-    rules = episodes.rules()
     if episodes.split == "test":
-        refuse_seen_classes(record, episodes)
-    lists = [replace(episodes, seed=seed) for seed in seeds]
-    runs = [evaluate(network, source, count, workers=workers, precision=precision, watch=watch) for source in lists]
-    return {
-        **figures(runs, episodes.class_names, episodes.classes_scored),
-        **asdict(rules),
-        "episodes": count,
-        "seeds": list(seeds),
-        "list_sha256": [source.list_sha256(count) for source in lists],
-        "precision": precision_on(next(network.parameters()).device, precision),
-        "trained_on": record.get("data", "nothing"),
-        "novel_in_train": record.get("novel_in_train", "unknown"),
-        "checkpoint_selection": record.get("checkpoint_selection", "none"),
-        "checkpoint": record,
-        "network": to_dict(network.config),
-        "version": version(),
-        "commit": code,
-        "machine": machine(),
-        "seconds": round(time.monotonic() - start, 1),
-    }
+        refuse_seen_classes(network.record, episodes)
+    sources = [dataclasses.replace(episodes, seed=seed) for seed in seeds]
+    runs = [evaluate(network, source, count, workers=workers, precision=precision, watch=watch) for source in sources]
+    return EvaluationResult(
+        figures=summarise(runs, episodes.class_names, episodes.classes_scored),
+        rules=episodes.rules(),
+        episodes=count,
+        seeds=tuple(seeds),
+        list_sha256=tuple(source.list_sha256(count) for source in sources),
+        precision=precision_on(next(network.parameters()).device, precision),
+        record=network.record,
+        network=network.config,
+        version=version(),
+        commit=code,
+        machine=Machine.current(),
+        seconds=round(time.monotonic() - start, 1),
+    )
 
 
-def refuse_seen_classes(record: dict[str, Any], episodes: EpisodeSource) -> None:
-    """ConfigError where training had masks of classes that are asked for, in the same kind of images.
+def refuse_seen_classes(record: TrainingRecord | None, episodes: EpisodeSource) -> None:
+    """ConfigError where the training had masks of the episodes' novel classes, in the same kind of images.
 
-    Rendered icons and photographs are different kinds: a rendered cat says little of a photographed one.
+    Rendered icons and photographs are different kinds: a rendered cat says little about a photographed one.
     """
-    if (record.get("data") == "icons") != (episodes.rules().data == "icons"):
+    trained = record.settings.episodes if record else None
+    if trained is None or (trained.data == "icons") != (episodes.rules().data == "icons"):
         return
-    seen = sorted(set(record.get("classes", ())) & set(episodes.novel_names))
+    seen = sorted(set(trained.classes) & set(episodes.novel_names))
     if seen:
         raise ConfigError(
-            f"The network was trained for fold {record.get('fold')} of {record.get('data')}: {', '.join(seen[:5])}"
+            f"The network was trained for fold {trained.fold} of {trained.data}: {', '.join(seen[:5])}"
             f"{' ..' if len(seen) > 5 else ''}, asked for here, are not novel to it, it has seen their masks."
         )
 
 
-def figures(
+def summarise(
     runs: Sequence[SegmentationCounts], class_names: Sequence[str], classes_scored: Tensor | None = None
-) -> dict[str, Any]:
-    """The figures of one run for each seed, in percent."""
+) -> Figures:
+    """The figures of one run for each seed, in percent.
+
+    classes_scored: ids (n,) of the classes that the mean is taken over; by default those of which there was an episode.
+    """
     miou, fb_iou = [run.miou(classes_scored) for run in runs], [run.fb_iou() for run in runs]
     spread = stdev(miou) if len(miou) > 1 else None
-    sure = None if spread is None else float(t.ppf(0.975, len(miou) - 1)) * spread / len(miou) ** 0.5
+    half_width = None if spread is None else float(t.ppf(0.975, len(miou) - 1)) * spread / len(miou) ** 0.5
     pooled = sum(runs[1:], runs[0])
     per_class = {
         name: round(100 * iou, 2)
         for name, iou, drawn in zip(class_names, pooled.iou().tolist(), pooled.episodes.tolist(), strict=True)
         if drawn
     }
-    return {
-        "miou": round(mean(miou), 2),
-        "miou_std": None if spread is None else round(spread, 2),
-        "miou_ci95": None if sure is None else round(sure, 2),
-        "miou_of_seeds": [round(value, 2) for value in miou],
-        "fb_iou": round(mean(fb_iou), 2),
-        "fb_iou_std": round(stdev(fb_iou), 2) if len(fb_iou) > 1 else None,
-        "per_class": per_class,
-    }
+    return Figures(
+        miou=round(mean(miou), 2),
+        miou_std=None if spread is None else round(spread, 2),
+        miou_ci95=None if half_width is None else round(half_width, 2),
+        miou_of_seeds=tuple(round(value, 2) for value in miou),
+        fb_iou=round(mean(fb_iou), 2),
+        fb_iou_std=round(stdev(fb_iou), 2) if len(fb_iou) > 1 else None,
+        per_class=per_class,
+    )

@@ -1,4 +1,4 @@
-"""The paper's ablation and its controls: the same training and evaluation for every row, nothing of its own."""
+"""The paper's ablation and its controls: the same training and the same evaluations for every row."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from cdpnet.config import METHODS, Names, method
+from cdpnet.config import JSON, METHODS, Names, Switches, TrainConfig, method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import ConfigError
-from cdpnet.experiments.runs import Evaluation, Report, load_record, load_result, score_or_load, train_or_load
+from cdpnet.evaluation.results import EvaluationResult
+from cdpnet.experiments.runs import Evaluation, ReportStage, load_record, load_result, score_or_load, train_or_load
 from cdpnet.io.files import write_json
-from cdpnet.training.config import TrainConfig
 
 RESULTS_FILE = "ablation.json"
 
@@ -27,38 +26,49 @@ class AblationRow:
     """A network of the ablation: its name, its switches, and the levels of names that it is scored with."""
 
     name: str
-    says: str
-    switches: dict[str, Any]
+    description: str
+    switches: Switches
     names: tuple[Names, ...] = ("exact",)
 
 
-def _ablation_row(name: str, says: str, *on: str, names: tuple[Names, ...] = ("exact",)) -> AblationRow:
-    return AblationRow(name, says, {**METHODS["panet"], **dict.fromkeys(on, True)}, names)
+@dataclass(frozen=True)
+class AblationResult:
+    """The result of a row with a number of shots and a level of names."""
+
+    row: str
+    description: str
+    result: EvaluationResult
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values on one level."""
+        return {"row": self.row, "says": self.description, **self.result.to_json()}
 
 
-_FUSION = ("text_fusion",)
-_MSP = (*_FUSION, "multimodal_prototype")
-_AFBM = (*_MSP, "adaptive_matching")
-_REFINED = (*_AFBM, "refinement")
-_PAPER = (*_REFINED, "multi_prototype_loss")
-_NO_SUPPORT = {"multimodal_prototype": False, "background_name": False}  # what prototypes of the supports consist of
+_PLAIN = METHODS["panet"]
+_FUSION: Switches = {**_PLAIN, "text_fusion": True}
+_MSP: Switches = {**_FUSION, "multimodal_prototype": True}
+_AFBM: Switches = {**_MSP, "adaptive_matching": True}
+_REFINED: Switches = {**_AFBM, "refinement": True}
+_PAPER: Switches = {**_REFINED, "multi_prototype_loss": True}
+_BACKGROUND: Switches = {**_PAPER, "background_name": True}
+_TEXT_ONLY: Switches = {**METHODS["cdpn"], "multimodal_prototype": False, "background_name": False, "text_only": True}
 ROWS = (
-    _ablation_row("panet", "plain prototypes"),
-    _ablation_row("fusion", "+ text fusion", *_FUSION),
-    _ablation_row("msp", "+ multi-modal prototype", *_MSP),
-    _ablation_row("afbm", "+ adaptive matching", *_AFBM),
-    _ablation_row("refined", "+ refinement", *_REFINED),
-    _ablation_row("paper", "+ multi-prototype loss", *_PAPER),
-    _ablation_row("background", "+ the background's name (ours)", *_PAPER, "background_name"),
+    AblationRow("panet", "plain prototypes", _PLAIN),
+    AblationRow("fusion", "+ text fusion", _FUSION),
+    AblationRow("msp", "+ multi-modal prototype", _MSP),
+    AblationRow("afbm", "+ adaptive matching", _AFBM),
+    AblationRow("refined", "+ refinement", _REFINED),
+    AblationRow("paper", "+ multi-prototype loss", _PAPER),
+    AblationRow("background", "+ the background's name (ours)", _BACKGROUND),
     AblationRow("cdpn", "+ a loss on all names (ours)", METHODS["cdpn"], ("exact", "category", "none", "wrong")),
     AblationRow("ssp", "without text", METHODS["ssp"]),
-    AblationRow("text", "text only", {**METHODS["cdpn"], **_NO_SUPPORT, "text_only": True}, ("exact", "category")),
+    AblationRow("text", "text only", _TEXT_ONLY, ("exact", "category")),
 )
 
 
 @dataclass(frozen=True)
 class AblationConfig:
-    """What every row gets."""
+    """The episodes of the trainings and evaluations, the same for every row."""
 
     fold: int = 0
     """Fold whose classes stay novel."""
@@ -67,7 +77,7 @@ class AblationConfig:
     episodes: int = 1000
     """Episodes of an evaluation and a seed."""
     seeds: tuple[int, ...] = (0,)
-    """Of the evaluations' episodes."""
+    """Seeds of the evaluations' episodes."""
     category_share: float = 0.2
     """Share of training episodes that are named by the category."""
     rows: tuple[str, ...] = ()
@@ -87,14 +97,14 @@ def ablate(
     config: AblationConfig,
     training: TrainConfig,
     out: Path,
-    report: Report,
+    report: ReportStage,
     sources: WeightSources | None = None,
     device: torch.device | None = None,
-) -> list[dict[str, Any]]:
-    """Train and score the rows with equal budgets, each in a folder of its own; what is done is not done again.
+) -> list[AblationResult]:
+    """Train and score the rows with equal budgets, each in a folder of its own, unless they are there already.
 
-    Returns one entry for each row, shot and level of names that is done with these settings, in the order of `ROWS`,
-    and writes them to `RESULTS_FILE`. ConfigError where a folder holds a run with other settings.
+    Returns the results of each row, number of shots and level of names that are on disk with these settings, in the
+    order of `ROWS`, and writes them to `RESULTS_FILE`. ConfigError where a folder holds a run with other settings.
     """
     episodes = IconEpisodes(config.fold, 1, "train", training.seed, category_share=config.category_share)
     for row in ROWS:
@@ -104,20 +114,20 @@ def ablate(
         network = train_or_load(switched, episodes, _budget(row, training), out / row.name, report, sources, device)
         for asked, path in _evaluations(row, config, training, out, device):
             score_or_load(network, asked, path, report)
-    results = [entry for row in ROWS for entry in _finished(row, config, _budget(row, training), out, device)]
-    write_json(results, out / RESULTS_FILE)
+    results = [result for row in ROWS for result in _finished(row, config, _budget(row, training), out, device)]
+    write_json([result.to_json() for result in results], out / RESULTS_FILE)
     return results
 
 
 def _budget(row: AblationRow, training: TrainConfig) -> TrainConfig:
-    """The same for every row; but without its name the text alone would have nothing to learn from."""
+    """The same for every row, but for text dropout: a class without a name gives text alone nothing to learn from."""
     return dataclasses.replace(training, text_dropout=0.0) if row.switches.get("text_only") else training
 
 
 def _evaluations(
     row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path, device: torch.device | None
 ) -> Iterator[tuple[Evaluation, Path]]:
-    """What a row is scored on, and where the results are kept."""
+    """The evaluations of a row, and the files of their results."""
     for shots, names in product(config.shots, row.names):
         episodes = IconEpisodes(config.fold, shots, "test", names=names)
         asked = Evaluation(episodes, config.episodes, config.seeds, training.precision, device=device)
@@ -126,10 +136,10 @@ def _evaluations(
 
 def _finished(
     row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path, device: torch.device | None
-) -> list[dict[str, Any]]:
+) -> list[AblationResult]:
     """The results of a row that are on disk and were trained and scored with these settings."""
     record = load_record(out / row.name, training)
     if record is None:
         return []
     found = [load_result(asked, record, path) for asked, path in _evaluations(row, config, training, out, device)]
-    return [{"row": row.name, "says": row.says, **result} for result in found if result is not None]
+    return [AblationResult(row.name, row.description, result) for result in found if result is not None]

@@ -6,40 +6,40 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-from cdpnet.config import METHODS, EncoderConfig, method
+from cdpnet.config import JSON, METHODS, EncoderConfig, TrainConfig, method
 from cdpnet.data.config import DataConfig
 from cdpnet.data.episodes import default_length, open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import ConfigError
-from cdpnet.experiments.runs import Evaluation, Report, load_record, load_result, score_or_load, train_or_load
+from cdpnet.evaluation.results import EvaluationResult
+from cdpnet.experiments.runs import Evaluation, ReportStage, load_record, load_result, score_or_load, train_or_load
 from cdpnet.io.files import write_json
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.training.config import TrainConfig
 
 RESULTS_FILE = "results.json"
 
 
 @dataclass(frozen=True)
 class TableConfig:
-    """What stands in the table."""
+    """Rows and columns of the table, and the length of its evaluations."""
 
     methods: tuple[str, ...] = ("panet", "ssp", "cdpn")
-    """Its rows."""
+    """Rows of the table."""
     folds: tuple[int, ...] = ()
-    """By default all of the data set."""
+    """Folds to train and score; by default all of the data set."""
     shots: tuple[int, ...] = (1, 5)
-    """Labelled examples in an episode of the tests."""
+    """Labelled examples in an episode of an evaluation."""
     train_shots: int = 0
-    """In an episode of training; 0 trains a network for each number of shots, as SSP does."""
+    """Labelled examples in an episode of a training; 0 trains a network for each number of shots, as SSP does."""
     episodes: int = 0
-    """Of a test and a seed; 0 for the protocol's number."""
+    """Episodes of an evaluation and a seed; 0 takes the protocol's number."""
     seeds: tuple[int, ...] = ()
-    """Of the tests' episodes; by default the protocol's."""
+    """Seeds of the evaluations' episodes; by default the protocol's."""
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -53,7 +53,7 @@ class TableConfig:
 
 
 class Recipe(NamedTuple):
-    """How every network of the table is made."""
+    """The data and the settings that all networks of the table are trained with."""
 
     data: DataOnDisk
     encoder: EncoderConfig
@@ -61,6 +61,18 @@ class Recipe(NamedTuple):
     category_share: float | None
     sources: WeightSources
     device: torch.device | None = None
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """The result of a method, which was trained for a fold and scored with a number of shots."""
+
+    method: str
+    result: EvaluationResult
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values on one level."""
+        return {"method": self.method, **self.result.to_json()}
 
 
 class _Cell(NamedTuple):
@@ -78,15 +90,15 @@ class _Cell(NamedTuple):
         return self.folder(out) / f"{shots}-shot.json"
 
 
-def run_table(config: TableConfig, recipe: Recipe, out: Path, report: Report) -> list[dict[str, Any]]:
-    """Train and score every cell, each in a folder of its own; what is done is not done again.
+def run_table(config: TableConfig, recipe: Recipe, out: Path, report: ReportStage) -> list[TableResult]:
+    """Train and score every cell, each in a folder of its own, unless it is there already.
 
-    Returns a result for each method, fold and number of shots that is done with these settings, also in an earlier
-    call, and writes them to `RESULTS_FILE` after each cell, so a stopped table shows what it has. ConfigError where a
-    folder holds a run with other settings.
+    Returns the results of all methods, folds and numbers of shots that are on disk with these settings, also those of
+    an earlier call, and writes them to `RESULTS_FILE` after each cell. ConfigError where a folder holds a run with
+    other settings.
     """
     whole = dataclasses.replace(config, methods=tuple(METHODS), folds=())
-    results: list[dict[str, Any]] = []
+    results: list[TableResult] = []
     for cell in _cells(config, recipe.data.config):
         network = _network(cell, recipe, cell.folder(out), report)
         for shots in cell.shots:
@@ -94,11 +106,11 @@ def run_table(config: TableConfig, recipe: Recipe, out: Path, report: Report) ->
         results = [
             result for other in _cells(whole, recipe.data.config) for result in _done(other, config, recipe, out)
         ]
-        write_json(results, out / RESULTS_FILE)
+        write_json([result.to_json() for result in results], out / RESULTS_FILE)
     return results
 
 
-def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterator[dict[str, Any]]:
+def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterator[TableResult]:
     """The results of a cell that are on disk and were trained and scored with these settings."""
     record = load_record(cell.folder(out), recipe.training)
     if record is None:
@@ -106,10 +118,10 @@ def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterat
     for shots in cell.shots:
         result = load_result(_evaluation(cell, shots, config, recipe), record, cell.result(out, shots))
         if result is not None:
-            yield {"method": cell.method, **result}
+            yield TableResult(cell.method, result)
 
 
-def _network(cell: _Cell, recipe: Recipe, folder: Path, report: Report) -> PrototypeNetwork:
+def _network(cell: _Cell, recipe: Recipe, folder: Path, report: ReportStage) -> PrototypeNetwork:
     """The trained network of a cell."""
     config = dataclasses.replace(method(cell.method), encoder=recipe.encoder)
     seed, share = recipe.training.seed, recipe.category_share
@@ -118,7 +130,7 @@ def _network(cell: _Cell, recipe: Recipe, folder: Path, report: Report) -> Proto
 
 
 def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:
-    """What a cell is scored on."""
+    """The evaluation of a cell with a number of shots."""
     count, seeds = default_length(recipe.data.config)
     seeds = config.seeds or seeds
     episodes = open_episodes(recipe.data, cell.fold, shots, "test", seeds[0])
@@ -129,7 +141,7 @@ def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) ->
 
 
 def _cells(config: TableConfig, data: DataConfig) -> Iterator[_Cell]:
-    """Fold by fold, so that a stopped table compares the methods on what it has."""
+    """Fold by fold, so that a stopped table has all methods for its folds."""
     for fold in config.folds or range(data.n_folds):
         for name in config.methods:
             if config.train_shots:

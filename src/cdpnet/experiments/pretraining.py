@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from cdpnet.config import Precision
 from cdpnet.data.icons.glyphs import sprites
@@ -40,6 +41,7 @@ from cdpnet.runtime.devices import autocast
 from cdpnet.training.run import load_state
 
 STATE_FILE = "pretrain.pt"
+_STATE_KEYS = ("model", "optimizer", "schedule", "step", "settings")
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def pretrain(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     checkpoint, start = out / STATE_FILE, 0
     if checkpoint.is_file():
-        state = load_state(checkpoint, device)
+        state = load_state(checkpoint, _STATE_KEYS, device)
         if state["settings"] != dataclasses.asdict(config):
             raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
         model.load_state_dict(state["model"])
@@ -129,7 +131,7 @@ def pretrain(
             shown = "  ".join(f"{name} {value.item():.3f}" for name, value in terms.items())
             report(f"step {step}/{config.steps}  {shown}  top-1 in training {100 * top1:.1f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            _save(checkpoint, model, optimizer, schedule, {"step": step + 1, "settings": dataclasses.asdict(config)})
+            _save(checkpoint, model, optimizer, schedule, config, step + 1)
     return model.cpu()
 
 
@@ -248,11 +250,11 @@ def _earlier(start: Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"There is no {path}: --start takes the --out folder of an earlier pretraining, or its {WEIGHTS_FILE}."
         )
-    state: dict[str, Tensor] = load_state(path)["model"]
+    state: dict[str, Tensor] = load_state(path, _STATE_KEYS)["model"]
     return state
 
 
-def _groups(model: open_clip.CLIP, config: PretrainConfig) -> list[dict[str, object]]:
+def _groups(model: open_clip.CLIP, config: PretrainConfig) -> ParamsT:
     """Weight decay for matrices only."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     rest = [p for p in model.parameters() if p.ndim < 2]
@@ -271,8 +273,9 @@ def _save(
     model: open_clip.CLIP,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
-    progress: dict[str, object],
+    config: PretrainConfig,
+    step: int,
 ) -> None:
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+    state = (model.state_dict(), optimizer.state_dict(), schedule.state_dict(), step, dataclasses.asdict(config))
     with atomic(path) as temporary:
-        torch.save({**state, **progress}, temporary)
+        torch.save(dict(zip(_STATE_KEYS, state, strict=True)), temporary)

@@ -1,34 +1,33 @@
-"""Trainings and scores that are kept on disk: what is done with the same settings is not done again."""
+"""Trainings and results on disk: those that are there with the same settings are loaded, not computed again."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from cdpnet.config import NetworkConfig, Precision
+from cdpnet.config import NetworkConfig, Precision, TrainConfig
 from cdpnet.data.source import EpisodeSource
 from cdpnet.encoders.catalogue import WeightSources
-from cdpnet.evaluation.results import score
+from cdpnet.evaluation.results import EvaluationResult, score
 from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network
-from cdpnet.network.checkpoint import CONFIG_FILE
+from cdpnet.network.checkpoint import CONFIG_FILE, read_config
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.record import TrainingRecord
 from cdpnet.runtime.devices import precision_on, resolve_device
-from cdpnet.training.config import TrainConfig, training_settings
 from cdpnet.training.loop import Progress, train
 
-Report = Callable[[str, Progress | None], object]
-"""Told what is going on, with training's progress."""
+ReportStage = Callable[[str, Progress | None], object]
+"""Called with the stage of an experiment in words, and in a training with its progress."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A score that is asked for: ``count`` episodes for each of the seeds."""
+    """An evaluation to run: ``count`` episodes for each of the seeds."""
 
     episodes: EpisodeSource
     count: int
@@ -37,12 +36,18 @@ class Evaluation:
     workers: int = 0
     device: torch.device | None = None
 
-    def says(self, record: dict[str, Any]) -> dict[str, Any]:
-        """What stands in its result for the checkpoint with this record, but for the figures."""
-        lists = [replace(self.episodes, seed=seed).list_sha256(self.count) for seed in self.seeds]
-        said = {**asdict(self.episodes.rules()), "episodes": self.count, "seeds": self.seeds, "list_sha256": lists}
-        said["precision"] = precision_on(self.device or resolve_device(), self.precision)
-        return as_json({**said, "checkpoint": record})
+    def is_answered_by(self, result: EvaluationResult, record: TrainingRecord | None) -> bool:
+        """Whether the result is of this evaluation and of the checkpoint with this record."""
+        return (
+            result.rules == self.episodes.rules()
+            and (result.episodes, result.seeds) == (self.count, self.seeds)
+            and result.list_sha256 == tuple(self._list_sha256(seed) for seed in self.seeds)
+            and result.precision == precision_on(self.device or resolve_device(), self.precision)
+            and result.record == record
+        )
+
+    def _list_sha256(self, seed: int) -> str:
+        return replace(self.episodes, seed=seed).list_sha256(self.count)
 
 
 def train_or_load(
@@ -50,11 +55,11 @@ def train_or_load(
     episodes: EpisodeSource,
     training: TrainConfig,
     folder: Path,
-    report: Report,
+    report: ReportStage,
     sources: WeightSources | None = None,
     device: torch.device | None = None,
 ) -> PrototypeNetwork:
-    """The best checkpoint of the training in ``folder``, which is begun, gone on with, or found finished.
+    """The best checkpoint of the training in ``folder``, which starts, continues or is finished already.
 
     ConfigError where the folder holds a run with other settings.
     """
@@ -66,35 +71,30 @@ def train_or_load(
     return loaded.to(device)
 
 
-def score_or_load(network: PrototypeNetwork, asked: Evaluation, path: Path, report: Report) -> dict[str, Any]:
-    """The result in ``path`` if it answers what is asked for this network, or a new one, written there."""
+def score_or_load(network: PrototypeNetwork, asked: Evaluation, path: Path, report: ReportStage) -> EvaluationResult:
+    """The result in ``path`` if it is of this evaluation and this network, or a new one, written there."""
     found = load_result(asked, network.record, path)
     if found is not None:
         return found
     report(f"score {path.parent.name}, {path.stem}", None)
     result = score(network, asked.episodes, asked.count, asked.seeds, workers=asked.workers, precision=asked.precision)
-    write_json(result, path)
+    write_json(result.to_json(), path)
     return result
 
 
-def load_result(asked: Evaluation, record: dict[str, Any], path: Path) -> dict[str, Any] | None:
-    """The result in ``path``, if it answers what is asked for the checkpoint with this record."""
+def load_result(asked: Evaluation, record: TrainingRecord | None, path: Path) -> EvaluationResult | None:
+    """The result in ``path`` if it is of this evaluation and of the checkpoint with this record."""
     if not path.is_file():
         return None
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result if asked.says(record).items() <= result.items() else None
+    try:
+        result = EvaluationResult.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except TypeError:  # another version of the package wrote it
+        return None
+    return result if asked.is_answered_by(result, record) else None
 
 
-def load_record(folder: Path, training: TrainConfig) -> dict[str, Any] | None:
+def load_record(folder: Path, training: TrainConfig) -> TrainingRecord | None:
     """The record of the checkpoint in ``folder``, if it was trained with these settings."""
     path = folder / CONFIG_FILE
-    if not path.is_file():
-        return None
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["record"]
-    return record if record.get("train") == as_json(training_settings(training)) else None
-
-
-def as_json(values: dict[str, Any]) -> dict[str, Any]:
-    """As they come back from a JSON file: tuples are lists there."""
-    plain: dict[str, Any] = json.loads(json.dumps(values))
-    return plain
+    record = read_config(path).record if path.is_file() else None
+    return record if record and record.settings.train == training.without_free() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -15,16 +16,49 @@ from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cdpnet.config import METHODS, NetworkConfig, from_dict, to_dict
+from cdpnet.config import JSON, METHODS, NetworkConfig, from_dict, to_dict
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import WeightsError
 from cdpnet.io.files import atomic, write_json
+from cdpnet.network.record import TrainingRecord
 from cdpnet.runtime.provenance import version
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """The configuration file of a checkpoint."""
+
+    cdpnet: str
+    """Version of the package that wrote it."""
+    network: NetworkConfig
+    embedded: str | None
+    """Hash of the frozen weights that the package ships, where the checkpoint leaves them out."""
+    record: TrainingRecord | None
+    """How the network was trained; None for one that was not."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values."""
+        record = self.record.to_json() if self.record else {}
+        return {"cdpnet": self.cdpnet, "network": to_dict(self.network), "embedded": self.embedded, "record": record}
+
+    @classmethod
+    def from_json(cls, values: dict[str, JSON]) -> Self:
+        """The configuration that `to_json` made plain.
+
+        ConfigError where the network has an unknown setting, TypeError where the record lacks a key.
+        """
+        record, embedded = values.get("record"), values.get("embedded")
+        return cls(
+            cdpnet=str(values.get("cdpnet")),
+            network=from_dict(values["network"]),
+            embedded=str(embedded) if embedded else None,
+            record=TrainingRecord.from_json(record) if isinstance(record, dict) and record else None,
+        )
 
 
 class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
@@ -35,8 +69,8 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
     """
 
     config: NetworkConfig
-    record: dict[str, Any]
-    """What to remember beside the configuration: data, fold, budget, how the checkpoint was selected."""
+    record: TrainingRecord | None
+    """How the network was trained; None for one that was not."""
 
     def save(self, folder: str | Path, *, half: bool = False) -> None:
         """Write the checkpoint; each file appears whole or not at all, and an older one stays until then.
@@ -50,12 +84,9 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         )
         if half:
             stored = {key: value.half() if value.is_floating_point() else value for key, value in stored.items()}
-        about = {
-            "cdpnet": version(),
-            "network": to_dict(self.config),
-            "embedded": _embedded_fingerprint() if embedded else None,
-            "record": self.record,
-        }
+        about = CheckpointConfig(
+            version(), self.config, _embedded_fingerprint() if embedded else None, self.record
+        ).to_json()
         with atomic(folder / MODEL_FILE) as path:
             path.write_bytes(save(stored))
         write_json(about, folder / CONFIG_FILE)
@@ -82,25 +113,24 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         return network
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, **options: Any) -> Self:
+    def _from_pretrained(cls, *, model_id: str, **options: str | bool | None) -> Self:
         """Build the network that the folder's (or the hub repository's) configuration describes."""
         config_path, model_path = _locate(model_id, options)
-        about = _read_config(config_path)
-        config = from_dict(about["network"])
-        embedded = about.get("embedded")
+        about = read_config(config_path)
+        embedded, encoder = about.embedded, about.network.encoder
         if embedded and embedded != _embedded_fingerprint():
             raise WeightsError(
                 f"The checkpoint {model_id} was trained over another version of the embedded encoder "
-                f"(cdpnet {about.get('cdpnet')}); train it again, or install that version."
+                f"(cdpnet {about.cdpnet}); train it again, or install that version."
             )
         sources = WeightSources() if embedded else WeightSources(RANDOM, RANDOM)
-        network = cls(config, build_encoders(config.encoder, sources, reads_names=config.reads_names))
+        network = cls(about.network, build_encoders(encoder, sources, reads_names=about.network.reads_names))
         state = read_state(model_path)
         if embedded:  # strict about what a checkpoint stores; the rest is the package's
             trained = trained_tensors(network)
             state = {**{k: v for k, v in network.state_dict().items() if k not in trained}, **state}
         load_into(network, state, str(model_id))
-        network.record = about.get("record", {})
+        network.record = about.record
         network.eval()
         return network
 
@@ -148,7 +178,7 @@ def _is_over_embedded(network: CheckpointMixin) -> bool:
     return all(torch.equal(state[name].cpu(), value) for name, value in shipped.items() if name not in trained)
 
 
-def _locate(model_id: str, options: dict[str, Any]) -> tuple[Path, Path]:
+def _locate(model_id: str, options: dict[str, str | bool | None]) -> tuple[Path, Path]:
     """The two files of a checkpoint, in a folder or on the hub."""
     if Path(model_id).is_dir():
         folder = Path(model_id)
@@ -164,7 +194,8 @@ def _locate(model_id: str, options: dict[str, Any]) -> tuple[Path, Path]:
     return files[0], files[1]
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> CheckpointConfig:
+    """The configuration of a checkpoint. WeightsError for another file, ConfigError for an unknown setting."""
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(about["network"], dict):
@@ -173,8 +204,10 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise WeightsError(
             f"The file {path} is no configuration of a cdpnet checkpoint; it needs a key 'network'."
         ) from None
-    result: dict[str, Any] = about
-    return result
+    try:
+        return CheckpointConfig.from_json(about)
+    except TypeError as error:
+        raise WeightsError(f"The record of the training in {path} is incomplete: {error}.") from None
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
     def __init__(self, config: NetworkConfig, encoders: Encoders) -> None:
         super().__init__()
-        self.config, self.record = config, {}
+        self.config, self.record = config, None
         self.image, self.text = encoders.image, encoders.text
         channels = self.image.channels
         text_dim = self.text.dim if self.text is not None else None

@@ -14,13 +14,14 @@ from cdpnet.bulk.labeller import Labeller, thumbnail_file, write_error
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
 from cdpnet.labels.png import colour_of
+from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address
 
 _EACH = 240  # images of a page
 _STYLE = """
-:root { color-scheme: light dark; --quiet: color-mix(in srgb, currentColor 60%, transparent);
+:root { --quiet: color-mix(in srgb, currentColor 60%, transparent);
   --line: color-mix(in srgb, currentColor 15%, transparent); }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 84rem; }
 h1 { font-size: 1.5rem; margin-bottom: .25rem; }
 p, small { color: var(--quiet); }
 ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .75rem 1.5rem; }
@@ -28,7 +29,6 @@ li { display: flex; align-items: center; gap: .6rem; }
 li img { width: 3rem; height: 3rem; object-fit: contain; border-radius: 6px; }
 i { width: .8rem; height: .8rem; border-radius: 50%; flex: none; display: inline-block; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.5rem 1rem; }
-figure { margin: 0; }
 figure img { width: 100%; height: 10rem; object-fit: contain; background: var(--line); border-radius: 8px; }
 figcaption { overflow-wrap: anywhere; font-size: .9rem; line-height: 1.35; padding-top: .35rem; }
 figcaption i { width: .6rem; height: .6rem; margin-right: .25rem; }
@@ -38,15 +38,16 @@ nav { margin: 2rem 0; display: flex; flex-wrap: wrap; gap: 1rem; }
 
 
 def write_sheet(done: Done, labeller: Labeller) -> Path:
-    """Write the pages of a job, the first of them index.html. DataError where the disk takes no more."""
+    """Write the pages of a job, the first of them index.html. DataError where the disk is full."""
     order = sorted((-record.uncertainty, record.labelled.image) for record in done.journal.records(done.images))
     pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
-    out, head = labeller.target.out, _head(done, labeller)
+    out, summary = labeller.target.out, _summary(done, labeller)
+    title = f"{len(done.images) - len(done.broken)} images, labelled"
     try:
         for number, page in enumerate(pages):
             figures = [_figure(record, labeller) for record in done.journal.records([image for _, image in page])]
-            body = f"<main>{''.join(figures)}</main>{_links(number, len(pages))}</body></html>\n"
-            write_text(head + body, out / _page(number))
+            body = f"{summary}<main>{''.join(figures)}</main>{_links(number, len(pages))}"
+            write_text(render_page(title, _STYLE, body), out / _page(number))
     except OSError as error:
         raise DataError(write_error(out, error)) from None
     return out / PAGE
@@ -56,23 +57,18 @@ def _page(number: int) -> str:
     return PAGE if number == 0 else f"index-{number + 1}.html"
 
 
-def _head(done: Done, labeller: Labeller) -> str:
-    """What was looked for, and what could not be read."""
+def _summary(done: Done, labeller: Labeller) -> str:
+    """The classes with an example each, and the images that could not be read."""
     legend = [
         f"<li><img alt='' src='{data_address(Image.fromarray(learned.thumbnail))}'>"
         f"{_dot(i)}{html.escape(learned.name)}</li>"
         for i, learned in enumerate(labeller.classes, start=1)
     ]
-    count = len(done.images) - len(done.broken)
     broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in done.broken.items()]
     unread = f"<h2>Could not be read</h2><ul>{''.join(broken)}</ul>" if broken else ""
     return (
-        "<!doctype html><html lang=en><head><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        f"<title>{count} images, labelled</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{count} images, labelled</h1><p>The most uncertain come first: correct from the top for as long as it "
-        f"pays. Uncertainty is one minus the overlap with the true mask that the scores lead to expect.</p>"
-        f"<ul>{''.join(legend)}</ul>{unread}"
+        "<p>The most uncertain come first: correct from the top for as long as it pays. Uncertainty is one minus the "
+        f"overlap with the true mask that the scores lead to expect.</p><ul>{''.join(legend)}</ul>{unread}"
     )
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from cdpnet.data.source import EpisodeSource
 from cdpnet.evaluation.loop import SegmentedBatch, segment_episodes
+from cdpnet.evaluation.results import EvaluationResult
 from cdpnet.io.files import write_text
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address, episode_images
-from cdpnet.report.tables import with_spread
+from cdpnet.report.tables import format_miou
 from cdpnet.runtime.metrics import foreground_iou
 
 _EACH = 6  # episodes of a kind
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { max-width: 60rem; }
 section { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.5rem 1rem; }
-figure { margin: 0; }
 figure div { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
 img { width: 100%; border-radius: 4px; display: block; }
 figcaption, p { color: GrayText; }
@@ -29,41 +28,38 @@ figcaption, p { color: GrayText; }
 
 
 class Gallery:
-    """Watches an evaluation and remembers how well each of its first ``count`` episodes went."""
+    """The IoU of each of the first ``count`` episodes of an evaluation."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.scored: list[tuple[float, int]] = []  # IoU, episode number
 
-    def add(self, answered: SegmentedBatch) -> None:
-        """Take a batch that was segmented."""
-        iou = foreground_iou(answered.masks, answered.drawn.query_masks)
-        self.scored += list(zip(iou.tolist(), answered.numbers.tolist(), strict=True))
+    def add(self, segmented: SegmentedBatch) -> None:
+        """Add a batch that was segmented."""
+        iou = foreground_iou(segmented.masks, segmented.drawn.query_masks)
+        self.scored += list(zip(iou.tolist(), segmented.numbers.tolist(), strict=True))
         del self.scored[self.count :]
 
     def chosen(self) -> dict[str, list[tuple[float, int]]]:
-        """The best, the median and the worst episodes, with their IoU."""
+        """IoU and number of the best, the median and the worst episodes."""
         order = sorted(self.scored, reverse=True)
         middle = max(0, len(order) // 2 - _EACH // 2)
         return {"Best": order[:_EACH], "Median": order[middle : middle + _EACH], "Worst": order[-_EACH:]}
 
 
 def write_page(
-    gallery: Gallery, network: PrototypeNetwork, episodes: EpisodeSource, result: dict[str, Any], path: Path
+    gallery: Gallery, network: PrototypeNetwork, episodes: EpisodeSource, result: EvaluationResult, path: Path
 ) -> None:
-    """One file with all images in it: support, query, truth, answer of each chosen episode."""
-    title = f"{episodes.shots}-shot, fold {episodes.fold}: {with_spread(result, 'miou')} mIoU"
+    """Write one file with all images in it: support, query, truth and answer of each chosen episode."""
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>"
-        "<meta name=viewport content='width=device-width, initial-scale=1'>"
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>"
-        f"<p>{result['episodes']} episodes, names {result['names']}, list {result['list_sha256'][0][:12]}. "
+        f"<p>{result.episodes} episodes, names {result.rules.names}, list {result.list_sha256[0][:12]}. "
         "Of each: support, query, truth, answer.</p>"
     ]
     for kind, chosen in gallery.chosen().items():
         figures = [_figure(network, episodes, number, iou) for iou, number in chosen]
         parts.append(f"<h2>{kind}</h2><section>{''.join(figures)}</section>")
-    write_text("".join(parts) + "</html>", path)
+    title = f"{episodes.shots}-shot, fold {episodes.fold}: {format_miou(result)} mIoU"
+    write_text(render_page(title, _STYLE, "".join(parts)), path)
 
 
 @torch.inference_mode()

@@ -4,39 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cdpnet.errors import ConfigError
+from cdpnet.experiments.ablation import AblationResult
 from cdpnet.io.files import atomic
 
+_NAMES = {"exact": "", "category": ", category name", "none": ", no name", "wrong": ", wrong name"}
 _BAR, _CONTROL, _INK = "#2f6fb0", "#c3ccd6", "#20242c"
 
 
 def need_matplotlib() -> None:
-    """ConfigError where it is not installed, before hours are spent on what it shall show."""
+    """ConfigError where it is not installed, before hours are spent on results to plot."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise ConfigError("The plot needs the package matplotlib: pip install 'cdpnet[curves]'.") from None
 
 
-def plot_ablation(results: Sequence[dict[str, Any]], out: Path) -> Path:
+def plot_ablation(results: Sequence[AblationResult], out: Path) -> Path:
     """Bars of the ablation, a panel for each number of shots; rows of the method in colour, controls in grey."""
     from matplotlib.figure import Figure
 
-    shots = sorted({entry["shots"] for entry in results})
+    shots = sorted({entry.result.rules.shots for entry in results})
     figure = Figure(figsize=(4.6 * len(shots) + 2.4, 0.42 * len(results) / len(shots) + 1.2), layout="constrained")
     panels = figure.subplots(1, len(shots), sharey=True, squeeze=False)[0]
     for panel, k in zip(panels, shots, strict=True):
-        entries = [entry for entry in results if entry["shots"] == k]
+        entries = [entry for entry in results if entry.result.rules.shots == k]
         names = [_label(entry) for entry in entries]
-        values = [entry["miou"] for entry in entries]
+        values = [entry.result.figures.miou for entry in entries]
         colours = [_CONTROL if _is_control(entry) else _BAR for entry in entries]
-        bars = panel.barh(names, values, xerr=[entry["miou_std"] or 0 for entry in entries], color=colours)
+        bars = panel.barh(names, values, xerr=[entry.result.figures.miou_std or 0 for entry in entries], color=colours)
         panel.bar_label(bars, fmt="%.1f", padding=4, color=_INK, fontsize=9)
         panel.set_title(f"{k}-shot", color=_INK)
         panel.set_xlabel("mIoU, novel classes (%)", color=_INK)
-        panel.set_xlim(0, 1.15 * max(entry["miou"] for entry in results))
+        panel.set_xlim(0, 1.15 * max(entry.result.figures.miou for entry in results))
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()
     path = out / "ablation.png"
@@ -45,11 +46,11 @@ def plot_ablation(results: Sequence[dict[str, Any]], out: Path) -> Path:
     return path
 
 
-def _is_control(entry: dict[str, Any]) -> bool:
-    return entry["names"] != "exact" or entry["row"] in ("ssp", "text")
+def _is_control(entry: AblationResult) -> bool:
+    return entry.result.rules.names != "exact" or entry.row in ("ssp", "text")
 
 
-def _label(entry: dict[str, Any]) -> str:
-    called = {"exact": "", "category": ", category name", "none": ", no name", "wrong": ", wrong name"}
-    name = "all parts" if entry["row"] == "cdpn" and entry["names"] != "exact" else entry["says"]
-    return f"{name}{called[entry['names']]}"
+def _label(entry: AblationResult) -> str:
+    names = entry.result.rules.names
+    name = "all parts" if entry.row == "cdpn" and names != "exact" else entry.description
+    return f"{name}{_NAMES[names]}"

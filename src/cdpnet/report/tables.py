@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.table import Table
 
+from cdpnet.evaluation.results import EvaluationResult
 from cdpnet.training.calibration import CalibrationResult
 
 
-def score_table(results: Sequence[tuple[str, dict[str, Any]]]) -> Table:
-    """Figures of evaluations, each with a name, for the terminal."""
+def score_table(results: Sequence[tuple[str, EvaluationResult]]) -> Table:
+    """The figures of evaluations, each with a name."""
     table = Table()
     for heading in ("", "shots", "names", "mIoU", "FB-IoU"):
         table.add_column(heading, justify="right" if heading.endswith("IoU") else "left")
     for name, result in results:
-        table.add_row(
-            name, str(result["shots"]), result["names"], *(with_spread(result, kind) for kind in ("miou", "fb_iou"))
-        )
+        table.add_row(name, str(result.rules.shots), result.rules.names, format_miou(result), format_fb_iou(result))
     return table
 
 
 def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
-    """What thresholds do: percent of images without the class that get a mask, and mIoU of those with it."""
+    """Percent of the images without the class that get a mask, and mIoU of those with it, for each decision."""
     table = Table()
     for heading in ("classes", "names", "images"):
         table.add_column(heading)
@@ -36,7 +34,15 @@ def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
     return table
 
 
-def with_spread(result: dict[str, Any], kind: str) -> str:
-    """A figure, with its standard deviation over seeds where there are several."""
-    spread = result[f"{kind}_std"]
-    return f"{result[kind]:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")
+def format_miou(result: EvaluationResult) -> str:
+    """MIoU in percent, with its standard deviation over the seeds where there are several."""
+    return _format(result.figures.miou, result.figures.miou_std)
+
+
+def format_fb_iou(result: EvaluationResult) -> str:
+    """FB-IoU in percent, with its standard deviation over the seeds where there are several."""
+    return _format(result.figures.fb_iou, result.figures.fb_iou_std)
+
+
+def _format(figure: float, spread: float | None) -> str:
+    return f"{figure:.1f}" + (f" ± {spread:.1f}" if spread is not None else "")

@@ -1,12 +1,14 @@
-"""Which code and which machine a figure comes from."""
+"""The version of the code and the machine that a figure was computed with."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import Self
 
 
 def version() -> str:
@@ -31,17 +33,30 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-def machine() -> dict[str, object]:
-    """Processor, cores used, accelerator and torch: what a duration depends on."""
-    import torch
+@dataclass(frozen=True)
+class Machine:
+    """The hardware and software that a duration depends on."""
 
-    return {
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+    processor: str
+    threads: int
+    """Number of threads that torch uses."""
+    gpu: str | None
+    """Name of the GPU; None where there is none."""
+    torch: str
+    python: str
+
+    @classmethod
+    def current(cls) -> Self:
+        """The machine that runs."""
+        import torch
+
+        return cls(
+            processor=_processor(),
+            threads=torch.get_num_threads(),
+            gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            torch=torch.__version__,
+            python=platform.python_version(),
+        )
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from cdpnet.config import to_dict
+from cdpnet.config import SELECTIONS, TrainConfig
 from cdpnet.data.loader import batches
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource
 from cdpnet.episode import NO_NAME, EpisodeBatch
@@ -23,10 +23,10 @@ from cdpnet.evaluation.loop import evaluate
 from cdpnet.network.checkpoint import sha256_of, trained_tensors
 from cdpnet.network.loss import multi_prototype_loss
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.record import RunSettings
 from cdpnet.runtime.devices import autocast
 from cdpnet.runtime.distributed import ALONE, Processes
 from cdpnet.runtime.rng import keys, uniform
-from cdpnet.training.config import SELECTIONS, TrainConfig, training_settings
 from cdpnet.training.run import TrainingRun
 
 _NAME_STREAM = 21
@@ -61,10 +61,14 @@ def train(
     split: Literal["val", "test"] = "val" if config.select_on == "base" else "test"
     validation = dataclasses.replace(episodes, split=split, category_share=0.0)
     optimizer, schedule = _optimizer(network, config)
-    settings = _settings(network, episodes, config, processes)
-    settings["validation_list"] = validation.list_sha256(
-        config.validation_episodes
-    )  # one that cannot be drawn ends here
+    settings = RunSettings(
+        episodes=episodes.settings(),
+        checkpoint_selection=SELECTIONS[config.select_on],
+        processes=processes.world,
+        train=config.without_free(),
+        frozen=_frozen_sha256(network),
+        validation_list=validation.list_sha256(config.validation_episodes),  # DataError where there are too few images
+    )
     run = TrainingRun(network, optimizer, schedule, out, settings, writes=processes.first)
     run.begin(resume=resume, curves=config.curves)
     processes.wait()  # nobody writes before everybody has read
@@ -140,19 +144,26 @@ def _optimizer(
     network: PrototypeNetwork, config: TrainConfig
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """ConfigError where a network has nothing to train."""
-    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    if not trained:
-        raise ConfigError("This network has nothing to train: its encoder is frozen and it has no parts of its own.")
-    groups: list[dict[str, object]] = [{"params": [p for name, p in trained.items() if not name.startswith(_MIX)]}]
-    mixing = [p for name, p in trained.items() if name.startswith(_MIX)]
-    if mixing:
-        groups.append({"params": mixing, "lr": config.learning_rate * config.mix_rate, "weight_decay": 0.0})
+    groups = _parameter_groups(network, config)
     optimizer: torch.optim.Optimizer
     if config.optimizer == "sgd":
         optimizer = torch.optim.SGD(groups, config.learning_rate, config.momentum, weight_decay=config.weight_decay)
     else:
         optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rate(done, config))
+
+
+def _parameter_groups(network: PrototypeNetwork, config: TrainConfig) -> list[dict[str, list[nn.Parameter] | float]]:
+    """The weights, and the numbers that mix the prototypes, which have a rate of their own and no weight decay."""
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if not trained:
+        raise ConfigError("This network has nothing to train: its encoder is frozen and it has no parts of its own.")
+    mixing = [p for name, p in trained.items() if name.startswith(_MIX)]
+    weights = [p for name, p in trained.items() if not name.startswith(_MIX)]
+    groups: list[dict[str, list[nn.Parameter] | float]] = [{"params": weights}]
+    if mixing:
+        groups.append({"params": mixing, "lr": config.learning_rate * config.mix_rate, "weight_decay": 0.0})
+    return groups
 
 
 def rate(done: int, config: TrainConfig) -> float:
@@ -168,17 +179,3 @@ def _frozen_sha256(network: PrototypeNetwork) -> str:
     """A fingerprint of the weights that training leaves alone, so that no run goes on over others."""
     trained = trained_tensors(network)
     return sha256_of({name: value for name, value in network.state_dict().items() if name not in trained})
-
-
-def _settings(
-    network: PrototypeNetwork, episodes: EpisodeSource, config: TrainConfig, processes: Processes
-) -> dict[str, object]:
-    """All that makes a run what it is, and what its results must say."""
-    return {
-        **dataclasses.asdict(episodes.settings()),
-        "checkpoint_selection": SELECTIONS[config.select_on],
-        "processes": processes.world,
-        "network": to_dict(network.config),
-        "train": training_settings(config),
-        "frozen": _frozen_sha256(network),
-    }

@@ -1,24 +1,76 @@
-"""What a training keeps on disk: the state that a stopped run must find again, the best checkpoint, the log."""
+"""The files of a training: the state from which a stopped run continues, the best checkpoint and the log."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+from torch import Tensor
+from torch.optim.optimizer import StateDict
 
+from cdpnet.config import JSON, NetworkConfig, from_dict, to_dict
 from cdpnet.errors import ConfigError
-from cdpnet.io.files import atomic, remove_leftovers
+from cdpnet.io.files import atomic, remove_leftovers, write_text
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, trained_tensors
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.record import RunSettings, TrainingRecord
 
 STATE_FILE, LOG_FILE, CURVES_FOLDER = "training.pt", "log.json", "curves"
 
 
+@dataclass(frozen=True)
+class Validation:
+    """The mIoU in percent of the validation after an iteration."""
+
+    iteration: int
+    miou: float
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything that a stopped run needs to continue."""
+
+    network: dict[str, Tensor]
+    """The tensors that training changes."""
+    optimizer: StateDict
+    schedule: StateDict
+    random: Tensor
+    """State of torch's random number generator."""
+    settings: dict[str, JSON]
+    """Those of `describe_settings`."""
+    iteration: int
+    best: float
+    """Highest mIoU in validation, in percent."""
+    losses: list[float]
+    validations: list[Validation]
+
+    def save(self, path: Path) -> None:
+        """Write the state; the file appears whole or not at all."""
+        validations = [dataclasses.asdict(validation) for validation in self.validations]
+        with atomic(path) as temporary:
+            torch.save({**vars(self), "validations": validations}, temporary)
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device) -> Self:
+        """Read the state of a run. ConfigError where the file is broken or of another kind."""
+        values = load_state(path, cls.__dataclass_fields__, device)
+        values["validations"] = [Validation(**validation) for validation in values["validations"]]
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+
+
+def describe_settings(settings: RunSettings, network: NetworkConfig) -> dict[str, JSON]:
+    """Plain values of everything that decides what a run computes."""
+    return {"network": to_dict(network), **settings.to_json()}
+
+
 class TrainingRun:
-    """One run in its folder. Its files are written to another name and renamed, so they are whole at any moment."""
+    """One run in its folder. Its files are written under another name and renamed, so they are always whole."""
 
     def __init__(
         self,
@@ -26,23 +78,23 @@ class TrainingRun:
         optimizer: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler,
         out: Path,
-        settings: dict[str, Any],
+        settings: RunSettings,
         *,
         writes: bool,
     ) -> None:
         self.network, self.optimizer, self.schedule, self.out = network, optimizer, schedule, out
-        self.writes = writes  # several processes of one run share the folder, and one of them writes
-        self.settings = json.loads(json.dumps(settings))
+        self.writes = writes  # of the processes of a run, one writes
+        self.settings = settings
         self.iteration, self.best = 0, float("-inf")
         self.losses: list[float] = []
-        self.validations: list[dict[str, float]] = []
+        self.validations: list[Validation] = []
         self.curves: Any = None
 
     def begin(self, *, resume: bool, curves: bool) -> None:
-        """Take up the run in the folder, or make sure that there is none. ConfigError where the two disagree."""
+        """Continue the run in the folder, or make sure that there is none. ConfigError where the two disagree."""
         path = self.out / STATE_FILE
         if path.is_file():
-            self._take_up(load_state(path, next(self.network.parameters()).device), resume=resume)
+            self._continue(TrainingState.load(path, next(self.network.parameters()).device), resume=resume)
         elif not resume and (self.out / MODEL_FILE).exists():
             raise ConfigError(
                 f"{self.out} holds a checkpoint that no run of training stands behind; give another --out."
@@ -52,26 +104,28 @@ class TrainingRun:
         if self.writes and curves:
             self.curves = _curve_writer(self.out / CURVES_FOLDER, self.iteration)
 
-    def _take_up(self, state: dict[str, Any], *, resume: bool) -> None:
+    def _continue(self, state: TrainingState, *, resume: bool) -> None:
         if not resume:
             raise ConfigError(
-                f"{self.out} holds a run, at iteration {state['iteration']}; go on with it by --resume, or give "
+                f"{self.out} holds a run, at iteration {state.iteration}; go on with it by --resume, or give "
                 "another --out."
             )
-        if state["settings"] != self.settings:
-            different = _first_difference(state["settings"], self.settings)
+        then = describe_settings(RunSettings.from_json(state.settings), from_dict(state.settings["network"]))
+        now = describe_settings(self.settings, self.network.config)
+        if then != now:
             raise ConfigError(
-                f"{self.out} holds a run with other settings ({different}); give another --out, or the same settings."
+                f"{self.out} holds a run with other settings ({_first_difference(then, now)}); give another --out, or "
+                "the same settings."
             )
-        self.network.load_state_dict(state["network"], strict=False)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        torch.set_rng_state(state["random"].cpu())
-        self.iteration, self.best = state["iteration"], state["best"]
-        self.losses, self.validations = state["losses"], state["validations"]
+        self.network.load_state_dict(state.network, strict=False)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.schedule.load_state_dict(state.schedule)
+        torch.set_rng_state(state.random.cpu())
+        self.iteration, self.best = state.iteration, state.best
+        self.losses, self.validations = state.losses, state.validations
 
     def add_loss(self, loss: float) -> None:
-        """One more iteration is done."""
+        """Count an iteration and keep its loss."""
         self.iteration += 1
         self.losses.append(loss)
         if self.curves is not None:
@@ -79,56 +133,54 @@ class TrainingRun:
             self.curves.add_scalar("learning rate", self.schedule.get_last_lr()[0], self.iteration)
 
     def add_validation(self, miou: float) -> None:
-        """Remember a validation, and keep the network if it is the best so far."""
-        self.validations.append({"iteration": self.iteration, "miou": miou})
+        """Add a validation to the log; write the checkpoint if it is the best so far."""
+        self.validations.append(Validation(self.iteration, miou))
         if self.curves is not None:
             self.curves.add_scalar("validation mIoU", miou, self.iteration)
         if miou <= self.best:
             return
         self.best = miou
         if self.writes:
-            about = {key: value for key, value in self.settings.items() if key != "network"}
-            self.network.record = {**about, "iteration": self.iteration, "validation_miou": miou}
+            self.network.record = TrainingRecord(self.settings, self.iteration, miou)
             self.network.save(self.out)
 
     def save(self) -> None:
         """Write the state and the log, if this process writes."""
         if not self.writes:
             return
-        state = {
-            "network": trained_tensors(self.network),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
-            "settings": self.settings,
-            "iteration": self.iteration,
-            "best": self.best,
-            "losses": self.losses,
-            "validations": self.validations,
-        }
-        with atomic(self.out / STATE_FILE) as path:
-            torch.save(state, path)
-        log = {"settings": self.settings, "loss": self.losses, "validation": self.validations}
-        with atomic(self.out / LOG_FILE) as path:
-            path.write_text(json.dumps(log), encoding="utf-8")
+        settings = describe_settings(self.settings, self.network.config)
+        TrainingState(
+            network=trained_tensors(self.network),
+            optimizer=self.optimizer.state_dict(),
+            schedule=self.schedule.state_dict(),
+            random=torch.get_rng_state(),
+            settings=settings,
+            iteration=self.iteration,
+            best=self.best,
+            losses=self.losses,
+            validations=self.validations,
+        ).save(self.out / STATE_FILE)
+        validations = [dataclasses.asdict(validation) for validation in self.validations]
+        log = {"settings": settings, "loss": self.losses, "validation": validations}
+        write_text(json.dumps(log), self.out / LOG_FILE)
         if self.curves is not None:
             self.curves.flush()
 
 
-def load_state(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """What a stopped run left. ConfigError where the file is broken or of another kind."""
+def load_state(path: Path, keys: Collection[str], device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state of a stopped run. ConfigError where the file is broken or lacks one of the keys."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        if not {"settings", "optimizer", "schedule"} <= state.keys():
-            raise KeyError("settings")
+        state = torch.load(path, map_location=device, weights_only=True)
+        if not set(keys) <= state.keys():
+            raise KeyError
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError):
         raise ConfigError(
             f"{path} is not the state of a run, or is broken; remove it to begin anew, or give another --out."
         ) from None
-    return state
+    return dict(state)
 
 
-def _first_difference(then: Any, now: Any, name: str = "") -> str:
+def _first_difference(then: JSON, now: JSON, name: str = "") -> str:
     """Where two settings first differ, in words."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*now, *then]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from cdpnet.evaluation.results import score
 from cdpnet.report.images import episode_images
 from tests.data.protocols.helpers import mask_of, open_benchmark
 from tests.data.trees import make_voc
-from tests.helpers import small_network
+from tests.helpers import record_of, small_network
 
 
 def test_palette_and_grey_masks_give_the_same_lists(tmp_path: Path) -> None:
@@ -76,10 +76,11 @@ def test_the_page_shows_queries_where_they_are_scored(voc: Path, protocol: str, 
 def test_a_network_that_has_seen_the_classes_is_refused(voc: Path) -> None:
     """Whichever fold it calls them: the names decide, within photographs."""
     network = small_network("panet", stride=16)
-    network.record = asdict(open_benchmark(voc, split="train", fold=1, data="pascal").settings())
+    trained = open_benchmark(voc, split="train", fold=1, data="pascal").settings()
+    network.record = record_of(trained)
     with pytest.raises(ConfigError, match=r"trained for fold 1 of pascal: aeroplane, bicycle, .*has seen their masks"):
         score(network, open_benchmark(voc, fold=0, data="pascal"), 1, [0])
-    network.record = {**network.record, "data": "icons"}
+    network.record = record_of(replace(trained, data="icons"))
     score(network, open_benchmark(voc, fold=0, data="pascal"), 1, [0])
 
 

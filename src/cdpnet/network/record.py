@@ -1,0 +1,71 @@
+"""What a checkpoint says about its training."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Self
+
+from cdpnet.config import JSON, TrainConfig, decode
+from cdpnet.data.source import TrainingEpisodes
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything besides the network's configuration that decides what a training computes."""
+
+    episodes: TrainingEpisodes
+    checkpoint_selection: str
+    """The classes whose validation selects the checkpoint, in words."""
+    processes: int
+    """Number of processes that train together."""
+    train: TrainConfig
+    """Settings that do not change what a run computes have their defaults."""
+    frozen: str
+    """Hash of the weights that training does not change."""
+    validation_list: str = ""
+    """SHA-256 of the list of validation episodes."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values on one level; the settings of the training lie below `train`."""
+        return {
+            **dataclasses.asdict(self.episodes),
+            "checkpoint_selection": self.checkpoint_selection,
+            "processes": self.processes,
+            "train": self.train.to_json(),
+            "frozen": self.frozen,
+            "validation_list": self.validation_list,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, JSON]) -> Self:
+        """The settings that `to_json`, also that of version 0.1, made plain; other keys are ignored.
+
+        Raises TypeError where one is missing.
+        """
+        images = values.get("images", values.get("pictures", ""))  # the key of version 0.1
+        return decode(cls, {**values, "episodes": {**values, "images": images}})
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """The training of a checkpoint, and when it was taken."""
+
+    settings: RunSettings
+    iteration: int
+    """Optimizer steps that were done."""
+    validation_miou: float
+    """In percent."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """Plain values on one level."""
+        return {
+            **self.settings.to_json(),
+            "iteration": self.iteration,
+            "validation_miou": self.validation_miou,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, JSON]) -> Self:
+        """The record that `to_json`, also that of version 0.1, made plain. Raises TypeError where a key is missing."""
+        return decode(cls, {**values, "settings": RunSettings.from_json(values)})
