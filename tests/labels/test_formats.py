@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,10 +17,10 @@ from pycocotools.cocoeval import COCOeval
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import DataError
 from cdpnet.labels import labelstudio
-from cdpnet.labels.examples import examples
-from cdpnet.labels.formats import FORMATS
+from cdpnet.labels.examples import read_examples
+from cdpnet.labels.formats import FORMATS, write_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
-from cdpnet.labels.regions import ImageLabels, from_mask
+from cdpnet.labels.regions import ImageLabels, region_from_mask
 
 CLASSES = ("weld crack", "Ölkanne")
 SIZE = (40, 52)
@@ -50,21 +49,14 @@ def labelled(tmp_path: Path) -> tuple[list[ImageLabels], LabelSet]:
     found = []
     for name in (*MASKS, "empty.png"):
         Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(images / name)
-        regions = tuple(from_mask(mask, label, 0.75) for label, mask in MASKS.get(name, {}).items())
+        regions = tuple(region_from_mask(mask, label, 0.75) for label, mask in MASKS.get(name, {}).items())
         found.append(ImageLabels(name, *SIZE, regions))
     return found, LabelSet(images, tmp_path / "out", CLASSES)
 
 
 def written(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> Path:
-    found, target = labelled
-    for one in found:
-        if (write := FORMATS[name].write) is not None:
-            write(one, target)
-
-    def everything() -> Iterator[ImageLabels]:
-        return iter(found)
-
-    FORMATS[name].finish(everything, target)
+    labels, target = labelled
+    write_labels(labels, target, name)
     return target.out
 
 
@@ -169,12 +161,12 @@ def test_run_lengths_of_label_studio_go_both_ways() -> None:
     rng = np.random.default_rng(0)
     for size in ((1, 1), (3, 7), (300, 400)):
         for mask in (np.zeros(size, np.uint8), np.ones(size, np.uint8), rng.integers(0, 2, size).astype(np.uint8)):
-            assert np.array_equal(labelstudio.unpacked(labelstudio.packed(mask), size), mask > 0)
+            assert np.array_equal(labelstudio.decode_mask(labelstudio.encode_mask(mask), size), mask > 0)
     literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our own writer never needs
     bits = f"{4:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}0{0:02b}{3:03b}" + "".join(f"{w:08b}" for w in literal[1:])
     stream = bits + "0" * (-len(bits) % 8)
     data = [int(stream[i : i + 8], 2) for i in range(0, len(stream), 8)]
-    assert labelstudio.unpacked(data, (1, 1)).tolist() == [[True]]
+    assert labelstudio.decode_mask(data, (1, 1)).tolist() == [[True]]
 
 
 def test_png_masks_are_a_folder_of_data(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
@@ -191,21 +183,21 @@ def test_examples_come_back_as_they_were_written(
     name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]
 ) -> None:
     out, (_, target) = written(name, labelled), labelled
-    marks = {
+    annotations = {
         "coco": out / "annotations.json",
         "labelme": out / "a.json",
         "yolo": out / "labels" / "a.txt",
         "labelstudio": out / "tasks.json",
         "png": out / "masks" / "a.png",
     }[name]
-    ((image, mask),) = examples(target.images / "a.jpg", marks, "weld crack")
-    assert image == target.images / "a.jpg"
+    (example,) = read_examples(target.images / "a.jpg", annotations, "weld crack")
+    assert example.image == target.images / "a.jpg"
     if name == "png":
-        assert mask == marks
+        assert example.mask == annotations
     else:
-        assert np.array_equal(np.asarray(mask), MASKS["a.jpg"]["weld crack"])
+        assert np.array_equal(np.asarray(example.mask), MASKS["a.jpg"]["weld crack"])
         with pytest.raises(DataError, match=r"no label 'dent'.*weld crack"):
-            examples(target.images / "a.jpg", marks, "dent")
+            read_examples(target.images / "a.jpg", annotations, "dent")
 
 
 @pytest.mark.parametrize(("name", "marks"), [("labelme", "."), ("yolo", "labels")])
@@ -213,19 +205,19 @@ def test_folders_of_images_and_labels(
     name: FormatName, marks: str, labelled: tuple[list[ImageLabels], LabelSet]
 ) -> None:
     out, (_, target) = written(name, labelled), labelled
-    found = examples(target.images, out / marks, "weld crack")
-    assert [image.name for image, _ in found] == ["a.jpg"]
+    found = read_examples(target.images, out / marks, "weld crack")
+    assert [example.image.name for example in found] == ["a.jpg"]
     with pytest.raises(DataError, match="shows 'dent'"):
-        examples(target.images, out / marks, "dent")
+        read_examples(target.images, out / marks, "dent")
 
 
 @pytest.mark.parametrize("name", ["coco", "labelstudio"])
 def test_a_folder_and_one_file(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
     file = next(out.glob("*.json"))
-    found = examples(target.images, file, "weld crack")
-    assert [image.name for image, _ in found] == ["a.jpg"]
-    assert np.array_equal(np.asarray(found[0][1]), MASKS["a.jpg"]["weld crack"])
+    found = read_examples(target.images, file, "weld crack")
+    assert [example.image.name for example in found] == ["a.jpg"]
+    assert np.array_equal(np.asarray(found[0].mask), MASKS["a.jpg"]["weld crack"])
 
 
 def test_other_shapes_of_labelme(tmp_path: Path) -> None:
@@ -246,8 +238,8 @@ def test_other_shapes_of_labelme(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(content))
 
     def mask(label: str) -> np.ndarray:
-        ((_, marks),) = examples(tmp_path / "a.png", tmp_path / "a.json", label)
-        return np.asarray(marks)
+        (example,) = read_examples(tmp_path / "a.png", tmp_path / "a.json", label)
+        return np.asarray(example.mask)
 
     assert mask("box").sum() == 8 * 5
     assert mask("disc").sum() == pytest.approx(np.pi * 25, rel=0.06)
@@ -264,27 +256,27 @@ def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
     }  # fmt: skip
     task = {"data": {"img": "https://example.org/upload/a%20b.png"}, "annotations": [{"result": [result]}]}
     (tmp_path / "tasks.json").write_text(json.dumps([task]))
-    ((_, mask),) = examples(tmp_path / "a b.png", tmp_path / "tasks.json", "crack")
-    assert np.array_equal(np.argwhere(np.asarray(mask)).min(axis=0), [10, 5])
-    assert np.asarray(mask).sum() == 20 * 20
+    (example,) = read_examples(tmp_path / "a b.png", tmp_path / "tasks.json", "crack")
+    assert np.array_equal(np.argwhere(np.asarray(example.mask)).min(axis=0), [10, 5])
+    assert np.asarray(example.mask).sum() == 20 * 20
     coco = {
         "images": [{"id": 7, "file_name": "a b.png", "height": 40, "width": 50}],
         "categories": [{"id": 3, "name": "crack"}],
         "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[5, 10, 25, 10, 25, 30, 5, 30]]}],
     }
     (tmp_path / "coco.json").write_text(json.dumps(coco))
-    ((_, again),) = examples(tmp_path / "a b.png", tmp_path / "coco.json", "crack")
-    assert np.array_equal(np.asarray(again), np.asarray(mask))
+    (again,) = read_examples(tmp_path / "a b.png", tmp_path / "coco.json", "crack")
+    assert np.array_equal(np.asarray(again.mask), np.asarray(example.mask))
 
 
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("a.json", "{", "not whole JSON"),
-        ("a.json", '{"shapes": 3}', "not a file of LabelMe"),
+        ("a.json", "{", "not complete JSON"),
+        ("a.json", '{"shapes": 3}', "not a LabelMe file"),
         ("a.json", '[{"data": {"image": "a.png"}, "annotations": [{"result": [{}]}]}]', "no label 'crack'"),
-        ("a.json", "[3]", "not an export of Label Studio"),
-        ("a.json", "7", "not a file of labels"),
+        ("a.json", "[3]", "not a Label Studio export"),
+        ("a.json", "7", "not a label file"),
         ("a.txt", "0 0.1 0.1 0.5 0.5", "a box does not say which pixels"),
         ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "not a class number"),
         ("none.png", None, "There is no file"),
@@ -295,7 +287,7 @@ def test_broken_labels_are_one_sentence(file: str, content: str | None, said: st
     if content is not None:
         (tmp_path / file).write_text(content)
     with pytest.raises(DataError, match=said):
-        examples(tmp_path / "a.png", tmp_path / file, "crack")
+        read_examples(tmp_path / "a.png", tmp_path / file, "crack")
 
 
 def test_every_name_has_its_format() -> None:

@@ -9,7 +9,7 @@ from cdpnet.cli.options import model_options, weight_sources
 from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
-from cdpnet.io.files import refuse_a_file, refuse_to_replace
+from cdpnet.io.files import check_out_folder, refuse_to_replace
 
 
 def export(arguments: list[str]) -> None:
@@ -24,7 +24,7 @@ def export(arguments: list[str]) -> None:
     model_options(parser)
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
-    refuse_a_file(out)
+    check_out_folder(out)
     if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
         raise ConfigError("cdpnet export needs ONNX, which the extra export brings: pip install 'cdpnet[export]'.")
     require_image_weights(chosen.model, chosen.image_weights)
