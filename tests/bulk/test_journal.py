@@ -1,4 +1,4 @@
-"""The memory of a job: whole lines only, the last word on an image, and only for the settings it began with."""
+"""The journal of a job: complete lines only, the last record of an image counts, settings must not change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def record(name: str, error: str = "") -> JournalRecord:
     return JournalRecord(ImageLabels(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
 
 
-def test_what_was_added_is_there_again(tmp_path: Path) -> None:
+def test_records_are_read_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("b"), record("a")])
     again = Journal(tmp_path, SETTINGS)
@@ -38,7 +38,7 @@ def test_what_was_added_is_there_again(tmp_path: Path) -> None:
     assert list(again.records(["a", "b", "c"])) == [record("a"), record("b")]
 
 
-def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_cut_off(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("a"), record("b")])
     content = (tmp_path / FILE).read_bytes()
@@ -51,7 +51,7 @@ def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
         assert list(again.records("ab")) == [record("a"), record("b")]
 
 
-def test_a_broken_image_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
+def test_a_failed_image_is_tried_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("a", "cannot be decoded")])
     assert not journal.is_done("a")
@@ -62,7 +62,7 @@ def test_a_broken_image_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
     assert journal.failed(["a"]) == {}
 
 
-def test_the_order_of_the_lines_is_that_of_the_images_in_the_end(tmp_path: Path) -> None:
+def test_lines_are_sorted_in_the_order_of_the_images(tmp_path: Path) -> None:
     contents = []
     for order in ("abc", "cab"):
         out = tmp_path / order
@@ -89,7 +89,7 @@ def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
     Journal(tmp_path, SETTINGS)
     assert json.loads((tmp_path / FILE).read_text()) == {
         "format": "png",
-        "images": "/images",
+        "pictures": "/images",
         "classes": [["crack", "abc"]],
         "model": ["123", "tiny"],
         "precision": "float32",

@@ -1,4 +1,4 @@
-"""Every format opens in its reader, and comes back as the mask it was."""
+"""Every format opens in an independent reader, and gives the same masks again."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[ImageLabels], 
     assert scored.stats[0] == pytest.approx(1.0)
 
 
-def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
-    """LabelMe paints polygons with PIL, borders included: the mask and at most a border of a pixel more."""
+def test_labelme_opens_in_a_reader_with_its_own_rule(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
+    """LabelMe fills polygons with PIL, borders included: the mask and at most a border of one pixel more."""
     out = written("labelme", labelled)
     content = json.loads((out / "a.json").read_text())
     assert (out / content["imagePath"]).resolve() == (labelled[1].images / "a.jpg").resolve()
@@ -93,29 +93,29 @@ def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[ImageLab
             assert shape["shape_type"] == "polygon"
             if shape["label"] == label:
                 ImageDraw.Draw(image).polygon([tuple(point) for point in shape["points"]], outline=1, fill=1)
-        painted = np.array(image)
-        assert painted[mask].all()
-        assert (painted & ~mask).sum() < 0.35 * mask.sum()
+        filled = np.array(image)
+        assert filled[mask].all()
+        assert (filled & ~mask).sum() < 0.35 * mask.sum()
     assert json.loads((out / "empty.json").read_text())["shapes"] == []
 
 
 def test_yolo_parses_by_its_specification(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
-    """A line is a class number from 0 and x y pairs as shares; pixel centres by even-odd crossings, in a plain loop."""
+    """A line is a class number from 0 and x y pairs as fractions; filled by the even-odd rule at pixel centres."""
     out = written("yolo", labelled)
     assert (out / "classes.txt").read_text(encoding="utf-8").split("\n")[:2] == list(CLASSES)
     for name, masks in MASKS.items():
         for label, mask in masks.items():
-            painted = np.zeros(SIZE, bool)
+            filled = np.zeros(SIZE, bool)
             for line in (out / "labels" / Path(name).with_suffix(".txt")).read_text().splitlines():
                 number, *shares = line.split()
                 if CLASSES[int(number)] == label:
                     points = [
                         (float(x) * SIZE[1], float(y) * SIZE[0]) for x, y in zip(shares[::2], shares[1::2], strict=True)
                     ]
-                    painted |= np.array(
+                    filled |= np.array(
                         [[inside(x + 0.5, y + 0.5, points) for x in range(SIZE[1])] for y in range(SIZE[0])]
                     )
-            assert np.array_equal(painted, mask)
+            assert np.array_equal(filled, mask)
     assert (out / "labels" / "empty.txt").read_text() == ""
 
 
@@ -141,7 +141,7 @@ def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[Image
 
 
 def rle_pack(data: list[int]) -> list[int]:
-    """The decoder of the format, bit by bit, as its authors describe it."""
+    """A decoder of the format, bit by bit, as its authors describe it."""
     bits = iter("".join(f"{byte:08b}" for byte in data))
 
     def read(n: int) -> int:
@@ -162,14 +162,14 @@ def test_run_lengths_of_label_studio_go_both_ways() -> None:
     for size in ((1, 1), (3, 7), (300, 400)):
         for mask in (np.zeros(size, np.uint8), np.ones(size, np.uint8), rng.integers(0, 2, size).astype(np.uint8)):
             assert np.array_equal(labelstudio.decode_mask(labelstudio.encode_mask(mask), size), mask > 0)
-    literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our own writer never needs
+    literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our writer does not use
     bits = f"{4:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}0{0:02b}{3:03b}" + "".join(f"{w:08b}" for w in literal[1:])
     stream = bits + "0" * (-len(bits) % 8)
     data = [int(stream[i : i + 8], 2) for i in range(0, len(stream), 8)]
     assert labelstudio.decode_mask(data, (1, 1)).tolist() == [[True]]
 
 
-def test_png_masks_are_a_folder_of_data(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
+def test_png_masks_are_read_as_a_data_set(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out = written("png", labelled)
     _, target = labelled
     Path(out / "images").symlink_to(target.images)
@@ -179,9 +179,7 @@ def test_png_masks_are_a_folder_of_data(labelled: tuple[list[ImageLabels], Label
 
 
 @pytest.mark.parametrize("name", ["png", "coco", "labelme", "yolo", "labelstudio"])
-def test_examples_come_back_as_they_were_written(
-    name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]
-) -> None:
+def test_examples_are_read_as_they_were_written(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
     annotations = {
         "coco": out / "annotations.json",
@@ -270,7 +268,7 @@ def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("a.json", "{", "not complete JSON"),
         ("a.json", '{"shapes": 3}', "not a LabelMe file"),
@@ -282,11 +280,11 @@ def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
         ("none.png", None, "There is no file"),
     ],
 )
-def test_broken_labels_are_one_sentence(file: str, content: str | None, said: str, tmp_path: Path) -> None:
+def test_broken_label_files_are_refused(file: str, content: str | None, message: str, tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     if content is not None:
         (tmp_path / file).write_text(content)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read_examples(tmp_path / "a.png", tmp_path / file, "crack")
 
 

@@ -1,4 +1,4 @@
-"""Regions and outlines: an outline drawn again is the mask, holes and all."""
+"""Regions and outlines: a filled outline is the mask again, with its holes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cdpnet.errors import DataError
 from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines, trace_outlines
 
 
-def drawn(mask: np.ndarray) -> np.ndarray:
-    """A mask through its outlines and back."""
+def fill_outlines(mask: np.ndarray) -> np.ndarray:
+    """Trace the outlines of a mask and fill them."""
     size = (mask.shape[0], mask.shape[1])
     region = region_from_outlines([outline.ravel().tolist() for outline in trace_outlines(mask)], size, "x")
     return ImageLabels("p", *size).mask(region)
@@ -21,8 +21,8 @@ def drawn(mask: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=200, deadline=None)
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 1)))
-def test_an_outline_drawn_again_is_the_mask(mask: np.ndarray) -> None:
-    assert np.array_equal(drawn(mask), mask)
+def test_a_filled_outline_is_the_mask(mask: np.ndarray) -> None:
+    assert np.array_equal(fill_outlines(mask), mask)
 
 
 def test_a_square_and_its_hole_by_hand() -> None:
@@ -35,7 +35,7 @@ def test_a_square_and_its_hole_by_hand() -> None:
     assert outline[:, 1].max() == 5
     mask[2:4, 4] = 0
     assert len(trace_outlines(mask)) == 1  # the hole is joined to it
-    assert np.array_equal(drawn(mask), mask)
+    assert np.array_equal(fill_outlines(mask), mask)
     labelled, region = ImageLabels("p", 6, 8), region_from_mask(mask == 1, "x", 0.5)
     assert labelled.area(region) == 4 * 5 - 2
     assert labelled.bounding_box(region) == [2, 1, 5, 4]

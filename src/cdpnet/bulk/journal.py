@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from cdpnet.errors import ConfigError
@@ -35,10 +35,10 @@ class JobSettings:
     tiles_above: int
 
     def to_json(self) -> dict[str, SettingValue]:
-        """As the first line of a journal holds them."""
+        """The first line of a journal, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
         return {
             "format": self.label_format,
-            "images": self.images,
+            "pictures": self.images,
             "classes": [list(named) for named in self.classes],
             "model": list(self.model),
             "precision": self.precision,
@@ -103,11 +103,11 @@ class Journal:
         os.truncate(self.path, end)
 
     def _compare(self, previous: dict[str, SettingValue], settings: JobSettings) -> None:
-        for name, value in settings.to_json().items():
-            if previous.get(name) != value:
+        for field, (key, value) in zip(fields(settings), settings.to_json().items(), strict=True):
+            if previous.get(key) != value:
                 raise ConfigError(
-                    f"{self.path.parent} holds labels made with another setting: {name} was {previous.get(name)} and "
-                    f"is {value}; give another --out, or --overwrite to start again."
+                    f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "
+                    f"{previous.get(key)} and is {value}; give another --out, or --overwrite to start again."
                 )
 
     def _note(self, record: JournalRecord, position: int) -> None:
