@@ -167,8 +167,8 @@ def evaluation(episodes: int) -> Iterator[Measurement]:
 
 def labelling(images: int) -> Iterator[Measurement]:
     """A folder of 128 px images through `cdpnet label`, against one image after the other, naively."""
-    from cdpnet.bulk import engines
-    from cdpnet.bulk.job import run
+    from cdpnet.bulk.engines import label_locally
+    from cdpnet.bulk.job import run_job
     from cdpnet.bulk.labeller import Labeller
     from cdpnet.io.images import read_image
     from cdpnet.labels.label_set import LabelSet
@@ -184,7 +184,7 @@ def labelling(images: int) -> Iterator[Measurement]:
             to_image(image).save(place / "images" / f"{i:04d}.png")
         labeller = Labeller(segmenter, [learned], LabelSet(place / "images", place / "out", (learned.name,)), "png")
         start = time.perf_counter()
-        run(labeller, engines.plain, overwrite=True)
+        run_job(labeller, label_locally, overwrite=True)
         ours = time.perf_counter() - start
         start = time.perf_counter()
         with torch.inference_mode():

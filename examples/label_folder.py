@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from cdpnet import Segmenter
-from cdpnet.bulk import engines
-from cdpnet.bulk.job import run
-from cdpnet.bulk.journal import Record
+from cdpnet.bulk.engines import label_locally
+from cdpnet.bulk.job import run_job
+from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.inference.class_files import save_class
@@ -42,26 +42,32 @@ for i in range(2):
 
 target = LabelSet(out / "images", out / "labels", tuple(learned.name for learned in classes))
 labeller = Labeller(segmenter, classes, target, "coco")
-done = run(labeller, engines.plain, overwrite=True)
-print(f"COCO labels of {len(done.images)} images, and the contact sheet: {write_sheet(done, labeller)}")
+result = run_job(labeller, label_locally, overwrite=True)
+print(f"COCO labels of {len(result.images)} images, and the contact sheet: {write_sheet(result, labeller)}")
 
 # The examples, and the ends of the contact sheet: what to correct first, and what can be left alone.
-by_doubt = sorted(done.journal.records(done.images), key=lambda record: -record.uncertainty)
+by_uncertainty = sorted(result.journal.records(result.images), key=lambda record: -record.uncertainty)
 
 
-def shown(record: Record) -> Image.Image:
+def draw_labels(record: JournalRecord) -> Image.Image:
     """An image with its labels."""
-    mask = np.zeros(record.labelled.size, np.uint8)
+    mask = np.zeros(record.labels.size, np.uint8)
     for number, learned in enumerate(classes, start=1):
-        mask[record.labelled.mask_of(learned.name) == 1] = number
-    return overlay(read_image(target.images / record.labelled.image), mask)
+        mask[record.labels.class_mask(learned.name) == 1] = number
+    return overlay(read_image(target.images / record.labels.image), mask)
 
 
 marked = zip(drawn.batch.support_images[:2, 0], drawn.batch.support_masks[:2, 0], strict=True)
 rows = [
     ("examples", [overlay(image, as_labels(mask) * i) for i, (image, mask) in enumerate(marked, start=1)]),
-    (f"most uncertain\n{by_doubt[0].uncertainty:.2f} and less", [shown(record) for record in by_doubt[:5]]),
-    (f"least uncertain\n{by_doubt[-1].uncertainty:.2f} and more", [shown(record) for record in by_doubt[-5:]]),
+    (
+        f"most uncertain\n{by_uncertainty[0].uncertainty:.2f} and less",
+        [draw_labels(record) for record in by_uncertainty[:5]],
+    ),
+    (
+        f"least uncertain\n{by_uncertainty[-1].uncertainty:.2f} and more",
+        [draw_labels(record) for record in by_uncertainty[-5:]],
+    ),
 ]
 grid(rows, [*(f"{i}: {learned.name}" for i, learned in enumerate(classes, start=1)), "", "", ""]).save(
     out / "labels.png"

@@ -1,4 +1,4 @@
-"""Use the page of `cdpnet web` as a person would, in a browser without a screen, and take its image; offline.
+"""Use the page of `cdpnet web` in a headless browser and take screenshots of it; offline.
 
 python examples/web_page.py OUT_FOLDER   (needs playwright, and Chromium on the machine)
 """
@@ -15,16 +15,16 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 SCREENS = {"web": (1440, "light"), "web-dark": (1440, "dark"), "web-phone": (390, "light")}
-# What is painted: the number of the sample, its name, and strokes from x, y to x, y in shares of the easel.
-PAINTED = (
+# What is marked: the number of the sample, its name, and strokes from x, y to x, y as fractions of the image.
+MARKED = (
     (0, "snowflake", ((0.16, 0.52, 0.4, 0.62), (0.16, 0.7, 0.36, 0.56), (0.25, 0.5, 0.3, 0.74))),
     (1, "chess knight", ((0.42, 0.25, 0.6, 0.3), (0.45, 0.35, 0.5, 0.6), (0.4, 0.66, 0.62, 0.68))),
 )
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/web")
 
 
-def served() -> tuple[Any, str]:
-    """The page, served by a process of its own, and its address."""
+def start_server() -> tuple[Any, str]:
+    """Serve the page in a process; gives the process and the URL."""
     command = [sys.executable, "-m", "cdpnet", "web", "--port", "7871"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -34,13 +34,13 @@ def served() -> tuple[Any, str]:
     return process, found[1]
 
 
-def paint(page: Page, strokes: tuple[tuple[float, float, float, float], ...]) -> None:
-    """Strokes of the brush."""
-    easel = page.locator("#editor .pixi-target canvas")
-    easel.scroll_into_view_if_needed()
-    box = easel.bounding_box()
+def brush(page: Page, strokes: tuple[tuple[float, float, float, float], ...]) -> None:
+    """Draw strokes with the brush."""
+    canvas = page.locator("#editor .pixi-target canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     assert box is not None
-    side = min(box["width"], box["height"])  # the image is square, and in the middle
+    side = min(box["width"], box["height"])  # the image is square and centred
     left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
     for x0, y0, x1, y1 in strokes:
         page.mouse.move(left + side * x0, top + side * y0)
@@ -51,19 +51,19 @@ def paint(page: Page, strokes: tuple[tuple[float, float, float, float], ...]) ->
 
 
 def use(page: Page, url: str) -> None:
-    """Teach two classes, look for them in the samples, and begin to paint once more."""
+    """Mark two classes, segment the samples, and leave strokes in the editor."""
     page.goto(url)
-    page.locator("#teach-samples button").nth(5).wait_for()
+    page.locator("#support-samples button").nth(5).wait_for()
     page.wait_for_timeout(1000)
-    for number, name, strokes in PAINTED:
-        page.locator("#teach-samples button").nth(number).click()
+    for number, name, strokes in MARKED:
+        page.locator("#support-samples button").nth(number).click()
         page.wait_for_timeout(2500)
-        paint(page, strokes)
+        brush(page, strokes)
         page.locator("#add").click()
-        page.locator("#teach-note .note").filter(has_text=name).wait_for()
-    paint(page, PAINTED[-1][2])
-    page.locator("#look-samples").click()
-    page.locator("#look-note .note").filter(has_text="knight in").wait_for()
+        page.locator("#mark-note .note").filter(has_text=name).wait_for()
+    brush(page, MARKED[-1][2])
+    page.locator("#query-samples").click()
+    page.locator("#segment-note .note").filter(has_text="knight in").wait_for()
     page.wait_for_function("[...document.querySelectorAll('#results img')].filter(i => i.complete).length == 12")
     page.mouse.move(0, 0)
     page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
@@ -74,7 +74,7 @@ browser_file = next((found for name in ("chromium", "google-chrome") if (found :
 if browser_file is None:
     sys.exit("There is no Chromium on this machine.")
 out.mkdir(parents=True, exist_ok=True)
-process, url = served()
+process, url = start_server()
 try:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_file, args=["--no-sandbox"])

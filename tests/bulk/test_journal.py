@@ -1,23 +1,35 @@
-"""The memory of a job: whole lines only, the last word on an image, and only for the settings it began with."""
+"""The journal of a job: complete lines only, the last record of an image counts, settings must not change."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cdpnet.bulk.journal import FILE, Journal, Record
+from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
 from cdpnet.errors import ConfigError
 from cdpnet.labels.regions import ImageLabels, Region
 
-SETTINGS = {"format": "png", "classes": [["crack", "abc"]]}
+SETTINGS = JobSettings(
+    label_format="png",
+    images="/images",
+    classes=(("crack", "abc"),),
+    model=("123", "tiny"),
+    precision="float32",
+    threshold=None,
+    min_presence=0.5,
+    working_size=768,
+    tiles_above=3072,
+)
 
 
-def record(name: str, error: str = "") -> Record:
-    return Record(ImageLabels(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
+def record(name: str, error: str = "") -> JournalRecord:
+    return JournalRecord(ImageLabels(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
 
 
-def test_what_was_added_is_there_again(tmp_path: Path) -> None:
+def test_records_are_read_back(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("b"), record("a")])
     again = Journal(tmp_path, SETTINGS)
@@ -26,7 +38,7 @@ def test_what_was_added_is_there_again(tmp_path: Path) -> None:
     assert list(again.records(["a", "b", "c"])) == [record("a"), record("b")]
 
 
-def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_cut_off(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("a"), record("b")])
     content = (tmp_path / FILE).read_bytes()
@@ -39,18 +51,18 @@ def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
         assert list(again.records("ab")) == [record("a"), record("b")]
 
 
-def test_a_broken_image_is_tried_again_and_may_get_well(tmp_path: Path) -> None:
+def test_a_failed_image_is_tried_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path, SETTINGS)
     journal.add([record("a", "cannot be decoded")])
     assert not journal.is_done("a")
-    assert journal.broken(["a", "b"]) == {"a": "cannot be decoded"}
+    assert journal.failed(["a", "b"]) == {"a": "cannot be decoded"}
     assert list(journal.records("a")) == []
     journal.add([record("a")])
     assert journal.is_done("a")
-    assert journal.broken(["a"]) == {}
+    assert journal.failed(["a"]) == {}
 
 
-def test_the_order_of_the_lines_is_that_of_the_images_in_the_end(tmp_path: Path) -> None:
+def test_lines_are_sorted_in_the_order_of_the_images(tmp_path: Path) -> None:
     contents = []
     for order in ("abc", "cab"):
         out = tmp_path / order
@@ -69,4 +81,21 @@ def test_the_order_of_the_lines_is_that_of_the_images_in_the_end(tmp_path: Path)
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     Journal(tmp_path, SETTINGS)
     with pytest.raises(ConfigError, match="format was png and is coco"):
-        Journal(tmp_path, {**SETTINGS, "format": "coco"})
+        Journal(tmp_path, replace(SETTINGS, label_format="coco"))
+
+
+def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
+    """Jobs that version 0.1 began can be resumed."""
+    Journal(tmp_path, SETTINGS)
+    assert json.loads((tmp_path / FILE).read_text()) == {
+        "format": "png",
+        "pictures": "/images",
+        "classes": [["crack", "abc"]],
+        "model": ["123", "tiny"],
+        "precision": "float32",
+        "threshold": None,
+        "presence": 0.5,
+        "working size": 768,
+        "tiles above": 3072,
+    }
+    assert record("a").to_line() == '["a", 4, 5, [["Ölkanne", "abc", 0.5]], 0.25, ""]'

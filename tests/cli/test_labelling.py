@@ -185,7 +185,7 @@ def test_a_full_disk_loses_nothing(job: Path, tmp_path: Path, labels: Path) -> N
     shown = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
     assert shown.returncode == 2
     assert "cannot be written to" in shown.stderr
-    assert "goes on with it" in shown.stderr
+    assert "resumes the job" in shown.stderr
     assert "Traceback" not in shown.stderr
     assert not [path for path in out.rglob("*") if path.is_file() and path.name.startswith(".") and path.name != FILE]
     assert run(*arguments(job, out)).returncode == 0

@@ -1,11 +1,10 @@
-"""Every format opens in its reader, and comes back as the mask it was."""
+"""Every format opens in an independent reader, and gives the same masks again."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,10 +17,10 @@ from pycocotools.cocoeval import COCOeval
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import DataError
 from cdpnet.labels import labelstudio
-from cdpnet.labels.examples import examples
-from cdpnet.labels.formats import FORMATS
+from cdpnet.labels.examples import read_examples
+from cdpnet.labels.formats import FORMATS, write_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
-from cdpnet.labels.regions import ImageLabels, from_mask
+from cdpnet.labels.regions import ImageLabels, region_from_mask
 
 CLASSES = ("weld crack", "Ölkanne")
 SIZE = (40, 52)
@@ -50,21 +49,14 @@ def labelled(tmp_path: Path) -> tuple[list[ImageLabels], LabelSet]:
     found = []
     for name in (*MASKS, "empty.png"):
         Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(images / name)
-        regions = tuple(from_mask(mask, label, 0.75) for label, mask in MASKS.get(name, {}).items())
+        regions = tuple(region_from_mask(mask, label, 0.75) for label, mask in MASKS.get(name, {}).items())
         found.append(ImageLabels(name, *SIZE, regions))
     return found, LabelSet(images, tmp_path / "out", CLASSES)
 
 
 def written(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> Path:
-    found, target = labelled
-    for one in found:
-        if (write := FORMATS[name].write) is not None:
-            write(one, target)
-
-    def everything() -> Iterator[ImageLabels]:
-        return iter(found)
-
-    FORMATS[name].finish(everything, target)
+    labels, target = labelled
+    write_labels(labels, target, name)
     return target.out
 
 
@@ -87,8 +79,8 @@ def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[ImageLabels], 
     assert scored.stats[0] == pytest.approx(1.0)
 
 
-def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
-    """LabelMe paints polygons with PIL, borders included: the mask and at most a border of a pixel more."""
+def test_labelme_opens_in_a_reader_with_its_own_rule(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
+    """LabelMe fills polygons with PIL, borders included: the mask and at most a border of one pixel more."""
     out = written("labelme", labelled)
     content = json.loads((out / "a.json").read_text())
     assert (out / content["imagePath"]).resolve() == (labelled[1].images / "a.jpg").resolve()
@@ -101,29 +93,29 @@ def test_labelme_opens_in_a_reader_of_its_own_rule(labelled: tuple[list[ImageLab
             assert shape["shape_type"] == "polygon"
             if shape["label"] == label:
                 ImageDraw.Draw(image).polygon([tuple(point) for point in shape["points"]], outline=1, fill=1)
-        painted = np.array(image)
-        assert painted[mask].all()
-        assert (painted & ~mask).sum() < 0.35 * mask.sum()
+        filled = np.array(image)
+        assert filled[mask].all()
+        assert (filled & ~mask).sum() < 0.35 * mask.sum()
     assert json.loads((out / "empty.json").read_text())["shapes"] == []
 
 
 def test_yolo_parses_by_its_specification(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
-    """A line is a class number from 0 and x y pairs as shares; pixel centres by even-odd crossings, in a plain loop."""
+    """A line is a class number from 0 and x y pairs as fractions; filled by the even-odd rule at pixel centres."""
     out = written("yolo", labelled)
     assert (out / "classes.txt").read_text(encoding="utf-8").split("\n")[:2] == list(CLASSES)
     for name, masks in MASKS.items():
         for label, mask in masks.items():
-            painted = np.zeros(SIZE, bool)
+            filled = np.zeros(SIZE, bool)
             for line in (out / "labels" / Path(name).with_suffix(".txt")).read_text().splitlines():
                 number, *shares = line.split()
                 if CLASSES[int(number)] == label:
                     points = [
                         (float(x) * SIZE[1], float(y) * SIZE[0]) for x, y in zip(shares[::2], shares[1::2], strict=True)
                     ]
-                    painted |= np.array(
+                    filled |= np.array(
                         [[inside(x + 0.5, y + 0.5, points) for x in range(SIZE[1])] for y in range(SIZE[0])]
                     )
-            assert np.array_equal(painted, mask)
+            assert np.array_equal(filled, mask)
     assert (out / "labels" / "empty.txt").read_text() == ""
 
 
@@ -149,7 +141,7 @@ def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[Image
 
 
 def rle_pack(data: list[int]) -> list[int]:
-    """The decoder of the format, bit by bit, as its authors describe it."""
+    """A decoder of the format, bit by bit, as its authors describe it."""
     bits = iter("".join(f"{byte:08b}" for byte in data))
 
     def read(n: int) -> int:
@@ -169,15 +161,15 @@ def test_run_lengths_of_label_studio_go_both_ways() -> None:
     rng = np.random.default_rng(0)
     for size in ((1, 1), (3, 7), (300, 400)):
         for mask in (np.zeros(size, np.uint8), np.ones(size, np.uint8), rng.integers(0, 2, size).astype(np.uint8)):
-            assert np.array_equal(labelstudio.unpacked(labelstudio.packed(mask), size), mask > 0)
-    literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our own writer never needs
+            assert np.array_equal(labelstudio.decode_mask(labelstudio.encode_mask(mask), size), mask > 0)
+    literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our writer does not use
     bits = f"{4:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}0{0:02b}{3:03b}" + "".join(f"{w:08b}" for w in literal[1:])
     stream = bits + "0" * (-len(bits) % 8)
     data = [int(stream[i : i + 8], 2) for i in range(0, len(stream), 8)]
-    assert labelstudio.unpacked(data, (1, 1)).tolist() == [[True]]
+    assert labelstudio.decode_mask(data, (1, 1)).tolist() == [[True]]
 
 
-def test_png_masks_are_a_folder_of_data(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
+def test_png_masks_are_read_as_a_data_set(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out = written("png", labelled)
     _, target = labelled
     Path(out / "images").symlink_to(target.images)
@@ -187,25 +179,23 @@ def test_png_masks_are_a_folder_of_data(labelled: tuple[list[ImageLabels], Label
 
 
 @pytest.mark.parametrize("name", ["png", "coco", "labelme", "yolo", "labelstudio"])
-def test_examples_come_back_as_they_were_written(
-    name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]
-) -> None:
+def test_examples_are_read_as_they_were_written(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
-    marks = {
+    annotations = {
         "coco": out / "annotations.json",
         "labelme": out / "a.json",
         "yolo": out / "labels" / "a.txt",
         "labelstudio": out / "tasks.json",
         "png": out / "masks" / "a.png",
     }[name]
-    ((image, mask),) = examples(target.images / "a.jpg", marks, "weld crack")
-    assert image == target.images / "a.jpg"
+    (example,) = read_examples(target.images / "a.jpg", annotations, "weld crack")
+    assert example.image == target.images / "a.jpg"
     if name == "png":
-        assert mask == marks
+        assert example.mask == annotations
     else:
-        assert np.array_equal(np.asarray(mask), MASKS["a.jpg"]["weld crack"])
+        assert np.array_equal(np.asarray(example.mask), MASKS["a.jpg"]["weld crack"])
         with pytest.raises(DataError, match=r"no label 'dent'.*weld crack"):
-            examples(target.images / "a.jpg", marks, "dent")
+            read_examples(target.images / "a.jpg", annotations, "dent")
 
 
 @pytest.mark.parametrize(("name", "marks"), [("labelme", "."), ("yolo", "labels")])
@@ -213,19 +203,19 @@ def test_folders_of_images_and_labels(
     name: FormatName, marks: str, labelled: tuple[list[ImageLabels], LabelSet]
 ) -> None:
     out, (_, target) = written(name, labelled), labelled
-    found = examples(target.images, out / marks, "weld crack")
-    assert [image.name for image, _ in found] == ["a.jpg"]
+    found = read_examples(target.images, out / marks, "weld crack")
+    assert [example.image.name for example in found] == ["a.jpg"]
     with pytest.raises(DataError, match="shows 'dent'"):
-        examples(target.images, out / marks, "dent")
+        read_examples(target.images, out / marks, "dent")
 
 
 @pytest.mark.parametrize("name", ["coco", "labelstudio"])
 def test_a_folder_and_one_file(name: FormatName, labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     out, (_, target) = written(name, labelled), labelled
     file = next(out.glob("*.json"))
-    found = examples(target.images, file, "weld crack")
-    assert [image.name for image, _ in found] == ["a.jpg"]
-    assert np.array_equal(np.asarray(found[0][1]), MASKS["a.jpg"]["weld crack"])
+    found = read_examples(target.images, file, "weld crack")
+    assert [example.image.name for example in found] == ["a.jpg"]
+    assert np.array_equal(np.asarray(found[0].mask), MASKS["a.jpg"]["weld crack"])
 
 
 def test_other_shapes_of_labelme(tmp_path: Path) -> None:
@@ -246,8 +236,8 @@ def test_other_shapes_of_labelme(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(content))
 
     def mask(label: str) -> np.ndarray:
-        ((_, marks),) = examples(tmp_path / "a.png", tmp_path / "a.json", label)
-        return np.asarray(marks)
+        (example,) = read_examples(tmp_path / "a.png", tmp_path / "a.json", label)
+        return np.asarray(example.mask)
 
     assert mask("box").sum() == 8 * 5
     assert mask("disc").sum() == pytest.approx(np.pi * 25, rel=0.06)
@@ -264,38 +254,38 @@ def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
     }  # fmt: skip
     task = {"data": {"img": "https://example.org/upload/a%20b.png"}, "annotations": [{"result": [result]}]}
     (tmp_path / "tasks.json").write_text(json.dumps([task]))
-    ((_, mask),) = examples(tmp_path / "a b.png", tmp_path / "tasks.json", "crack")
-    assert np.array_equal(np.argwhere(np.asarray(mask)).min(axis=0), [10, 5])
-    assert np.asarray(mask).sum() == 20 * 20
+    (example,) = read_examples(tmp_path / "a b.png", tmp_path / "tasks.json", "crack")
+    assert np.array_equal(np.argwhere(np.asarray(example.mask)).min(axis=0), [10, 5])
+    assert np.asarray(example.mask).sum() == 20 * 20
     coco = {
         "images": [{"id": 7, "file_name": "a b.png", "height": 40, "width": 50}],
         "categories": [{"id": 3, "name": "crack"}],
         "annotations": [{"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[5, 10, 25, 10, 25, 30, 5, 30]]}],
     }
     (tmp_path / "coco.json").write_text(json.dumps(coco))
-    ((_, again),) = examples(tmp_path / "a b.png", tmp_path / "coco.json", "crack")
-    assert np.array_equal(np.asarray(again), np.asarray(mask))
+    (again,) = read_examples(tmp_path / "a b.png", tmp_path / "coco.json", "crack")
+    assert np.array_equal(np.asarray(again.mask), np.asarray(example.mask))
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
-        ("a.json", "{", "not whole JSON"),
-        ("a.json", '{"shapes": 3}', "not a file of LabelMe"),
+        ("a.json", "{", "not complete JSON"),
+        ("a.json", '{"shapes": 3}', "not a LabelMe file"),
         ("a.json", '[{"data": {"image": "a.png"}, "annotations": [{"result": [{}]}]}]', "no label 'crack'"),
-        ("a.json", "[3]", "not an export of Label Studio"),
-        ("a.json", "7", "not a file of labels"),
+        ("a.json", "[3]", "not a Label Studio export"),
+        ("a.json", "7", "not a label file"),
         ("a.txt", "0 0.1 0.1 0.5 0.5", "a box does not say which pixels"),
         ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "not a class number"),
         ("none.png", None, "There is no file"),
     ],
 )
-def test_broken_labels_are_one_sentence(file: str, content: str | None, said: str, tmp_path: Path) -> None:
+def test_broken_label_files_are_refused(file: str, content: str | None, message: str, tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     if content is not None:
         (tmp_path / file).write_text(content)
-    with pytest.raises(DataError, match=said):
-        examples(tmp_path / "a.png", tmp_path / file, "crack")
+    with pytest.raises(DataError, match=message):
+        read_examples(tmp_path / "a.png", tmp_path / file, "crack")
 
 
 def test_every_name_has_its_format() -> None:

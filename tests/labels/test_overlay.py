@@ -1,4 +1,4 @@
-"""What people look at: labels and scores over an image."""
+"""Masks and scores drawn over an image."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from cdpnet.labels.overlay import overlay, score_map
 
 
 def test_higher_scores_are_brighter() -> None:
-    """Also without colour, and whatever the image is, where it is the same."""
+    """Also in grey, over an image of one colour."""
     scores = np.linspace(0, 1, 11, dtype=np.float32)[None].repeat(4, axis=0)
     shown = np.array(score_map(torch.full((3, 4, 11), 90, dtype=torch.uint8), scores).convert("L")).astype(int)
     assert shown.shape == (4, 11)
     assert (np.diff(shown, axis=1) > 0).all()
 
 
-def test_a_score_of_nothing_leaves_the_image_to_be_seen() -> None:
+def test_the_image_is_visible_under_zero_scores() -> None:
     image = torch.zeros(3, 2, 2, dtype=torch.uint8)
     image[:, 0] = 255
     shown = np.array(score_map(image, np.zeros((2, 2), np.float32)))
     assert (shown[0] > shown[1]).all()
 
 
-def test_a_label_is_in_its_colour_and_the_rest_fades() -> None:
+def test_a_class_has_its_colour_and_the_background_fades() -> None:
     mask = np.zeros((9, 9), np.uint8)
     mask[3:6, 3:6] = 1
     shown = np.array(overlay(torch.full((3, 9, 9), 255, dtype=torch.uint8), mask)).astype(int)

@@ -1,33 +1,44 @@
-"""A page served by a process of its own, as a user starts it."""
+"""Serve the page in a thread of the tests, or in a process of its own as a user starts it."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from socket import socket
+from threading import Event, Thread
+
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.web.limits import Limits
+from cdpnet.web.server import Address, serve
 
 COMMAND = "import sys; from cdpnet.cli import main; sys.exit(main(['web', *sys.argv[1:]]))"
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
+TIMEOUT = 120.0  # seconds, for a machine that is busy with other work
 
 
 @dataclass(frozen=True)
-class Served:
-    """url: of the page. temporary: the folder that its temporary files lie in. process: the server's number."""
+class ServerProcess:
+    """url: of the page. temporary: the folder of its temporary files. pid: the number of the process."""
 
     url: str
     temporary: Path
-    process: int
+    pid: int
+
+
+def wait_until(condition: Callable[[], object], message: str, timeout: float = TIMEOUT) -> None:
+    """Return as soon as a condition holds. AssertionError with the message after the timeout in seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -37,33 +48,58 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(temporary: Path, *arguments: str, code: str = COMMAND) -> Iterator[Served]:
-    """Start the page; stop it at the end, and make sure that it stops well and leaves nothing behind."""
+def serve_in_thread(
+    segmenter: Segmenter, *, host: str = "127.0.0.1", login: tuple[str, str] | None = None
+) -> Iterator[str]:
+    """Serve the page in a thread; gives its URL."""
+    answers: Queue[str | BaseException] = Queue()
+    stop = Event()
+
+    def run() -> None:
+        try:
+            serve(segmenter, "The model is tiny.", Address(host, free_port(), login), Limits(), answers.put, stop)
+        except BaseException as error:
+            answers.put(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        url = answers.get(timeout=TIMEOUT)
+        assert isinstance(url, str), url
+        yield url
+    finally:
+        stop.set()
+        thread.join(timeout=TIMEOUT)
+    assert answers.empty(), answers.get()
+
+
+@contextmanager
+def serve_in_process(temporary: Path, *arguments: str, code: str = COMMAND) -> Iterator[ServerProcess]:
+    """Start the page in a process; at the end stop it, and check its exit code, output and temporary files."""
     temporary.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
-    with (temporary.parent / "server.log").open("w+") as log:
+    log = temporary.parent / "server.log"
+    with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", code, "--port", str(free_port()), *arguments],
             env=environment,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            yield Served(_address(process, Path(log.name)), temporary, process.pid)
+            wait_until(lambda: _url(log) or process.poll() is not None, "the page is not served")
+            url = _url(log)
+            assert url, log.read_text()
+            yield ServerProcess(url, temporary, process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
-            code_left = process.wait(timeout=60)
-        said = Path(log.name).read_text()
-        assert code_left == 0, said
-        assert "Traceback" not in said, said
-        assert not list(temporary.glob("cdpnet-web-*")), "temporary files are left behind"
+            exit_code = process.wait(timeout=TIMEOUT)
+    printed = log.read_text()
+    assert exit_code == 0, printed
+    assert "Traceback" not in printed, printed
+    assert not list(temporary.glob("cdpnet-web-*")), "temporary files are left"
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(1200):
-        found = re.search(r"The page is at (\S+)", log.read_text())
-        if found:
-            return found[1]
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
+def _url(log: Path) -> str:
+    found = re.search(r"The page is at (\S+)", log.read_text())
+    return found[1] if found else ""

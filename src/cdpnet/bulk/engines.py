@@ -1,4 +1,4 @@
-"""Ways to get windows labelled: in this process, or by the machines of a Ray cluster."""
+"""Engines that label windows of images: in this process, or on the machines of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -6,102 +6,123 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
 import torch
 
-from cdpnet.bulk.journal import Record
+from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.errors import ConfigError, DataError
 
-_UNDER_WAY = 2  # windows at a time: one in the network while the other is decoded or written
-Window = Sequence[str]
+_WINDOWS_AT_ONCE = 2  # one is in the network while the other is decoded or written
+Window = Sequence[str]  # paths of images below the folder of images
 
 
-def plain(labeller: Labeller, windows: Iterable[Window]) -> Iterator[list[Record]]:
-    """Label windows one after the other in this process; memory is that of a few windows."""
-    turn = Lock()
-    under_way: deque[Future[list[Record]]] = deque()
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool, ThreadPoolExecutor(_UNDER_WAY) as starter:
+def label_locally(labeller: Labeller, windows: Iterable[Window]) -> Iterator[list[JournalRecord]]:
+    """Label windows in order in this process; only a few windows are in memory at a time."""
+    network_lock = Lock()
+    running: deque[Future[list[JournalRecord]]] = deque()
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool, ThreadPoolExecutor(_WINDOWS_AT_ONCE) as starter:
         try:
             for window in windows:
-                under_way.append(starter.submit(labeller.label, window, pool, turn))
-                if len(under_way) > _UNDER_WAY:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
+                running.append(starter.submit(labeller.label, window, pool, network_lock))
+                if len(running) > _WINDOWS_AT_ONCE:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
         finally:
-            for future in under_way:
+            for future in running:
                 future.cancel()
 
 
-class _Worker:
-    """A process of the cluster with a network of its own, on one core or one GPU."""
+@dataclass(frozen=True)
+class _Answer:
+    """What a worker sends back for one window: its records, or the error that stops the job."""
 
-    def __init__(self, labeller: list[Any]) -> None:
+    records: Sequence[JournalRecord] = ()
+    error: str = ""
+
+    def to_batch(self) -> dict[str, list[str]]:
+        """As a batch of one row of text."""
+        return {"records": [json.dumps([record.to_line() for record in self.records])], "error": [self.error]}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> _Answer:
+        return cls([JournalRecord.from_line(line) for line in json.loads(row["records"])], row["error"])
+
+
+class _Worker:
+    """A process of the cluster with its own copy of the network, on one core or one GPU."""
+
+    def __init__(self, labeller_reference: list[Any]) -> None:
         import ray
 
         torch.set_num_threads(1)
-        (self.labeller,) = ray.get(labeller)
+        (self.labeller,) = ray.get(labeller_reference)
         self.pool = ThreadPoolExecutor(2)
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """A batch of one window, as JSON; a disk that takes no more is said in the answer, not retried."""
+    def __call__(self, batch: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Label a batch of one window; a disk that cannot be written to is reported, since a retry would not help."""
         try:
-            records = self.labeller.label(json.loads(batch["window"][0]), self.pool)
-            return {"records": [json.dumps([record.line() for record in records])], "error": [""]}
+            return _Answer(self.labeller.label(json.loads(batch["window"][0]), self.pool)).to_batch()
         except DataError as error:
-            return {"records": ["[]"], "error": [str(error)]}
+            return _Answer(error=str(error)).to_batch()
 
 
-def on_cluster(labeller: Labeller, windows: Iterable[Window], workers: int | None = None) -> Iterator[list[Record]]:
-    """Label windows by Ray, on this machine or on the cluster that RAY_ADDRESS names; a killed worker is replaced.
+def label_with_ray(
+    labeller: Labeller, windows: Iterable[Window], workers: int | None = None
+) -> Iterator[list[JournalRecord]]:
+    """Label windows with Ray, on this machine or on the cluster at RAY_ADDRESS; a killed worker is replaced.
 
-    All machines must see the images and the folder of labels under the same paths. workers: by default one for every
-    core, or GPU, of the cluster. ConfigError without Ray.
+    All machines must have the images and the folder of labels under the same paths. workers: number of processes, by
+    default one for every core, or GPU, of the cluster. ConfigError without Ray.
     """
-    ray = _ray()
+    ray = _import_ray()
     from ray.data import ActorPoolStrategy, from_items
 
     rows = [{"window": json.dumps(list(window))} for window in windows]
     if not rows:
         return
-    started = not ray.is_initialized()
-    if started:
+    starts_ray = not ray.is_initialized()
+    if starts_ray:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     try:
         gpu = torch.cuda.is_available()
-        most = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
-        sent = ray.put(labeller)  # held here for as long as a worker may have to be replaced
+        max_workers = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
+        reference = ray.put(labeller)  # held in this process as long as a worker may have to be replaced
         answers = from_items(rows, override_num_blocks=len(rows)).map_batches(
             _Worker,
-            fn_constructor_args=([sent],),
+            fn_constructor_args=([reference],),
             batch_size=1,
-            compute=ActorPoolStrategy(size=min(most, len(rows))),
+            compute=ActorPoolStrategy(size=min(max_workers, len(rows))),
             num_cpus=0 if gpu else 1,
             num_gpus=1 if gpu else 0,
         )
         for row in answers.iter_rows():
-            if row["error"]:
-                raise DataError(row["error"])
-            yield [Record.from_line(line) for line in json.loads(row["records"])]
+            answer = _Answer.from_row(row)
+            if answer.error:
+                raise DataError(answer.error)
+            yield list(answer.records)
     finally:
-        if started:
+        if starts_ray:
             ray.shutdown()
 
 
-def _ray() -> Any:
-    """Ray, which says nothing to anybody and little to us. ConfigError where it is not installed."""
+def _import_ray() -> Any:
+    """Ray without usage reports, progress bars and log output. ConfigError where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
         from ray.data import DataContext
     except ImportError:
-        raise ConfigError("--engine ray needs Ray, which the extra bulk brings: pip install 'cdpnet[bulk]'.") from None
+        raise ConfigError(
+            "--engine ray needs Ray, which the extra bulk installs: pip install 'cdpnet[bulk]'."
+        ) from None
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False

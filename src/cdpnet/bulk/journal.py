@@ -1,120 +1,157 @@
-"""What a labelling job has done so far: a file of one line for each image, which is the job's only memory."""
+"""The journal of a labelling job: a file with one line for each finished image, from which a job is resumed."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from cdpnet.errors import ConfigError
 from cdpnet.io.files import atomic, write_text
 from cdpnet.labels.regions import ImageLabels, Region
 
 FILE = ".cdpnet-label.jsonl"
+SettingValue = str | float | None | list[str] | list[list[str]]
 
 
 @dataclass(frozen=True)
-class Record:
-    """An image that was labelled, how uncertain its labels are, 0..1, or the sentence that says why it could not be."""
+class JobSettings:
+    """Everything that the labels of a job depend on; a job is resumed only with the same settings.
 
-    labelled: ImageLabels
+    images: the folder of images, resolved. classes: name and SHA-256 of each class. model: fingerprint and description
+    of the network. threshold, min_presence: 0..1, or None for the network's own. working_size, tiles_above: pixels.
+    """
+
+    label_format: str
+    images: str
+    classes: tuple[tuple[str, str], ...]
+    model: tuple[str, str]
+    precision: str
+    threshold: float | None
+    min_presence: float | None
+    working_size: int
+    tiles_above: int
+
+    def to_json(self) -> dict[str, SettingValue]:
+        """The first line of a journal, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
+        return {
+            "format": self.label_format,
+            "pictures": self.images,
+            "classes": [list(named) for named in self.classes],
+            "model": list(self.model),
+            "precision": self.precision,
+            "threshold": self.threshold,
+            "presence": self.min_presence,
+            "working size": self.working_size,
+            "tiles above": self.tiles_above,
+        }
+
+
+@dataclass(frozen=True)
+class JournalRecord:
+    """The result for one image.
+
+    labels: its regions; of an image that could not be read only the path. uncertainty: 0..1, see `Segmentation`.
+    error: the sentence that says why the image could not be labelled, or empty.
+    """
+
+    labels: ImageLabels
     uncertainty: float = 0.0
     error: str = ""
 
-    def line(self) -> str:
-        """As a line of JSON."""
-        found = self.labelled
-        regions = [[region.label, region.counts, region.score] for region in found.regions]
-        values = [found.image, found.height, found.width, regions, self.uncertainty, self.error]
+    def to_line(self) -> str:
+        """As a line of JSON, without the line break."""
+        labels = self.labels
+        regions = [[region.label, region.counts, region.score] for region in labels.regions]
+        values = [labels.image, labels.height, labels.width, regions, self.uncertainty, self.error]
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
-    def from_line(cls, line: str | bytes) -> Record:
+    def from_line(cls, line: str | bytes) -> JournalRecord:
         """From a line of JSON."""
         image, height, width, regions, uncertainty, error = json.loads(line)
         return cls(ImageLabels(image, height, width, tuple(Region(*region) for region in regions)), uncertainty, error)
 
 
 class Journal:
-    """The lines of a job in a folder of labels; in memory there is only where each image's line begins."""
+    """The records of a job in its folder of labels; memory holds only the position of each image's line."""
 
-    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
-        """Go on with the job found in ``out``, or begin one. ConfigError where that job had other settings."""
+    def __init__(self, out: Path, settings: JobSettings) -> None:
+        """Resume the job in ``out``, or start one. ConfigError where that job had other settings."""
         self.path = out / FILE
-        self._starts: dict[str, int] = {}
-        self._broken: dict[str, str] = {}
+        self._positions: dict[str, int] = {}
+        self._failed: dict[str, str] = {}
         if self.path.exists():
             self._read(settings)
         else:
-            write_text(json.dumps(settings, ensure_ascii=False) + "\n", self.path)
+            write_text(json.dumps(settings.to_json(), ensure_ascii=False) + "\n", self.path)
 
-    def _read(self, settings: dict[str, Any]) -> None:
-        """Take in the lines that are whole; what a stopped process left of its last one is cut off."""
-        whole = 0
+    def _read(self, settings: JobSettings) -> None:
+        """Read the complete lines; an incomplete last line, left by a process that was stopped, is cut off."""
+        end = 0
         with self.path.open("rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                if whole == 0:
+                if end == 0:
                     self._compare(json.loads(line), settings)
                 else:
-                    self._note(Record.from_line(line), whole)
-                whole += len(line)
-        os.truncate(self.path, whole)
+                    self._note(JournalRecord.from_line(line), end)
+                end += len(line)
+        os.truncate(self.path, end)
 
-    def _compare(self, before: dict[str, Any], settings: dict[str, Any]) -> None:
-        for name in settings:
-            if before.get(name) != settings[name]:
+    def _compare(self, previous: dict[str, SettingValue], settings: JobSettings) -> None:
+        for field, (key, value) in zip(fields(settings), settings.to_json().items(), strict=True):
+            if previous.get(key) != value:
                 raise ConfigError(
-                    f"{self.path.parent} holds labels made with another setting: {name} was {before.get(name)} and is "
-                    f"{settings[name]}; give another --out, or --overwrite to begin anew."
+                    f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "
+                    f"{previous.get(key)} and is {value}; give another --out, or --overwrite to start again."
                 )
 
-    def _note(self, record: Record, start: int) -> None:
-        image = record.labelled.image
-        self._starts[image] = start
-        self._broken.pop(image, None)
+    def _note(self, record: JournalRecord, position: int) -> None:
+        image = record.labels.image
+        self._positions[image] = position
+        self._failed.pop(image, None)
         if record.error:
-            self._broken[image] = record.error
+            self._failed[image] = record.error
 
     def is_done(self, image: str) -> bool:
-        """Whether an image has its labels; a broken one is tried again."""
-        return image in self._starts and image not in self._broken
+        """Whether an image has its labels; one that failed is tried again."""
+        return image in self._positions and image not in self._failed
 
-    def broken(self, images: Iterable[str]) -> dict[str, str]:
-        """Those of the images that could not be labelled, and why."""
-        return {image: self._broken[image] for image in images if image in self._broken}
+    def failed(self, images: Iterable[str]) -> dict[str, str]:
+        """Those of the images that could not be labelled, with the reason."""
+        return {image: self._failed[image] for image in images if image in self._failed}
 
-    def add(self, records: Sequence[Record]) -> None:
-        """Write what is done behind the lines there are; it is on the disk when this returns."""
-        lines = [(record, (record.line() + "\n").encode()) for record in records]
+    def add(self, records: Sequence[JournalRecord]) -> None:
+        """Append records; they are on the disk when this returns."""
+        lines = [(record, (record.to_line() + "\n").encode()) for record in records]
         with self.path.open("ab") as file:
-            start = file.seek(0, os.SEEK_END)
+            position = file.seek(0, os.SEEK_END)
             file.write(b"".join(line for _, line in lines))
             file.flush()
             os.fsync(file.fileno())
         for record, line in lines:
-            self._note(record, start)
-            start += len(line)
+            self._note(record, position)
+            position += len(line)
 
-    def records(self, images: Iterable[str]) -> Iterator[Record]:
+    def records(self, images: Iterable[str]) -> Iterator[JournalRecord]:
         """The records of those images that have labels, read one at a time."""
         with self.path.open("rb") as file:
             for image in images:
                 if self.is_done(image):
-                    file.seek(self._starts[image])
-                    yield Record.from_line(file.readline())
+                    file.seek(self._positions[image])
+                    yield JournalRecord.from_line(file.readline())
 
     def sort(self, images: Sequence[str]) -> None:
         """Bring the lines into the order of the images, so that equal jobs leave equal files."""
         with self.path.open("rb") as file, atomic(self.path) as temporary, temporary.open("wb") as sorted_file:
             sorted_file.write(file.readline())
             for image in images:
-                if image in self._starts:
-                    file.seek(self._starts[image])
-                    start = sorted_file.tell()
+                if image in self._positions:
+                    file.seek(self._positions[image])
+                    position = sorted_file.tell()
                     sorted_file.write(file.readline())
-                    self._starts[image] = start
+                    self._positions[image] = position

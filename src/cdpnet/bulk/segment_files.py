@@ -1,4 +1,4 @@
-"""Many images through a `Segmenter`, masks and overlays onto the disk."""
+"""Segment image files and write their masks and overlays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.files import atomic, refuse_a_file, refuse_to_replace
+from cdpnet.io.files import atomic, check_out_folder, refuse_to_replace
 from cdpnet.io.images import read_image
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
@@ -17,7 +17,7 @@ from cdpnet.labels.png import write_mask
 
 @dataclass(frozen=True)
 class Output:
-    """Where the results of one image go."""
+    """An image file and the files of its results."""
 
     image: Path
     mask: Path
@@ -25,13 +25,13 @@ class Output:
 
 
 def plan_outputs(images: Sequence[Path], out: Path, *, inputs: Sequence[Path] = (), overwrite: bool) -> list[Output]:
-    """Names of all results, before anything is written.
+    """The files of all results, checked before anything is written.
 
     inputs: other files that are read, which no result may replace. DataError for an image that cannot be read, for two
-    images that would write to one file, and for a file that exists unless ``overwrite``.
+    images whose results would have one name, and for a file that exists unless ``overwrite``.
     """
     read = {path.resolve() for path in (*images, *inputs)}
-    refuse_a_file(out)
+    check_out_folder(out)
     taken: dict[str, Path] = {}
     outputs = []
     for image in images:
@@ -55,10 +55,10 @@ def segment_images(
     threshold: float | None = None,
     min_presence: float | None = None,
 ) -> None:
-    """Segment each image and write its mask and overlay; ``progress`` hears the share of the image that was marked.
+    """Segment each image and write its mask and overlay.
 
-    threshold, min_presence: as in `Segmenter.segment`.
-    DataError where the folder cannot be written.
+    progress: called after each image with the fraction of its pixels that belong to the class. threshold,
+    min_presence: as in `Segmenter.segment`. DataError where the folder cannot be written to.
     """
     for output in outputs:
         image = read_image(output.image)

@@ -9,7 +9,7 @@ from cdpnet.cli.options import get_weight_sources, model_options
 from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
-from cdpnet.io.files import refuse_a_file, refuse_to_replace
+from cdpnet.io.files import check_out_folder, refuse_to_replace
 
 
 def export(arguments: list[str]) -> None:
@@ -26,7 +26,7 @@ def export(arguments: list[str]) -> None:
     model_options(parser)
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
-    refuse_a_file(out)
+    check_out_folder(out)
     if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
         raise ConfigError("cdpnet export needs ONNX, which comes with the extra export: pip install 'cdpnet[export]'.")
     require_image_weights(chosen.model, chosen.image_weights)

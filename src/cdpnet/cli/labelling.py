@@ -104,13 +104,13 @@ def learn(arguments: list[str]) -> None:
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.inference.class_files import save_class
-    from cdpnet.labels.examples import examples
+    from cdpnet.labels.examples import read_examples
 
-    found = [example for pair in supports for example in examples(*pair, chosen.label or chosen.name)]
+    examples = [example for pair in supports for example in read_examples(*pair, chosen.label or chosen.name)]
     learned = _load_segmenter(chosen).learn(
         chosen.name,
-        [image for image, _ in found],
-        [mask for _, mask in found],
+        [example.image for example in examples],
+        [example.mask for example in examples],
         read_name=not chosen.images_only,
         steps=chosen.adapt,
     )
@@ -179,27 +179,27 @@ def label(arguments: list[str]) -> int:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
     require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.bulk import engines
-    from cdpnet.bulk.job import run
+    from cdpnet.bulk.engines import label_locally, label_with_ray
+    from cdpnet.bulk.job import run_job
     from cdpnet.bulk.labeller import Labeller
     from cdpnet.inference.class_files import load_classes
     from cdpnet.labels.label_set import LabelSet
     from cdpnet.report.contact_sheet import write_sheet
 
     out = Path(chosen.out)
-    engine = engines.plain if chosen.engine == "plain" else partial(engines.on_cluster, workers=chosen.workers)
+    engine = label_locally if chosen.engine == "plain" else partial(label_with_ray, workers=chosen.workers)
     segmenter = _load_segmenter(chosen, chosen.tiles_above, chosen.precision)
     files = [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
     labeller = Labeller(segmenter, known, target, chosen.format, **thresholds)
     with labelling_bar() as show:
-        done = run(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
-    write_sheet(done, labeller)
-    print(f"{len(done.images) - len(done.broken)} images are labelled; see {out / 'index.html'}")
-    for image, reason in done.broken.items():
+        result = run_job(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
+    write_sheet(result, labeller)
+    print(f"{len(result.images) - len(result.failed)} images are labelled; see {out / 'index.html'}")
+    for image, reason in result.failed.items():
         print(f"not labelled: {image}: {reason}")
-    return 1 if done.broken else 0
+    return 1 if result.failed else 0
 
 
 def _query_options(parser: ArgumentParser) -> None:

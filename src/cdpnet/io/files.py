@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Read text files, and write files so that a reader never sees an incomplete one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cdpnet.errors import DataError
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` to write to; renamed to ``path`` at the end, removed after an error."""
+    """A temporary path beside ``path`` to write to; renamed to ``path`` at the end, removed after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
@@ -28,7 +28,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8. DataError where it is in another encoding."""
+    """Read a text file in UTF-8. DataError where it is in another encoding."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -36,35 +36,38 @@ def read_text(path: Path) -> str:
 
 
 def write_text(text: str, path: Path) -> None:
-    """A text file in UTF-8 that is whole or absent."""
+    """Write a text file in UTF-8; readers see all of it or none."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(values: object, path: Path) -> None:
-    """A JSON file that is whole or absent."""
+    """Write a JSON file; readers see all of it or none."""
     write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", path)
 
 
 def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: bool) -> None:
-    """DataError for a file that exists, unless ``overwrite``, and for one of the resolved paths that are read."""
+    """DataError for a file that exists, unless ``overwrite``, and for a file among the resolved paths in ``read``."""
     if path.resolve() in read:
         raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
     if path.exists() and not overwrite:
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
 
-def refuse_a_file(out: Path) -> None:
-    """DataError for a file where a folder is to be written to; one that is not there yet will be made."""
+def check_out_folder(out: Path) -> None:
+    """DataError where the output folder is a file; a missing folder is made later."""
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; give --out a folder.")
 
 
 def remove_leftovers(folder: Path, names: Container[str]) -> None:
-    """Remove what `atomic` left behind of files with these paths below a folder, in a process killed while it wrote."""
+    """Remove temporary files of `atomic` that a killed process left in a folder.
+
+    names: paths below the folder of the files that were being written.
+    """
     pattern = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>(\.[^.]*)?)")
-    for place, _, files in os.walk(folder):
+    for parent, _, files in os.walk(folder):
         for name in files:
-            found = pattern.fullmatch(name)
-            if found and (Path(place) / (found["stem"] + found["suffix"])).relative_to(folder).as_posix() in names:
-                (Path(place) / name).unlink(missing_ok=True)
+            match = pattern.fullmatch(name)
+            if match and (Path(parent) / (match["stem"] + match["suffix"])).relative_to(folder).as_posix() in names:
+                (Path(parent) / name).unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""Masks in and out of the files that labelling tools read and write."""
+"""Labels in the formats that labelling tools read and write."""

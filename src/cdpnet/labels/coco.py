@@ -1,60 +1,92 @@
-"""COCO's JSON of instances: one annotation for each class in an image, as run lengths, which keep holes."""
+"""COCO's instance annotations: one JSON file; one annotation, as run lengths, for each class in an image."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.data.readers.coco import open_coco_json
 from cdpnet.io.files import atomic
-from cdpnet.labels.label_set import LabelSet
-from cdpnet.labels.regions import ImageLabels, area, box
+from cdpnet.labels.label_set import LabelFormat, LabelSet
+from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 
 FILE = "annotations.json"
 
 
-def finish(everything: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
-    """Write all images and their regions; ``everything`` is gone through twice and never held."""
+class _Image(TypedDict):
+    """An entry of ``images``."""
+
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
+class _RunLengths(TypedDict):
+    """A mask as compressed run lengths; size is H, W."""
+
+    size: list[int]
+    counts: str
+
+
+class _Annotation(TypedDict):
+    """An entry of ``annotations``; area and bbox (left, top, width, height) are in pixels."""
+
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: _RunLengths
+    area: int
+    bbox: list[float]
+    iscrowd: int
+    score: float
+
+
+def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
+    """Write the file in two passes over the labels, so that they are never all in memory."""
     numbers = {name: number for number, name in enumerate(target.classes, start=1)}
     categories = [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()]
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write('{"info": {"description": "labelled by cdpnet"},\n"licenses": [],\n')
         file.write(f'"categories": {json.dumps(categories, ensure_ascii=False)},\n"images": [\n')
-        write_list(file.write, (_image(i, found) for i, found in enumerate(everything(), start=1)))
+        write_items(file.write, (_image(number, labels) for number, labels in enumerate(read_all(), start=1)))
         file.write('],\n"annotations": [\n')
-        write_list(file.write, _annotations(everything(), numbers))
+        write_items(file.write, _annotations(read_all(), numbers))
         file.write("]}\n")
 
 
-def _image(number: int, found: ImageLabels) -> dict[str, Any]:
-    return {"id": number, "file_name": found.image, "height": found.height, "width": found.width}
+FORMAT = LabelFormat("COCO", shared_files=(FILE,), write_shared=write_shared)
 
 
-def _annotations(everything: Iterable[ImageLabels], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _image(number: int, labels: ImageLabels) -> _Image:
+    return {"id": number, "file_name": labels.image, "height": labels.height, "width": labels.width}
+
+
+def _annotations(all_labels: Iterable[ImageLabels], numbers: Mapping[str, int]) -> Iterator[_Annotation]:
     written = 0
-    for image_id, found in enumerate(everything, start=1):
-        for region in found.regions:
+    for image_id, labels in enumerate(all_labels, start=1):
+        for region in labels.regions:
             written += 1
             yield {
                 "id": written,
                 "image_id": image_id,
                 "category_id": numbers[region.label],
-                "segmentation": {"size": list(found.size), "counts": region.counts},
-                "area": area(found, region),
-                "bbox": box(found, region),
+                "segmentation": {"size": list(labels.size), "counts": region.counts},
+                "area": labels.area(region),
+                "bbox": labels.bounding_box(region),
                 "iscrowd": 0,
                 "score": region.score,
             }
 
 
-def write_list(write: Callable[[str], object], items: Iterable[dict[str, Any]]) -> None:
-    """The items of a JSON list, one a line."""
+def write_items(write: Callable[[str], object], items: Iterable[object]) -> None:
+    """Write the items of a JSON list, one a line."""
     separator = ""
     for item in items:
         write(separator + json.dumps(item, ensure_ascii=False))
@@ -63,7 +95,10 @@ def write_list(write: Callable[[str], object], items: Iterable[dict[str, Any]]) 
 
 
 def read(path: Path, images: Path, label: str) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Images that show a class and its masks (H, W); crowds are ignored, 255. DataError where the file is broken."""
+    """Images that show a class, each with the mask (H, W) of the class; crowds are ignored (255).
+
+    images: the folder of the images. DataError for a file that cannot be read as COCO's JSON.
+    """
     reader = open_coco_json(path, images)
     if label not in reader.class_names:
         return
@@ -75,6 +110,6 @@ def read(path: Path, images: Path, label: str) -> Iterator[tuple[Path, NDArray[n
             yield reader.image_path("train", identifier), mask
 
 
-def labels_in(path: Path) -> tuple[str, ...]:
-    """The names of its classes."""
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """The names of the categories of a file."""
     return open_coco_json(path, path.parent).class_names

@@ -1,8 +1,10 @@
-"""Examples of a class from whatever a person marked them with: masks, COCO, LabelMe, YOLO, Label Studio."""
+"""Examples of a class, read from masks and from the label files of COCO, LabelMe, YOLO and Label Studio."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,108 +17,122 @@ from cdpnet.io.images import find_images, open_image
 from cdpnet.labels import coco, labelme, labelstudio, yolo
 from cdpnet.labels.regions import ImageLabels
 
-Marks = Path | NDArray[np.uint8]
-Example = tuple[Path, Marks]
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An image and the mask of a class in it: a mask file, or an array (H, W) with 0, 1 and 255 for ignored pixels."""
+
+    image: Path
+    mask: Path | NDArray[np.uint8]
 
 
-def examples(images: Path, marks: Path, label: str) -> list[Example]:
-    """Images, and where the class is in them: a mask file, or a mask (H, W).
+def read_examples(images: Path, annotations: Path, label: str) -> list[Example]:
+    """The examples of a class.
 
-    images: one image, or a folder of which all that show the class are taken. marks: a mask, a JSON of COCO, of
-    LabelMe or of Label Studio, a text file of YOLO; or a folder of such with the images' names. DataError where they
-    do not fit.
+    images: one image, or a folder, of which all images that show the class are read. annotations: a mask; a JSON file
+    of COCO, LabelMe or Label Studio; a text file of YOLO; or a folder of masks or label files named like the images.
+    label: what the class is called in label files. DataError where images and annotations do not fit together.
     """
     if not images.exists():
         raise DataError(f"There is no file {images}; give an image, or a folder of images.")
-    if not marks.exists():
-        raise DataError(f"There is no file {marks}; give a mask or a file of labels.")
-    if marks.is_dir():
-        return _from_folder(images, marks, label)
-    content = _json(marks) if marks.suffix.lower() == ".json" else None
+    if not annotations.exists():
+        raise DataError(f"There is no file {annotations}; give a mask or a label file.")
+    if annotations.is_dir():
+        return _from_folder(images, annotations, label)
+    content = _read_json(annotations) if annotations.suffix.lower() == ".json" else None
     if isinstance(content, dict) and "annotations" in content:
-        folder = images if images.is_dir() else images.parent
-        return _chosen(list(coco.read(marks, folder, label)), images, marks, label, coco.labels_in(marks))
+        return _from_coco(images, annotations, label)
     if isinstance(content, list):
-        return _from_tasks(content, images, marks, label)
+        return _from_tasks(content, images, annotations, label)
     if images.is_dir():
-        raise DataError(f"{marks} labels one image, and {images} is a folder; give the image itself.")
-    return [_of_one(images, marks, label)]
+        raise DataError(f"{annotations} labels one image, and {images} is a folder; give the image itself.")
+    return [_from_one_image(images, annotations, label)]
 
 
-def _from_folder(images: Path, marks: Path, label: str) -> list[Example]:
-    """Files of labels by the names of their images; those that lack the class are passed over."""
+def _from_folder(images: Path, annotations: Path, label: str) -> list[Example]:
+    """Label files are matched to images by name; files without the class are skipped."""
     if not images.is_dir():
-        raise DataError(f"{marks} is a folder of labels and {images} is one image; give the image's own file.")
-    by_name = {path.stem: path for path in sorted(marks.iterdir()) if path.suffix.lower() in (".json", ".txt", ".png")}
+        raise DataError(f"{annotations} is a folder of labels and {images} is one image; give the image's own file.")
+    files = sorted(path for path in annotations.iterdir() if path.suffix.lower() in (".json", ".txt", ".png"))
+    by_name = {path.stem: path for path in files}
     pairs = [(path, by_name[path.stem]) for path in find_images(images) if path.stem in by_name]
-    found: list[Example] = []
+    examples: list[Example] = []
     for image, file in pairs:
         if _is_mask(file):
-            found.append((image, file))
-        elif label in names(labelled := _read_one(image, file)):
-            found.append((image, labelled.mask_of(label)))
-    if not found:
-        raise DataError(f"No file in {marks} has the name of an image in {images} and shows {label!r}.")
-    return found
+            examples.append(Example(image, file))
+        elif label in (labels := _read_label_file(image, file)).class_names:
+            examples.append(Example(image, labels.class_mask(label)))
+    if not examples:
+        raise DataError(f"No file in {annotations} has the name of an image in {images} and shows {label!r}.")
+    return examples
 
 
-def _from_tasks(content: list[Any], images: Path, marks: Path, label: str) -> list[Example]:
-    known = {path.name: path for path in (find_images(images) if images.is_dir() else [images])}
-    tasks = list(labelstudio.read(content, marks))
-    shown = [(known[task.image], task.mask_of(label)) for task in tasks if task.image in known and label in names(task)]
-    labels = tuple(dict.fromkeys(name for task in tasks for name in names(task)))
-    return _chosen(shown, images, marks, label, labels)
+def _from_coco(images: Path, annotations: Path, label: str) -> list[Example]:
+    folder = images if images.is_dir() else images.parent
+    examples = [Example(image, mask) for image, mask in coco.read(annotations, folder, label)]
+    return _select(examples, images, annotations, label, coco.read_class_names(annotations))
 
 
-def _chosen(
-    found: list[tuple[Path, NDArray[np.uint8]]], images: Path, marks: Path, label: str, labels: tuple[str, ...]
+def _from_tasks(content: list[Any], images: Path, annotations: Path, label: str) -> list[Example]:
+    paths = {path.name: path for path in (find_images(images) if images.is_dir() else [images])}
+    tasks = list(labelstudio.read(content, annotations))
+    examples = [
+        Example(paths[task.image], task.class_mask(label))
+        for task in tasks
+        if task.image in paths and label in task.class_names
+    ]
+    class_names = tuple(dict.fromkeys(name for task in tasks for name in task.class_names))
+    return _select(examples, images, annotations, label, class_names)
+
+
+def _select(
+    examples: Iterable[Example], images: Path, annotations: Path, label: str, class_names: Sequence[str]
 ) -> list[Example]:
-    """Those that were asked for. DataError if there are none."""
-    if label not in labels:
-        raise _unknown(label, marks, labels)
-    if not images.is_dir():
-        found = [pair for pair in found if pair[0].name == images.name]
-    if not found:
-        raise DataError(f"{marks} shows {label!r} in no image of {images}.")
-    return [(path if images.is_dir() else images, mask) for path, mask in found]
+    """The examples of a file that are among the images asked for. DataError if there are none."""
+    if label not in class_names:
+        raise _unknown_label(label, annotations, class_names)
+    if images.is_dir():
+        selected = list(examples)
+    else:
+        selected = [Example(images, example.mask) for example in examples if example.image.name == images.name]
+    if not selected:
+        raise DataError(f"{annotations} shows {label!r} in no image of {images}.")
+    return selected
 
 
-def _of_one(image: Path, marks: Path, label: str) -> Example:
-    """One image with a file of its own."""
-    if _is_mask(marks):
-        return image, marks
-    found = _read_one(image, marks)
-    if label not in names(found):
-        raise _unknown(label, marks, names(found))
-    return image, found.mask_of(label)
+def _from_one_image(image: Path, annotations: Path, label: str) -> Example:
+    if _is_mask(annotations):
+        return Example(image, annotations)
+    labels = _read_label_file(image, annotations)
+    if label not in labels.class_names:
+        raise _unknown_label(label, annotations, labels.class_names)
+    return Example(image, labels.class_mask(label))
 
 
-def _read_one(image: Path, marks: Path) -> ImageLabels:
-    if marks.suffix.lower() == ".txt":
+def _read_label_file(image: Path, annotations: Path) -> ImageLabels:
+    """The labels in a file that belongs to one image."""
+    if annotations.suffix.lower() == ".txt":
         opened = open_image(image)
-        return yolo.read(marks, (opened.height, opened.width), image.name)
-    content = _json(marks)
+        return yolo.read(annotations, (opened.height, opened.width), image.name)
+    content = _read_json(annotations)
     if not isinstance(content, dict):
-        raise DataError(f"{marks} is not a file of labels for one image, as LabelMe writes it.")
-    return labelme.read(content, marks)
+        raise DataError(f"{annotations} is not a label file of one image, as LabelMe writes it.")
+    return labelme.read(content, annotations)
 
 
-def _is_mask(marks: Path) -> bool:
-    return marks.suffix.lower() not in (".json", ".txt")
+def _is_mask(annotations: Path) -> bool:
+    return annotations.suffix.lower() not in (".json", ".txt")
 
 
-def names(found: ImageLabels) -> tuple[str, ...]:
-    """The labels of an image, each once."""
-    return tuple(dict.fromkeys(region.label for region in found.regions))
+def _unknown_label(label: str, annotations: Path, class_names: Sequence[str]) -> DataError:
+    labels = f"it has {', '.join(class_names)}" if class_names else "it has no labels"
+    return DataError(
+        f"{annotations} has no label {label!r}: {labels}; give --label the name that the class has in the file."
+    )
 
 
-def _unknown(label: str, marks: Path, labels: tuple[str, ...]) -> DataError:
-    has = f"it has {', '.join(labels)}" if labels else "it has no labels"
-    return DataError(f"{marks} has no label {label!r}: {has}; --label says what the class is called there.")
-
-
-def _json(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not whole JSON ({error}); save it again from its tool.") from None
+        raise DataError(f"{path} is not complete JSON ({error}); export it again from its tool.") from None

@@ -1,25 +1,48 @@
-"""Where labels go, and what they may be called."""
+"""What every label format shares: where labels go, the names of the classes, and how a format is described."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from cdpnet.io.files import write_text
+from cdpnet.labels.regions import ImageLabels
 
-NAMES = "classes.txt"
+NAMES_FILE = "classes.txt"
 FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio"]
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The labels of a folder of images. classes: by number, from 1 where a format counts from 1."""
+    """Labels of a folder of images.
+
+    images: the folder of images. out: the folder that the labels are written to. classes: the names of all classes in
+    order; formats that number classes count from 1 (PNG, COCO) or from 0 (YOLO).
+    """
 
     images: Path
     out: Path
     classes: tuple[str, ...]
 
     def write_names(self) -> None:
-        """Write the names of the classes, one a line."""
-        write_text("".join(f"{name}\n" for name in self.classes), self.out / NAMES)
+        """Write the names of the classes to classes.txt, one a line."""
+        write_text("".join(f"{name}\n" for name in self.classes), self.out / NAMES_FILE)
+
+
+@dataclass(frozen=True)
+class LabelFormat:
+    """How labels are stored on disk; each module of a format defines one as ``FORMAT``.
+
+    title: the name that people know the format by. A format has files per image, shared files, or both:
+    image_file gives the path of an image's label file, below the folder of labels, from the path of the image;
+    write_image writes that file. shared_files lists the files that write_shared makes from the labels of all images;
+    the function it is given returns them in order, and may be called again for another pass.
+    """
+
+    title: str
+    image_file: Callable[[str], str] | None = None
+    write_image: Callable[[ImageLabels, LabelSet], None] | None = None
+    shared_files: tuple[str, ...] = ()
+    write_shared: Callable[[Callable[[], Iterable[ImageLabels]], LabelSet], None] | None = None

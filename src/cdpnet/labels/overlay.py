@@ -1,4 +1,4 @@
-"""Masks laid over their images, for people to look at."""
+"""Masks and scores drawn over their images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from cdpnet.labels.png import colour_of
 from cdpnet.runtime.constants import IGNORE_INDEX
 
-# Scores to colours, brighter with every step, so that the order is seen without colour, too.
+# Scores to colours; brightness rises with the score, so the order is visible without colour too.
 _RAMP = (
     (0.0, (8, 12, 40)),
     (0.3, (70, 30, 130)),
@@ -23,9 +23,9 @@ _RAMP = (
 
 
 def overlay(image: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
-    """An image (3, H, W) uint8 with its labels (H, W) laid over in colour and outlined; what is unlabelled fades.
+    """An image (3, H, W) uint8 with its mask (H, W) of class indices in colour and outlined; the background fades.
 
-    strength: share of the colour inside a region, 0..1.
+    strength: opacity of the colour inside a region, 0..1.
     """
     shown = image.permute(1, 2, 0).cpu().numpy().astype(np.float32)
     grey = shown.mean(axis=2, keepdims=True)
@@ -41,7 +41,7 @@ def overlay(image: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> I
 
 
 def score_map(image: Tensor, scores: NDArray[np.float32]) -> Image.Image:
-    """An image (3, H, W) uint8, darkened, under scores (H, W) in 0..1 as colours from dark (0) to bright (1)."""
+    """Scores (H, W) in 0..1 as colours from dark (0) to bright (1) over a darkened image (3, H, W) uint8."""
     grey = image.float().mean(dim=0).cpu().numpy()[..., None]
     steps = [step for step, _ in _RAMP]
     channels = [np.interp(scores, steps, [colour[i] for _, colour in _RAMP]) for i in range(3)]
@@ -50,12 +50,12 @@ def score_map(image: Tensor, scores: NDArray[np.float32]) -> Image.Image:
 
 
 def thumbnail(image: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:
-    """What a marked object looks like: image (3, H, W), mask (H, W) -> (h, w, 3), at most ``side`` pixels."""
+    """A small image of the marked object: image (3, H, W), mask (H, W) -> (h, w, 3), at most ``side`` pixels."""
     on = (mask == 1).nonzero()
     first, last = on.amin(dim=0).tolist(), on.amax(dim=0).tolist()
-    room = round(0.15 * max(b - a + 1 for a, b in zip(first, last, strict=True)))
-    top, left = (max(0, a - room) for a in first)
-    bottom, right = (b + room + 1 for b in last)
+    margin = round(0.15 * max(b - a + 1 for a, b in zip(first, last, strict=True)))
+    top, left = (max(0, a - margin) for a in first)
+    bottom, right = (b + margin + 1 for b in last)
     marked = (mask[top:bottom, left:right] == 1).to(torch.uint8).numpy()
     drawn = overlay(image[:, top:bottom, left:right], marked)
     drawn.thumbnail((side, side))

@@ -1,4 +1,4 @@
-"""Masks as PNG: 1-bit, grey, palette or RGBA in; a palette PNG out."""
+"""Masks as PNG: reads 1-bit, grey, palette and RGBA masks; writes palette PNG."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cdpnet.runtime.constants import IGNORE_INDEX
 
 MaskSource = str | Path | Image.Image | np.ndarray | Tensor
 
-# Eight colours that stay apart on photographs and for colour-blind eyes; index 0 is the background.
+# Index 0 is the background; the eight others are easy to tell apart on photographs, also for colour-blind people.
 PALETTE = (
     (0, 0, 0),
     (255, 112, 32),
@@ -34,15 +34,16 @@ PALETTE = (
 def read_mask(source: MaskSource, size: tuple[int, int] | None = None, name: str = "") -> Tensor:
     """A mask as (H, W) uint8: 0 background, 1 foreground, 255 ignore.
 
-    Palette masks: index 0 is background, 255 ignore, any other foreground; in black and white alone they are read by
-    colour. Grey masks with values 0, 1 and 255 only, a 1 among them, are read as indices too; other grey masks, and
-    colour masks by their brightest channel, are foreground from 128 on. An RGBA mask whose alpha varies is read by its
-    alpha. Arrays and tensors: bool, or as grey masks.
+    Palette masks: index 0 is background, 255 ignore, any other index foreground; a palette mask in pure black and
+    white only is read by colour. Grey masks that hold only 0, 1 and 255, at least one of them 1, are read as indices
+    too; other grey masks are foreground from 128 on, and colour masks where their brightest channel is. An RGBA mask
+    with varying alpha is read by its alpha. Arrays and tensors: bool, or values as in grey masks.
 
-    size: (H, W) of the image. DataError for another size, and for a mask that is empty or covers everything.
+    size: (H, W) of the image. name: what error messages call the mask, by default its path.
+    DataError for another size, and for a mask that is empty or covers the whole image.
     """
     name = name or (str(source) if isinstance(source, (str, Path)) else "the mask")
-    values = _values(source)
+    values = _read_values(source)
     if values.ndim != 2:
         raise DataError(f"{name} has the shape {values.shape}; a mask is (H, W).")
     if size is not None and values.shape != tuple(size):
@@ -50,15 +51,16 @@ def read_mask(source: MaskSource, size: tuple[int, int] | None = None, name: str
             f"{name} is {values.shape[1]} x {values.shape[0]} pixels and its image {size[1]} x {size[0]}; "
             "a mask has the size of its image."
         )
-    counted = values != IGNORE_INDEX
+    is_counted = values != IGNORE_INDEX
     if not (values == 1).any():
-        raise DataError(f"{name} is empty: no pixel is 1, or 128 and more; paint the object white (255) on black.")
-    if (values[counted] == 1).all():
+        raise DataError(f"{name} is empty: no pixel is 1, or 128 and more; draw the object white (255) on black.")
+    if (values[is_counted] == 1).all():
         raise DataError(f"{name} covers the whole image; leave some background unmarked (0) to compare with.")
     return torch.from_numpy(values)
 
 
-def _values(source: MaskSource) -> NDArray[np.uint8]:
+def _read_values(source: MaskSource) -> NDArray[np.uint8]:
+    """The mask before any check: 0, 1 and 255."""
     if isinstance(source, Tensor):
         source = source.cpu().numpy()
     if isinstance(source, np.ndarray):
@@ -70,8 +72,8 @@ def _values(source: MaskSource) -> NDArray[np.uint8]:
         index = np.array(image)
         colours = np.array(image.convert("RGB"))
         if np.isin(colours, (0, 255)).all() and (colours == colours[..., :1]).all():
-            white: NDArray[np.bool_] = colours[..., 0] == 255
-            return white.astype(np.uint8)
+            is_white: NDArray[np.bool_] = colours[..., 0] == 255
+            return is_white.astype(np.uint8)
         return np.where((index == 0) | (index == IGNORE_INDEX), index, 1).astype(np.uint8)
     if image.mode in ("RGBA", "LA"):
         alpha = np.array(image.getchannel("A"))
@@ -92,7 +94,7 @@ def _from_grey(values: np.ndarray) -> NDArray[np.uint8]:
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
-    """Write labels (H, W), 0 for background, as a palette PNG of the same indices."""
+    """Write a mask (H, W) of class indices, 0 for background, as a palette PNG with the same indices."""
     image = Image.fromarray(mask).convert("P")
     image.putpalette(sum((colour_of(i) for i in range(256)), ()))
     with atomic(path) as temporary:
@@ -100,7 +102,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
 
 
 def colour_of(index: int) -> tuple[int, int, int]:
-    """The colour of a class by its index in a mask; they repeat after eight classes."""
+    """The RGB colour of a class by its index in a mask; colours repeat after eight classes."""
     if index == IGNORE_INDEX:
         return (224, 224, 192)
     return PALETTE[index if index == 0 else (index - 1) % (len(PALETTE) - 1) + 1]

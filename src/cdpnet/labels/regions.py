@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import TypedDict, cast
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -16,9 +16,19 @@ from scipy.spatial import KDTree
 from cdpnet.errors import DataError
 
 
+class _RunLengths(TypedDict):
+    """A mask as pycocotools takes it; size is H, W."""
+
+    size: list[int]
+    counts: bytes
+
+
 @dataclass(frozen=True)
 class Region:
-    """Where one class is in an image. counts: COCO's compressed run lengths, which keep holes. score: 0..1."""
+    """The pixels of one class in an image.
+
+    counts: COCO's compressed run lengths of the mask, which keep holes. score: confidence, 0..1.
+    """
 
     label: str
     counts: str
@@ -27,7 +37,7 @@ class Region:
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """An image and its regions, one for each class that was found. image: its path below the folder, with /."""
+    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels."""
 
     image: str
     height: int
@@ -36,31 +46,48 @@ class ImageLabels:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
+        """Height and width in pixels."""
         return self.height, self.width
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels of the regions in order, each once."""
+        return tuple(dict.fromkeys(region.label for region in self.regions))
+
     def mask(self, region: Region) -> NDArray[np.uint8]:
-        """A region as (H, W), 0 or 1."""
-        decoded: NDArray[np.uint8] = coco_mask.decode({"size": list(self.size), "counts": region.counts.encode()})
+        """The mask of a region, (H, W), 0 or 1."""
+        decoded: NDArray[np.uint8] = coco_mask.decode(self._run_lengths(region))
         return decoded
 
-    def mask_of(self, label: str) -> NDArray[np.uint8]:
+    def class_mask(self, label: str) -> NDArray[np.uint8]:
         """All regions with a label as one mask (H, W), 0 or 1."""
         masks = [self.mask(region) for region in self.regions if region.label == label]
-        together: NDArray[np.uint8] = np.maximum.reduce([np.zeros(self.size, np.uint8), *masks])
-        return together
+        union: NDArray[np.uint8] = np.maximum.reduce([np.zeros(self.size, np.uint8), *masks])
+        return union
+
+    def area(self, region: Region) -> int:
+        """The area of a region in pixels."""
+        return int(coco_mask.area(self._run_lengths(region)))
+
+    def bounding_box(self, region: Region) -> list[float]:
+        """The bounding box of a region: left, top, width, height in pixels."""
+        box: list[float] = coco_mask.toBbox(self._run_lengths(region)).tolist()
+        return box
+
+    def _run_lengths(self, region: Region) -> _RunLengths:
+        return {"size": list(self.size), "counts": region.counts.encode()}
 
 
-def from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) -> Region:
+def region_from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) -> Region:
     """The region of a mask (H, W)."""
     counts = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
     return Region(label, counts.decode(), score)
 
 
-def from_outlines(outlines: Iterable[Sequence[float]], size: tuple[int, int], label: str) -> Region:
-    """The region that closed outlines x1, y1, x2, y2, .. in pixels enclose, by COCO's rule; H, W of the image.
+def region_from_outlines(outlines: Iterable[Sequence[float]], size: tuple[int, int], label: str) -> Region:
+    """The region inside closed outlines, each x1, y1, x2, y2, .. in pixels, filled by COCO's rule.
 
-    DataError for an outline of fewer than three points.
+    size: H, W of the image. DataError for an outline of fewer than three points.
     """
     flat = [[float(x) for x in outline] for outline in outlines]
     if any(len(outline) < 6 or len(outline) % 2 for outline in flat):
@@ -71,53 +98,38 @@ def from_outlines(outlines: Iterable[Sequence[float]], size: tuple[int, int], la
     return Region(label, merged["counts"].decode())
 
 
-def outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
+def trace_outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
     """The outline of every connected part of a mask (H, W), each (n, 2) as x, y in pixels.
 
-    Corners lie half-way between pixels, so that drawing an outline by the rule of pixel centres, as COCO does, gives
-    the mask again. A hole is joined to the outside by a cut of no width, since most formats have no holes.
+    Corners lie half-way between pixel centres, so filling an outline by the rule of pixel centres, as COCO does, gives
+    the same mask again. Most formats have no holes, so a hole is joined to the outer outline by a cut of zero width.
     """
     padded = np.pad(mask.astype(np.float64), 1)
     generator = contour_generator(z=padded, fill_type=FillType.OuterOffset)
-    parts, offsets = cast("tuple[list[Any], list[Any]]", generator.filled(0.5, np.inf))
-    found = []
+    parts, offsets = cast("tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]]", generator.filled(0.5, np.inf))
+    outlines = []
     for points, starts in zip(parts, offsets, strict=True):
-        # A pixel's centre is half a pixel from its corner; the padding took a whole one.
-        rings = [_without_straight_points(points[a : b - 1] - 0.5) for a, b in pairwise(starts.tolist())]
-        found.append(_joined(rings))
-    return found
+        # The padding shifts points by a whole pixel; a pixel's centre is half a pixel from its corner.
+        rings = [_drop_collinear_points(points[a : b - 1] - 0.5) for a, b in pairwise(starts.tolist())]
+        outlines.append(_join_holes(rings))
+    return outlines
 
 
-def _without_straight_points(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A closed ring (n, 2) without the points on straight lines."""
+def _drop_collinear_points(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A closed ring (n, 2) without the points in the middle of straight lines."""
     ahead, behind = np.roll(ring, -1, axis=0) - ring, ring - np.roll(ring, 1, axis=0)
-    turns = ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]
-    kept: NDArray[np.float64] = ring[turns]
-    return kept
+    is_corner = ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]
+    corners: NDArray[np.float64] = ring[is_corner]
+    return corners
 
 
-def _joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """An outer ring and its holes as one closed line, which runs to each hole and back on the same way."""
+def _join_holes(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """An outer ring and its holes as one closed line, which goes to each hole and returns along the same cut."""
     line = rings[0]
     for hole in rings[1:]:
         distance, nearest = (np.asarray(part) for part in KDTree(line).query(hole))
         j = int(distance.argmin())
         i = int(nearest[j])
-        there_and_back = np.concatenate([np.roll(hole, -j, axis=0), hole[j : j + 1], line[i : i + 1]])
-        line = np.concatenate([line[: i + 1], there_and_back, line[i + 1 :]])
+        detour = np.concatenate([np.roll(hole, -j, axis=0), hole[j : j + 1], line[i : i + 1]])
+        line = np.concatenate([line[: i + 1], detour, line[i + 1 :]])
     return line
-
-
-def box(labelled: ImageLabels, region: Region) -> list[float]:
-    """The bounding box of a region: left, top, width, height in pixels."""
-    found: list[float] = coco_mask.toBbox(_rle(labelled, region)).tolist()
-    return found
-
-
-def area(labelled: ImageLabels, region: Region) -> int:
-    """The pixels of a region."""
-    return int(coco_mask.area(_rle(labelled, region)))
-
-
-def _rle(labelled: ImageLabels, region: Region) -> dict[str, Any]:
-    return {"size": list(labelled.size), "counts": region.counts.encode()}

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from cdpnet.bulk.job import PAGE, Done
-from cdpnet.bulk.journal import Record
-from cdpnet.bulk.labeller import Labeller, thumbnail_file, write_error
+from cdpnet.bulk.job import PAGE, JobResult
+from cdpnet.bulk.journal import JournalRecord
+from cdpnet.bulk.labeller import Labeller, disk_error, thumbnail_file
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
 from cdpnet.labels.png import colour_of
@@ -37,19 +37,19 @@ nav { margin: 2rem 0; display: flex; flex-wrap: wrap; gap: 1rem; }
 """
 
 
-def write_sheet(done: Done, labeller: Labeller) -> Path:
+def write_sheet(result: JobResult, labeller: Labeller) -> Path:
     """Write the pages of a job, the first of them index.html. DataError where the disk is full."""
-    order = sorted((-record.uncertainty, record.labelled.image) for record in done.journal.records(done.images))
+    order = sorted((-record.uncertainty, record.labels.image) for record in result.journal.records(result.images))
     pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
-    out, summary = labeller.target.out, _summary(done, labeller)
-    title = f"{len(done.images) - len(done.broken)} images, labelled"
+    out, summary = labeller.target.out, _summary(result, labeller)
+    title = f"{len(result.images) - len(result.failed)} images, labelled"
     try:
         for number, page in enumerate(pages):
-            figures = [_figure(record, labeller) for record in done.journal.records([image for _, image in page])]
+            figures = [_figure(record, labeller) for record in result.journal.records([image for _, image in page])]
             body = f"{summary}<main>{''.join(figures)}</main>{_links(number, len(pages))}"
             write_text(render_page(title, _STYLE, body), out / _page(number))
     except OSError as error:
-        raise DataError(write_error(out, error)) from None
+        raise DataError(disk_error(out, error)) from None
     return out / PAGE
 
 
@@ -57,14 +57,14 @@ def _page(number: int) -> str:
     return PAGE if number == 0 else f"index-{number + 1}.html"
 
 
-def _summary(done: Done, labeller: Labeller) -> str:
+def _summary(result: JobResult, labeller: Labeller) -> str:
     """The classes with an example each, and the images that could not be read."""
     legend = [
         f"<li><img alt='' src='{data_address(Image.fromarray(learned.thumbnail))}'>"
         f"{_dot(i)}{html.escape(learned.name)}</li>"
         for i, learned in enumerate(labeller.classes, start=1)
     ]
-    broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in done.broken.items()]
+    broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in result.failed.items()]
     unread = f"<h2>Could not be read</h2><ul>{''.join(broken)}</ul>" if broken else ""
     return (
         "<p>The most uncertain come first: correct from the top for as long as it pays. Uncertainty is one minus the "
@@ -72,8 +72,8 @@ def _summary(done: Done, labeller: Labeller) -> str:
     )
 
 
-def _figure(record: Record, labeller: Labeller) -> str:
-    found, names = record.labelled, labeller.target.classes
+def _figure(record: JournalRecord, labeller: Labeller) -> str:
+    found, names = record.labels, labeller.target.classes
     shown = [f"{_dot(names.index(region.label) + 1)}{html.escape(region.label)}" for region in found.regions] or [
         "<small>nothing found</small>"
     ]

@@ -1,1 +1,1 @@
-"""The page: paint a class, name it, see it found. It asks the `Segmenter` and writes through `labels/`."""
+"""The web page of `cdpnet web`: mark a class, segment images, download the results."""

@@ -1,197 +1,154 @@
-"""What the page consists of, from top to bottom; nothing here does anything."""
+"""The components of the page from top to bottom; `page` connects them to their handlers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, get_args
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from cdpnet.io.images import ENDINGS
-from cdpnet.labels.label_set import FormatName
+from cdpnet.labels.formats import FORMATS
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
 
 MASKS, SCORES = "Masks", "Scores"
-_FORMATS: dict[FormatName, str] = {
-    "png": "PNG masks",
-    "coco": "COCO",
-    "labelme": "LabelMe",
-    "yolo": "YOLO",
-    "labelstudio": "Label Studio",
-}
-_BRUSH = "#ff7020"
+_BRUSH_COLOUR = "#ff7020"
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The parts that something happens with, in the order of the page."""
+class PageLayout:
+    """The components that handlers read or change, as attributes; made inside an open `gr.Blocks`."""
 
-    teach_file: Any
-    teach_samples: Any
-    editor: Any
-    name: Any
-    mask_file: Any
-    add: Any
-    take_back: Any
-    teach_note: Any
-    classes: Any
-    look_files: Any
-    look_samples: Any
-    threshold: Any
-    presence: Any
-    shown: Any
-    scores_of: Any
-    choose_note: Any
-    look_note: Any
-    results: Any
-    format_name: Any
-    take_labels: Any
-    take_classes: Any
-    labels_file: Any
-    classes_file: Any
-    take_note: Any
+    def __init__(self, samples: Samples, limits: Limits, model: str, threshold: float) -> None:
+        """Model: a sentence about the network. threshold: the start of the slider, 0..1."""
+        _add_header(model)
+        with gr.Column(elem_classes="step", elem_id="mark"):
+            _add_title(1, "Mark", "Choose an image, brush over one object in it, and name its class.")
+            with gr.Row(equal_height=False):
+                self._add_image_choice(samples, limits)
+                self._add_editor()
+                self._add_class_panel(limits)
+        with gr.Column(elem_classes="step", elem_id="segment"):
+            _add_title(
+                2, "Segment", "Choose images to find the classes in. An absent class is reported as not present."
+            )
+            with gr.Row(equal_height=False):
+                self._add_segment_panel(samples, limits, threshold)
+                self._add_results()
+        with gr.Column(elem_classes="step", elem_id="download"):
+            _add_title(
+                3,
+                "Download",
+                "Masks in the format of your tool, and class files to label whole folders with "
+                "<code>cdpnet label</code>.",
+            )
+            self._add_downloads()
 
+    def _add_image_choice(self, samples: Samples, limits: Limits) -> None:
+        with gr.Column(scale=3, min_width=300):
+            self.support_file = _upload("An image to mark", limits.describe(), several=False, name="support-file")
+            gr.HTML("<p class='quiet'>or use a sample</p>")
+            self.support_samples = _sample_gallery(samples.support, samples.names)
 
-def build_layout(samples: Samples, limits: Limits, model: str, threshold: float) -> Parts:
-    """Put the page together inside an open `gr.Blocks`."""
-    _head(model)
-    with gr.Column(elem_classes="step", elem_id="teach"):
-        _step(1, "Teach", "Choose an image, paint over one thing in it, and say what it is called.")
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=3, min_width=300):
-                teach_file = _upload("An image to paint on", limits.said(), several=False, name="teach-file")
-                gr.HTML("<p class='quiet'>or take a sample</p>")
-                teach_samples = _samples(samples.teach, samples.names, "Samples to paint on", columns=6)
-            with gr.Column(scale=4, min_width=300, elem_id="easel"):
-                editor = gr.ImageEditor(
-                    label="Paint over the object",
-                    type="numpy",
-                    image_mode="RGBA",
-                    format="png",
-                    sources=(),
-                    transforms=(),
-                    layers=False,
-                    brush=gr.Brush(default_size=24, colors=[(_BRUSH, 0.6)], color_mode="fixed"),
-                    eraser=gr.Eraser(default_size=24),
-                    canvas_size=(640, 480),
-                    height=440,
-                    buttons=[],
-                    placeholder="Choose an image, or take a sample",
-                    elem_id="editor",
-                )
-            with gr.Column(scale=3, min_width=260):
-                name = gr.Textbox(
-                    label="Name of the class", placeholder="such as weld crack", max_length=limits.name, elem_id="name"
-                )
-                with gr.Accordion("Have a mask already?", open=False):
-                    mask_file = _upload(
-                        "Its mask, white on black", "used instead of the painting", several=False, name="mask-file"
-                    )
-                add = gr.Button("Add the example", variant="primary", elem_id="add")
-                take_back = gr.Button("Take back the last example", size="sm", elem_id="take-back")
-                teach_note = _note("teach")
-                classes = gr.HTML("", elem_id="classes")
-    with gr.Column(elem_classes="step", elem_id="look"):
-        _step(2, "Look", "Drop the images to find it in. A class that is not in an image is said to be not here.")
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=3, min_width=260):
-                said = f"up to {limits.images}, {limits.said()}"
-                look_files = _upload("Images to look at", said, several=True, name="look-files")
-                choose_note = gr.HTML("", elem_id="choose-note")
-                look_samples = gr.Button(f"Look at {len(samples.look)} samples", elem_id="look-samples")
-                shown = gr.Radio([MASKS, SCORES], value=MASKS, label="Show", elem_id="shown")
-                scores_of = gr.Dropdown([], label="Scores of", visible=False, elem_id="scores-of")
-                threshold_slider = gr.Slider(
-                    0.01,
-                    0.99,
-                    value=threshold,
-                    step=0.01,
-                    label="Threshold",
-                    info="Lower marks more of each image, higher less.",
-                    elem_id="threshold",
-                )
-                presence = gr.Checkbox(
-                    True,
-                    label="Leave out what is not here",
-                    info="Without it, every class is marked where it fits best.",
-                    elem_id="presence",
-                )
-                look_note = _note("look")
-            with gr.Column(scale=7, min_width=300):
-                results = gr.Gallery(
-                    label="Found",
-                    show_label=False,
-                    columns=4,
-                    object_fit="contain",
-                    height="auto",
-                    format="jpeg",
-                    buttons=["download", "fullscreen"],
-                    interactive=False,
-                    elem_id="results",
-                )
-    with gr.Column(elem_classes="step", elem_id="take"):
-        _step(
-            3,
-            "Take",
-            "Masks in the format of your tool; class files for whole folders, with <code>cdpnet label</code>.",
-        )
+    def _add_editor(self) -> None:
+        with gr.Column(scale=4, min_width=300):
+            self.editor = gr.ImageEditor(
+                label="Brush over the object",
+                type="numpy",
+                image_mode="RGBA",
+                format="png",
+                sources=(),
+                transforms=(),
+                layers=False,
+                brush=gr.Brush(default_size=24, colors=[(_BRUSH_COLOUR, 0.6)], color_mode="fixed"),
+                eraser=gr.Eraser(default_size=24),
+                canvas_size=(640, 480),
+                height=440,
+                buttons=[],
+                placeholder="Choose an image, or use a sample",
+                elem_id="editor",
+            )
+
+    def _add_class_panel(self, limits: Limits) -> None:
+        with gr.Column(scale=3, min_width=260):
+            self.name = gr.Textbox(
+                label="Class name", placeholder="for example weld crack", max_length=limits.name, elem_id="name"
+            )
+            with gr.Accordion("Use a mask file instead of the brush", open=False):
+                self.mask_file = _upload("Mask, white on black", limits.describe(), several=False, name="mask-file")
+            self.add = gr.Button("Add example", variant="primary", elem_id="add")
+            self.remove = gr.Button("Remove last example", size="sm", elem_id="remove")
+            self.mark_note = _add_note("mark")
+            self.classes = gr.HTML("", elem_id="classes")
+
+    def _add_segment_panel(self, samples: Samples, limits: Limits, threshold: float) -> None:
+        with gr.Column(scale=3, min_width=260):
+            described = f"up to {limits.images}, {limits.describe()}"
+            self.query_files = _upload("Images to segment", described, several=True, name="query-files")
+            self.images_note = gr.HTML("", elem_id="images-note")
+            self.query_samples = gr.Button(f"Use {len(samples.query)} samples", elem_id="query-samples")
+            self.display = gr.Radio([MASKS, SCORES], value=MASKS, label="Show", elem_id="display")
+            self.scores_of = gr.Dropdown([], label="Scores of", visible=False, elem_id="scores-of")
+            self.threshold = gr.Slider(
+                0.01,
+                0.99,
+                value=threshold,
+                step=0.01,
+                label="Threshold",
+                info="Lower values mark more of each image, higher values less.",
+                elem_id="threshold",
+            )
+            self.presence = gr.Checkbox(
+                True,
+                label="Leave out absent classes",
+                info="If unchecked, every class is marked where it fits best.",
+                elem_id="presence",
+            )
+            self.segment_note = _add_note("segment")
+
+    def _add_results(self) -> None:
+        with gr.Column(scale=7, min_width=300):
+            self.results = gr.Gallery(
+                label="Results",
+                show_label=False,
+                columns=4,
+                object_fit="contain",
+                height="auto",
+                format="jpeg",
+                buttons=["download", "fullscreen"],
+                interactive=False,
+                elem_id="results",
+            )
+
+    def _add_downloads(self) -> None:
+        """The buttons that make an archive, and hidden ones that the browser presses to fetch it."""
+        choices = [(label_format.title, name) for name, label_format in FORMATS.items()]
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=300):
-                format_name = gr.Radio(
-                    [(said, key) for key, said in _FORMATS.items()],
-                    value=get_args(FormatName)[0],
-                    label="Format",
-                    elem_id="format",
-                )
+                self.format_name = gr.Radio(choices, value=next(iter(FORMATS)), label="Format", elem_id="format")
             with gr.Column(scale=3, min_width=260):
-                take_labels = gr.Button("Download the masks", variant="primary", elem_id="take-labels")
-                take_classes = gr.Button("Download the classes", elem_id="take-classes")
-        take_note = _note("take")
-        labels_file = gr.DownloadButton(visible="hidden", elem_id="labels-file")
-        classes_file = gr.DownloadButton(visible="hidden", elem_id="classes-file")
-    return Parts(
-        teach_file=teach_file,
-        teach_samples=teach_samples,
-        editor=editor,
-        name=name,
-        mask_file=mask_file,
-        add=add,
-        take_back=take_back,
-        teach_note=teach_note,
-        classes=classes,
-        look_files=look_files,
-        look_samples=look_samples,
-        threshold=threshold_slider,
-        presence=presence,
-        shown=shown,
-        scores_of=scores_of,
-        choose_note=choose_note,
-        look_note=look_note,
-        results=results,
-        format_name=format_name,
-        take_labels=take_labels,
-        take_classes=take_classes,
-        labels_file=labels_file,
-        classes_file=classes_file,
-        take_note=take_note,
-    )
+                self.make_labels = gr.Button("Download masks", variant="primary", elem_id="download-labels")
+                self.make_classes = gr.Button("Download classes", elem_id="download-classes")
+        self.download_note = _add_note("download")
+        self.labels_file = gr.DownloadButton(visible="hidden", elem_id="labels-file")
+        self.classes_file = gr.DownloadButton(visible="hidden", elem_id="classes-file")
 
 
-def _head(model: str) -> None:
+def _add_header(model: str) -> None:
     gr.HTML(
-        "<header><h1>cdpnet</h1><p>Mark a class in an image, name it, and see it found in others.</p>"
+        "<header><h1>cdpnet</h1><p>Mark a class in an image, name it, and get its masks in other images.</p>"
         f"<p class='quiet'>{model}</p></header>"
     )
 
 
-def _step(number: int, title: str, said: str) -> None:
-    gr.HTML(f"<div class='title'><span aria-hidden='true'>{number}</span><h2>{title}</h2><p>{said}</p></div>")
+def _add_title(number: int, title: str, text: str) -> None:
+    gr.HTML(f"<div class='title'><span aria-hidden='true'>{number}</span><h2>{title}</h2><p>{text}</p></div>")
 
 
-def _upload(label: str, said: str, *, several: bool, name: str) -> Any:
+def _upload(label: str, limits: str, *, several: bool, name: str) -> Any:
     return gr.File(
-        label=f"{label}, {said}",
+        label=f"{label}, {limits}",
         file_count="multiple" if several else "single",
         file_types=list(ENDINGS),
         height=132,
@@ -200,23 +157,23 @@ def _upload(label: str, said: str, *, several: bool, name: str) -> Any:
     )
 
 
-def _samples(files: Any, names: Any, label: str, columns: int) -> Any:
+def _sample_gallery(files: Sequence[Path], names: Sequence[str]) -> Any:
     return gr.Gallery(
         [(str(file), name) for file, name in zip(files, names, strict=True)],
-        label=label,
+        label="Samples to mark",
         show_label=False,
-        columns=columns,
+        columns=6,
         rows=1,
         height="auto",
         allow_preview=False,
         interactive=False,
         buttons=[],
         format="png",
-        elem_id="teach-samples",
+        elem_id="support-samples",
     )
 
 
-def _note(step: str) -> Any:
-    """Where a step says what happened; refusals of the browser stand in a line of their own."""
+def _add_note(step: str) -> Any:
+    """The line in which a step reports results and errors; errors found by the browser have a line of their own."""
     gr.HTML(f"<p class='note bad' role='alert' id='{step}-refusal'></p>")
     return gr.HTML("", elem_id=f"{step}-note")

@@ -1,39 +1,49 @@
-"""What the page takes, so that one person cannot use up the machine (our choice throughout)."""
+"""Limits on files and sessions, so that one user cannot exhaust the server (our choice throughout)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from cdpnet.errors import DataError
 from cdpnet.io.images import ENDINGS
 
 
+class BrowserLimits(TypedDict):
+    """The limits that the browser checks before it sends a file."""
+
+    megabytes: int
+    megapixels: int
+    images: int
+    endings: list[str]
+
+
 @dataclass(frozen=True)
 class Limits:
-    """images: looked at together. examples: of all classes of a session. waiting: requests in the queue."""
+    """images: segmented together. examples: of all classes of a session. waiting: requests in the queue."""
 
     megabytes: int = 20  # of a file
     megapixels: int = 24  # of an image
     images: int = 48
     examples: int = 40
-    name: int = 60  # characters
+    name: int = 60  # characters of a class name
     waiting: int = 48
-    sessions: int = 32  # kept; the one unused for longest makes room
-    grace: float = 600.0  # seconds that a session whose page is closed, or asleep on a phone, is kept
+    sessions: int = 32  # at a time; then the least recently used one ends
+    grace: float = 600.0  # seconds until the session of a closed or suspended page ends
 
     @property
     def pixels(self) -> int:
-        """The most pixels of an image."""
+        """The maximum number of pixels of an image."""
         return self.megapixels * 10**6
 
-    def said(self) -> str:
-        """For the page, before anything is chosen."""
+    def describe(self) -> str:
+        """The limits of a file in words, for the page."""
         return f"up to {self.megabytes} MB and {self.megapixels} megapixels each"
 
-    def for_browser(self) -> dict[str, object]:
-        """What the browser can see before it sends a file."""
+    def for_browser(self) -> BrowserLimits:
+        """The limits that the browser checks."""
         return {
             "megabytes": self.megabytes,
             "megapixels": self.megapixels,
@@ -42,7 +52,7 @@ class Limits:
         }
 
     def check_files(self, files: Sequence[Path]) -> None:
-        """DataError for too many files, one that is too large, and two that would share one mask."""
+        """DataError for too many files, for one that is too large, and for two whose masks would have one name."""
         if len(files) > self.images:
             raise DataError(
                 f"{len(files)} images are too many for the page, which takes {self.images} at a time; for a whole "

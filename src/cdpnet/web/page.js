@@ -1,20 +1,20 @@
-// Looks at files before they are sent: what the page would refuse is said at once, and the rest goes its way.
+// Checks files before they are sent: those that the server would refuse get an error message at once.
 
 (() => {
-  const STEPS = { "teach-file": "teach", "mask-file": "teach", "look-files": "look" };
-  const passed = new WeakSet(); // events that were looked at and sent on
+  const STEPS = { "support-file": "mark", "mask-file": "mark", "query-files": "segment" };
+  const checked = new WeakSet(); // events whose files were checked
 
-  function areaOf(event) {
+  function uploadOf(event) {
     const area = event.target.closest?.(Object.keys(STEPS).map((id) => `#${id}`).join(","));
     const files = event.type === "drop" ? event.dataTransfer?.files : event.target.files;
     return area && files?.length ? { area, files: [...files] } : null;
   }
 
-  function say(area, text) {
+  function showRefusal(area, text) {
     document.getElementById(`${STEPS[area.id]}-refusal`).textContent = text;
   }
 
-  function sizeOf(file) {
+  function countPixels(file) {
     return new Promise((resolve, reject) => {
       const image = new Image();
       const address = URL.createObjectURL(file);
@@ -24,8 +24,8 @@
     });
   }
 
-  async function refusal(area, files) {
-    if (area.id === "look-files" && files.length > LIMITS.images) {
+  async function findRefusal(area, files) {
+    if (area.id === "query-files" && files.length > LIMITS.images) {
       return `${files.length} images are too many for the page, which takes ${LIMITS.images} at a time; for a whole folder, download the classes and use cdpnet label.`;
     }
     for (const file of files) {
@@ -36,9 +36,9 @@
       if (file.size > LIMITS.megabytes * 1e6) {
         return `${file.name} is larger than ${LIMITS.megabytes} MB; scale it down first.`;
       }
-      if (ending.startsWith(".tif")) continue; // browsers do not read it; the server looks at it
+      if (ending.startsWith(".tif")) continue; // browsers cannot decode it; the server checks it
       try {
-        const pixels = await sizeOf(file);
+        const pixels = await countPixels(file);
         if (pixels > LIMITS.megapixels * 1e6) {
           return `${file.name} has ${(pixels / 1e6).toFixed(1)} million pixels; at most ${LIMITS.megapixels} million are read, so scale it down first.`;
         }
@@ -49,43 +49,43 @@
     return "";
   }
 
-  function again(event, files) {
-    const held = new DataTransfer();
-    files.forEach((file) => held.items.add(file));
+  function copyEvent(event, files) {
+    const transfer = new DataTransfer();
+    files.forEach((file) => transfer.items.add(file));
     if (event.type === "drop") {
-      return new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: held });
+      return new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer });
     }
-    event.target.files = held.files;
+    event.target.files = transfer.files;
     return new Event("change", { bubbles: true });
   }
 
-  async function look(event) {
-    const found = passed.has(event) ? null : areaOf(event);
-    if (!found) return;
+  async function check(event) {
+    const upload = checked.has(event) ? null : uploadOf(event);
+    if (!upload) return;
     event.stopImmediatePropagation();
     event.preventDefault();
     const target = event.target;
-    const text = await refusal(found.area, found.files);
-    say(found.area, text);
+    const text = await findRefusal(upload.area, upload.files);
+    showRefusal(upload.area, text);
     if (text) {
       if (event.type === "change") target.value = "";
       return;
     }
-    const next = again(event, found.files);
-    passed.add(next);
+    const next = copyEvent(event, upload.files);
+    checked.add(next);
     target.dispatchEvent(next);
   }
 
-  // What was refused is history once something else of its step is used.
+  // A click in a step removes its error message.
   document.addEventListener("click", (event) => {
     const refusal = event.isTrusted && event.target.closest?.(".step")?.querySelector("[id$=-refusal]");
     if (refusal) refusal.textContent = "";
   });
-  document.addEventListener("change", look, true);
-  document.addEventListener("drop", look, true);
+  document.addEventListener("change", check, true);
+  document.addEventListener("drop", check, true);
 })();
 
-// An image's button is called by what the image shows, not by its number.
+// The accessible name of an image button is the caption of its image instead of its number.
 new MutationObserver(() => {
   document.querySelectorAll(".thumbnail-item img[alt]").forEach((image) => {
     const button = image.closest("button");

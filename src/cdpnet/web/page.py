@@ -1,12 +1,12 @@
-"""What happens on the page: every handler takes what is on the screen, asks the session, and says what came of it."""
+"""The page and its handlers: each reads components, calls the session and updates components."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import gradio as gr
 import numpy as np
@@ -15,230 +15,249 @@ from numpy.typing import NDArray
 from cdpnet.errors import CdpnetError
 from cdpnet.labels.label_set import FormatName
 from cdpnet.report.images import to_image
-from cdpnet.web.layout import SCORES, Parts, build_layout
+from cdpnet.web.layout import SCORES, PageLayout
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
-from cdpnet.web.session import Session, at
+from cdpnet.web.session import Progress, Session, with_threshold
 from cdpnet.web.sessions import Sessions
-from cdpnet.web.views import class_list, in_words, note, result, summary
+from cdpnet.web.views import class_list, describe, draw_result, note, summarise
 
-Updates = dict[Any, Any]  # parts of the page, and what they show from now on
-_UNUSABLE = "The server could not write or read a file of this page ({}); try again, or tell who runs it."
-_ALIVE = 60.0  # seconds between the signs of life of an open page, whose connection may have been lost and found
+Updates = dict[Any, Any]  # components of the page, and their new values
+_FILE_ERROR = "The server could not write or read a file of this page ({}); try again, or tell its administrator."
+_KEEP_ALIVE = 60.0  # seconds between the requests by which an open page shows that it still exists
 _PROGRESS = gr.Progress()
-_PRESS = "() => document.querySelector('#{0} a, a#{0}, button#{0}').click()"
-_FOLDERS = re.compile(r"(?:/[^/\s]+)*/(?:session-|samples|[0-9a-f]{64})[^/\s]*/(?:[^/\s]+/)*")
+_CLICK = "() => document.querySelector('#{0} a, a#{0}, button#{0}').click()"
+_SERVER_FOLDERS = re.compile(r"(?:/[^/\s]+)*/(?:session-|samples|[0-9a-f]{64})[^/\s]*/(?:[^/\s]+/)*")
 
 
-def build(sessions: Sessions, samples: Samples, limits: Limits, model: str, threshold: float) -> gr.Blocks:
-    """The page. model: a sentence about it. threshold: the model's own, 0..1."""
+class EditorValue(TypedDict):
+    """What the image editor sends: RGBA arrays (h, w, 4) of the image and of each layer of brush strokes."""
+
+    background: NDArray[np.uint8] | None
+    layers: Sequence[NDArray[np.uint8]]
+
+
+def build_page(sessions: Sessions, samples: Samples, limits: Limits, model: str, threshold: float) -> gr.Blocks:
+    """Build the page. model: a sentence about the network. threshold: the network's own, 0..1."""
     with gr.Blocks(title="cdpnet", analytics_enabled=False, delete_cache=(60, 3600)) as page:
-        parts = build_layout(samples, limits, model, round(threshold, 2))
-        Actions(parts, sessions, samples, round(threshold, 2)).bind()
-        page.unload(_closing(sessions))
-        gr.Timer(_ALIVE).tick(_living(sessions), show_progress="hidden", api_visibility="private")
+        layout = PageLayout(samples, limits, model, round(threshold, 2))
+        Handlers(layout, sessions, samples, round(threshold, 2)).connect()
+        page.unload(_make_close_handler(sessions))
+        gr.Timer(_KEEP_ALIVE).tick(_make_keep_alive_handler(sessions), show_progress="hidden", api_visibility="private")
     return page
 
 
-def _closing(sessions: Sessions) -> Callable[[gr.Request], None]:
+def _make_close_handler(sessions: Sessions) -> Callable[[gr.Request], None]:
     def close(request: gr.Request) -> None:
         sessions.close(request.session_hash)
 
     return close
 
 
-def _living(sessions: Sessions) -> Callable[[gr.Request], None]:
-    def live(request: gr.Request) -> None:
-        sessions.keep(request.session_hash)
+def _make_keep_alive_handler(sessions: Sessions) -> Callable[[gr.Request], None]:
+    def keep_alive(request: gr.Request) -> None:
+        sessions.keep_alive(request.session_hash)
 
-    return live
+    return keep_alive
 
 
-def _said_in(step: str, without: str = "") -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
-    """What cannot be done is said in a sentence in the note of a step, and nothing else on the page changes.
+def _errors_to(note_name: str, clear: str = "") -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
+    """Decorate a handler so that its error message goes into a note, and nothing else on the page changes.
 
-    without: the part that would hold a file, and is emptied.
+    note_name, clear: attributes of the layout; clear is a component that is emptied, such as an upload.
     """
 
-    def decorate(act: Callable[..., Updates]) -> Callable[..., Updates]:
-        @wraps(act)
-        def handler(self: Actions, *inputs: Any) -> Updates:
+    def decorate(handle: Callable[..., Updates]) -> Callable[..., Updates]:
+        @wraps(handle)
+        def handler(self: Handlers, *inputs: Any) -> Updates:
             try:
-                return act(self, *inputs)
+                return handle(self, *inputs)
             except (CdpnetError, OSError) as error:
-                said = str(error) if isinstance(error, CdpnetError) else _UNUSABLE.format(error.strerror or error)
-                emptied = {getattr(self.parts, without): None} if without else {}
-                return {getattr(self.parts, f"{step}_note"): note(_FOLDERS.sub("", said), bad=True), **emptied}
+                text = str(error) if isinstance(error, CdpnetError) else _FILE_ERROR.format(error.strerror or error)
+                cleared = {getattr(self.layout, clear): None} if clear else {}
+                return {getattr(self.layout, note_name): note(_SERVER_FOLDERS.sub("", text), bad=True), **cleared}
 
         return handler
 
     return decorate
 
 
-class Actions:
-    """The handlers. Every one of them begins with the session of the page that asks."""
+class Handlers:
+    """The handlers of the page. threshold: the network's own, rounded as the slider shows it."""
 
-    def __init__(self, parts: Parts, sessions: Sessions, samples: Samples, threshold: float) -> None:
-        self.parts, self.sessions, self.samples, self.own = parts, sessions, samples, threshold
+    def __init__(self, layout: PageLayout, sessions: Sessions, samples: Samples, threshold: float) -> None:
+        self.layout, self.sessions, self.samples, self.own_threshold = layout, sessions, samples, threshold
 
-    def bind(self) -> None:
-        """Say what happens when; the images are looked at again whenever that could show something new."""
-        p = self.parts
-        opened = [p.teach_note, p.editor, p.name, p.teach_file, p.mask_file]
-        taught = [p.teach_note, p.classes, p.editor, p.mask_file]
-        chosen = [p.choose_note, p.look_files]
-        _on(p.teach_file.upload, self.open_upload, [p.teach_file], opened, network=True, on=p.teach_note)
-        _on(p.teach_samples.select, self.open_sample, [p.name], opened, network=True, on=p.teach_note)
-        add = _either(p.add.click, p.name.submit)
+    def connect(self) -> None:
+        """Connect events to handlers; images are segmented again after every event that may change the result."""
+        p = self.layout
+        opened = [p.mark_note, p.editor, p.name, p.support_file, p.mask_file]
+        examples = [p.mark_note, p.classes, p.editor, p.mask_file]
+        images = [p.images_note, p.query_files]
+        mark = partial(_connect, network=True, progress_on=p.mark_note)
+        mark(p.support_file.upload, self.open_upload, [p.support_file], opened)
+        mark(p.support_samples.select, self.open_sample, [p.name], opened)
+        add = partial(gr.on, [p.add.click, p.name.submit])  # one event, so that both cannot run at once
         changes = (
-            _on(add, self.add, [p.name, p.editor, p.mask_file], taught, network=True, on=p.teach_note),
-            _on(p.take_back.click, self.take_back, [], taught, network=True, on=p.teach_note),
-            _on(p.look_files.upload, self.choose_files, [p.look_files], chosen, network=True, last=True),
-            _on(p.look_samples.click, self.choose_samples, [], chosen, network=True),
+            mark(add, self.add_example, [p.name, p.editor, p.mask_file], examples),
+            mark(p.remove.click, self.remove_example, [], examples),
+            _connect(p.query_files.upload, self.upload_images, [p.query_files], images, network=True, keep_last=True),
+            _connect(p.query_samples.click, self.use_samples, [], images, network=True),
         )
-        show = (self.show, [p.threshold, p.shown, p.scores_of], [p.look_note, p.results, p.scores_of])
+        show = (self.show_results, [p.threshold, p.display, p.scores_of], [p.segment_note, p.results, p.scores_of])
         for trigger in (*(change.then for change in changes), p.presence.change):
-            looked = _on(trigger, self.look, [p.presence], [p.look_note], network=True, last=True, on=p.results)
-            _on(looked.then, *show)  # with what is on the screen by then
-        for trigger in (p.threshold.change, p.shown.change, p.scores_of.input):
-            _on(trigger, *show, last=True)
-        take_labels = _on(
-            p.take_labels.click, self.take_labels, [p.format_name, p.threshold], [p.take_note, p.labels_file]
-        )
-        take_classes = _on(p.take_classes.click, self.take_classes, [], [p.take_note, p.classes_file])
-        for made, file in ((take_labels, p.labels_file), (take_classes, p.classes_file)):
-            made.then(None, js=_PRESS.format(file.elem_id))
+            segmented = _connect(
+                trigger,
+                self.segment_images,
+                [p.presence],
+                [p.segment_note],
+                network=True,
+                keep_last=True,
+                progress_on=p.results,
+            )
+            _connect(segmented.then, *show)  # with the values that the controls have by then
+        for trigger in (p.threshold.change, p.display.change, p.scores_of.input):
+            _connect(trigger, *show, keep_last=True)
+        labels = [p.download_note, p.labels_file]
+        made_labels = _connect(p.make_labels.click, self.make_labels, [p.format_name, p.threshold], labels)
+        made_classes = _connect(p.make_classes.click, self.make_classes, [], [p.download_note, p.classes_file])
+        for made, file in ((made_labels, p.labels_file), (made_classes, p.classes_file)):
+            made.then(None, js=_CLICK.format(file.elem_id))
 
-    @_said_in("teach", without="teach_file")
+    @_errors_to("mark_note", clear="support_file")
     def open_upload(self, file: str, request: gr.Request) -> Updates:
-        """Begin to paint on an image of one's own."""
-        return {**self._opened(Path(file), request), self.parts.teach_file: None}
+        """Open an uploaded image to mark."""
+        return {**self._open(Path(file), request), self.layout.support_file: None}
 
-    @_said_in("teach")
+    @_errors_to("mark_note")
     def open_sample(self, name: str, event: gr.SelectData, request: gr.Request) -> Updates:
-        """Begin to paint on a sample; its name is put in where there is none, or another sample's."""
-        opened = self._opened(self.samples.teach[event.index], request)
+        """Open a sample to mark; its name is filled in unless the user has entered another one."""
+        updates = self._open(self.samples.support[event.index], request)
         if not name.strip() or name in self.samples.names:
-            opened[self.parts.name] = self.samples.names[event.index]
-        return opened
+            updates[self.layout.name] = self.samples.names[event.index]
+        return updates
 
-    def _opened(self, file: Path, request: gr.Request) -> Updates:
-        view = self._of(request).open_image(file)
-        return {self.parts.editor: view, self.parts.mask_file: None, self.parts.teach_note: ""}
+    def _open(self, file: Path, request: gr.Request) -> Updates:
+        view = self._session(request).open_image(file)
+        return {self.layout.editor: view, self.layout.mask_file: None, self.layout.mark_note: ""}
 
-    @_said_in("teach")
-    def add(self, name: str, painted: dict[str, Any] | None, mask_file: str | None, request: gr.Request) -> Updates:
-        """Take the painting as an example of the class; the image stays, so that another class can be painted."""
-        session = self._of(request)
-        background = (painted or {}).get("background")
-        painted_on = None if background is None else np.asarray(background)[..., :3]
-        example = session.add_example(name, _strokes(painted), Path(mask_file) if mask_file else None, painted_on)
+    @_errors_to("mark_note")
+    def add_example(self, name: str, editor: EditorValue | None, mask_file: str | None, request: gr.Request) -> Updates:
+        """Add an example of a class; the image stays open, so that another class can be marked in it."""
+        session = self._session(request)
+        background = editor["background"] if editor else None
+        marked_view = None if background is None else np.asarray(background)[..., :3]
+        example = session.add_example(name, _strokes(editor), Path(mask_file) if mask_file else None, marked_view)
         learned = session.classes[example.name]
-        said = f"{learned.name}: learned from {learned.shots} example{'s' * (learned.shots > 1)}."
-        return {**self._taught(session, said), self.parts.editor: session.view, self.parts.mask_file: None}
+        text = f"{learned.name}: learned from {learned.shots} example{'s' * (learned.shots > 1)}."
+        return {**self._show_classes(session, text), self.layout.editor: session.view, self.layout.mask_file: None}
 
-    @_said_in("teach")
-    def take_back(self, request: gr.Request) -> Updates:
-        """Forget the last example."""
-        session = self._of(request)
-        name = session.take_back()
-        return self._taught(session, f"The last example of {name} is taken back.")
+    @_errors_to("mark_note")
+    def remove_example(self, request: gr.Request) -> Updates:
+        """Remove the last example."""
+        session = self._session(request)
+        name = session.remove_last_example()
+        return self._show_classes(session, f"The last example of {name} is removed.")
 
-    def _taught(self, session: Session, said: str) -> Updates:
-        return {self.parts.classes: class_list(session.classes.values()), self.parts.teach_note: note(said)}
+    def _show_classes(self, session: Session, text: str) -> Updates:
+        return {self.layout.classes: class_list(session.classes.values()), self.layout.mark_note: note(text)}
 
-    @_said_in("choose", without="look_files")
-    def choose_files(self, files: list[str], request: gr.Request, progress: Any = _PROGRESS) -> Updates:
-        """Take images of one's own."""
-        self._of(request).choose([Path(file) for file in files], _bar(progress, "reading"))
-        return {self.parts.look_files: None, self.parts.choose_note: ""}
+    @_errors_to("images_note", clear="query_files")
+    def upload_images(self, files: list[str], request: gr.Request, progress: Any = _PROGRESS) -> Updates:
+        """Replace the images to segment by uploaded ones."""
+        self._session(request).set_images([Path(file) for file in files], _progress_bar(progress, "reading"))
+        return {self.layout.query_files: None, self.layout.images_note: ""}
 
-    @_said_in("choose")
-    def choose_samples(self, request: gr.Request) -> Updates:
-        """Take the samples."""
-        self._of(request).choose(self.samples.look, lambda *_: None)
-        return {self.parts.choose_note: ""}
+    @_errors_to("images_note")
+    def use_samples(self, request: gr.Request) -> Updates:
+        """Replace the images to segment by the samples."""
+        self._session(request).set_images(self.samples.query, lambda *_: None)
+        return {self.layout.images_note: ""}
 
-    @_said_in("look")
-    def look(self, presence: bool, request: gr.Request, progress: Any = _PROGRESS) -> Updates:
-        """Find the classes in the images; what is found is shown after it."""
-        self._of(request).look(_bar(progress, "looking"), min_presence=None if presence else 0.0)
-        return {self.parts.look_note: ""}
+    @_errors_to("segment_note")
+    def segment_images(self, presence: bool, request: gr.Request, progress: Any = _PROGRESS) -> Updates:
+        """Segment the images; `show_results` shows them. presence: whether absent classes are left out."""
+        bar = _progress_bar(progress, "segmenting")
+        self._session(request).segment_images(bar, min_presence=None if presence else 0.0)
+        return {self.layout.segment_note: ""}
 
-    @_said_in("look")
-    def show(self, threshold: float, shown: str, scores_of: str | None, request: gr.Request) -> Updates:
-        """Show what was found, as the controls say."""
-        images, answers = self._of(request).looked
-        names = answers[0].classes if answers else ()  # what was looked for, whatever was taught since
+    @_errors_to("segment_note")
+    def show_results(self, threshold: float, display: str, scores_of: str | None, request: gr.Request) -> Updates:
+        """Show the images with masks or scores, as the controls say."""
+        images, segmentations = self._session(request).segmented
+        names = segmentations[0].classes if segmentations else ()  # not the session's, which may have changed since
         scores_of = scores_of if scores_of in names else next(iter(names), None)
         gallery, counts = [], dict.fromkeys(names, 0)
-        for image, answer in zip(images, answers, strict=False):
-            found = at(answer, self._threshold(threshold))
-            drawn = result(image.shown, found, scores_of if shown == SCORES else None)
-            gallery.append((drawn, f"{in_words(found)}\n{image.file.name}"))
-            for name in found.found:
+        for image, original in zip(images, segmentations, strict=False):
+            segmentation = with_threshold(original, self._threshold(threshold))
+            drawn = draw_result(image.view, segmentation, scores_of if display == SCORES else None)
+            gallery.append((drawn, f"{describe(segmentation)}\n{image.file.name}"))
+            for name in segmentation.found:
                 counts[name] += 1
-        if not answers:
-            gallery = [(to_image(image.shown), image.file.name) for image in images]
+        if not segmentations:
+            gallery = [(to_image(image.view), image.file.name) for image in images]
         return {
-            self.parts.results: gallery,
-            self.parts.scores_of: gr.update(choices=names, value=scores_of, visible=shown == SCORES and bool(names)),
-            self.parts.look_note: note(summary(len(images), counts)),
+            self.layout.results: gallery,
+            self.layout.scores_of: gr.update(choices=names, value=scores_of, visible=display == SCORES and bool(names)),
+            self.layout.segment_note: note(summarise(len(images), counts)),
         }
 
-    @_said_in("take", without="labels_file")
-    def take_labels(self, format_name: FormatName, threshold: float, request: gr.Request) -> Updates:
-        """Put the labels into an archive."""
-        made = self._of(request).write_labels(format_name, self._threshold(threshold))
-        return {self.parts.labels_file: str(made), self.parts.take_note: note(f"{made.name} is on its way.")}
+    @_errors_to("download_note", clear="labels_file")
+    def make_labels(self, format_name: FormatName, threshold: float, request: gr.Request) -> Updates:
+        """Write the archive of the labels."""
+        archive = self._session(request).write_labels(format_name, self._threshold(threshold))
+        return self._offer(archive, self.layout.labels_file)
 
-    @_said_in("take", without="classes_file")
-    def take_classes(self, request: gr.Request) -> Updates:
-        """Put the classes into an archive."""
-        made = self._of(request).write_classes()
-        return {self.parts.classes_file: str(made), self.parts.take_note: note(f"{made.name} is on its way.")}
+    @_errors_to("download_note", clear="classes_file")
+    def make_classes(self, request: gr.Request) -> Updates:
+        """Write the archive of the class files."""
+        return self._offer(self._session(request).write_classes(), self.layout.classes_file)
 
-    def _of(self, request: gr.Request) -> Session:
-        return self.sessions.of(request.session_hash)
+    def _offer(self, archive: Path, button: Any) -> Updates:
+        return {button: str(archive), self.layout.download_note: note(f"{archive.name} is being downloaded.")}
+
+    def _session(self, request: gr.Request) -> Session:
+        return self.sessions.get(request.session_hash)
 
     def _threshold(self, chosen: float) -> float | None:
-        """None where the slider was left alone, since it shows the model's own threshold rounded."""
-        return None if chosen == self.own else chosen
+        """None where the slider was not moved, since it shows the network's own threshold rounded."""
+        return None if chosen == self.own_threshold else chosen
 
 
-def _either(*triggers: Any) -> Callable[..., Any]:
-    """Several triggers of one event, so that it does not happen twice at once."""
-    return partial(gr.on, list(triggers))
-
-
-def _on(
+def _connect(
     trigger: Any,
-    act: Callable[..., Updates],
+    handler: Callable[..., Updates],
     inputs: list[Any],
     outputs: list[Any],
     *,
     network: bool = False,
-    last: bool = False,
-    on: Any = None,
+    keep_last: bool = False,
+    progress_on: Any = None,
 ) -> Any:
-    """An event and its handler.
+    """Connect an event to its handler.
 
-    network: it runs the network or waits for those that do: one at a time, in order, since all share the cores and what
-    they work on. last: the last of several events that come while one is handled is not lost. on: where progress shows.
+    network: the handler runs the network or depends on handlers that do; these run one at a time and in order, since
+    all share the processor and the session. keep_last: of several events during a run, the last one runs after it.
+    progress_on: the component that shows progress.
     """
-    queue: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": 1} if network else {}
-    if last:
-        queue["trigger_mode"] = "always_last"
-    if on is not None:
-        queue["show_progress_on"] = on
-    return trigger(act, inputs, outputs, api_visibility="undocumented", show_progress="minimal", **queue)
+    return trigger(
+        handler,
+        inputs,
+        outputs,
+        api_visibility="undocumented",
+        show_progress="minimal",
+        show_progress_on=progress_on,
+        concurrency_id="network" if network else None,
+        concurrency_limit=1 if network else "default",
+        trigger_mode="always_last" if keep_last else None,
+    )
 
 
-def _strokes(painted: dict[str, Any] | None) -> NDArray[np.bool_] | None:
-    """Where anything is painted, (h, w), however faint: a brush's edge is soft."""
-    layers = [np.asarray(layer)[..., 3] > 0 for layer in (painted or {}).get("layers", ())]
+def _strokes(editor: EditorValue | None) -> NDArray[np.bool_] | None:
+    """The pixels (h, w) that the brush touched, however faintly, since its edge is soft; None without a layer."""
+    layers = [np.asarray(layer)[..., 3] > 0 for layer in editor["layers"]] if editor else []
     return np.logical_or.reduce(layers) if layers else None
 
 
-def _bar(progress: Any, doing: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress((done, total), desc=doing, unit="images")
+def _progress_bar(progress: Any, activity: str) -> Progress:
+    return lambda done, total: progress((done, total), desc=activity, unit="images")

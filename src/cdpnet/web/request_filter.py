@@ -1,84 +1,83 @@
-"""Keeps the server at home: the page's library would fetch what a visitor names by an address, and that is refused."""
+"""A filter that refuses requests for files by URL, which Gradio would have the server fetch from other machines."""
 
 from __future__ import annotations
 
 import json
 import re
 from contextlib import suppress
-from typing import Any
 
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_BY_ADDRESS = re.compile(r"/(file=|file/|proxy=)\s*\w{2,}:/", re.IGNORECASE)
-_LARGEST = 2**20  # bytes
+_URL_IN_PATH = re.compile(r"/(file=|file/|proxy=)\s*\w{2,}:/", re.IGNORECASE)
+_MAX_BODY = 2**20  # bytes of a request that is no upload
 _REFUSAL = "This page takes files that are uploaded to it; it fetches nothing from other machines."
-Message = dict[str, Any]
 
 
 class RequestFilter:
-    """An ASGI application around another; requests that would have it fetch something are answered with 403."""
+    """An ASGI application around another; requests for files by URL are answered with 403."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
-        """Answer a request, or hand it on."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request or pass it on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        kinds = [value.strip().lower() for name, value in scope["headers"] if name == b"content-type"]
-        is_upload = len(kinds) == 1 and kinds[0].startswith(b"multipart/form-data")
-        body = await _whole(receive) if scope["method"] == "POST" and not is_upload else b""
-        if _BY_ADDRESS.search(scope["path"]) or body is None or _names_address(body):
+        content_types = [value.strip().lower() for name, value in scope["headers"] if name == b"content-type"]
+        is_upload = len(content_types) == 1 and content_types[0].startswith(b"multipart/form-data")
+        body = await _read_body(receive) if scope["method"] == "POST" and not is_upload else b""
+        if _URL_IN_PATH.search(scope["path"]) or body is None or _contains_url(body):
             await _refuse(send)
             return
-        with suppress(ClientDisconnect):  # who leaves in the middle of an upload is no fault of the server
-            await self.app(scope, _again(body, receive) if body else receive, send)
+        with suppress(ClientDisconnect):  # a client that leaves during an upload is no error of the server
+            await self.app(scope, _replay(body, receive) if body else receive, send)
 
 
-async def _whole(receive: Any) -> bytes | None:
-    """The body of a request; None for one that is too large, since files do not come this way."""
+async def _read_body(receive: Receive) -> bytes | None:
+    """The body of a request; None where it is larger than any request of the page but an upload."""
     body, more = b"", True
     while more:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > _LARGEST:
+        if len(body) > _MAX_BODY:
             return None
     return body
 
 
-def _again(body: bytes, receive: Any) -> Any:
-    """What receives a body that was read already, and then whatever comes."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A receive function that gives a body which was read already, and then what ``receive`` gives."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def received() -> Message:
-        return waiting.pop() if waiting else await receive()
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
 
-    return received
+    return receive_again
 
 
-def _names_address(body: bytes) -> bool:
-    """Whether a file in the body is given by an address in place of a path."""
+def _contains_url(body: bytes) -> bool:
+    """Whether a file in the JSON body is given by a URL instead of a path."""
     try:
-        left = [json.loads(body)]
+        values = [json.loads(body)]
     except ValueError:
-        return False  # not JSON, so there is no file in it
+        return False  # not JSON, so it contains no file
     except RecursionError:
-        return True  # nothing that the page would send
-    while left:
-        value = left.pop()
+        return True  # nested deeper than any request of the page
+    while values:
+        value = values.pop()
         if isinstance(value, dict):
             path = value.get("path")
             if isinstance(path, str) and re.match(r"\s*\w{2,}:/", path):
                 return True
-            left.extend(value.values())
+            values.extend(value.values())
         elif isinstance(value, list):
-            left.extend(value)
+            values.extend(value)
     return False
 
 
-async def _refuse(send: Any) -> None:
+async def _refuse(send: Send) -> None:
     body = json.dumps({"detail": _REFUSAL}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 403, "headers": headers})

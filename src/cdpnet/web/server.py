@@ -1,4 +1,4 @@
-"""The server: who may reach the page, and what is left when it stops, which is nothing."""
+"""The server of the page: address, login, and removal of all temporary files when it stops."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.images import read_image
 from cdpnet.web.limits import Limits
 
-_SWEEP = 5.0  # seconds between looks for sessions that are over
+_CLEAN_UP = 5.0  # seconds between two searches for expired sessions
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the page is, and the name and password that open it, if it has any."""
+    """Host and port of the page, and the login as name and password, if there is one."""
 
     host: str
     port: int
@@ -33,7 +33,11 @@ class Address:
 def serve(
     segmenter: Segmenter, model: str, address: Address, limits: Limits, ready: Callable[[str], None], stop: Event
 ) -> None:
-    """Serve the page until ``stop`` is set; ``ready`` hears its address. ConfigError where the port is taken."""
+    """Serve the page until ``stop`` is set.
+
+    model: a sentence about the network, for the page. ready: called with the URL once the page can be opened.
+    ConfigError where the port cannot be used.
+    """
     with tempfile.TemporaryDirectory(prefix="cdpnet-web-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the library is imported
@@ -41,17 +45,17 @@ def serve(
         from starlette.middleware import Middleware
 
         from cdpnet.web import style
-        from cdpnet.web.page import build
+        from cdpnet.web.page import build_page
         from cdpnet.web.request_filter import RequestFilter
         from cdpnet.web.samples import render_samples
         from cdpnet.web.sessions import Sessions
 
         sessions = Sessions(segmenter, Path(folder), limits)
         samples = render_samples(Path(folder, "samples"))
-        _warm(segmenter, samples.teach[0], samples.look[0])
-        page = build(sessions, samples, limits, model, segmenter.threshold)
+        _warm_up(segmenter, samples.support[0], samples.query[0])
+        page = build_page(sessions, samples, limits, model, segmenter.threshold)
         page.queue(max_size=limits.waiting, api_open=False)
-        _ask_no_proxy()
+        _bypass_proxy()
         try:
             _, url, _ = page.launch(
                 server_name=f"[{address.host}]" if ":" in address.host else address.host,
@@ -68,8 +72,8 @@ def serve(
                 state_session_capacity=limits.sessions,
                 max_file_size=limits.megabytes * 10**6,
                 theme=style.theme(),
-                css=style.style(),
-                head=style.head(limits),
+                css=style.style_sheet(),
+                head=style.script(limits),
             )
         except OSError:
             raise ConfigError(
@@ -78,28 +82,28 @@ def serve(
             ) from None
         try:
             ready(url)
-            while not stop.wait(_SWEEP):
-                if sessions.sweep():
-                    _give_back_memory()
+            while not stop.wait(_CLEAN_UP):
+                if sessions.end_expired():
+                    _release_memory()
         finally:
             page.close(verbose=False)
 
 
-def _warm(segmenter: Segmenter, example: Path, image: Path) -> None:
-    """Learn and look once, or the first visitor would wait for what is made once."""
+def _warm_up(segmenter: Segmenter, example: Path, image: Path) -> None:
+    """Learn and segment once, so that the first user does not wait for one-time initialisation."""
     _, h, w = read_image(example).shape
     mask = np.zeros((h, w), np.uint8)
     mask[h // 4 : h // 2, w // 4 : w // 2] = 1
     _ = segmenter.segment(image, segmenter.learn("something", example, mask)).mask
 
 
-def _ask_no_proxy() -> None:
-    """The library asks its own address whether it is there; a proxy is not to hear of that."""
+def _bypass_proxy() -> None:
+    """Exclude local addresses from a proxy, since Gradio checks its own address by a request."""
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name, ""), "127.0.0.1,localhost,::1,0.0.0.0")))
 
 
-def _give_back_memory() -> None:
-    """Hand the memory of sessions that are over to the machine; the C library of Linux would keep it for later."""
+def _release_memory() -> None:
+    """Return the memory of ended sessions to the system, which the C library of Linux would keep."""
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Everybody's session, apart from everybody else's."""
+"""All browser sessions, each separate from the others."""
 
 from __future__ import annotations
 
@@ -14,61 +14,62 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.session import Session
 
-_REMEMBERED = 10_000  # keys of sessions that are over
+_MAX_ENDED = 10_000  # keys of ended sessions that are remembered
 
 
 class Sessions:
-    """Sessions by the key that the server gives to each opened page; safe to use from several threads."""
+    """Sessions by the key that the server gives to each opened page; can be used from several threads."""
 
     def __init__(self, segmenter: Segmenter, root: Path, limits: Limits) -> None:
         self._segmenter, self._root, self._limits = segmenter, root, limits
-        self._open: OrderedDict[str, Session] = OrderedDict()  # the one unused for longest comes first
+        self._sessions: OrderedDict[str, Session] = OrderedDict()  # from the least to the most recently used
         self._closed_at: dict[str, float] = {}
-        self._over: OrderedDict[str, None] = OrderedDict()  # the last ones that were forgotten
+        self._ended: OrderedDict[str, None] = OrderedDict()  # in the order in which they ended
         self._lock = Lock()
 
-    def of(self, key: str) -> Session:
-        """The session of a page; it begins with the first call. DataError for one that is over."""
+    def get(self, key: str) -> Session:
+        """The session of a page, made by the first call. DataError for a session that has ended."""
         with self._lock:
-            if key in self._over:
+            if key in self._ended:
                 raise DataError(
-                    "What this page held is gone: it was away for long, or others needed the room; load it again."
+                    "The session of this page has ended: the page was inactive for too long, or too many others were "
+                    "open; reload it."
                 )
-            self._closed_at.pop(key, None)  # it was only asleep
-            if key not in self._open:
+            self._closed_at.pop(key, None)  # the page was suspended, as on a phone, and is used again
+            if key not in self._sessions:
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
-                self._open[key] = Session(self._segmenter, folder, self._limits)
-            self._open.move_to_end(key)
-            while len(self._open) > self._limits.sessions:
-                self._forget(next(iter(self._closed_at), next(iter(self._open))))
-            return self._open[key]
+                self._sessions[key] = Session(self._segmenter, folder, self._limits)
+            self._sessions.move_to_end(key)
+            while len(self._sessions) > self._limits.sessions:
+                self._end(next(iter(self._closed_at), next(iter(self._sessions))))
+            return self._sessions[key]
 
     def close(self, key: str) -> None:
-        """The page is closed, or its connection lost: the session ends unless it is used again within the grace."""
+        """Note that a page was closed or lost its connection; its session ends unless it is used within the grace."""
         with self._lock:
-            if key in self._open:
+            if key in self._sessions:
                 self._closed_at[key] = monotonic()
 
-    def keep(self, key: str) -> None:
-        """The page is there, though its connection may have been lost for a moment; that is no use of it."""
+    def keep_alive(self, key: str) -> None:
+        """Note that a page is still open; this does not count as use of its session."""
         with self._lock:
             self._closed_at.pop(key, None)
 
-    def sweep(self) -> int:
-        """Forget the sessions whose grace is over; says how many."""
+    def end_expired(self) -> int:
+        """End the closed sessions whose grace has passed; returns their number."""
         with self._lock:
             latest = monotonic() - self._limits.grace
-            over = [key for key, closed in self._closed_at.items() if closed <= latest]
-            for key in over:
-                self._forget(key)
-        return len(over)
+            expired = [key for key, closed in self._closed_at.items() if closed <= latest]
+            for key in expired:
+                self._end(key)
+        return len(expired)
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._sessions)
 
-    def _forget(self, key: str) -> None:
+    def _end(self, key: str) -> None:
         self._closed_at.pop(key, None)
-        self._over[key] = None
-        while len(self._over) > _REMEMBERED:
-            self._over.popitem(last=False)
-        shutil.rmtree(self._open.pop(key).folder, ignore_errors=True)
+        self._ended[key] = None
+        while len(self._ended) > _MAX_ENDED:
+            self._ended.popitem(last=False)
+        shutil.rmtree(self._sessions.pop(key).folder, ignore_errors=True)

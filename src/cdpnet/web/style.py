@@ -1,4 +1,4 @@
-"""How the page looks, and what its own script does in the browser."""
+"""The theme, style sheet and script of the page."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _ACCENT = gr.themes.Color(
     ),
     name="cdpnet",
 )
-_FONTS = ("ui-sans-serif", "system-ui", "sans-serif")  # the machine's own: nothing is fetched
+_FONTS = ("ui-sans-serif", "system-ui", "sans-serif")  # of the system, so that nothing is downloaded
 
 
 def theme() -> gr.themes.Base:
-    """One accent colour, the system's fonts, room to breathe."""
+    """The theme: one accent colour, system fonts, large spacing."""
     return gr.themes.Base(
         primary_hue=_ACCENT,
         secondary_hue=_ACCENT,
@@ -39,7 +39,7 @@ def theme() -> gr.themes.Base:
         text_size=gr.themes.sizes.text_md,
         font=_FONTS,
         font_mono=("ui-monospace", "monospace"),
-    ).set(  # words in grey that are still read easily: 4.7 to 1 on white, 6.6 to 1 on black
+    ).set(  # grey text with enough contrast: 4.7 to 1 on white, 6.6 to 1 on black
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
         block_info_text_color="*neutral_500",
@@ -59,15 +59,15 @@ def theme() -> gr.themes.Base:
     )
 
 
-def style() -> str:
-    """The page's style sheet."""
-    return _asset("page.css")
+def style_sheet() -> str:
+    """The style sheet of the page."""
+    return _read_asset("page.css")
 
 
-def head(limits: Limits) -> str:
-    """The page's script, which looks at files before they are sent."""
-    return f"<script>const LIMITS = {json.dumps(limits.for_browser())};\n{_asset('page.js')}</script>"
+def script(limits: Limits) -> str:
+    """The script of the page, which checks files before they are sent."""
+    return f"<script>const LIMITS = {json.dumps(limits.for_browser())};\n{_read_asset('page.js')}</script>"
 
 
-def _asset(name: str) -> str:
+def _read_asset(name: str) -> str:
     return (resources.files("cdpnet.web") / name).read_text(encoding="utf-8")
