@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_main import run
+from tests.cli.running import run
 from tests.data.protocols.test_lists import Malicious
 from tests.data.trees import labels_of, make_coco, make_folder, make_fss, make_voc, save_labels
 

@@ -21,7 +21,7 @@ from cdpnet.inference.class_files import save_class
 from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, LearnGraph, SegmentGraph, export, quantise
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
-from tests.cli.test_main import run
+from tests.cli.running import run
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "without_torch.py"
 EPISODES = 60

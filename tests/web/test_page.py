@@ -17,7 +17,7 @@ from PIL import Image
 
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples, render_samples
-from tests.cli.test_main import run
+from tests.cli.running import run
 from tests.web.serving import CHROMIUM, Served, served
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")

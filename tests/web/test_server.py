@@ -17,7 +17,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from cdpnet.web.samples import Samples, render_samples
-from tests.cli.test_main import run
+from tests.cli.running import run
 from tests.web.serving import Served, served
 
 VISITORS, REQUESTS, IMAGES = 10, 20, 12
