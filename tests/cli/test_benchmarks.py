@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.cli.running import run
@@ -54,11 +55,14 @@ def test_episodes_of_list_files_need_no_images(tmp_path: Path) -> None:
     assert "fold1.txt" in missing.stderr
 
 
-def test_check_counts_names_and_ends_with_yes_or_no(data_folder: Path, tmp_path: Path) -> None:
+def test_check_counts_names_and_ends_with_yes_or_no(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdpnet.data.check.default_length", lambda _: (64, (0,)))  # in place of 1,000
     shown = run("data", "check", "--data", "folder", "--root", data_folder)
     assert shown.returncode == 0, shown.stderr
     assert "images of train: 30" in shown.stdout
-    assert "fold 3, 1-shot: list of 1,000 episodes" in shown.stdout
+    assert "fold 3, 1-shot: list of 64 episodes" in shown.stdout
     assert shown.stdout.splitlines()[-1].startswith("yes")
     make_coco(tmp_path / "coco")
     half = run("data", "check", "--data", "coco", "--root", tmp_path / "coco")

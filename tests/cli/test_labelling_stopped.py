@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +60,20 @@ def test_ctrl_c_anywhere_loses_nothing(
     label_job: Path, job_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each run is interrupted at a file of another number: in the journal, in both windows, at the end."""
-    out, replace, left = tmp_path / "out", os.replace, 0
+    out, replace = tmp_path / "out", os.replace
+    for file in (1, 6, 36, 1, 9, 2):
+        calls = count(1)  # from several threads
 
-    def replace_or_stop(source: Path, target: Path) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise KeyboardInterrupt
-        replace(source, target)
+        def replace_or_stop(*paths: Path, calls: Iterator[int] = calls, file: int = file) -> None:
+            if next(calls) == file:
+                raise KeyboardInterrupt
+            replace(*paths)
 
-    with monkeypatch.context() as patched:
-        patched.setattr("os.replace", replace_or_stop)
-        for file in (1, 6, 36, 1, 9, 2):
-            left = file
+        with monkeypatch.context() as patched:
+            patched.setattr("os.replace", replace_or_stop)
             assert run(*arguments(label_job, out)).returncode == 130
-            assert not (out / "index.html").exists()
-            assert not leftovers(out)
+        assert not (out / "index.html").exists()
+        assert not leftovers(out)
     assert run(*arguments(label_job, out)).returncode == 0
     assert contents(out) == contents(job_labels)
 
