@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.test_main import run
+from tests.cli.running import run
 from tests.data.protocols.test_lists import Malicious
-from tests.data.trees import labels_of, make_coco, make_folder, make_fss, make_voc, save_labels
+from tests.data.trees import labels_of, make_coco, make_fss, make_voc, save_labels
 
 SMALL = (
     "--batch", 1, "--iterations", 2, "--crop", 64, "--validation_episodes", 2, "--checkpoint_every", 1,
     "--encoder.name", "tiny", "--output_stride", 8, "--novel_in_train", "keep",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("own")
-    make_folder(root, each=30)
-    return root
 
 
 def write_lists(splits: Path) -> list[str]:
@@ -49,9 +34,9 @@ def test_episodes_of_list_files_need_no_images(tmp_path: Path) -> None:
     """The lines are those of a loop over numpy's legacy generator, and the hash is theirs."""
     pairs = [(line[:-4], int(line[-2:]) - 1) for line in write_lists(tmp_path)]
     arguments = ("data", "episodes", "--data", "pascal", "--protocol", "hsnet", "--fold", 0, "--splits", tmp_path)
-    for shots in (1, 5):
+    for shots, count in ((1, 1000), (5, 128)):  # the first without --episodes: 1,000 is the protocol's number
         generator, expected = np.random.RandomState(0), []
-        for item in range(1000):
+        for item in range(count):
             query, number = pairs[item % len(pairs)]
             supports: list[str] = []
             while len(supports) < shots:
@@ -59,44 +44,34 @@ def test_episodes_of_list_files_need_no_images(tmp_path: Path) -> None:
                 if support != query:
                     supports.append(str(support))
             expected.append(" ".join([str(number), query, *supports]))
-        shown = run(*arguments, "--shots", shots)
+        options = ("--shots", shots, *(() if count == 1000 else ("--episodes", count)))
+        shown = run(*arguments, *options)
         assert shown.returncode == 0, shown.stderr
         assert shown.stdout.splitlines() == expected
-        hashed = run(*arguments, "--shots", shots, "--hash")
+        hashed = run(*arguments, *options, "--hash")
         assert hashed.stdout.strip() == hashlib.sha256("\n".join(expected).encode()).hexdigest()
     missing = run(*arguments[:-2], "--fold", 1, "--splits", tmp_path)
     assert missing.returncode == 2
     assert "fold1.txt" in missing.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
-def test_lines_reach_a_file_while_a_terminal_shows_the_bar(tmp_path: Path) -> None:
-    write_lists(tmp_path)
-    code = "import sys; from cdpnet.cli import main; sys.exit(main())"
-    arguments = ("data", "episodes", "--data", "pascal", "--protocol", "hsnet", "--episodes", "7", "--splits", tmp_path)
-    seen, terminal = os.openpty()
-    with (tmp_path / "list.txt").open("w") as file:
-        command = [sys.executable, "-c", code, *map(str, arguments)]
-        subprocess.run(command, stdout=file, stderr=terminal, check=True, timeout=300)
-    os.close(terminal)
-    os.close(seen)
-    assert len((tmp_path / "list.txt").read_text().splitlines()) == 7
-
-
-def test_check_counts_names_and_ends_with_yes_or_no(folder: Path, tmp_path: Path, cache: Path) -> None:
-    shown = run("data", "check", "--data", "folder", "--root", folder, CDPNET_CACHE=str(cache))
+def test_check_counts_names_and_ends_with_yes_or_no(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdpnet.data.check.default_length", lambda _: (64, (0,)))  # in place of 1,000
+    shown = run("data", "check", "--data", "folder", "--root", data_folder)
     assert shown.returncode == 0, shown.stderr
     assert "images of train: 30" in shown.stdout
-    assert "fold 3, 1-shot: list of 1,000 episodes" in shown.stdout
+    assert "fold 3, 1-shot: list of 64 episodes" in shown.stdout
     assert shown.stdout.splitlines()[-1].startswith("yes")
     make_coco(tmp_path / "coco")
-    half = run("data", "check", "--data", "coco", "--root", tmp_path / "coco", CDPNET_CACHE=str(cache))
+    half = run("data", "check", "--data", "coco", "--root", tmp_path / "coco")
     assert half.returncode == 1
     assert "images of val: 3" in half.stdout
     assert "no annotations for train" in half.stdout
     make_voc(tmp_path)
     (tmp_path / "JPEGImages" / "2007_000030.jpg").write_bytes(b"\xff\xd8\xff")
-    wrong = run("data", "check", "--data", "pascal", "--root", tmp_path, CDPNET_CACHE=str(cache))
+    wrong = run("data", "check", "--data", "pascal", "--root", tmp_path)
     assert wrong.returncode == 1
     assert "images of val: 32" in wrong.stdout
     assert "published 1,449" in wrong.stdout
@@ -104,13 +79,13 @@ def test_check_counts_names_and_ends_with_yes_or_no(folder: Path, tmp_path: Path
     assert wrong.stdout.splitlines()[-1].startswith("no: ")
 
 
-def test_train_evaluate_and_the_words_beside_a_figure(folder: Path, tmp_path: Path, cache: Path) -> None:
-    data = ("--data", "folder", "--root", folder)
-    trained = run("train", *data, "--method", "ssp", *SMALL, "--out", tmp_path / "run", CDPNET_CACHE=str(cache))
+def test_train_evaluate_and_the_words_beside_a_figure(data_folder: Path, tmp_path: Path) -> None:
+    data = ("--data", "folder", "--root", data_folder)
+    trained = run("train", *data, "--method", "ssp", *SMALL, "--out", tmp_path / "run")
     assert trained.returncode == 0, trained.stderr
     shown = run(
         "evaluate", *data, "--model", tmp_path / "run", "--episodes", 4, "--seeds", 0, 1,
-        "--json", tmp_path / "out.json", "--page", tmp_path / "page.html", CDPNET_CACHE=str(cache),
+        "--json", tmp_path / "out.json", "--page", tmp_path / "page.html",
     )  # fmt: skip
     assert shown.returncode == 0, shown.stderr
     result = json.loads((tmp_path / "out.json").read_text())
@@ -120,30 +95,30 @@ def test_train_evaluate_and_the_words_beside_a_figure(folder: Path, tmp_path: Pa
     assert result["list_from"] == "our own, made from the labels"
     assert result["miou_ci95"] is not None
     assert (tmp_path / "page.html").read_text().count("<figure>") >= 4
-    ways = run("evaluate", *data, "--model", tmp_path / "run", "--episodes", 2, "--ways", 2, CDPNET_CACHE=str(cache))
+    ways = run("evaluate", *data, "--model", tmp_path / "run", "--episodes", 2, "--ways", 2)
     assert ways.returncode == 0, ways.stderr
-    other = run("evaluate", *data, "--model", tmp_path / "run", "--fold", 1, CDPNET_CACHE=str(cache))
+    other = run("evaluate", *data, "--model", tmp_path / "run", "--fold", 1)
     assert other.returncode == 2
     assert "it has seen their masks" in other.stderr
 
 
-def test_evaluate_reads_coco_and_fss(tmp_path: Path, cache: Path) -> None:
+def test_evaluate_reads_coco_and_fss(tmp_path: Path) -> None:
     make_fss(tmp_path / "fss")
     make_coco(tmp_path / "coco")
     tested = ("evaluate", "--method", "panet", "--episodes", 2, "--seeds", 0)
-    fss = run(*tested, "--data", "fss", "--root", tmp_path / "fss", CDPNET_CACHE=str(cache))
+    fss = run(*tested, "--data", "fss", "--root", tmp_path / "fss")
     assert fss.returncode == 0, fss.stderr
-    few = run(*tested, "--data", "coco", "--root", tmp_path / "coco", CDPNET_CACHE=str(cache))
+    few = run(*tested, "--data", "coco", "--root", tmp_path / "coco")
     assert few.returncode == 2
     assert "images" in few.stderr
 
 
-def test_a_table_is_trained_scored_and_kept(folder: Path, tmp_path: Path, cache: Path) -> None:
+def test_a_table_is_trained_scored_and_kept(data_folder: Path, tmp_path: Path) -> None:
     arguments = (
-        "table", "--data", "folder", "--root", folder, *SMALL, "--methods", "[panet,cdpn]", "--folds", "[0,2]",
+        "table", "--data", "folder", "--root", data_folder, *SMALL, "--methods", "[panet,cdpn]", "--folds", "[0,2]",
         "--train_shots", 1, "--shots", "[1,2]", "--episodes", 2, "--seeds", "[0]", "--out", tmp_path,
     )  # fmt: skip
-    shown = run(*arguments, CDPNET_CACHE=str(cache))
+    shown = run(*arguments)
     assert shown.returncode == 0, shown.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     assert [(r["method"], r["fold"], r["shots"]) for r in results] == [
@@ -157,43 +132,23 @@ def test_a_table_is_trained_scored_and_kept(folder: Path, tmp_path: Path, cache:
     assert "checkpoint selected on base classes" in lines[-1]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*-shot.json")}
     (tmp_path / "cdpn-fold2-1shot" / "2-shot.json").unlink()
-    again = run(*arguments, CDPNET_CACHE=str(cache))
+    again = run(*arguments)
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("score ") == 1
     assert json.loads((tmp_path / "results.json").read_text())[-1]["miou"] == results[-1]["miou"]
     kept = {path: path.stat().st_mtime_ns for path in before}
     assert sum(kept[path] != before[path] for path in before) == 1
-    part = run(*arguments[:-2], "--folds", "[2]", "--out", tmp_path, CDPNET_CACHE=str(cache))  # keeps what is done
+    part = run(*arguments[:-2], "--folds", "[2]", "--out", tmp_path)  # keeps what is done
     assert part.returncode == 0, part.stderr
     assert len(json.loads((tmp_path / "results.json").read_text())) == len(results)
-    other = run(*arguments, "--learning_rate", 1, CDPNET_CACHE=str(cache))
+    other = run(*arguments, "--learning_rate", 1)
     assert other.returncode == 2
     assert "learning_rate was" in other.stderr
 
 
-def test_packaged_settings_are_settings_of_train_too(tmp_path: Path) -> None:
-    import cdpnet.configs
-
-    for data in ("pascal", "coco"):
-        for depth in (50, 101):
-            path = cdpnet.configs.preset(data, f"resnet{depth}")
-            printed = run("train", "--config", path, "--out", tmp_path, "--print_config")
-            assert printed.returncode == 0, printed.stderr
-            for setting in (f"data: {data}", f"name: resnet{depth}", "optimizer: sgd", "iterations: 6000"):
-                assert setting in printed.stdout
-            table = run("table", "--data", data, "--encoder", f"resnet{depth}", "--out", tmp_path, "--print_config")
-            assert "iterations: 6000" in table.stdout
-            assert f"name: resnet{depth}" in table.stdout
-    own = tmp_path / "own.yaml"
-    own.write_text("data: folder\nencoder:\n  name: resnet50\n")
-    table = run("table", "--config", own, "--out", tmp_path, "--print_config")
-    assert "iterations: 400" in table.stdout  # nothing of the embedded data's settings
-    assert {row.method for row in cdpnet.configs.read_published("coco")} >= {"SSP", "HSNet", "BAM"}
-
-
-def test_what_is_refused(folder: Path, tmp_path: Path, cache: Path) -> None:
+def test_what_is_refused(data_folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    shutil.copytree(folder, broken)
+    shutil.copytree(data_folder, broken)
     image = broken / "test" / "images" / "003.png"
     image.write_bytes(image.read_bytes()[:2000])
     save_labels(broken / "test" / "masks" / "004.png", labels_of(4, 5, (72, 80)))
@@ -209,16 +164,19 @@ def test_what_is_refused(folder: Path, tmp_path: Path, cache: Path) -> None:
     for arguments, said in (
         (("evaluate", "--data", "pascal"), "Give the folder of pascal as --root"),
         (("evaluate", "--data", "pascal", "--root", tmp_path / "nowhere"), "There is no folder"),
-        (("evaluate", "--data", "pascal", "--root", folder), "There is no JPEGImages"),
+        (("evaluate", "--data", "pascal", "--root", data_folder), "There is no JPEGImages"),
         (("evaluate", "--data", "folder", "--root", broken), "cannot be decoded"),
         (("evaluate", "--data", "coco", "--root", tmp_path / "coco"), "is not whole JSON"),
         (lists, "is refused"),
-        (("evaluate", "--data", "folder", "--root", folder, "--protocol", "fast"), "--protocol takes one of cdpnet"),
+        (
+            ("evaluate", "--data", "folder", "--root", data_folder, "--protocol", "fast"),
+            "--protocol takes one of cdpnet",
+        ),
         (("table", "--methods", "[magic]", "--out", tmp_path / "none"), "no method 'magic'"),
         (("data", "check"), "The icons are embedded"),
         (("data", "paint"), "check or episodes"),
     ):
-        refused = run(*arguments, CDPNET_CACHE=str(cache))
+        refused = run(*arguments)
         assert refused.returncode == 2, (arguments, refused.stderr)
         assert said in refused.stderr.splitlines()[-1]  # above it may stand a progress bar
         assert refused.stderr.count("cdpnet: ") == 1
@@ -227,7 +185,7 @@ def test_what_is_refused(folder: Path, tmp_path: Path, cache: Path) -> None:
     assert not (tmp_path / "none").exists()
     skipped = run(
         "evaluate", "--data", "folder", "--root", broken, "--skip-broken", "--episodes", 2, "--seeds", 0,
-        "--method", "panet", "--json", tmp_path / "out.json", CDPNET_CACHE=str(cache),
+        "--method", "panet", "--json", tmp_path / "out.json",
     )  # fmt: skip
     assert skipped.returncode == 0, skipped.stderr
     assert json.loads((tmp_path / "out.json").read_text())["images_broken"] == 3

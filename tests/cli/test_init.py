@@ -1,0 +1,90 @@
+"""`main`: help, version, unknown commands, exit codes; and that a process starts quickly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from cdpnet.cli import main
+from tests.cli.running import COMMAND, run, run_process
+
+COMMANDS = (
+    *("segment", "learn", "classes", "label", "web", "export", "demo"),
+    *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table"),
+)
+
+
+def test_help_and_version() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for command in COMMANDS:
+        assert f"  {command} " in shown.stdout
+    assert run("--version").stdout.startswith("cdpnet 0.")
+    assert run().returncode == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert f"usage: cdpnet {command}" in shown.stdout
+    assert not shown.stderr
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    code = (
+        "import sys, cdpnet, cdpnet.cli; cdpnet.cli.main(['--help']); "
+        "print([m for m in sys.modules if m in ('torch', 'PIL', 'numpy')])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip().endswith("[]")
+
+
+def test_a_process_has_the_exit_code_of_main(tmp_path: Path) -> None:
+    shown = run_process("segment", "--support", "image.png", "--out", tmp_path / "out", "image.png")
+    assert COMMAND[-1] == "cdpnet"
+    assert shown.returncode == 2
+    assert "IMAGE:MASK" in shown.stderr
+    assert len(shown.stderr.strip().splitlines()) == 1
+
+
+def test_unknown_commands_and_options() -> None:
+    unknown = run("segmnt")
+    assert unknown.returncode == 2
+    assert "'segmnt'" in unknown.stderr
+    wrong = run("demo", "--out", "x", "--episode", "0", "--colour", "red")
+    assert wrong.returncode == 2
+    assert "--colour" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_a_reader_that_stops_is_no_error() -> None:
+    """As in `cdpnet data episodes | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as closed, redirect_stdout(closed):  # noqa: PTH123
+        assert main(["data", "--help"]) == 0
+
+
+def test_ctrl_c_has_the_exit_code_of_shells(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cdpnet.cli.benchmarks.data", interrupted)
+    assert run("data").returncode == 130
+
+
+def test_a_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: list[str]) -> None:
+        raise OSError(28, "No space left on device", "labels.json")
+
+    monkeypatch.setattr("cdpnet.cli.benchmarks.data", failing)
+    shown = run("data")
+    assert shown.returncode == 2
+    assert "labels.json" in shown.stderr
+    assert "No space left on device" in shown.stderr

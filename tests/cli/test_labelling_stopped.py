@@ -1,0 +1,145 @@
+"""label, stopped: by Ctrl-C, by a kill, by a full disk, in a worker of Ray. The next run ends with the same files."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdpnet.bulk.labeller import Labeller
+from tests.cli.conftest import class_files
+from tests.cli.running import run
+
+JOURNAL = ".cdpnet-label.jsonl"
+KILLED = """
+import os, signal, sys
+from itertools import count
+from cdpnet.cli import main
+
+calls, last, replace = count(1), int(sys.argv[1]), os.replace
+
+def replace_or_die(*paths):
+    if next(calls) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*paths)
+
+os.replace = replace_or_die  # every file that is written gets its name by it
+main(sys.argv[2:])
+"""
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def arguments(job: Path, out: Path, *more: object) -> list[object]:
+    return ["label", job / "images", "--classes", *class_files(job), "--out", out, *more]
+
+
+def killed(label_arguments: Sequence[object], file: int) -> None:
+    """Label in a process that kills itself when it has written the file of this number under a temporary name."""
+    command = [sys.executable, "-c", KILLED, str(file), *map(str, label_arguments)]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert stopped.returncode == -signal.SIGKILL, stopped.stderr
+
+
+def leftovers(out: Path) -> list[str]:
+    return [path.name for path in out.rglob(".*") if path.is_file() and path.name != JOURNAL]
+
+
+def test_ctrl_c_anywhere_loses_nothing(
+    label_job: Path, job_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run is interrupted at a file of another number: in the journal, in both windows, at the end."""
+    out, replace = tmp_path / "out", os.replace
+    for file in (1, 6, 36, 1, 9, 2):
+        calls = count(1)  # from several threads
+
+        def replace_or_stop(*paths: Path, calls: Iterator[int] = calls, file: int = file) -> None:
+            if next(calls) == file:
+                raise KeyboardInterrupt
+            replace(*paths)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("os.replace", replace_or_stop)
+            assert run(*arguments(label_job, out)).returncode == 130
+        assert not (out / "index.html").exists()
+        assert not leftovers(out)
+    assert run(*arguments(label_job, out)).returncode == 0
+    assert contents(out) == contents(job_labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("coco", [20]),
+        pytest.param("png", [1, 4, 36, 3, 9, 2], marks=pytest.mark.slow),
+        pytest.param("coco", [1, 4, 18, 2, 5, 2], marks=pytest.mark.slow),
+        pytest.param("yolo", [20, 2], marks=pytest.mark.slow),
+    ],
+)
+def test_killed_while_it_writes_it_ends_as_if_never_stopped(
+    name: str, files: list[int], label_job: Path, tmp_path: Path
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert run(*arguments(label_job, whole, "--format", name)).returncode == 0
+    for file in files:
+        killed(arguments(label_job, stopped, "--format", name), file)
+        assert leftovers(stopped)
+        assert not (stopped / "index.html").exists()
+    assert run(*arguments(label_job, stopped, "--format", name)).returncode == 0
+    assert contents(stopped) == contents(whole)
+
+
+def test_ray_gives_the_same_files_and_a_killed_worker_loses_nothing(
+    label_job: Path, job_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first worker kills itself as soon as its first image is finished."""
+    pytest.importorskip("ray")
+    out, one_died = tmp_path / "out", tmp_path / "died"
+
+    class MortalLabeller(Labeller):
+        def label(self, window: Sequence[str], *others: Any) -> Any:
+            if not one_died.exists():
+                super().label(window[:1], *others)
+                one_died.write_text(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().label(window, *others)
+
+    monkeypatch.setattr("cdpnet.bulk.labeller.Labeller", MortalLabeller)
+    shown = run(*arguments(label_job, out, "--engine", "ray", "--workers", 1))
+    assert shown.returncode == 0, shown.stderr
+    assert int(one_died.read_text()) != os.getpid()
+    assert contents(out) == contents(job_labels)
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """No file of this process may become larger; in its place stands a disk that is full in the middle of a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_loses_nothing(label_job: Path, job_labels: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with file_size_limit(6000):
+        shown = run(*arguments(label_job, out))
+    assert shown.returncode == 2
+    assert f"{out} cannot be written to" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert not leftovers(out)
+    assert run(*arguments(label_job, out)).returncode == 0
+    assert contents(out) == contents(job_labels)

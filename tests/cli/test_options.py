@@ -1,0 +1,60 @@
+"""Options that several commands share, as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import cdpnet.configs
+from cdpnet.cli.options import encoder_by_name, out_file, out_folder, support_pairs, with_preset
+from cdpnet.errors import DataError
+from tests.cli.running import run
+
+
+def test_the_last_colon_divides_image_and_mask() -> None:
+    assert support_pairs(["C:/a.png:b.png", "c.png:d.json"]) == [
+        (Path("C:/a.png"), Path("b.png")),
+        (Path("c.png"), Path("d.json")),
+    ]
+    for wrong in ("image.png", "image.png:", ":mask.png"):
+        with pytest.raises(DataError, match="IMAGE:MASK"):
+            support_pairs([wrong])
+
+
+def test_outputs_are_made_before_the_work_starts(tmp_path: Path) -> None:
+    assert out_folder(str(tmp_path / "a" / "b")).is_dir()
+    assert out_file(str(tmp_path / "c" / "d.json")).parent.is_dir()
+    with pytest.raises(DataError, match="is a folder"):
+        out_file(str(tmp_path / "a"))
+
+
+def test_the_encoder_has_a_short_name() -> None:
+    assert encoder_by_name(["--encoder", "tiny", "--encoder=tiny", "--encoder.name=tiny"]) == [
+        *("--encoder.name", "tiny", "--encoder.name=tiny", "--encoder.name=tiny"),
+    ]
+
+
+def test_a_preset_gives_way_to_a_file_of_settings() -> None:
+    path = cdpnet.configs.preset("pascal", "resnet50")
+    for named in (["--data", "pascal", "--encoder.name", "resnet50"], ["--data=pascal", "--encoder.name=resnet50"]):
+        assert with_preset(named) == ["--config", path, *named]
+        assert with_preset([*named, "--config", "own.yaml"]) == [*named, "--config", "own.yaml"]
+
+
+def test_packaged_settings_are_settings_of_train_too(tmp_path: Path) -> None:
+    for data in ("pascal", "coco"):
+        for depth in (50, 101):
+            path = cdpnet.configs.preset(data, f"resnet{depth}")
+            printed = run("train", "--config", path, "--out", tmp_path, "--print_config")
+            assert printed.returncode == 0, printed.stderr
+            for setting in (f"data: {data}", f"name: resnet{depth}", "optimizer: sgd", "iterations: 6000"):
+                assert setting in printed.stdout
+            table = run("table", "--data", data, "--encoder", f"resnet{depth}", "--out", tmp_path, "--print_config")
+            assert "iterations: 6000" in table.stdout
+            assert f"name: resnet{depth}" in table.stdout
+    own = tmp_path / "own.yaml"
+    own.write_text("data: folder\nencoder:\n  name: resnet50\n")
+    table = run("table", "--config", own, "--out", tmp_path, "--print_config")
+    assert "iterations: 400" in table.stdout  # nothing of the embedded data's settings
+    assert {row.method for row in cdpnet.configs.read_published("coco")} >= {"SSP", "HSNet", "BAM"}

@@ -1,0 +1,63 @@
+"""What is shown on a terminal, and what reaches a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cdpnet.cli import main
+from cdpnet.cli.screen import labelling_bar, progress_bar, say, stages_bar
+from cdpnet.training.loop import Progress
+from tests.cli.test_benchmarks import write_lists
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_lines_reach_a_file_while_a_terminal_shows_the_bar(tmp_path: Path) -> None:
+    write_lists(tmp_path)
+    arguments = ("data", "episodes", "--data", "pascal", "--protocol", "hsnet", "--episodes", "7", "--splits", tmp_path)
+    seen, terminal = os.openpty()
+    try:
+        with (tmp_path / "list.txt").open("w") as file, os.fdopen(terminal, "w") as screen:
+            assert screen.isatty()
+            with redirect_stdout(file), redirect_stderr(screen):
+                assert main([str(argument) for argument in arguments]) == 0
+    finally:
+        os.close(seen)
+    assert len((tmp_path / "list.txt").read_text().splitlines()) == 7
+
+
+def test_a_path_with_brackets_is_printed_as_it_is() -> None:
+    text = StringIO()
+    say(Console(file=text, width=20), "out/[red]mask[/red]/a long name of a file.png")
+    assert text.getvalue() == "out/[red]mask[/red]/a long name of a file.png\n"
+
+
+def test_the_labelling_bar_counts_only_images_of_this_run() -> None:
+    with redirect_stderr(StringIO()) as text, labelling_bar() as show:
+        show(10, 20)
+        show(10, 20)
+    assert "images/s" not in text.getvalue()
+    with redirect_stderr(StringIO()) as text, labelling_bar() as show:
+        show(10, 20)
+        show(20, 20)
+    assert "images/s" in text.getvalue()
+
+
+def test_stages_have_a_bar_each_and_the_last_validation() -> None:
+    with redirect_stderr(StringIO()) as text, progress_bar() as progress:
+        show = stages_bar(progress, 2)
+        show("score panet", None)
+        show("panet", Progress(1, 2, 0.5, 43.25))
+        show("panet", Progress(2, 2, 0.25, None))
+        show("cdpn", Progress(1, 2, 0.75, None))
+    shown = text.getvalue()
+    assert "score panet" in shown
+    assert "panet, iteration 1: loss 0.500  validation 43.2 mIoU" in shown
+    assert "panet  loss 0.250  validation 43.2 mIoU" in shown
+    assert "cdpn  loss 0.750" in shown
