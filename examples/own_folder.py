@@ -10,10 +10,11 @@ from typing import get_args
 import torch
 
 from cdpnet.data.check import check
+from cdpnet.data.config import DataConfig, ProtocolName
 from cdpnet.data.episodes import open_episodes
 from cdpnet.data.icons.glyphs import nouns, sprites
 from cdpnet.data.icons.scenes import SceneLayout, compose
-from cdpnet.data.protocols.disk import DataConfig, DataOnDisk, ProtocolName
+from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
 from cdpnet.report.images import as_labels, grid, to_image

@@ -13,7 +13,7 @@ from cdpnet.errors import DataError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.data.config import DataConfig
     from cdpnet.encoders.catalogue import WeightSources
     from cdpnet.network.network import PrototypeNetwork
 
@@ -64,14 +64,14 @@ def load_chosen_network(chosen: Any) -> PrototypeNetwork:
 
 def data_options(parser: ArgumentParser) -> None:
     """Add the options that choose the data set and the protocol."""
-    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.data.config import DataConfig
 
     parser.add_class_arguments(DataConfig, None, instantiate=False)
 
 
 def data_config(chosen: Any) -> DataConfig:
     """The data set and protocol, from the values of `data_options`."""
-    from cdpnet.data.protocols.disk import DataConfig
+    from cdpnet.data.config import DataConfig
 
     return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
 

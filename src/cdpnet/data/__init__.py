@@ -1,1 +1,1 @@
-"""Images and masks as episodes."""
+"""Data sets, read from disk or embedded, as episodes of images and masks."""

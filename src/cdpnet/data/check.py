@@ -1,31 +1,29 @@
-"""Is a data set on disk the one that the benchmarks mean? Counts, broken files, and the hash of every list."""
+"""Check whether a data set on disk is the one that the benchmarks use: counts, broken files, hashes of all lists."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from cdpnet.data.episodes import default_length
 from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
 from cdpnet.data.protocols.disk import DataOnDisk
-from cdpnet.data.readers.reader import Part
+from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 
-PARTS: tuple[Part, ...] = ("train", "val")
-# Images of train and val that the benchmark has, by the data's name; COCO's depend on the year.
-PUBLISHED: dict[str, tuple[dict[Part, int], ...]] = {
+# Number of images of the benchmarks, by the name of the data set; COCO's depends on the year.
+PUBLISHED: dict[str, tuple[dict[ImageSet, int], ...]] = {
     "pascal": ({"train": 10582, "val": 1449},),
     "coco": ({"train": 82783, "val": 40504}, {"train": 118287, "val": 5000}),
     "fss": ({"train": 10000, "val": 10000},),
-    "folder": (),
 }
-PUBLISHED_LINES = {"pascal": (346, 451, 725, 346)}  # of HSNet's test lists, image and class
-_NAMED = 20  # broken files that are named
+PUBLISHED_LINES = {"pascal": (346, 451, 725, 346)}  # lines of HSNet's test lists, by fold
+_MOST_NAMED = 20  # broken files that are named
 
 
 class CheckResult(NamedTuple):
-    """A line of the report; ``fits`` is None where there is nothing to compare with."""
+    """One line of the report. expected: the published value. fits: None where there is nothing to compare with."""
 
     what: str
     found: str
@@ -34,9 +32,9 @@ class CheckResult(NamedTuple):
 
 
 def check(data: DataOnDisk, shots: Sequence[int] = (1, 5)) -> Iterator[CheckResult]:
-    """Look at all that a protocol will use. DataError where the folder is not a data set of this kind at all."""
-    for part in PARTS:
-        yield from _part(data, part)
+    """Check everything that a protocol uses. DataError where the folder is not a data set of this kind at all."""
+    for image_set in get_args(ImageSet):
+        yield from _check_images(data, image_set)
     for fold in range(data.config.n_folds):
         try:
             pool = data.pool("test", fold)
@@ -47,38 +45,38 @@ def check(data: DataOnDisk, shots: Sequence[int] = (1, 5)) -> Iterator[CheckResu
         expected = f"{lines[fold]:,}" if lines else ""
         fits = len(pool.pairs) == lines[fold] if lines else None
         yield CheckResult(f"fold {fold}: pairs of image and novel class", f"{len(pool.pairs):,}", expected, fits)
-        yield from (_list(data, fold, k) for k in shots)
+        yield from (_check_list(data, fold, k) for k in shots)
 
 
-def _part(data: DataOnDisk, part: Part) -> Iterator[CheckResult]:
-    """The images of a part, counted and hashed, and those that cannot be used; or why there are none."""
+def _check_images(data: DataOnDisk, image_set: ImageSet) -> Iterator[CheckResult]:
+    """The images of an image set, counted and hashed, and those that cannot be used; or why there are none."""
     try:
-        identifiers = data.reader.identifiers(part)
+        identifiers = data.reader.identifiers(image_set)
     except DataError as error:
-        yield CheckResult(f"images of {part}", str(error), "", fits=False)
+        yield CheckResult(f"images of {image_set}", str(error), "", fits=False)
         return
-    name = hashlib.sha256("\n".join(identifiers).encode()).hexdigest()[:24]
-    published = [counts[part] for counts in PUBLISHED[data.config.data]]
+    list_hash = hashlib.sha256("\n".join(identifiers).encode()).hexdigest()[:24]
+    published = [counts[image_set] for counts in PUBLISHED.get(data.config.data, ())]
     yield CheckResult(
-        f"images of {part}",
-        f"{len(identifiers):,} (list {name})",
+        f"images of {image_set}",
+        f"{len(identifiers):,} (list {list_hash})",
         " or ".join(f"{count:,}" for count in dict.fromkeys(published)),
         len(identifiers) in published if published else None,
     )
-    yield from _broken(data, part)
+    yield from _name_broken(data, image_set)
 
 
-def _broken(data: DataOnDisk, part: Part) -> Iterator[CheckResult]:
-    """The files that cannot be used, by name, up to `_NAMED` of them."""
-    broken = data.index(part).broken
-    for sentence in broken[:_NAMED]:
-        yield CheckResult(f"broken in {part}", sentence, "", fits=False)
-    if len(broken) > _NAMED:
-        yield CheckResult(f"broken in {part}", f"and {len(broken) - _NAMED:,} more", "", fits=False)
+def _name_broken(data: DataOnDisk, image_set: ImageSet) -> Iterator[CheckResult]:
+    """The files that cannot be used, by name, up to `_MOST_NAMED` of them."""
+    broken = data.index(image_set).broken
+    for sentence in broken[:_MOST_NAMED]:
+        yield CheckResult(f"broken in {image_set}", sentence, "", fits=False)
+    if len(broken) > _MOST_NAMED:
+        yield CheckResult(f"broken in {image_set}", f"and {len(broken) - _MOST_NAMED:,} more", "", fits=False)
 
 
-def _list(data: DataOnDisk, fold: int, shots: int) -> CheckResult:
-    """The hash of a protocol's list of episodes, or why there is none."""
+def _check_list(data: DataOnDisk, fold: int, shots: int) -> CheckResult:
+    """The hash of the list of test episodes, or why there is none."""
     count, seeds = default_length(data.config)
     what = f"fold {fold}, {shots}-shot: list of {count:,} episodes, seed {seeds[0]}"
     try:

@@ -1,20 +1,16 @@
-"""One door to all episodes: the embedded ones, or a benchmark on disk under a protocol."""
+"""Open the episodes of a data set: the embedded one, or a benchmark on disk under a protocol."""
 
 from __future__ import annotations
 
 from cdpnet.config import Names
+from cdpnet.data.config import DataConfig
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
-from cdpnet.data.protocols.disk import DataConfig, DataOnDisk, ProtocolName
+from cdpnet.data.protocols.disk import DataOnDisk
+from cdpnet.data.protocols.registry import open_protocol
 from cdpnet.data.source import EpisodeSource, Split
 
 ICON_CATEGORY_SHARE = 0.2  # of training episodes on icons, whose classes have categories
-_SEEDS: dict[ProtocolName, tuple[int, ...]] = {
-    "cdpnet": (0, 1, 2),
-    "ssp": (0, 1, 2, 3, 4),
-    "hsnet": (0,),
-    "pfenet": (510, 365, 382, 322, 988),  # BAM's
-}
 
 
 def open_episodes(
@@ -27,10 +23,10 @@ def open_episodes(
     names: Names = "exact",
     category_share: float | None = 0.0,
 ) -> EpisodeSource:
-    """The episodes of a data set, also of the embedded one.
+    """The episodes of a data set, which may be the embedded one.
 
-    category_share: None for the usual one of a training. ConfigError and DataError where the settings or the data
-    cannot be used.
+    category_share: None for the default of training, `ICON_CATEGORY_SHARE` on icons and 0 elsewhere.
+    ConfigError and DataError where the settings or the data cannot be used.
     """
     embedded = data.config.data == "icons"
     if category_share is None:
@@ -41,7 +37,11 @@ def open_episodes(
 
 
 def default_length(config: DataConfig) -> tuple[int, tuple[int, ...]]:
-    """Episodes of a test and its seeds, as a protocol's own code has them; ours for the embedded data and `cdpnet`."""
+    """Number of episodes of one test run, and the seeds of the runs, as the protocol has them.
+
+    ConfigError where a setting does not fit the protocol.
+    """
     if config.data == "icons":
         return 1000, (0,)
-    return 4000 if (config.data, config.protocol) == ("coco", "ssp") else 1000, _SEEDS[config.protocol]
+    protocol = open_protocol(config)
+    return protocol.test_episodes, protocol.seeds

@@ -1,4 +1,4 @@
-"""Batches of episodes, drawn by any number of worker processes: the same ones, in the same order."""
+"""Batches of episodes, drawn by any number of worker processes: always the same ones, in the same order."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ class _Batches(Dataset["DrawnEpisodes | CdpnetError"]):
     def __getitem__(self, number: int) -> DrawnEpisodes | CdpnetError:
         try:
             return self.episodes.draw(self.index[number])
-        except CdpnetError as error:  # raised in a worker it would come with the worker's traceback in its message
+        except CdpnetError as error:  # raised in a worker, its message would contain the worker's traceback
             return error
 
 
 def batches(episodes: EpisodeSource, index: Sequence[Tensor], workers: int = 0) -> Iterator[DrawnEpisodes]:
-    """Draw the batches whose episode numbers are ``index``, each (B,) int64, in order.
+    """Draw the batches of the episode numbers ``index``, each (B,) int64, in order.
 
-    workers: processes that draw ahead of the network; 0 draws in this one.
+    workers: number of processes that draw batches in advance; 0 draws in this process. Errors of the data are raised
+    as they are, also from a worker.
     """
     loader: Any = DataLoader(_Batches(episodes, index), batch_size=None, num_workers=workers)
     for drawn in loader:

@@ -1,4 +1,4 @@
-"""What training and evaluation ask of a data set of episodes, the embedded one or one on disk."""
+"""The interface of a data set of episodes, the embedded one or one on disk, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ Split = Literal["train", "val", "test"]
 
 
 class DrawnEpisodes(NamedTuple):
-    """A batch for the network, and what only training and scoring may see: query masks (B, H, W), class ids (B,).
+    """A batch of episodes for the network, with the data that only training and scoring may use.
 
-    The query masks may have another size than the images: that of the space in which they are scored. shown: height
-    and width of the part of the query's image, from its top left corner, that is not padding; None for all of it.
-    shots_apart: of every row its shots, each a batch of its own, where supports come in several sizes; ``batch`` then
-    holds them brought to one size, to be looked at only. labels (B, K + 1, H, W), supports first, in training: the
-    number of every pixel's name in the batch's vocabulary, which the background follows; -1 where that is unknown.
+    query_masks (B, H, W): of the size at which the queries are scored, which may differ from that of the images.
+    class_ids (B,): counted from 0. unpadded_size: height and width of the top left part of the query images that is
+    not padding; None where nothing is padded.
+    separate_shots: where the supports of an episode differ in size, the K shots of each row as batches of one shot;
+    ``batch`` then holds the supports resized to one size, for display only.
+    labels (B, K + 1, H, W): in training, the position of every pixel's class in the batch's vocabulary, supports first;
+    the background has the position after the last name, and -1 is unlabelled.
     """
 
     batch: EpisodeBatch
     query_masks: Tensor
     class_ids: Tensor
-    shown: tuple[int, int] | None = None
+    unpadded_size: tuple[int, int] | None = None
     separate_shots: tuple[tuple[EpisodeBatch, ...], ...] = ()
     labels: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class EpisodeRules:
-    """All that must be said beside a figure about the episodes it was measured on."""
+    """Everything about the episodes that is stated with a result measured on them."""
 
     data: str
     protocol: str
@@ -60,7 +62,7 @@ class EpisodeRules:
 
 @dataclass(frozen=True)
 class TrainingEpisodes:
-    """What the episodes of a training are, as its checkpoint remembers them; classes: those whose masks it saw."""
+    """The training episodes as the record of a checkpoint states them; classes: those whose masks were used."""
 
     data: str
     fold: int
@@ -74,18 +76,19 @@ class TrainingEpisodes:
     protocol: str = ""
     crop: int = 0
     images: str = ""
-    """SHA-256 of the first hundred episodes."""
+    """SHA-256 of the list of the first hundred episodes."""
     layout: SceneLayout | None = None
-    """Of embedded scenes."""
+    """Layout of the scenes; embedded data set only."""
 
 
 @dataclass(frozen=True)
 class EpisodeSource(ABC):
-    """Episodes by number; each is a pure function of (seed, index), and there is no last one.
+    """Episodes by number; each is a pure function of (seed, index), and their number is unlimited.
 
-    split ``train``: base classes, for training. ``val``: base classes in other images. ``test``: the fold's novel
-    classes. names: what a class is called, see `Names`. category_share: of the exactly named episodes, the share that
-    is named by the category instead, so that training meets such names too.
+    split: ``train`` asks for base classes, for training; ``val`` for base classes in other images; ``test`` for the
+    novel classes of the fold. names: the level at which classes are named, see `Names`. category_share: share of the
+    episodes with exact names that are named by the category instead, so that training meets such names too.
+    ConfigError for a setting out of its range.
     """
 
     fold: int
@@ -106,31 +109,31 @@ class EpisodeSource(ABC):
     @property
     @abstractmethod
     def class_names(self) -> tuple[str, ...]:
-        """Names of all classes of the data set, by class id, from 0."""
+        """Names of all classes of the data set, by class id from 0."""
 
     @property
     @abstractmethod
     def novel_names(self) -> tuple[str, ...]:
-        """Names of the classes that tests of this fold ask for."""
+        """Names of the novel classes of the fold."""
 
     @property
     def ways(self) -> int:
-        """Classes that are asked for in one query; each has a row of its own in what `draw` gives."""
+        """Number of classes asked for in one query; each has a row of its own in a drawn batch."""
         return 1
 
     @property
     def stackable(self) -> bool:
-        """Whether several episodes fit into one batch: their images have one size."""
+        """Whether several episodes fit into one batch because their images have one size."""
         return True
 
     @property
     def classes_scored(self) -> Tensor | None:
-        """The class ids over which a mean is taken, a class never drawn as 0; None for those that were drawn."""
+        """The class ids over which the mean IoU is taken, with 0 for one never asked for; None: the ones asked for."""
         return None
 
     @abstractmethod
     def draw(self, index: Tensor) -> DrawnEpisodes:
-        """The episodes of these numbers, (B,) int64, with B * ways rows."""
+        """The episodes of these numbers, (B,) int64, as a batch of B * ways rows."""
 
     @abstractmethod
     def classes_in_query(self, index: Tensor) -> list[frozenset[int]]:
@@ -138,16 +141,16 @@ class EpisodeSource(ABC):
 
     @abstractmethod
     def list_lines(self, count: int) -> Iterable[str]:
-        """The first episodes, one line each: class from 0, query, supports."""
+        """The first ``count`` episodes, one line each: class from 0, query, supports."""
 
     @abstractmethod
     def rules(self) -> EpisodeRules:
-        """All that must be said beside a figure but the network, the code and the machine."""
+        """Everything about these episodes that is stated with a result."""
 
     @abstractmethod
     def settings(self) -> TrainingEpisodes:
-        """What makes a training on these episodes what it is."""
+        """These episodes as the record of a checkpoint that is trained on them states them."""
 
     def list_sha256(self, count: int) -> str:
-        """A hash of the first episodes, lines joined by a newline."""
+        """SHA-256 of the list of the first ``count`` episodes, lines joined by a newline."""
         return hashlib.sha256("\n".join(self.list_lines(count)).encode()).hexdigest()

@@ -72,7 +72,7 @@ def segment_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes, ways: int 
         logits = network.match(batch.query_images[:1], learn_episodes(network, drawn)).logits
     else:
         logits = network(batch).logits
-    return winners(to_scoring_size(logits, drawn.shown, drawn.query_masks.shape[-2:]), ways)
+    return winners(to_scoring_size(logits, drawn.unpadded_size, drawn.query_masks.shape[-2:]), ways)
 
 
 def learn_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes) -> Prototypes:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import torch
 
 from cdpnet.config import METHODS, EncoderConfig, method
+from cdpnet.data.config import DataConfig
 from cdpnet.data.episodes import default_length, open_episodes
-from cdpnet.data.protocols.disk import DataConfig, DataOnDisk
+from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import ConfigError
 from cdpnet.experiments.runs import Evaluation, Report, load_record, load_result, score_or_load, train_or_load

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import ImageSource, read_image
+from cdpnet.io.images import ImageSource, read_image, resize_image
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network.prototypes import to_grid
 
@@ -87,11 +87,10 @@ def resize_to(image: Tensor, longest_side: int) -> Tensor:
     No side becomes shorter than the 32 pixels that an encoder needs, so a very long or tiny image is stretched.
     """
     scale = min(1.0, longest_side / max(image.shape[-2:]))
-    size = [max(_SHORTEST_SIDE, round(side * scale)) for side in image.shape[-2:]]
-    if size == list(image.shape[-2:]):
+    height, width = (max(_SHORTEST_SIDE, round(side * scale)) for side in image.shape[-2:])
+    if (height, width) == tuple(image.shape[-2:]):
         return image
-    small = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
-    return small[0].round().clamp(0, 255).to(torch.uint8)
+    return resize_image(image, (height, width))
 
 
 def _resize_mask(mask: Tensor, image: Tensor) -> Tensor:

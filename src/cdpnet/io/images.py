@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
@@ -64,6 +65,12 @@ def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
+    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
+    return scaled[0].round().clamp(0, 255).to(torch.uint8)
 
 
 def open_image(source: str | Path | Image.Image, most_pixels: int | None = None) -> Image.Image:

@@ -72,7 +72,7 @@ def read(path: Path, images: Path, label: str) -> Iterator[tuple[Path, NDArray[n
         labels = reader.labels("train", identifier)
         if (labels == number).any():
             mask = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
-            yield reader.image("train", identifier), mask
+            yield reader.image_path("train", identifier), mask
 
 
 def labels_in(path: Path) -> tuple[str, ...]:

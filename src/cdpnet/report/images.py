@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from cdpnet.data.source import DrawnEpisodes
-from cdpnet.data.transforms import resized
+from cdpnet.io.images import resize_image
 from cdpnet.labels.overlay import overlay
 
 _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
@@ -67,9 +67,9 @@ def episode_images(drawn: DrawnEpisodes, i: int, answers: dict[str, Tensor]) -> 
 def _as_scored(drawn: DrawnEpisodes, i: int) -> Tensor:
     """The query of episode ``i`` in the space where it is scored, without padding: (3, H, W)."""
     query, truth = drawn.batch.query_images[i], drawn.query_masks[i]
-    if drawn.shown is not None:
-        query = query[:, : drawn.shown[0], : drawn.shown[1]]
-    return query if query.shape[1:] == truth.shape else resized(query, truth, (truth.shape[0], truth.shape[1]))[0]
+    if drawn.unpadded_size is not None:
+        query = query[:, : drawn.unpadded_size[0], : drawn.unpadded_size[1]]
+    return query if query.shape[1:] == truth.shape else resize_image(query, (truth.shape[0], truth.shape[1]))
 
 
 def as_labels(mask: Tensor) -> NDArray[np.uint8]:

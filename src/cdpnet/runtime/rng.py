@@ -1,8 +1,8 @@
 """Random numbers as a pure function of (seed, index), for whole batches at once.
 
 A counter-based generator (the finaliser of SplitMix64) needs no state: number ``n`` of item ``index`` does not depend
-on which items were drawn before, on the batch it is drawn in, or on the device. That is what makes a scene or an
-episode the same for any number of loader workers (our choice).
+on the items drawn before, on the batch, or on the device. So a scene or an episode is the same for any number of loader
+workers (our choice).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MIX_2 = -0x6B2FB644ECCEEE15  # 0x94D049BB133111EB
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
-    """Logical right shift; torch's own keeps the sign."""
+    """Logical right shift; the one of torch keeps the sign."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
@@ -27,7 +27,7 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def keys(seed: int, index: Tensor, stream: int = 0) -> Tensor:
-    """One key for each item: ``index`` (B,) int64 -> (B,) int64. Different streams of an item are independent."""
+    """One key for each item: ``index`` (B,) int64 -> (B,) int64. The streams of an item are independent."""
     base = _mix(torch.tensor([seed], dtype=torch.int64, device=index.device) * _GOLDEN + stream)
     return _mix(base + _mix(index.to(torch.int64) + 1))
 
@@ -40,11 +40,11 @@ def uniform(key: Tensor, count: int) -> Tensor:
 
 
 def between(u: Tensor, low: float, high: float) -> Tensor:
-    """Scale uniform numbers to [low, high); any shape."""
+    """Scale uniform numbers from [0, 1) to [low, high); any shape."""
     return low + (high - low) * u
 
 
 def pick(u: Tensor, count: int | Tensor) -> Tensor:
-    """Uniform numbers -> whole numbers 0 .. count-1; any shape, int64."""
+    """Uniform numbers in [0, 1) -> whole numbers 0..count-1, int64; any shape."""
     number = (u * count).to(torch.int64)
     return torch.minimum(number, torch.as_tensor(count, device=u.device) - 1)

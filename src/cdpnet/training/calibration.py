@@ -206,7 +206,7 @@ def _tried(
     """
     prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
     fit = float(top_similarity(prediction.query_features, learned, learned.named, locations))
-    logits = to_scoring_size(prediction.logits, shown.shown, truth.shape[-2:]).cpu()
+    logits = to_scoring_size(prediction.logits, shown.unpadded_size, truth.shape[-2:]).cpu()
     odds = log_odds(logits)[:, None]
     answers = [decide(odds, absent=None, background=background) == 1 for background in BACKGROUNDS]
     inside = [int((answer & (truth == 1)).sum()) for answer in answers]

@@ -1,23 +1,25 @@
-"""Episodes of the embedded data: the same for any worker count, named at several levels, listed by a hash."""
+"""Episodes of the embedded data: independent of workers and batches, named at several levels, listed by a hash."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import pytest
 import torch
 
 from cdpnet.data.icons.episodes import IconEpisodes
-from cdpnet.data.icons.glyphs import fold_of_class, nouns
-from cdpnet.data.icons.scenes import SceneLayout
+from cdpnet.data.icons.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
+from cdpnet.data.icons.scenes import SceneLayout, Scenes, compose
 from cdpnet.data.loader import batches
+from cdpnet.data.source import Split
 from cdpnet.errors import ConfigError
 
 SMALL = SceneLayout(size=40)
 
 
-def digest(episodes: IconEpisodes, workers: int, batch: int, count: int = 1000) -> str:
+def digest(episodes: IconEpisodes, workers: int, batch: int, count: int = 128) -> str:
     """A hash of all pixels, masks, names and classes of the first episodes."""
     total = hashlib.sha256()
     for drawn in batches(episodes, torch.split(torch.arange(count), batch), workers):
@@ -29,12 +31,24 @@ def digest(episodes: IconEpisodes, workers: int, batch: int, count: int = 1000) 
     return total.hexdigest()
 
 
-def test_the_same_thousand_episodes_for_any_number_of_workers() -> None:
+def test_the_same_episodes_for_any_number_of_workers() -> None:
     episodes = IconEpisodes(0, 1, "test", layout=SMALL)
     alone = digest(episodes, workers=0, batch=8)
-    assert digest(episodes, workers=1, batch=8) == alone
-    assert digest(episodes, workers=4, batch=25) == alone
-    assert digest(dataclasses.replace(episodes, seed=1), workers=0, batch=8) != alone
+    assert digest(episodes, workers=2, batch=25) == alone
+    other = dataclasses.replace(episodes, seed=1)
+    assert digest(other, workers=0, batch=8, count=8) != digest(episodes, workers=0, batch=8, count=8)
+
+
+def test_episodes_do_not_depend_on_how_they_are_batched() -> None:
+    source = IconEpisodes(1, 2, "test", seed=3, layout=SMALL)
+    whole = source.draw(torch.arange(10))
+    parts = [source.draw(rows) for rows in torch.split(torch.arange(10), 3)]
+    digest = [hashlib.sha256(), hashlib.sha256()]
+    for sum_, draws in zip(digest, ([whole], parts), strict=True):
+        for name in ("support_images", "support_masks", "query_images"):
+            sum_.update(torch.cat([getattr(d.batch, name) for d in draws]).numpy().tobytes())
+        sum_.update(torch.cat([d.query_masks for d in draws]).numpy().tobytes())
+    assert digest[0].hexdigest() == digest[1].hexdigest()
 
 
 def test_names_at_every_level() -> None:
@@ -80,7 +94,7 @@ def test_training_names_every_pixel_and_tests_name_none() -> None:
         assert other.batch.vocabulary == ()
 
 
-def test_the_list_is_hashed_without_painting() -> None:
+def test_the_list_is_hashed_without_rendering() -> None:
     episodes = IconEpisodes(0, 5, "test")
     first = episodes.list_sha256(100)
     assert first == IconEpisodes(0, 5, "test", names="none").list_sha256(100)
@@ -89,9 +103,46 @@ def test_the_list_is_hashed_without_painting() -> None:
     assert len({first, *others, episodes.list_sha256(99)}) == 5
 
 
+def test_novel_classes_stay_novel() -> None:
+    for fold in range(N_FOLDS):
+        novel = {i for i, f in enumerate(fold_of_class()) if f == fold}
+        assert set(IconEpisodes(fold, 1, "test").class_ids.tolist()) == novel
+        splits: tuple[Split, ...] = ("train", "val")
+        for split in splits:
+            assert not set(IconEpisodes(fold, 1, split).class_ids.tolist()) & novel
+    source = IconEpisodes(0, 1, "train")
+    shown = set(sprites().class_id[source._distractors()].tolist())
+    assert not shown & set(IconEpisodes(0, 1, "test").class_ids.tolist())
+
+
+def test_support_and_query_come_from_different_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+
+    def spied(seed: int, index: torch.Tensor, targets: torch.Tensor, *rest: Any) -> Scenes:
+        seen.append(targets)
+        return compose(seed, index, targets, *rest)
+
+    monkeypatch.setattr("cdpnet.data.icons.episodes.compose", spied)
+    drawn = IconEpisodes(0, 2, "test", layout=SMALL).draw(torch.arange(64))
+    family = sprites().family[seen[0]].reshape(64, 3)
+    assert torch.equal(sprites().class_id[seen[0]].reshape(64, 3), drawn.class_ids[:, None].expand(64, 3))
+    assert (family[:, 0] == family[:, 1]).all()
+    assert (family[:, 0] != family[:, 2]).all()
+    assert set(family.flatten().tolist()) == set(range(len(FAMILIES)))
+
+
+def test_splits_show_different_scenes() -> None:
+    splits: tuple[Split, ...] = ("train", "val", "test")
+    draws = [IconEpisodes(0, 1, split, layout=SMALL).draw(torch.arange(2)) for split in splits]
+    assert not torch.equal(draws[0].batch.query_images, draws[1].batch.query_images)
+    assert draws[2].batch.class_names[0] in IconEpisodes(0, 1, "test").class_names
+
+
 def test_bad_settings() -> None:
     with pytest.raises(ConfigError, match="no fold 4"):
         IconEpisodes(4, 1, "test")
+    with pytest.raises(ConfigError, match="at least one shot"):
+        IconEpisodes(0, 0, "test")
     with pytest.raises(ConfigError, match="exact, category, none, wrong"):
         IconEpisodes(0, 1, "test", names="latin")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="share from 0 to 1"):

@@ -21,7 +21,7 @@ def test_text_lists(tmp_path: Path, below: str) -> None:
     write(tmp_path / below / "val" / "fold0.txt", "2007_000033__01\n2007_000061__04\n2007_000061__02\n")
     pool = read_lists(tmp_path, "pascal", "val", [0], (1, 2, 3, 4, 5))
     assert pool.pairs == (("2007_000033", 1), ("2007_000061", 4), ("2007_000061", 2))
-    assert pool.classes_in["2007_000061"] == [2, 4]
+    assert pool.classes_of_image["2007_000061"] == [2, 4]
 
 
 def test_training_takes_the_other_folds_in_order(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The embedded data set: named drawings of icon fonts, composed into scenes."""
+"""The embedded data set: named glyphs of icon fonts, composed into scenes."""

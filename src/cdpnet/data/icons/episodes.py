@@ -1,4 +1,4 @@
-"""The embedded data set as episodes: four folds of named drawings, each episode a pure function of (seed, index)."""
+"""Episodes of the embedded data set: four folds of classes, each episode a pure function of (seed, index)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from cdpnet.runtime.rng import keys, pick, uniform
 _CHOICE_STREAM, _SCENE_STREAM, _NAME_STREAM = 11, 12, 13
 
 
-class Choices(NamedTuple):
-    """What episodes show: class ids (B,), glyph numbers and scene numbers (B, K + 1), the query's last."""
+class ChosenScenes(NamedTuple):
+    """The scenes of B episodes: class ids (B,), target glyphs and scene numbers (B, K + 1), the query's last."""
 
     class_ids: Tensor
     glyphs: Tensor
@@ -32,12 +32,12 @@ class Choices(NamedTuple):
 class IconEpisodes(EpisodeSource):
     """Episodes of the embedded data set.
 
-    split ``train``: base classes, with nothing of a novel class in any image (``novel_in_train = drop``). ``val``:
-    base classes, other scenes. ``test``: the fold's novel classes among distractors of all classes. Of a class drawn in
-    several families, supports and query come from different families, so that a shape alone is not enough.
+    split ``train``: base classes, and no object of a novel class in any image (``novel_in_train = drop``). ``val``:
+    base classes in other scenes. ``test``: the novel classes of the fold, among distractors of all classes. Where a
+    class has glyphs of several families, supports and query show different families, so that their shapes differ.
 
     names: ``exact`` ("guitar"), ``category`` ("musical instrument"), ``none``, or ``wrong``: the exact name of a class
-    of another category.
+    of another category. ConfigError for a fold that does not exist.
     """
 
     layout: SceneLayout = field(default_factory=SceneLayout)
@@ -67,28 +67,28 @@ class IconEpisodes(EpisodeSource):
 
     def draw(self, index: Tensor) -> DrawnEpisodes:
         """The episodes of these numbers, (B,) int64; a batch equals its episodes drawn one by one."""
-        class_ids, glyphs, place = self.choose(index)
-        batch, images_each = glyphs.shape
-        scenes = self._painted(place, glyphs)
+        class_ids, glyphs, numbers = self.choose(index)
+        count, images_each = glyphs.shape
+        scenes = self._compose_scenes(numbers, glyphs)
         side = self.layout.size
-        images = (scenes.images * 255).round().to(torch.uint8).reshape(batch, images_each, 3, side, side)
+        images = (scenes.images * 255).round().to(torch.uint8).reshape(count, images_each, 3, side, side)
         masks = (scenes.labels == (class_ids.repeat_interleave(images_each) + 1)[:, None, None]).to(torch.uint8)
-        masks = masks.reshape(batch, images_each, side, side)
-        shown = EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], self._called(index, class_ids))
+        masks = masks.reshape(count, images_each, side, side)
+        batch = EpisodeBatch(images[:, :-1], masks[:, :-1], images[:, -1], self._names_of(index, class_ids))
         if self.split != "train":
-            return DrawnEpisodes(shown, masks[:, -1], class_ids)
-        named = dataclasses.replace(shown, vocabulary=tuple(self.class_names[i] for i in self.class_ids.tolist()))
-        labels = self._in_vocabulary(scenes.labels).reshape(batch, images_each, side, side)
+            return DrawnEpisodes(batch, masks[:, -1], class_ids)
+        named = dataclasses.replace(batch, vocabulary=tuple(self.class_names[i] for i in self.class_ids.tolist()))
+        labels = self._positions_in_vocabulary(scenes.labels).reshape(count, images_each, side, side)
         return DrawnEpisodes(named, masks[:, -1], class_ids, labels=labels)
 
     def classes_in_query(self, index: Tensor) -> list[frozenset[int]]:
         """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
-        _, glyphs, place = self.choose(index)
-        labels = self._painted(place[:, -1:], glyphs[:, -1:]).labels
-        return [frozenset((shown.unique() - 1).tolist()) - {-1} for shown in labels]
+        _, glyphs, numbers = self.choose(index)
+        labels = self._compose_scenes(numbers[:, -1:], glyphs[:, -1:]).labels
+        return [frozenset((query.unique() - 1).tolist()) - {-1} for query in labels]
 
-    def choose(self, index: Tensor) -> Choices:
-        """What these episodes show, without painting it: index (B,) int64."""
+    def choose(self, index: Tensor) -> ChosenScenes:
+        """The scenes of these episodes, (B,) int64, chosen but not rendered."""
         images_each = self.shots + 1
         u = uniform(keys(self._stream_seed, index, _CHOICE_STREAM), 3 + images_each)
         class_ids = self.class_ids[pick(u[:, 0], len(self.class_ids))]
@@ -97,24 +97,24 @@ class IconEpisodes(EpisodeSource):
         query_rank = pick(u[:, 1], n_families)
         support_rank = (query_rank + 1 + pick(u[:, 2], (n_families - 1).clamp(min=1))) % n_families
         ranks = torch.stack([support_rank] * self.shots + [query_rank], dim=1)
-        glyphs = _glyph(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
-        return Choices(class_ids, glyphs, index[:, None] * images_each + torch.arange(images_each))
+        glyphs = _choose_glyphs(class_ids[:, None].expand_as(ranks), families.gather(1, ranks), u[:, 3:])
+        return ChosenScenes(class_ids, glyphs, index[:, None] * images_each + torch.arange(images_each))
 
-    def _painted(self, place: Tensor, glyphs: Tensor) -> Scenes:
-        """The scenes with these numbers around these glyphs, any shape of both, flattened."""
+    def _compose_scenes(self, numbers: Tensor, glyphs: Tensor) -> Scenes:
+        """The scenes of these numbers with these target glyphs, both of the same shape, flattened."""
         return compose(
-            self._stream_seed, place.flatten(), glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM
+            self._stream_seed, numbers.flatten(), glyphs.flatten(), self._distractors(), self.layout, _SCENE_STREAM
         )
 
     def list_lines(self, count: int) -> Iterator[str]:
-        """The first episodes, one line each: class, then scene:glyph of the query and of every support."""
-        class_ids, glyphs, scenes = (part.tolist() for part in self.choose(torch.arange(count)))
-        for class_id, drawn, places in zip(class_ids, glyphs, scenes, strict=True):
-            images = [f"{scene}:{glyph}" for scene, glyph in zip(places, drawn, strict=True)]
+        """The first ``count`` episodes, one line each: class, then scene:glyph of the query and of every support."""
+        columns = (values.tolist() for values in self.choose(torch.arange(count)))
+        for class_id, glyphs, scenes in zip(*columns, strict=True):
+            images = [f"{scene}:{glyph}" for scene, glyph in zip(scenes, glyphs, strict=True)]
             yield " ".join([str(class_id), images[-1], *images[:-1]])
 
     def rules(self) -> EpisodeRules:
-        """All that must be said beside a figure."""
+        """Everything about these episodes that is stated with a result."""
         return EpisodeRules(
             data="icons",
             protocol="icons: classes uniform over the split, supports and query drawn in different families",
@@ -128,7 +128,7 @@ class IconEpisodes(EpisodeSource):
         )
 
     def settings(self) -> TrainingEpisodes:
-        """What makes a training on these episodes what it is."""
+        """These episodes as the record of a checkpoint that is trained on them states them."""
         return TrainingEpisodes(
             data="icons",
             fold=self.fold,
@@ -145,8 +145,8 @@ class IconEpisodes(EpisodeSource):
     def _stream_seed(self) -> int:
         return self.seed * 3 + ("train", "val", "test").index(self.split)
 
-    def _called(self, index: Tensor, class_ids: Tensor) -> tuple[str, ...]:
-        """What each class is called in these episodes, at the level of `names`."""
+    def _names_of(self, index: Tensor, class_ids: Tensor) -> tuple[str, ...]:
+        """The name of each class in these episodes, at the level of `names`."""
         table = nouns()
         if self.names == "none":
             return (NO_NAME,) * len(index)
@@ -154,41 +154,41 @@ class IconEpisodes(EpisodeSource):
             return tuple(table[i].category for i in class_ids.tolist())
         u = uniform(keys(self._stream_seed, index, _NAME_STREAM), 2)
         if self.names == "wrong":
-            return tuple(_of_another_category(i, x) for i, x in zip(class_ids.tolist(), u[:, 0].tolist(), strict=True))
-        by_category = (u[:, 1] < self.category_share).tolist()
+            return tuple(_choose_wrong_name(i, x) for i, x in zip(class_ids.tolist(), u[:, 0].tolist(), strict=True))
+        uses_category = (u[:, 1] < self.category_share).tolist()
         return tuple(
-            table[i].category if general else table[i].name
-            for i, general in zip(class_ids.tolist(), by_category, strict=True)
+            table[i].category if category else table[i].name
+            for i, category in zip(class_ids.tolist(), uses_category, strict=True)
         )
 
-    def _in_vocabulary(self, labels: Tensor) -> Tensor:
-        """Labels of scenes -> numbers of names, the background last; any shape."""
+    def _positions_in_vocabulary(self, labels: Tensor) -> Tensor:
+        """Labels of scenes -> positions in the vocabulary, any shape; background: the position after the last name."""
         table = torch.full((len(self.class_names) + 1,), len(self.class_ids), dtype=torch.int16)
         table[self.class_ids + 1] = torch.arange(len(self.class_ids), dtype=torch.int16)
         return table[labels]
 
     def _distractors(self) -> Tensor:
-        """Glyphs that may stand beside the target: (D,)."""
+        """The glyphs that distractors are chosen from: (D,) int64."""
         if self.split == "test":
             return torch.arange(len(sprites().class_id))
         base = torch.tensor([fold != self.fold for fold in fold_of_class()])
         return base[sprites().class_id].nonzero().flatten()
 
 
-def _of_another_category(class_id: int, u: float) -> str:
+def _choose_wrong_name(class_id: int, u: float) -> str:
     """The exact name of a class of another category, chosen by u in 0..1."""
     others = [noun.name for noun in nouns() if noun.category != nouns()[class_id].category]
     return others[int(u * len(others))]
 
 
 def _families() -> Tensor:
-    """The families of every class, in order, padded with -1: (classes, 4)."""
+    """The families of every class in order, padded with -1: (classes, 4) int64."""
     rows = [[FAMILIES.index(f) for f in noun.families] for noun in nouns()]
     return torch.tensor([row + [-1] * (len(FAMILIES) - len(row)) for row in rows])
 
 
-def _glyph(class_ids: Tensor, families: Tensor, u: Tensor) -> Tensor:
-    """One glyph, filled or outlined, of each class in each family: (B, n) each -> (B, n)."""
+def _choose_glyphs(class_ids: Tensor, families: Tensor, u: Tensor) -> Tensor:
+    """A glyph, filled or outlined, for each class and family: three tensors (B, n) -> (B, n)."""
     table = sprites()
     fits = (table.class_id == class_ids[..., None]) & (table.family == families[..., None])  # (B, n, G)
     rank = pick(u, fits.sum(dim=-1))

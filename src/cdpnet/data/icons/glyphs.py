@@ -1,7 +1,7 @@
-"""Named drawings of the embedded data set: glyphs of four icon-font families, read from the `qtawesome` package.
+"""The classes of the embedded data set and their glyphs, from four families of icon fonts in the package `qtawesome`.
 
-A family is a drawing style; outlined and filled glyphs of one family are the same style. A glyph becomes a sprite of
-two layers: its *ink* as the font draws it, and its *body*, the closed outline filled.
+A family is a style; outlined and filled glyphs of one family have the same style. A glyph is rendered as a sprite of
+two layers: its *ink* as the font has it, and its *body*, the filled outline.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Noun:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families that draw this noun, in the order of `FAMILIES`."""
-        drawn = {style.split("-")[0] for style, _ in self.glyphs}
-        return tuple(family for family in FAMILIES if family in drawn)
+        """The families that have a glyph of this noun, in the order of `FAMILIES`."""
+        own = {style.split("-")[0] for style, _ in self.glyphs}
+        return tuple(family for family in FAMILIES if family in own)
 
 
 @lru_cache(maxsize=1)
@@ -60,9 +60,9 @@ def nouns() -> tuple[Noun, ...]:
 
 @lru_cache(maxsize=1)
 def fold_of_class() -> tuple[int | None, ...]:
-    """Fold 0..3 in which each class is novel; None for the nouns of one family, which only ever train.
+    """Fold 0..3 in which each class is novel; None for the nouns of one family, which are base classes in every fold.
 
-    The order of a hash of the name deals the classes out, so that a new noun does not move the others far.
+    Classes are assigned in turn, in the order of a hash of their names, so that a new noun changes few other folds.
     """
     several = [i for i, noun in enumerate(nouns()) if len(noun.families) >= 2]
     several.sort(key=lambda i: hashlib.sha256(nouns()[i].name.encode()).digest())
@@ -74,9 +74,9 @@ def fold_of_class() -> tuple[int | None, ...]:
 
 @dataclass(frozen=True)
 class Sprites:
-    """Every glyph as an image. G glyphs, S = SPRITE_SIZE.
+    """Every glyph as a sprite. G glyphs, S = SPRITE_SIZE.
 
-    layers: (G, 2, S, S) float32 in 0..1, ink and body. class_id, family: (G,) int64, family counted in `FAMILIES`.
+    layers: (G, 2, S, S) float32 in 0..1, ink and body. class_id, family: (G,) int64, family as position in `FAMILIES`.
     """
 
     layers: Tensor
@@ -93,7 +93,7 @@ class Sprites:
 
 @lru_cache(maxsize=1)
 def sprites() -> Sprites:
-    """Render every glyph once for this process (about a second)."""
+    """All sprites, rendered once in a process (about a second). DataError where the icon fonts are missing."""
     layers, class_ids, families = [], [], []
     for class_id, noun in enumerate(nouns()):
         for style, glyph in noun.glyphs:
@@ -118,7 +118,7 @@ def _font(family: str) -> tuple[ImageFont.FreeTypeFont, dict[str, str]]:
 
 
 def _render(family: str, glyph: str) -> Tensor:
-    """One glyph, centred and scaled so that its longer side nearly fills the sprite: (2, S, S) float32."""
+    """One glyph, centred, its longer side nearly as long as the sprite: (2, S, S) float32."""
     font, names = _font(family)
     large, margin = _OVERSAMPLING * SPRITE_SIZE, 6
     canvas = Image.new("L", (2 * large, 2 * large))
@@ -126,18 +126,18 @@ def _render(family: str, glyph: str) -> Tensor:
     box = canvas.getbbox()
     if box is None:
         raise DataError(f"The glyph {glyph!r} of the icon font {family!r} is empty in the installed qtawesome.")
-    drawn = canvas.crop(box)
-    scale = (large - 2 * margin) / max(drawn.size)
-    drawn = drawn.resize((max(1, round(drawn.width * scale)), max(1, round(drawn.height * scale))))
+    cropped = canvas.crop(box)
+    scale = (large - 2 * margin) / max(cropped.size)
+    scaled = cropped.resize((max(1, round(cropped.width * scale)), max(1, round(cropped.height * scale))))
     ink = Image.new("L", (large, large))
-    ink.paste(drawn, ((large - drawn.width) // 2, (large - drawn.height) // 2))
-    layers = np.stack([np.asarray(ink), _filled(np.asarray(ink))]).astype(np.float32) / 255
+    ink.paste(scaled, ((large - scaled.width) // 2, (large - scaled.height) // 2))
+    layers = np.stack([np.asarray(ink), _fill(np.asarray(ink))]).astype(np.float32) / 255
     blocks = layers.reshape(2, SPRITE_SIZE, _OVERSAMPLING, SPRITE_SIZE, _OVERSAMPLING)
     return torch.from_numpy(blocks.mean(axis=(2, 4)))
 
 
-def _filled(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Everything that cannot be reached from the border without crossing the ink; small gaps are closed first."""
+def _fill(ink: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The ink and everything that it encloses, 255 or 0; small gaps in the ink are closed first."""
     closed = ndimage.grey_closing(ink, size=(5, 5)) > 96
     regions, _ = ndimage.label(~closed)
     return np.where(regions == regions[0, 0], 0, 255).astype(np.uint8)

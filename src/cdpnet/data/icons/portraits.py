@@ -1,8 +1,8 @@
-"""Captioned images for contrastive pretraining: portraits of *all* classes, with words and without masks.
+"""Captioned images for contrastive pretraining: portraits of *all* classes, with captions and without masks.
 
-CLIP has read about every class of PASCAL and COCO before a few-shot network is trained on some of them; the embedded
-encoder is given the same start. For every class drawn in three or more families one family's drawing is held out, to
-measure what was learned.
+CLIP has seen the names of all classes of PASCAL and COCO before a few-shot network is trained on some of them; the
+embedded encoder gets the same start. For every class with glyphs of three or more families, the glyphs of one family
+are held out to measure what was learned.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from cdpnet.episode import BACKGROUND_NAME
 from cdpnet.runtime.rng import keys, pick, uniform
 
 PORTRAIT = SceneLayout(size=64, target=(0.45, 1.0), others=(0, 2), other=(0.2, 0.5), smallest_target=0.06)
-_CHOICE_STREAM = 7  # random numbers that choose what an image shows; the scene itself uses stream 0
-_MENTIONED = 0.02  # share of the image from which a caption mentions what stands beside the main object
+_CHOICE_STREAM = 7  # of the choice of objects; the scene itself uses stream 0
+_MENTIONED = 0.02  # share of the image that an object must cover to be mentioned in the caption
 
 
 @dataclass(frozen=True)
 class Words:
-    """What can be said of an image: n_names names, `BACKGROUND_NAME` the last of them, then the categories.
+    """The texts of captions: n_names names, `BACKGROUND_NAME` the last of them, then the categories.
 
-    category: (n_names,) the category of each name, -1 for the background.
+    category: (n_names,) int64, position of each name's category among the categories, -1 for the background.
     """
 
     texts: tuple[str, ...]
@@ -38,7 +38,11 @@ class Words:
 
 
 class Portraits(NamedTuple):
-    """images (B, 3, 64, 64) in 0..1; main (B,), the name of the main object; said (B, n_names) bool, the caption."""
+    """B images with captions.
+
+    images (B, 3, 64, 64) in 0..1. main (B,): number of the main object's name. said (B, n_names) bool: the names in the
+    caption.
+    """
 
     images: Tensor
     main: Tensor
@@ -54,7 +58,7 @@ def words() -> Words:
 
 
 def held_out_drawings() -> Tensor:
-    """True for the glyphs never shown in pretraining: (G,) bool, one family of every class drawn in three or more."""
+    """True for the glyphs that pretraining never shows: (G,) bool, one family of every class that has three or more."""
     held = torch.zeros(len(sprites().class_id), dtype=torch.bool)
     for class_id, noun in enumerate(nouns()):
         if len(noun.families) >= 3:
@@ -64,8 +68,8 @@ def held_out_drawings() -> Tensor:
 
 
 def portraits(seed: int, index: Tensor, empty_share: float) -> Portraits:
-    """Images by number, (B,) int64, of a main object, of up to two others, or (``empty_share``) of nothing at all."""
-    glyphs = _shown_glyphs()
+    """Images by number, (B,) int64, of a main object and up to two others; a share of ``empty_share`` has no object."""
+    glyphs = _pretraining_glyphs()
     n_classes = glyphs.shape[0]
     u = uniform(keys(seed, index, _CHOICE_STREAM), 3)
     main = pick(u[:, 0], n_classes)
@@ -77,7 +81,7 @@ def portraits(seed: int, index: Tensor, empty_share: float) -> Portraits:
 
 
 def _caption(labels: Tensor, n_classes: int) -> Tensor:
-    """Labels (B, H, W) -> which names the caption holds, (B, classes + 1) bool; the background is always said."""
+    """Labels (B, H, W) -> the names in the caption, (B, classes + 1) bool; the background is always among them."""
     pixels = labels.flatten(1)
     count = torch.zeros(len(pixels), n_classes + 1).scatter_add_(1, pixels, torch.ones(pixels.shape))
     visible = count[:, 1:] >= _MENTIONED * pixels.shape[1]
@@ -85,8 +89,8 @@ def _caption(labels: Tensor, n_classes: int) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _shown_glyphs() -> Tensor:
-    """The glyphs of pretraining by class, padded with -1: (classes, most)."""
+def _pretraining_glyphs() -> Tensor:
+    """The glyphs that pretraining shows, by class, padded with -1: (classes, largest number of glyphs)."""
     held = held_out_drawings()
     rows = [sprites().of(class_id) for class_id in range(len(nouns()))]
     rows = [row[~held[row]] for row in rows]

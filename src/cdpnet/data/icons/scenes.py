@@ -1,7 +1,7 @@
-"""Rendered scenes from glyphs: composed by batched torch operations, each a pure function of (seed, index).
+"""Scenes composed of glyphs by batched torch operations; each is a pure function of (seed, index).
 
-A scene is a textured background, one target and some distractors of other classes, drawn over each other in a random
-order, with affine and mild elastic change, shading and noise. Its labels are exact (our choice throughout).
+A scene is a textured background, one target and some distractors of other classes, rendered over each other in a random
+order, with affine and mild elastic deformation, shading and noise. Its labels are exact (our choice throughout).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from torch import Tensor
 from cdpnet.data.icons.glyphs import nouns, sprites
 from cdpnet.runtime.rng import between, keys, pick, uniform
 
-_PER_OBJECT = 24  # random numbers that an object uses
+_PER_OBJECT = 24  # random numbers that an object needs
 _PER_SCENE = 32
-_ATTEMPTS = 12  # draws of a scene whose target came out too small
+_ATTEMPTS = 12  # at rendering a scene whose target is too small
 
 
 @dataclass(frozen=True)
 class SceneLayout:
-    """What a scene looks like. Sizes are the longer side of a sprite as a share of the image's side."""
+    """Sizes and numbers of objects in a scene. Sizes are the longer side of a sprite as a share of the image's side."""
 
     size: int = 128  # pixels
     target: tuple[float, float] = (0.30, 0.70)
     others: tuple[int, int] = (1, 4)
     other: tuple[float, float] = (0.22, 0.60)
-    smallest_target: float = 0.015  # share of the image; a smaller visible target is drawn again
+    smallest_target: float = 0.015  # share of the image; a scene with a smaller visible target is rendered again
     typical_palette: float = 0.75  # share of objects in the colours of their class
 
 
@@ -46,38 +46,37 @@ class Scenes:
 def compose(
     seed: int, index: Tensor, targets: Tensor, distractors: Tensor, layout: SceneLayout, stream: int = 0
 ) -> Scenes:
-    """Draw a batch of scenes.
+    """Render a batch of scenes; it equals its scenes rendered one by one.
 
-    index: (B,) int64. targets: (B,) int64, glyph numbers, -1 for an empty background. distractors: (D,) int64, the
-    glyph numbers that others may be drawn from; glyphs of the target's class are passed over. A batch equals its scenes
-    drawn one by one.
+    index: (B,) int64. targets: (B,) int64, glyph numbers, -1 for a background without objects. distractors: (D,) int64,
+    the glyph numbers from which the other objects are chosen, without those of the target's class.
     """
-    scenes = _draw(keys(seed, index, stream), targets, distractors, layout)
+    scenes = _render(keys(seed, index, stream), targets, distractors, layout)
     wanted = torch.where(targets < 0, 0, sprites().class_id.to(index.device)[targets] + 1)
     for attempt in range(1, _ATTEMPTS):
         visible = (scenes.labels == wanted[:, None, None]).float().mean(dim=(1, 2))
         small = (visible < layout.smallest_target).nonzero().flatten()
         if small.numel() == 0:
             break
-        others = layout.others if attempt < _ATTEMPTS - 1 else (0, 0)  # the last draw has nothing to hide behind
+        others = layout.others if attempt < _ATTEMPTS - 1 else (0, 0)  # in the last attempt nothing covers the target
         again = keys(seed, index[small], stream + (attempt << 16))
-        drawn = _draw(again, targets[small], distractors, replace(layout, others=others))
-        scenes.images[small], scenes.labels[small] = drawn.images, drawn.labels
+        rendered = _render(again, targets[small], distractors, replace(layout, others=others))
+        scenes.images[small], scenes.labels[small] = rendered.images, rendered.labels
     return scenes
 
 
-def _draw(key: Tensor, targets: Tensor, distractors: Tensor, layout: SceneLayout) -> Scenes:
-    """One draw of every scene: key (B,), targets (B,)."""
+def _render(key: Tensor, targets: Tensor, distractors: Tensor, layout: SceneLayout) -> Scenes:
+    """One attempt at every scene: key (B,), targets (B,)."""
     batch, side, device = key.shape[0], layout.size, key.device
     slots = layout.others[1] + 1
     u = uniform(key, _PER_SCENE + slots * _PER_OBJECT)
     scene_u, object_u = u[:, :_PER_SCENE], u[:, _PER_SCENE:].reshape(batch, slots, _PER_OBJECT)
     n_others = layout.others[0] + pick(scene_u[:, 0], layout.others[1] - layout.others[0] + 1)
 
-    # The target stands at a random place in the drawing order; slots beyond the drawn number stay empty.
-    place = pick(scene_u[:, 1], n_others + 1)
+    # The target has a random position in the rendering order; slots beyond the number of objects stay empty.
+    position = pick(scene_u[:, 1], n_others + 1)
     slot = torch.arange(slots, device=device)
-    is_target = slot == place[:, None]
+    is_target = slot == position[:, None]
     glyph = torch.where(is_target, targets[:, None], _other_glyphs(object_u[..., 0], targets, distractors))
     present = (slot <= n_others[:, None]) & (targets >= 0)[:, None]
 
@@ -86,9 +85,9 @@ def _draw(key: Tensor, targets: Tensor, distractors: Tensor, layout: SceneLayout
     labels = torch.zeros(batch, side, side, dtype=torch.int64, device=device)
     class_id = sprites().class_id.to(device)[glyph]
     for s in range(slots):  # painter's order: at most five layers, each batched over the scenes
-        ink, body = _placed(glyph[:, s], object_u[:, s], is_target[:, s], noise, layout)
+        ink, body = _place_sprites(glyph[:, s], object_u[:, s], is_target[:, s], noise, layout)
         body = body * present[:, s, None, None]
-        images = _painted(images, ink, body, object_u[:, s], class_id[:, s], noise, layout)
+        images = _render_object(images, ink, body, object_u[:, s], class_id[:, s], noise, layout)
         labels = torch.where(body > 0.5, class_id[:, s, None, None] + 1, labels)
 
     light = between(scene_u[:, 2], 0.85, 1.12)[:, None, None, None]
@@ -108,7 +107,7 @@ def _other_glyphs(u: Tensor, targets: Tensor, distractors: Tensor) -> Tensor:
 
 
 def _noise_bank(key: Tensor, side: int) -> Tensor:
-    """Four noise fields in -1..1 for each scene, from broad clouds to single pixels: (B,) -> (B, 4, side, side)."""
+    """Four fields of noise in -1..1 for each scene, from coarse to single pixels: (B,) -> (B, 4, side, side)."""
     fields, start = [], 0
     stream_key = key ^ 0x5DEECE66D
     for cells in (4, 9, 24):
@@ -120,7 +119,7 @@ def _noise_bank(key: Tensor, side: int) -> Tensor:
 
 
 def _background(u: Tensor, noise: Tensor) -> Tensor:
-    """A gradient of two colours, clouded or striped: u (B, n) -> (B, 3, H, W)."""
+    """A gradient of two colours with coarse noise or stripes: u (B, n) -> (B, 3, H, W)."""
     side = noise.shape[-1]
     x, y = _axes(side, u.device)
     angle = u[:, 4] * 2 * math.pi
@@ -135,8 +134,10 @@ def _background(u: Tensor, noise: Tensor) -> Tensor:
     return first[:, :, None, None] * weight + second[:, :, None, None] * (1 - weight) + rough
 
 
-def _placed(glyph: Tensor, u: Tensor, is_target: Tensor, noise: Tensor, layout: SceneLayout) -> tuple[Tensor, Tensor]:
-    """Put one sprite a scene at its place: glyph (B,), u (B, n) -> ink and body, each (B, H, W) in 0..1."""
+def _place_sprites(
+    glyph: Tensor, u: Tensor, is_target: Tensor, noise: Tensor, layout: SceneLayout
+) -> tuple[Tensor, Tensor]:
+    """Transform one sprite for each scene: glyph (B,), u (B, n) -> ink and body, each (B, H, W) in 0..1."""
     low = torch.where(is_target, layout.target[0], layout.other[0])
     high = torch.where(is_target, layout.target[1], layout.other[1])
     scale = low + (high - low) * u[:, 1]
@@ -158,10 +159,10 @@ def _placed(glyph: Tensor, u: Tensor, is_target: Tensor, noise: Tensor, layout: 
     return layers[:, 0], layers[:, 1]
 
 
-def _painted(
+def _render_object(
     images: Tensor, ink: Tensor, body: Tensor, u: Tensor, class_id: Tensor, noise: Tensor, layout: SceneLayout
 ) -> Tensor:
-    """Paint one object a scene over the images (B, 3, H, W): a shadow, a shaded body, and the ink on it."""
+    """One object for each scene over the images (B, 3, H, W): a shadow, a shaded body, and the ink on it."""
     palette = _palettes().to(u.device)[class_id]
     typical = (u[:, 9] < layout.typical_palette)[:, None]
     jitter = (u[:, 10:12] - 0.5) * 0.07
@@ -188,7 +189,7 @@ def _painted(
 
 @lru_cache(maxsize=1)
 def _palettes() -> Tensor:
-    """Typical colours of each class, a function of its name: (classes, 4), two hues, saturation, value."""
+    """Typical colours of each class, chosen by a hash of its name: (classes, 4), two hues, saturation, value."""
     digests = [hashlib.sha256(f"palette {noun.name}".encode()).digest() for noun in nouns()]
     u = torch.tensor([[int.from_bytes(d[4 * i : 4 * i + 4], "big") / 2**32 for i in range(4)] for d in digests])
     return torch.stack((u[:, 0], u[:, 1], between(u[:, 2], 0.35, 0.9), between(u[:, 3], 0.5, 0.95)), dim=1)

@@ -1,1 +1,1 @@
-"""The rules of published evaluations, one module for each, and the episodes drawn under them."""
+"""The protocols of published evaluations, one module each, and the episodes of data sets on disk under them."""

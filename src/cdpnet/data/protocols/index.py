@@ -1,4 +1,4 @@
-"""What every image of a data set shows, read once and kept in a cache folder that is not the user's."""
+"""The index of a data set: size of every image and area of every class in it, computed once and cached on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.reader import DatasetReader, Part
+from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import atomic
 from cdpnet.io.images import read_image
@@ -23,9 +23,9 @@ from cdpnet.io.images import read_image
 
 @dataclass(frozen=True)
 class Index:
-    """The images that can be used: sizes (n, 2), height and width; areas (n, classes), pixels of each class.
+    """The n images that can be used. sizes (n, 2): height and width. areas (n, classes): pixels of each class.
 
-    broken: a sentence for each image that cannot be used.
+    broken: for each image that cannot be used, a sentence that says why.
     """
 
     identifiers: tuple[str, ...]
@@ -41,20 +41,21 @@ class _Measured(NamedTuple):
 
 def build_index(
     data: DatasetReader,
-    part: Part,
+    image_set: ImageSet,
     *,
     skip_broken: bool = False,
     report: Callable[[int, int], object] | None = None,
 ) -> Index:
-    """The index of a part, from the cache or made anew, several images at a time.
+    """The index of an image set, from the cache, or built from several images at a time.
 
     Every image is decoded once, so that a broken one is found now and not in the middle of a training.
-    report: told images done and all. DataError for an image that cannot be used, unless ``skip_broken``.
+    report: called with the number of images done and of all. DataError for an image that cannot be used, unless
+    ``skip_broken``.
     """
-    path = cache_folder() / f"{_fingerprint(data, part)}.npz"
+    path = cache_folder() / f"{_fingerprint(data, image_set)}.npz"
     index = _load(path)
     if index is None:
-        index = _measure_all(data, part, report)
+        index = _measure_all(data, image_set, report)
         with suppress(OSError):  # a cache that cannot be written costs time only
             _store(index, path)
     if index.broken and not skip_broken:
@@ -65,7 +66,7 @@ def build_index(
 
 
 def cache_folder() -> Path:
-    """$CDPNET_CACHE/index, or in the user's cache folder."""
+    """The folder $CDPNET_CACHE/index, or by default cdpnet/index in the user's cache folder."""
     own = os.environ.get("CDPNET_CACHE")
     if own:
         return Path(own) / "index"
@@ -73,11 +74,11 @@ def cache_folder() -> Path:
     return (Path(general) if general else Path.home() / ".cache") / "cdpnet" / "index"
 
 
-def _measure_all(data: DatasetReader, part: Part, report: Callable[[int, int], object] | None) -> Index:
-    identifiers = data.identifiers(part)
+def _measure_all(data: DatasetReader, image_set: ImageSet, report: Callable[[int, int], object] | None) -> Index:
+    identifiers = data.identifiers(image_set)
     good, measured, broken = [], [], []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding lets go of the interpreter
-        results = pool.map(lambda identifier: _measure(data, part, identifier), identifiers)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter lock
+        results = pool.map(lambda identifier: _measure(data, image_set, identifier), identifiers)
         for done, (identifier, result) in enumerate(zip(identifiers, results, strict=True), start=1):
             if isinstance(result, str):
                 broken.append(result)
@@ -95,12 +96,12 @@ def _measure_all(data: DatasetReader, part: Part, report: Callable[[int, int], o
     )
 
 
-def _measure(data: DatasetReader, part: Part, identifier: str) -> _Measured | str:
-    """Size and areas of an image, or why it cannot be used."""
+def _measure(data: DatasetReader, image_set: ImageSet, identifier: str) -> _Measured | str:
+    """Size and areas of an image, or a sentence that says why it cannot be used."""
     try:
-        path = data.image(part, identifier)
+        path = data.image_path(image_set, identifier)
         height, width = read_image(path).shape[1:]
-        labels = data.labels(part, identifier)
+        labels = data.labels(image_set, identifier)
         if labels.shape != (height, width):
             raise DataError(
                 f"The mask of {path} is {labels.shape[1]} x {labels.shape[0]} pixels and the image {width} x "
@@ -112,30 +113,30 @@ def _measure(data: DatasetReader, part: Part, identifier: str) -> _Measured | st
     return _Measured((height, width), counted[1:])
 
 
-def _fingerprint(data: DatasetReader, part: Part) -> str:
-    """Changes when a file of the part does: names, sizes and times of all of them, and the classes."""
-    total = hashlib.sha256(f"1 {type(data).__name__} {data.root.resolve()} {part} {data.class_names}".encode())
-    images = [data.image(part, identifier) for identifier in data.identifiers(part)]
-    for path in (*data.sources(part), *images):
+def _fingerprint(data: DatasetReader, image_set: ImageSet) -> str:
+    """A hash of the classes and of the name, size and time of every file; it changes when a file does."""
+    total = hashlib.sha256(f"1 {type(data).__name__} {data.root.resolve()} {image_set} {data.class_names}".encode())
+    images = [data.image_path(image_set, identifier) for identifier in data.identifiers(image_set)]
+    for path in (*data.label_files(image_set), *images):
         try:
-            about = path.stat()
-            total.update(f"{path}\n{about.st_size} {about.st_mtime_ns}\n".encode())
+            status = path.stat()
+            total.update(f"{path}\n{status.st_size} {status.st_mtime_ns}\n".encode())
         except OSError:
             total.update(f"{path}\nabsent\n".encode())
     return total.hexdigest()
 
 
 def _store(index: Index, path: Path) -> None:
-    said = json.dumps([index.identifiers, index.broken]).encode()
+    text = json.dumps([index.identifiers, index.broken]).encode()
     with atomic(path) as temporary:
-        np.savez_compressed(temporary, sizes=index.sizes, areas=index.areas, said=np.frombuffer(said, np.uint8))
+        np.savez_compressed(temporary, sizes=index.sizes, areas=index.areas, said=np.frombuffer(text, np.uint8))
 
 
 def _load(path: Path) -> Index | None:
-    """None where there is none, or one that cannot be read."""
+    """The index in a cache file; None where there is none, or one that cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             identifiers, broken = json.loads(stored["said"].tobytes())
             return Index(tuple(identifiers), stored["sizes"], stored["areas"], tuple(broken))
-    except Exception:  # a damaged file can raise nearly anything, and is made again
+    except Exception:  # a damaged file can raise nearly anything; the index is built again
         return None

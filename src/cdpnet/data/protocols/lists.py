@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from cdpnet.data.protocols.pools import Pool
-from cdpnet.data.readers.reader import Part
+from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 
-_NAMES = {"train": "trn", "val": "val"}
+_FOLDERS: dict[ImageSet, str] = {"train": "trn", "val": "val"}
 
 
-def read_lists(splits: Path, data: str, part: Part, folds: Sequence[int], wanted: Sequence[int]) -> Pool:
-    """The pool of the lists of some folds: files fold0.txt .. fold3.txt, or for COCO fold0.pkl .., in order.
+def read_lists(splits: Path, data: str, image_set: ImageSet, folds: Sequence[int], wanted: Sequence[int]) -> Pool:
+    """The pool of the list files of some folds, in order: fold0.txt .. fold3.txt, or for COCO fold0.pkl .. fold3.pkl.
 
-    They lie in splits/val and splits/trn, or below a folder named as the data. DataError where one is missing or
-    broken, or names a class that is not ``wanted``.
+    They are in splits/val and splits/trn, or in these folders below one named as the data set. Every pair is eligible.
+    DataError where a file is missing or broken, or names a class that is not ``wanted``.
     """
-    folder, pairs = _folder(splits, data, part), []
+    folder, pairs = _find_folder(splits, data, image_set), []
     for fold in folds:
         path = folder / (f"fold{fold}.pkl" if data == "coco" else f"fold{fold}.txt")
         if not path.is_file():
             raise DataError(f"There is no list {path}; --splits takes the folder of list files in HSNet's format.")
-        found = _pickled(path) if data == "coco" else _text(path)
+        found = _read_pickle(path) if data == "coco" else _read_text_list(path)
         for image, number in found:
             if number not in wanted:
                 raise DataError(f"{path} lists {image} for class {number}, which is not one of {list(wanted)}.")
@@ -34,18 +34,19 @@ def read_lists(splits: Path, data: str, part: Part, folds: Sequence[int], wanted
     return Pool(tuple(pairs), frozenset(pairs), tuple(wanted))
 
 
-def _folder(splits: Path, data: str, part: Part) -> Path:
-    for folder in (splits / data / _NAMES[part], splits / _NAMES[part]):
+def _find_folder(splits: Path, data: str, image_set: ImageSet) -> Path:
+    name = _FOLDERS[image_set]
+    for folder in (splits / data / name, splits / name):
         if folder.is_dir():
             return folder
     raise DataError(
-        f"There is neither {splits / data / _NAMES[part]} nor {splits / _NAMES[part]}; --splits takes the folder of "
-        "list files in HSNet's format."
+        f"There is neither {splits / data / name} nor {splits / name}; --splits takes the folder of list files in "
+        "HSNet's format."
     )
 
 
-def _text(path: Path) -> list[tuple[str, int]]:
-    """Lines ``image__class``, the class from 1."""
+def _read_text_list(path: Path) -> list[tuple[str, int]]:
+    """Pairs of image and class from lines ``image__class``, the class counted from 1."""
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     pairs = []
     for line in lines:
@@ -57,14 +58,14 @@ def _text(path: Path) -> list[tuple[str, int]]:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain containers, strings and numbers; anything that could run code is refused."""
+    """Reads plain containers, strings and numbers; refuses anything that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
-def _pickled(path: Path) -> list[tuple[str, int]]:
-    """A dictionary of class, from 0, to images."""
+def _read_pickle(path: Path) -> list[tuple[str, int]]:
+    """Pairs of image and class from a dictionary of class, counted from 0, to images."""
     try:
         with path.open("rb") as file:
             found = _PlainUnpickler(file).load()

@@ -1,1 +1,1 @@
-"""Data sets on disk, one module for each format, behind the interface of `reader`."""
+"""Readers of data sets on disk, one module for each format, behind the interface in `reader`."""

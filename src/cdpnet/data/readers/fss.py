@@ -1,4 +1,4 @@
-"""FSS-1000: a folder for each class, with ten images and their masks."""
+"""FSS-1000: one folder for each class, with ten images and their masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.reader import Part
+from cdpnet.data.readers.reader import ImageSet
 from cdpnet.data.source import Split
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
@@ -22,47 +22,47 @@ _SHARES: dict[Split, tuple[float, float]] = {"train": (0, 0.52), "val": (0.52, 0
 
 @dataclass(frozen=True)
 class FssReader:
-    """Its tree. Both parts have all images, since the split is one of classes."""
+    """The folders of FSS-1000. Both image sets have all images, because the split is one of classes."""
 
     root: Path
 
     @cached_property
     def class_folders(self) -> tuple[str, ...]:
-        """The folders that hold an image, in order; class n is the n-th."""
+        """The folders that contain an image, sorted; class n is the n-th."""
         return tuple(sorted({Path(identifier).parts[0] for identifier in self._found}))
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The folders' names as words."""
+        """The names of the folders, with spaces for underscores."""
         return tuple(folder.replace("_", " ") for folder in self.class_folders)
 
     @property
     def categories(self) -> None:
-        """It has none."""
+        """FSS-1000 has none."""
         return
 
     @property
     def edition(self) -> str:
-        """There is one."""
+        """There is only one."""
         return ""
 
-    def identifiers(self, part: Part) -> tuple[str, ...]:  # noqa: ARG002
-        """class/number, all of them."""
+    def identifiers(self, image_set: ImageSet) -> tuple[str, ...]:  # noqa: ARG002
+        """All images as folder/number."""
         return self._found
 
-    def image(self, part: Part, identifier: str) -> Path:  # noqa: ARG002
+    def image_path(self, image_set: ImageSet, identifier: str) -> Path:  # noqa: ARG002
         """The file of an image."""
         return self.root / f"{identifier}.jpg"
 
-    def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:  # noqa: ARG002
+    def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:  # noqa: ARG002
         """The number of its class where the mask is light (128 and more), (H, W)."""
         grey = np.array(open_image(self._mask(identifier)).convert("L"))
         number = self.class_folders.index(Path(identifier).parts[0]) + 1
         return np.where(grey >= 128, number, 0).astype(np.int16)
 
-    def sources(self, part: Part) -> list[Path]:
-        """The masks."""
-        return [self._mask(identifier) for identifier in self.identifiers(part)]
+    def label_files(self, image_set: ImageSet) -> list[Path]:
+        """The masks of all images."""
+        return [self._mask(identifier) for identifier in self.identifiers(image_set)]
 
     def _mask(self, identifier: str) -> Path:
         return self.root / f"{identifier}.png"
@@ -74,7 +74,7 @@ class FssReader:
 
 
 def open_fss(root: Path) -> FssReader:
-    """The tree at ``root``. DataError where no class folder has an image."""
+    """The data set in ``root``. DataError where no class folder has an image."""
     reader = FssReader(root)
     if not reader.class_folders:
         raise DataError(f"No folder in {root} holds an image such as 1.jpg; --root takes FSS-1000's tree.")
@@ -84,8 +84,8 @@ def open_fss(root: Path) -> FssReader:
 def fss_split(class_folders: tuple[str, ...], splits: Path | None) -> dict[Split, tuple[int, ...]]:
     """The classes, from 1, of training, validation and test: 520, 240 and 240 of 1000.
 
-    From lists trn.txt, val.txt and test.txt of folder names in ``splits``, else by our own rule: in the order of the
-    SHA-256 of the folders' names. DataError for a list that is missing or names a folder that is not there.
+    They come from lists of folder names trn.txt, val.txt and test.txt in ``splits``, or by our own rule from the order
+    of the SHA-256 of the folders' names. DataError for a list that is missing or names a folder that does not exist.
     """
     numbers = {folder: number for number, folder in enumerate(class_folders, start=1)}
     if splits is None:

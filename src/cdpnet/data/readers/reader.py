@@ -1,4 +1,4 @@
-"""What a data set on disk offers, whatever its format: named classes, images, and labels of their pixels."""
+"""The interface of a data set on disk, whatever its format: named classes, images, and the labels of their pixels."""
 
 from __future__ import annotations
 
@@ -8,47 +8,48 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Part = Literal["train", "val"]
+ImageSet = Literal["train", "val"]
+"""The images of training, or those of validation and tests."""
 
 
 class DatasetReader(Protocol):
     """A data set on disk. Classes are numbered 1..n in labels, in the order of ``class_names``; 0 is background.
 
-    An image has an identifier that is unique within its part and is what lists and hashes are made of.
+    An image has an identifier that is unique within its image set; lists and their hashes are made of identifiers.
     """
 
     @property
     def root(self) -> Path:
-        """Where it lies."""
+        """The folder of the data."""
         ...
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names as a person would say them, n of them."""
+        """Names of the n classes in plain words."""
         ...
 
     @property
     def categories(self) -> tuple[str, ...] | None:
-        """The more general name of each class, where the data set has one."""
+        """The category of each class, such as animal for dog; None where the data set has no categories."""
         ...
 
     @property
     def edition(self) -> str:
-        """Which of several editions of the data this is, if there are several."""
+        """Which edition of the data set this is; empty where there is only one."""
         ...
 
-    def identifiers(self, part: Part) -> tuple[str, ...]:
-        """The images of a part, in the order of its list."""
+    def identifiers(self, image_set: ImageSet) -> tuple[str, ...]:
+        """The images of an image set, in the order of its list."""
         ...
 
-    def image(self, part: Part, identifier: str) -> Path:
+    def image_path(self, image_set: ImageSet, identifier: str) -> Path:
         """The file of an image."""
         ...
 
-    def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:
+    def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:
         """The class of every pixel, (H, W): 1..n, 0 background, `UNLABELLED`. DataError where they cannot be read."""
         ...
 
-    def sources(self, part: Part) -> list[Path]:
-        """The files that the labels of a part are made of; an index is stale when one of them changes."""
+    def label_files(self, image_set: ImageSet) -> list[Path]:
+        """The files that the labels of an image set come from; an index is rebuilt when one of them changes."""
         ...

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from cdpnet.data.readers.reader import Part
+from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
-from cdpnet.io.masks import as_labels, class_numbers
+from cdpnet.io.masks import read_class_numbers, to_labels
 
 VOC_CLASSES = (
     ("aeroplane", "vehicle"),
@@ -44,9 +44,9 @@ _TRAIN_LISTS = ("trainaug.txt", "train_aug.txt")
 
 @dataclass(frozen=True)
 class VocReader:
-    """The tree of VOC 2012. Masks are PNGs that hold class numbers, palette or grey, or SBD's own .mat files.
+    """The folders of VOC 2012. Masks are PNG files of class numbers, palette or grey, or SBD's own .mat files.
 
-    mask_folders: where a mask is looked for, in this order; VOC's own masks come before SBD's of the same images.
+    mask_folders: searched for a mask in this order; VOC's own masks come before SBD's of the same images.
     """
 
     root: Path
@@ -59,80 +59,80 @@ class VocReader:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """VOC's four."""
+        """The four categories of VOC."""
         return tuple(category for _, category in VOC_CLASSES)
 
     @property
     def edition(self) -> str:
-        """Where the masks come from."""
+        """The folders that the masks come from."""
         return ", ".join(folder.name for folder in self.mask_folders)
 
-    def identifiers(self, part: Part) -> tuple[str, ...]:
-        """val.txt; for training a list of the augmented set, or all masks that are not of val, or train.txt."""
-        validation = self._list("val.txt")
-        if part == "val":
+    def identifiers(self, image_set: ImageSet) -> tuple[str, ...]:
+        """val.txt; for training a list of the augmented set, else all masks outside val.txt, else train.txt."""
+        validation = self._read_list("val.txt")
+        if image_set == "val":
             return validation
         for name in _TRAIN_LISTS:
             if (self._lists / name).is_file():
-                return self._list(name)
+                return self._read_list(name)
         added = [folder for folder in self.mask_folders if folder.name != _OFFICIAL]
         found = {path.stem for folder in added for path in folder.iterdir() if path.suffix in (".png", ".mat")}
         if not found:
-            return self._list("train.txt")
-        official = self._list("train.txt") if (self._lists / "train.txt").is_file() else ()
+            return self._read_list("train.txt")
+        official = self._read_list("train.txt") if (self._lists / "train.txt").is_file() else ()
         return tuple(sorted((found | set(official)) - set(validation)))
 
-    def image(self, part: Part, identifier: str) -> Path:  # noqa: ARG002
+    def image_path(self, image_set: ImageSet, identifier: str) -> Path:  # noqa: ARG002
         """The file of an image."""
         return self.root / "JPEGImages" / f"{identifier}.jpg"
 
-    def labels(self, part: Part, identifier: str) -> NDArray[np.int16]:  # noqa: ARG002
-        """The class of every pixel, (H, W); 255 is left out. DataError where they cannot be read."""
-        path = self._mask(identifier)
-        values = _from_mat(path) if path.suffix == ".mat" else class_numbers(path)
-        return as_labels(values, len(VOC_CLASSES), path)
+    def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:  # noqa: ARG002
+        """The class of every pixel, (H, W); 255 is unlabelled. DataError where they cannot be read."""
+        path = self._mask_path(identifier)
+        values = _read_mat(path) if path.suffix == ".mat" else read_class_numbers(path)
+        return to_labels(values, len(VOC_CLASSES), path)
 
-    def sources(self, part: Part) -> list[Path]:
-        """The masks of a part that there are."""
-        found = [self._find(identifier) for identifier in self.identifiers(part)]
+    def label_files(self, image_set: ImageSet) -> list[Path]:
+        """The masks that exist."""
+        found = [self._find_mask(identifier) for identifier in self.identifiers(image_set)]
         return [path for path in found if path is not None]
 
     @property
     def _lists(self) -> Path:
         return self.root / "ImageSets" / "Segmentation"
 
-    def _list(self, name: str) -> tuple[str, ...]:
-        """Identifiers, one a line; a line of two paths, as some lists have it, names the image."""
+    def _read_list(self, name: str) -> tuple[str, ...]:
+        """Identifiers, one in each line; of a line with the paths of image and mask, as in some lists, the image's."""
         path = self._lists / name
         if not path.is_file():
             raise DataError(f"There is no list {path}; VOC 2012 comes with it.")
         lines = read_text(path).split("\n")
         return tuple(Path(line.split()[0]).stem for line in lines if line.strip())
 
-    def _mask(self, identifier: str) -> Path:
-        path = self._find(identifier)
+    def _mask_path(self, identifier: str) -> Path:
+        path = self._find_mask(identifier)
         if path is None:
-            looked = " nor in ".join(str(folder) for folder in self.mask_folders)
-            raise DataError(f"There is no mask of {identifier} in {looked}.")
+            folders = " nor in ".join(str(folder) for folder in self.mask_folders)
+            raise DataError(f"There is no mask of {identifier} in {folders}.")
         return path
 
-    def _find(self, identifier: str) -> Path | None:
+    def _find_mask(self, identifier: str) -> Path | None:
         paths = [folder / f"{identifier}{'.mat' if folder.name == 'cls' else '.png'}" for folder in self.mask_folders]
         return next((path for path in paths if path.is_file()), None)
 
 
 def open_voc(root: Path) -> VocReader:
-    """The tree below ``root``: itself, VOCdevkit/VOC2012 or VOC2012. DataError where there is none."""
+    """The data set in ``root``, its VOCdevkit/VOC2012 or its VOC2012. DataError where there is none."""
     for tree in (root / name for name in _TREES):
         if (tree / "JPEGImages").is_dir():
-            sbd = [place / name for place in dict.fromkeys((root, tree)) for name in _SBD_FOLDERS]
+            sbd = [base / name for base in dict.fromkeys((root, tree)) for name in _SBD_FOLDERS]
             folders = (tree / _AUGMENTED, tree / _OFFICIAL, *sbd)
             return VocReader(tree, tuple(folder for folder in folders if folder.is_dir()))
     raise DataError(f"There is no JPEGImages in {root}, its VOCdevkit/VOC2012 or its VOC2012; --root takes VOC's tree.")
 
 
-def _from_mat(path: Path) -> NDArray[np.int64]:
-    """SBD's class segmentation. DataError where the file is another one."""
+def _read_mat(path: Path) -> NDArray[np.int64]:
+    """The class numbers of a file of SBD, (H, W). DataError where it is another kind of file."""
     try:
         values: NDArray[np.int64] = loadmat(path)["GTcls"]["Segmentation"][0, 0].astype(np.int64)
     except Exception:  # scipy raises many kinds

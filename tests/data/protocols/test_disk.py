@@ -1,0 +1,40 @@
+"""Settings of a data set on disk that change which classes and images there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cdpnet.data.episodes import open_episodes
+from cdpnet.data.protocols.disk import DataOnDisk
+from tests.data.protocols.helpers import mask_of, open_benchmark
+from tests.data.trees import make_coco
+
+
+@pytest.mark.parametrize(("protocol", "said"), [("ssp", "consecutive"), ("hsnet", "interleaved")])
+def test_folds_of_coco_follow_the_protocol(tmp_path: Path, protocol: Any, said: str) -> None:
+    make_coco(tmp_path)
+    source = open_benchmark(tmp_path, data="coco", protocol=protocol)
+    assert source.data.fold_convention == said
+    other = replace(source.data.config, fold_convention="consecutive")
+    assert open_episodes(DataOnDisk(other), 0, 1, "test").rules().fold_convention == "consecutive"
+
+
+def test_novel_objects_in_training_images(voc: Path) -> None:
+    """Dropped, no training image shows classes 1 to 5; kept, some do, and they are background there."""
+    for rule in ("drop", "keep"):
+        source = open_benchmark(voc, split="train", data="pascal", protocol="ssp", novel_in_train=rule)
+        names = source.data.pool("train", 0).classes_of_image
+        shown = {name for name in names if np.isin(mask_of(voc, name), (1, 2, 3, 4, 5)).any()}
+        assert bool(shown) == (rule == "keep")
+        assert source.settings().novel_in_train == rule
+    source = open_benchmark(voc, split="train", data="pascal", protocol="ssp", novel_in_train="keep", crop=140)
+    for index in range(20):
+        images = source.images(index)
+        truth, mask = mask_of(voc, images.query), source.draw(torch.tensor([index])).query_masks
+        assert int((mask == 1).sum()) == int((truth == images.classes[0]).sum())  # a crop of 140 holds all of it

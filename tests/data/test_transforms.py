@@ -1,0 +1,44 @@
+"""Transforms of an image with its labels: sizes, padding, and pixels that stay together."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cdpnet.data.transforms import crop_at_random, fit_into_square, pad_to_side, resize_with_labels
+
+
+def numbered(h: int, w: int) -> tuple[Tensor, Tensor]:
+    """An image whose channels equal its labels: 1..h*w."""
+    labels = torch.arange(1, h * w + 1, dtype=torch.int16).reshape(h, w)
+    return labels.to(torch.uint8).expand(3, h, w), labels
+
+
+def test_padding_is_black_and_unlabelled() -> None:
+    image, labels = pad_to_side(*numbered(5, 9), 8)
+    assert (image.shape, labels.shape) == ((3, 8, 9), (8, 9))
+    assert not image[:, 5:].any()
+    assert (labels[5:] == -1).all()
+
+
+def test_a_crop_keeps_image_and_labels_together() -> None:
+    image, labels = crop_at_random(*numbered(12, 10), 6, (0.5, 0.99, 0.7))
+    assert torch.equal(image[0].to(torch.int16), labels)
+    assert int(labels[0, 0]) == 3 * 10 + 4 + 1
+    flipped = crop_at_random(*numbered(12, 10), 6, (0.5, 0.99, 0.3))
+    assert torch.equal(flipped[0], image.flip(-1))
+    assert torch.equal(flipped[1], labels.flip(-1))
+
+
+def test_the_longer_side_fits_and_sides_are_multiples_of_eight() -> None:
+    image, labels, size = fit_into_square(*numbered(30, 60), 41)
+    assert (image.shape, labels.shape, size) == ((3, 41, 41), (41, 41), (16, 40))
+    assert not image[:, 16:].any()
+    assert (labels[:, 40:] == -1).all()
+
+
+def test_labels_are_resized_to_numbers_that_exist() -> None:
+    image, labels = resize_with_labels(*numbered(4, 6), (8, 12))
+    assert image.shape == (3, 8, 12)
+    assert image.dtype == torch.uint8
+    assert set(labels.flatten().tolist()) == set(range(1, 25))
