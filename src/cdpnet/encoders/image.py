@@ -128,9 +128,9 @@ class StagedEncoder(ImageEncoder):
 class ClipTransformer(ImageEncoder):
     """Patch tokens of a CLIP vision transformer, for any input size; frozen.
 
-    dense_attention: ``plain`` takes the tokens after the last block. ``value`` and ``self`` replace the attention of the
-    last block by its values alone (MaskCLIP), or by the self-correlation of queries and of keys (SCLIP), and project
-    the tokens into the text space.
+    dense_attention: ``plain`` takes the tokens after the last block. ``value`` and ``self`` replace the attention of
+    the last block by its values alone (MaskCLIP), or by the self-correlation of queries and of keys (SCLIP), and
+    project the tokens into the text space.
     """
 
     def __init__(self, visual: VisionTransformer, dense_attention: str) -> None:
