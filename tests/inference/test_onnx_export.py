@@ -26,7 +26,7 @@ from cdpnet.network.build import load_network
 from tests.helpers import small_network
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "without_torch.py"
-EPISODES = 60
+EPISODES = 24
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # from here on its import fails

@@ -1,4 +1,4 @@
-"""The named encoder pairs, and where their weights come from. Nothing heavy is imported here."""
+"""The named encoder pairs and the sources of their weights. No heavy library is imported here."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from cdpnet.config import EncoderConfig
 from cdpnet.errors import ConfigError
 from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
 
-HUB, RANDOM = "", "random"  # sources of weights beside a file of the user's
+HUB, RANDOM = "", "random"  # sources of weights, beside the path of a file
 TINY_MODEL = "cdpnet-tiny"
 
 
 @dataclass(frozen=True)
 class EncoderPair:
-    """An image encoder and the text tower beside it. image: KIND:NAME, with NAME in the words of its library."""
+    """An image encoder and a text encoder.
+
+    image: KIND:NAME, NAME as its library has it. text: a CLIP model of open_clip. prompts: see `templates`.
+    longest_side: working size of a segmenter in pixels; SSP trains on crops of 473.
+    """
 
     image: str
     text: str
     prompts: str = "ensemble"
-    longest_side: int = 473  # pixels that a segmenter works at; SSP trains on crops of 473
+    longest_side: int = 473
 
 
 PAIRS = {
@@ -50,14 +54,14 @@ IMAGE_FILES = {
 
 @dataclass(frozen=True)
 class WeightSources:
-    """Where weights come from: `HUB` (the pair's published ones), `RANDOM`, or a file of the user's."""
+    """Sources of the weights: `HUB` for the published ones of the pair, `RANDOM`, or the path of a file."""
 
     image: str = HUB
     text: str = HUB
 
 
 def encoder_pair(config: EncoderConfig) -> EncoderPair:
-    """The pair that a configuration names, with its own text tower and prompts where it gives any. ConfigError."""
+    """The pair of a configuration, which may replace its text tower and prompts. ConfigError for an unknown name."""
     name = config.name
     if name in PAIRS:
         pair = PAIRS[name]
@@ -69,6 +73,6 @@ def encoder_pair(config: EncoderConfig) -> EncoderPair:
 
 
 def require_image_weights(model: str, image_weights: str) -> None:
-    """Make sure that the published image weights of a named pair are on this machine. WeightsError otherwise."""
+    """Load the published image weights of a named pair into the cache. WeightsError where they cannot be had."""
     if model in IMAGE_FILES and not image_weights:
         from_hub(*IMAGE_FILES[model], "--image-weights")

@@ -18,15 +18,15 @@ from torch import Tensor, nn
 from cdpnet.errors import ConfigError
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_PIXELS_AT_ONCE = 2**18  # on a CPU: larger activations are slow, since their memory is fetched anew for every layer
+_PIXELS_AT_ONCE = 2**18  # on a CPU: larger activations do not fit its caches and are slow
 _STEM_STRIDE = 4  # of CLIP's residual towers, before their first stage
 
 
 class ImageEncoder(nn.Module):
-    """Base of all image encoders: normalisation, freezing, and the documented grid.
+    """Base of all image encoders: it normalises images and stays in eval mode.
 
-    An encoder stays in eval mode through `.train()`: its BatchNorm never updates (SSP). Parts below the trained ones
-    run without gradients.
+    BatchNorm never updates its statistics (SSP), also after `.train()`. channels: C of the feature grid. stride: in
+    pixels of the image. mean, std: of the three colours, for images in 0..1.
     """
 
     mean: Tensor
@@ -39,7 +39,7 @@ class ImageEncoder(nn.Module):
         self.register_buffer("std", torch.tensor(std).reshape(3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> ImageEncoder:  # noqa: ARG002
-        """Stays in eval mode; only the gradients of the trained stages differ."""
+        """Do nothing: an encoder stays in eval mode, and training changes only which parameters get gradients."""
         super().train(False)
         return self
 
@@ -48,7 +48,7 @@ class ImageEncoder(nn.Module):
         if images.dtype == torch.uint8:
             images = images.float() / 255
         normalised = (images - self.mean) / self.std
-        normalised = normalised.contiguous(memory_format=torch.channels_last)  # what convolutions like best
+        normalised = normalised.contiguous(memory_format=torch.channels_last)  # the fastest for convolutions
         if images.device.type != "cpu" or torch.compiler.is_exporting():  # an exported graph holds for any size
             return self.grid(normalised)
         parts = torch.split(normalised, max(1, _PIXELS_AT_ONCE // normalised[0, 0].numel()))
@@ -59,14 +59,14 @@ class ImageEncoder(nn.Module):
         raise NotImplementedError
 
     def compile_grid(self) -> None:
-        """From now on `grid` is what torch.compile makes of it. ConfigError where it lacks a compiler to do so."""
+        """Replace `grid` by its compiled version (torch.compile). ConfigError without a C++ compiler."""
         if next(self.parameters()).device.type == "cpu" and not any(map(which, (os.environ.get("CXX", "g++"), "c++"))):
             raise ConfigError("torch.compile needs a C++ compiler, and there is none; install g++, or do without it.")
         self.grid = torch.compile(self.grid)  # type: ignore[method-assign]
 
     @contextmanager
     def at_stride(self, stride: int) -> Iterator[None]:
-        """For a while another output stride, with the same parameters; 0 leaves it. ConfigError where it is fixed."""
+        """Use another output stride inside a ``with`` block; 0 keeps the own one. ConfigError where it is fixed."""
         own = self.stride
         if stride in (0, own):
             yield
@@ -78,12 +78,12 @@ class ImageEncoder(nn.Module):
             self.set_stride(own)
 
     def set_stride(self, stride: int) -> None:
-        """Another output stride, in pixels of the image. ConfigError where the encoder's is fixed."""
+        """Change the output stride, in pixels of the image. ConfigError where the encoder's is fixed."""
         raise ConfigError(f"The output stride of this encoder is {self.stride}; it cannot become {stride}.")
 
 
 class StagedEncoder(ImageEncoder):
-    """A network of stages in a row, some of which are ``trained``, by their numbers."""
+    """A sequence of stages; those with the numbers ``trained`` are trained, the others frozen."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class StagedEncoder(ImageEncoder):
         self.eval()
 
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) -> (B, C, h, w); the stages below the trained ones keep no graph."""
+        """Normalised images (B, 3, H, W) -> (B, C, h, w); the stages below the trained ones run without gradients."""
         with torch.no_grad():
             for stage in self.stages[: self.first_trained]:
                 images = stage(images)
@@ -115,7 +115,7 @@ class StagedEncoder(ImageEncoder):
         return images
 
     def set_stride(self, stride: int) -> None:
-        """Another output stride by dilation; CLIP's residual towers know how."""
+        """Change the output stride by dilation; ConfigError for networks other than residual towers of CLIP."""
         blocks = _bottlenecks(self.stages)
         coarsest = _STEM_STRIDE * math.prod(block.stride for block in blocks)
         allowed = [s for s in (4, 8, 16, 32) if s <= coarsest] if blocks else [self.stride]
@@ -128,9 +128,9 @@ class StagedEncoder(ImageEncoder):
 class ClipTransformer(ImageEncoder):
     """Patch tokens of a CLIP vision transformer, for any input size; frozen.
 
-    ``plain``: tokens behind the last block. ``value`` and ``self``: the last block's attention is replaced by its
-    values alone (MaskCLIP), or by the self-correlation of queries and of keys (SCLIP), and the tokens are projected
-    into the text space.
+    dense_attention: ``plain`` takes the tokens after the last block. ``value`` and ``self`` replace the attention of
+    the last block by its values alone (MaskCLIP), or by the self-correlation of queries and of keys (SCLIP), and
+    project the tokens into the text space.
     """
 
     def __init__(self, visual: VisionTransformer, dense_attention: str) -> None:
@@ -217,7 +217,7 @@ class TimmEncoder(ImageEncoder):
 
 
 def to_multiple(images: Tensor, patch: int) -> Tensor:
-    """Resize up so that both sides are multiples of the patch: the token grid then covers exactly the image."""
+    """Enlarge images so that both sides are multiples of the patch: the token grid then covers exactly the image."""
     h, w = (-(-side // patch) * patch for side in images.shape[-2:])
     if not torch.compiler.is_exporting() and (h, w) == tuple(images.shape[-2:]):
         return images
@@ -227,7 +227,8 @@ def to_multiple(images: Tensor, patch: int) -> Tensor:
 class DensePool(nn.Module):
     """The 2 x 2 average of a strided block, taken at every location.
 
-    Location (y, x) holds what a stride of 2 would have put there. The last row and column average what there is.
+    Location (y, x) holds the value that pooling with a stride of 2 computes there. The last row and column repeat the
+    border.
     """
 
     def __init__(self, dilation: int) -> None:
@@ -244,10 +245,10 @@ class DensePool(nn.Module):
 
 
 def dilate(stages: Iterable[nn.Module], output_stride: int) -> None:
-    """Let the stages of a CLIP residual tower give a grid no coarser than ``output_stride``; parameters stay the same.
+    """Change a residual tower of CLIP in place to an output stride of at most ``output_stride``; parameters stay.
 
-    A stride that is taken away becomes a dilation of everything behind it, so at every stride-th location the features
-    are those of the original network, to rounding. It can be called again with another stride.
+    A stride that is removed becomes a dilation of all later layers, so at every stride-th location the features are
+    those of the original network, to rounding. It can be called again with another stride.
     """
     stride, dilation = _STEM_STRIDE, 1
     for block in _bottlenecks(stages):
@@ -263,5 +264,5 @@ def dilate(stages: Iterable[nn.Module], output_stride: int) -> None:
 
 
 def _bottlenecks(stages: Iterable[nn.Module]) -> list[Any]:
-    """The residual blocks of CLIP's kind; their attribute ``stride`` is what the architecture says."""
+    """The residual blocks of CLIP's kind; their attribute ``stride`` is that of the original architecture."""
     return [block for stage in stages for block in (stage, *stage.children()) if isinstance(block, Bottleneck)]

@@ -1,6 +1,6 @@
-"""Prompt templates: a class name is put into each, and the mean of their text features stands for the class.
+"""Prompt templates: the text feature of a class is the mean over templates filled with its name.
 
-CLIP's own ensembles come with open_clip; the tiny encoder has the few templates that it was trained on.
+CLIP's own ensembles come with open_clip; the tiny encoder has the templates that it was trained with.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class TextEncoder(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> TextEncoder:  # noqa: ARG002
-        """Stays in eval mode."""
+        """Do nothing: the encoder stays in eval mode."""
         super().train(False)
         return self
 

@@ -26,7 +26,7 @@ _SPECIAL = ["<start_of_text>", "<end_of_text>"]
 
 
 class TinyTokenizer(SimpleTokenizer):  # type: ignore[misc]
-    """open_clip's byte-pair tokenizer with only the first merges: rare words fall into more pieces, none is refused."""
+    """open_clip's byte-pair tokenizer with the first merges only: rare words give more tokens; any text works."""
 
     def __init__(self) -> None:
         super().__init__(context_length=CONTEXT_LENGTH)
@@ -51,7 +51,7 @@ def build_tiny() -> open_clip.CLIP:
 
 
 def keep_stride(visual: ModifiedResNet) -> None:
-    """Let stages 3 and 4 keep the grid of stage 2, without dilation: native output stride 8 instead of 32."""
+    """Remove the strides of stages 3 and 4, without dilation: native output stride 8 instead of 32."""
     for stage in (visual.layer3, visual.layer4):
         stage[0].avgpool, stage[0].downsample[0], stage[0].stride = nn.Identity(), nn.Identity(), 1
 
@@ -66,10 +66,10 @@ def trunk(visual: ModifiedResNet, images: Tensor) -> Tensor:
 
 
 def dense_values(values: nn.Linear, project: nn.Linear, x: Tensor) -> Tensor:
-    """Every location as the attention pool would give it, were it the only one: (B, C, h, w) -> (B, D, h, w).
+    """Project every location as the attention pool projects a single one: (B, C, h, w) -> (B, D, h, w).
 
-    The result lives in the text space (as in MaskCLIP). The value and output projections of the pool are two linear
-    maps in a row, so they are multiplied once.
+    The result is in the text space (as in MaskCLIP). The value and output projections of the pool are two consecutive
+    linear maps, so they are multiplied first.
     """
     return F.conv2d(x, *_value_kernel(values, project))
 
@@ -92,8 +92,8 @@ def value_convolution(pool: AttentionPool2d) -> nn.Conv2d:
 def pooled_values(pool: AttentionPool2d, x: Tensor) -> Tensor:
     """`AttentionPool2d.forward` for its one query that is used: (B, C, h, w) -> (B, D).
 
-    The same numbers at a fraction of the cost: the key projection moves to the query, the value projection behind the
-    weighted sum, so no location is projected.
+    The same numbers at a fraction of the cost: the key projection is applied to the query, and the value projection
+    after the weighted sum, so no location is projected.
     """
     tokens = x.flatten(2).transpose(1, 2)
     tokens = torch.cat((tokens.mean(dim=1, keepdim=True), tokens), dim=1) + pool.positional_embedding
@@ -109,7 +109,7 @@ def pooled_values(pool: AttentionPool2d, x: Tensor) -> Tensor:
 
 
 def encode_texts(model: open_clip.CLIP, tokens: Tensor) -> Tensor:
-    """Text features, (n, L) token ids -> (n, D). Padding is cut off: the attention is causal, so nothing changes."""
+    """Text features, (n, L) token ids -> (n, D). Padding is removed; attention is causal, so nothing changes."""
     length = int((tokens != 0).sum(dim=1).max())
     tokens = tokens[:, :length]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]

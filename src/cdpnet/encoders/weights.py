@@ -1,4 +1,4 @@
-"""Where encoder weights come from: the package, the user's files, or the model hub. Random only if asked for."""
+"""Read weights from files of several formats, and load them strictly."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """An archive with code in it, as torch.jit.save writes."""
+    """Whether a file is an archive of torch.jit.save, which contains code."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -53,7 +53,7 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def load_into(module: nn.Module, state: dict[str, Tensor], source: str, ignore: tuple[str, ...] = ()) -> None:
-    """Load strictly; keys that start with one of ``ignore`` may be left over. WeightsError names the first misfit."""
+    """Load strictly; keys that start with one of ``ignore`` may be unused. WeightsError names the first mismatch."""
     wanted = module.state_dict()
     left = [key for key in state if key not in wanted and not key.startswith(ignore)]
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]

@@ -1,1 +1,1 @@
-"""Learn a class from a few images, find it in others."""
+"""Learn classes from a few images and segment them in others."""

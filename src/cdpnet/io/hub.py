@@ -1,4 +1,4 @@
-"""Files of the model hub. Nothing heavy is imported, so that a missing file is said before torch is loaded."""
+"""Files of the model hub. No heavy library is imported, so a missing file is reported before torch is loaded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def from_hub(repo: str, filename: str, option: str) -> Path:
 
 
 def _reachable(endpoint: str) -> bool:
-    """Whether something answers at the hub, or at the proxy before it. Name look-ups can hang, hence the thread."""
+    """Whether the hub, or the proxy in front of it, accepts connections; in a thread, since a name look-up can hang."""
     proxies = urllib.request.getproxies()
     proxy = proxies.get("https", proxies.get("all", ""))
     address = urlsplit(endpoint if not proxy else proxy if "://" in proxy else f"http://{proxy}")

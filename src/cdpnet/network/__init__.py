@@ -1,1 +1,1 @@
-"""The network of the paper, part by part; `build` makes one by name."""
+"""The network of the paper, one module for each part; `build` makes a network by name."""

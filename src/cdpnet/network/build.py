@@ -39,7 +39,7 @@ def load_network(
         if sources != WeightSources():
             raise ConfigError(f"The folder {model} holds its weights itself; leave the options for weights out.")
         if method_name:
-            raise ConfigError(f"The folder {model} says itself which method it holds; leave --method out.")
+            raise ConfigError(f"The folder {model} determines the method itself; leave --method out.")
         return PrototypeNetwork.from_pretrained(model)
     if model not in PAIRS and not model.startswith("timm:"):
         raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")

@@ -1,7 +1,7 @@
 """From logits to masks: the one place that decides to which class, if any, a pixel belongs.
 
-Evaluation, calibration, `Segmenter`, bulk labelling and the exported ONNX graphs all call these functions, so what is
-scored is what is delivered. That classes compete by their log-odds, and absence, are our choice.
+Evaluation, calibration, `Segmenter`, bulk labelling and the exported ONNX graphs all call these functions. Competition
+of classes by their log-odds and absence are our choice.
 """
 
 from __future__ import annotations

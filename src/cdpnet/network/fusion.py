@@ -35,8 +35,8 @@ class ImageTextFusion(nn.Module):
     def forward(self, features: Tensor, text: Tensor) -> Tensor:
         """Features (B, C, h, w), or (B, K, C, h, w) for supports, with u (B, C) -> fused features of the same shape.
 
-        W1 is kept as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
-        are computed as products at each location, as encoders lay features out; convolutions would not.
+        W1 is stored as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
+        are matrix products over channels-last features, the layout of the encoders, which is faster than convolutions.
         """
         grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
         shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)

@@ -11,7 +11,7 @@ from cdpnet.config import MatchingConfig
 from cdpnet.network.outputs import Matches, Prototypes
 
 _LEAST_NORM = 1e-8
-_STRIPS = 4  # of a symmetric product; more save more of it, but small products are slow
+_STRIPS = 4  # of a symmetric product; more strips save more of it, but small products are slow
 _CHUNK_ELEMENTS = 2**24  # of the attention matrix held at a time, 64 MiB in float32
 
 
@@ -57,10 +57,10 @@ def mean_over(features: Tensor, chosen: Tensor) -> Tensor:
 class BackgroundAttention:
     """A background prototype for every location: a_i = sum over j in O_b of softmax_j(scale * cos(F_i, F_j)) * F_j.
 
-    Made once from features (B, N, C) and the same of unit length; asked for one set O_b (B, N) bool after the other. It
-    answers with sums (B, N, C) and their weights (B, N, 1), whose quotient a is: a cosine is at most 1, so its
-    exponential needs no shift, and a set that differs from the one before in a few locations costs just those.
-    Locations go through in chunks, so memory is linear in N. dtype: of the matrix products, nearly all of the work.
+    Constructed from features (B, N, C) and the same at unit length, and called with one set O_b (B, N) bool after the
+    other. A call returns sums (B, N, C) and weights (B, N, 1), with a = sums / weights. A cosine is at most 1, so its
+    exponential needs no shift, and a set that differs from the previous one in a few locations is computed from these
+    alone. Locations are processed in chunks, so memory is linear in N. dtype: of the matrix products.
     """
 
     def __init__(self, features: Tensor, unit: Tensor, scale: float, dtype: torch.dtype | None = None) -> None:
@@ -71,7 +71,7 @@ class BackgroundAttention:
     def __call__(self, background: Tensor) -> tuple[Tensor, Tensor]:
         """O_b (B, N) bool -> sums (B, N, C), weights (B, N, 1)."""
         chosen = background[:, :, None].to(self.keys.dtype)
-        if torch.compiler.is_exporting():  # an exported graph does the same for all values and sizes
+        if torch.compiler.is_exporting():  # an exported graph has no branches on values
             return _attend(self.keys, self.keys, self.features * chosen, chosen, self.scale)
         change = chosen - self.before
         changed = change.any(dim=0).flatten().nonzero().flatten()
@@ -94,7 +94,7 @@ class BackgroundAttention:
             return (weights @ values).to(dtype), (weights @ signs).to(dtype)
         parts = []
         for queries in torch.split(self.keys, chunk, dim=1):
-            if torch.is_grad_enabled():  # nor may the graph keep N x N: the weights are computed again
+            if torch.is_grad_enabled():  # the graph must not hold N x N numbers: weights are recomputed
                 parts.append(checkpoint(_attend, queries, keys, values, signs, self.scale, use_reentrant=False))
             else:
                 parts.append(_attend(queries, keys, values, signs, self.scale))
@@ -110,12 +110,12 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor, signs: Tensor, scale:
 
 def _products(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     """Queries (B, m, C), keys (B, C, n) -> their products times scale, (B, m, n)."""
-    nothing = queries.new_zeros(())  # to be added to
-    return torch.baddbmm(nothing, queries, keys, beta=0, alpha=scale)
+    zero = queries.new_zeros(())
+    return torch.baddbmm(zero, queries, keys, beta=0, alpha=scale)
 
 
 def _gram(keys: Tensor, scale: float) -> Tensor:
-    """All products of keys with keys, (B, N, C) -> (B, N, N), of which nearly half are copied: it is symmetric."""
+    """All products of keys with keys, (B, N, C) -> (B, N, N), of which nearly half are copied, by symmetry."""
     batch, n, _ = keys.shape
     gram, step = keys.new_empty(batch, n, n), -(-n // _STRIPS)
     across = keys.transpose(1, 2).contiguous()  # once, or bfloat16 does it for every strip
@@ -141,7 +141,7 @@ def adaptive_match(
     dtype: of the attention's matrix products; by default that of the features.
     """
     shape, tau = features.shape, config.temperature
-    flat = features.flatten(2).transpose(1, 2)  # (B, N, C), as encoders lay it out
+    flat = features.flatten(2).transpose(1, 2)  # (B, N, C), as in memory
     unit = F.normalize(flat, dim=2)
     fg, bg = prototypes.foreground[:, None], prototypes.background[:, None]
     initial = _match(unit, bg, fg, tau, shape)

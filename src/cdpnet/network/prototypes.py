@@ -18,7 +18,7 @@ def masked_average_pooling(features: Tensor, indicator: Tensor) -> Tensor:
     """
     lead = features.shape[:-3]
     weights = to_grid(indicator.reshape(-1, *indicator.shape[-2:]), features.shape[-2:])
-    grid = features.reshape(-1, *features.shape[-3:]).flatten(2).transpose(1, 2)  # (B, N, C), as encoders lay it out
+    grid = features.reshape(-1, *features.shape[-3:]).flatten(2).transpose(1, 2)  # (B, N, C), as in memory
     total = (weights.flatten(1)[:, None] @ grid)[:, 0]
     return (total / (weights.sum(dim=(1, 2)) + _EPSILON)[:, None]).reshape(*lead, -1)
 
@@ -53,7 +53,7 @@ class SupportPrototypes(nn.Module):
     ) -> Prototypes:
         """Prototypes of B classes.
 
-        visual, fused: F_s and F^m_s, (B, K, C, h, w). masks: (B, K, H, W), 255 belongs to neither side.
+        visual, fused: F_s and F^m_s, (B, K, C, h, w). masks: (B, K, H, W), 255 is ignored.
         text: u (B, C). named: (B,) bool, False where an episode has no name; its weight of u goes to v and m.
         background_text: (1, C), the projected word for background, for networks with ``background_name``.
         """

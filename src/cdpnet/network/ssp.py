@@ -1,4 +1,4 @@
-"""The checkpoints that the authors of SSP published, as networks of ours."""
+"""Load the checkpoints that the authors of SSP published."""
 
 from __future__ import annotations
 
