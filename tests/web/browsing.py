@@ -81,12 +81,15 @@ def enter_name(page: Any, name: str) -> None:
     page.locator("#name input, #name textarea").fill(name)
 
 
-def add_example(page: Any, name: str) -> None:
-    """Name the class and add the example; the editor then shows the image without strokes."""
+def add_example(page: Any, name: str, *, brushed: bool = True) -> None:
+    """Name the class, add the example, and wait until the editor shows the image without the brush strokes."""
     enter_name(page, name)
+    before = _editor_pixels(page)
     with expect_opened_image(page):
         page.locator("#add").click()
         page.locator("#mark-note .note").filter(has_text=f"{name}: learned from").wait_for()
+    if brushed:
+        wait_until(lambda: _shows_other_image(page, before), "the editor still shows the strokes")
 
 
 def drop_file(page: Any, selector: str, name: str, content: bytes) -> None:

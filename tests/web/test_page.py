@@ -131,6 +131,6 @@ def test_a_mask_file_instead_of_the_brush(page: Any, samples: Samples, tmp_path:
     page.get_by_text("Use a mask file instead of the brush").click()
     page.locator("#mask-file input").set_input_files(str(tmp_path / "mask.png"))
     page.locator("#mask-file .file-preview").wait_for()
-    add_example(page, "flake")
+    add_example(page, "flake", brushed=False)
     _, saved = sorted((download(page, "#download-classes", tmp_path) / "examples").iterdir())
     assert np.array_equal(np.array(Image.open(saved)) > 0, mask > 0)
