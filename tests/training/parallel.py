@@ -1,4 +1,4 @@
-"""A training in the processes that torchrun starts: python -m torch.distributed.run .. -m tests.training.parallel OUT."""
+"""A training in the processes of torchrun: python -m torch.distributed.run .. -m tests.training.parallel OUT."""
 
 from __future__ import annotations
 
