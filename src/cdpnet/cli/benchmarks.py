@@ -106,9 +106,9 @@ def table(arguments: list[str]) -> None:
     config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))
     device = resolve_device(chosen.device)
-    out = out_folder(chosen.out)
     with progress_bar() as progress:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
+        out = out_folder(chosen.out)  # made once the settings are known to fit
         recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     path = table_markdown(results, read_published(chosen.data), out)

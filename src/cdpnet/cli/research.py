@@ -143,7 +143,7 @@ def calibrate(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
-    data, out = data_config(chosen), out_folder(chosen.out)
+    data = data_config(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.data.episodes import open_episodes
@@ -151,9 +151,11 @@ def calibrate(arguments: list[str]) -> None:
     from cdpnet.report.tables import calibration_table
     from cdpnet.training.calibration import calibrate
 
-    network = load_chosen_network(chosen)
     with progress_bar() as progress:
-        episodes = open_episodes(DataOnDisk(data, indexing_bar(progress)), chosen.fold, chosen.shots, "test")
+        opened = DataOnDisk(data, indexing_bar(progress))
+        out = out_folder(chosen.out)  # made once the settings are known to fit
+        network = load_chosen_network(chosen)
+        episodes = open_episodes(opened, chosen.fold, chosen.shots, "test")
         tasks: dict[str, int] = {}
 
         def show(stage: str, done: int) -> None:
