@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from cdpnet.config import METHODS, TrainConfig, method
+from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.errors import ConfigError
 from cdpnet.experiments.ablation import RESULTS_FILE, ROWS, AblationConfig, ablate
 from cdpnet.report.markdown import ablation_markdown
@@ -38,13 +41,15 @@ def test_the_rows_are_the_papers() -> None:
     assert on == list(range(8))  # each row adds one part: five of the paper, two of ours
 
 
-def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:
+def test_rows_are_trained_scored_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = partial(IconEpisodes, layout=SceneLayout(size=48))
+    monkeypatch.setattr("cdpnet.experiments.ablation.IconEpisodes", small)
     config = AblationConfig(episodes=2, shots=(1,), rows=("panet", "text"))
-    train_or_load: list[str] = []
+    trained: list[str] = []
 
-    def report(what: str, state: Progress | None) -> None:
+    def report(stage: str, state: Progress | None) -> None:
         if state is not None:
-            train_or_load.append(what)
+            trained.append(stage)
 
     results = ablate(config, TRAINING, tmp_path, report)
     assert [(entry.row, entry.result.rules.names) for entry in results] == [
@@ -52,10 +57,10 @@ def test_rows_are_trained_scored_and_kept(tmp_path: Path) -> None:
         ("text", "exact"),
         ("text", "category"),
     ]
-    assert train_or_load == ["train panet", "train text"]
+    assert trained == ["train panet", "train text"]
     again = ablate(config, TRAINING, tmp_path, report)
     assert again == results
-    assert len(train_or_load) == 2
+    assert len(trained) == 2
     table = ablation_markdown(results, tmp_path).read_text()
     assert "| plain prototypes (`panet`) | exact |" in table
     assert "1 steps of 1 episodes" in table

@@ -81,7 +81,7 @@ def test_held_out_drawings_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> N
 def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cdpnet.experiments import pretraining as module
 
-    config = PretrainConfig(crops=32, batch=8, save_every=2, warmup=2)
+    config = PretrainConfig(crops=16, batch=4, save_every=2, warmup=2)
     lines: list[str] = []
     whole = pretrain(config, tmp_path / "whole", lines.append)
     assert lines
@@ -106,7 +106,7 @@ def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.Mon
     assert path.stat().st_size < 7e6
     load_into(build_tiny(), read_state(path), "the export")
 
-    further = dataclasses.replace(config, start=str(tmp_path / "whole"), learning_rate=1e-9, seed=1)
+    further = dataclasses.replace(config, start=str(tmp_path / "whole"), learning_rate=1e-9, seed=1, crops=4)
     onward = pretrain(further, tmp_path / "onward", lines.append)
     weight = "visual.layer4.0.conv2.weight"
     assert torch.allclose(onward.state_dict()[weight], whole.state_dict()[weight], atol=1e-6)

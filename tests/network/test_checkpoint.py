@@ -104,7 +104,7 @@ def test_over_the_embedded_encoder_only_what_training_changes_is_stored(tmp_path
 @torch.no_grad()
 def test_other_checkpoints_are_self_contained(tmp_path: Path) -> None:
     """No other file, and no network, is needed to load them."""
-    network = build_network(method("cdpn", "clip-rn50"), WeightSources(RANDOM, RANDOM)).eval()
+    network = build_network(method("ssp", "timm:resnet10t"), WeightSources(RANDOM, RANDOM)).eval()
     network.save(tmp_path)
     back = PrototypeNetwork.from_pretrained(str(tmp_path))
     batch = random_batch(1, 1)
@@ -174,7 +174,7 @@ def ssp_checkpoint(depth: str, path: Path) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("depth", ["50", "101"])
+@pytest.mark.parametrize("depth", ["50", pytest.param("101", marks=pytest.mark.slow)])
 def test_a_checkpoint_of_the_ssp_authors_gives_the_naive_loops_logits(depth: str, tmp_path: Path) -> None:
     ssp_checkpoint(depth, tmp_path / "best.pth")
     network, batch = load_ssp(tmp_path / "best.pth"), random_batch(1, 2, h=64, w=56)

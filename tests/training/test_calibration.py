@@ -8,13 +8,14 @@ import torch
 
 from cdpnet.config import Calibration, DecisionConfig
 from cdpnet.data.icons.episodes import IconEpisodes
+from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.errors import ConfigError
 from cdpnet.network.build import load_network
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import presence_probability, presence_thresholds, top_similarity
 from cdpnet.training.calibration import BACKGROUNDS, Trials, best_background, calibrate, fitted, probabilities, trials
 
-_PLAIN = BACKGROUNDS.index(0.0)
+SMALL = SceneLayout(size=64)
 
 
 def made_up(fit: list[float], there: list[bool], inside: list[int], answered: list[int], truth: list[int]) -> Trials:
@@ -79,7 +80,7 @@ def test_the_background_is_the_best_one() -> None:
 
 
 def test_trials_do_not_call_a_shown_class_absent() -> None:
-    episodes = IconEpisodes(0, 1, "test")
+    episodes = IconEpisodes(0, 1, "test", layout=SMALL)
     seen = trials(load_network("tiny"), episodes, 6, 12)
     shows = episodes.classes_in_query(torch.arange(6))
     drawn = episodes.draw(torch.arange(6))
@@ -97,9 +98,9 @@ def test_the_shipped_networks_have_thresholds_and_calibration_is_repeatable() ->
         decision = load_network("tiny", name).config.decision
         assert 0 < decision.unnamed.threshold < 1
         assert (decision.named.threshold > 0) == (name == "cdpn")
-    network, episodes = load_network("tiny", "ssp"), IconEpisodes(0, 1, "test")
-    first, measured = calibrate(network, episodes, 8)
-    assert first == calibrate(network, episodes, 8)[0]
+    network, episodes = load_network("tiny", "ssp"), IconEpisodes(0, 1, "test", layout=SMALL)
+    first, measured = calibrate(network, episodes, 6)
+    assert first == calibrate(network, episodes, 6)[0]
     assert [(row.split, row.names) for row in measured] == [("base", "none"), ("novel", "none")]
     with pytest.raises(ConfigError, match="trained for fold 0"):
         calibrate(network, IconEpisodes(1, 1, "test"), 8)
