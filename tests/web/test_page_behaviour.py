@@ -109,7 +109,8 @@ def test_changes_during_a_segmentation_count(
         page.locator("#threshold input[type=number]").press("Enter")
         page.locator("#presence input").uncheck()
         page.locator("#presence input").check()
-        page.locator("#add").click()
+        with page.expect_response(lambda response: "flake two" in (response.request.post_data or "")):
+            page.locator("#add").click()  # sends the strokes first, and then this request
         page.locator("#support-samples button").nth(1).click()
     finally:
         go_on.set()
