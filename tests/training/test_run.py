@@ -71,7 +71,7 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
     with pytest.raises(ConfigError, match="not the state of a run"):
         train_small(tmp_path, resume=True)
     (tmp_path / STATE_FILE).unlink()
-    with pytest.raises(ConfigError, match="no run of training stands behind"):
+    with pytest.raises(ConfigError, match="without the state of its training"):
         train_small(tmp_path)
 
 
