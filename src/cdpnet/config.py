@@ -17,21 +17,21 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 """A value of a JSON file."""
 Precision = Literal["auto", "float32", "bfloat16"]
 QueryPrecision = Literal["float32", "attention", "bfloat16"]
-"""Of large products when images are segmented: `attention` has those of the AFBM alone in bfloat16."""
+"""Precision of large products when images are segmented; `attention`: bfloat16 in the AFBM alone."""
 DenseAttention = Literal["plain", "value", "self"]
 Names = Literal["exact", "category", "none", "wrong"]
 NAMES: tuple[Names, ...] = ("exact", "category", "none", "wrong")
-"""What a class is called in an evaluation: by its name, its category, not at all, or by another class's name."""
+"""The name given for a class in an evaluation: its own, its category's, none, or another class's."""
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Which encoders see the images and read the names."""
+    """The encoders of images and names."""
 
     name: str = "tiny"
     """A named pair, or timm:NAME for any image model of timm."""
     text_tower: str = ""
-    """Text tower in open_clip's words, such as RN50-quickgelu; empty for the pair's own."""
+    """Name of the text tower in open_clip, such as RN50-quickgelu; empty for the pair's own."""
     prompts: str = ""
     """Templates around a name: single, ensemble, full or tiny; empty for the pair's own."""
     dense_attention: DenseAttention = "plain"
@@ -40,7 +40,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class MatchingConfig:
-    """Numbers of the match and of the AFBM, from SSP but for the last."""
+    """Numbers of the match and of the AFBM; all but the last are those of SSP."""
 
     temperature: float = 10.0
     foreground_threshold: float = 0.7
@@ -49,33 +49,33 @@ class MatchingConfig:
     """Most probable locations taken where none is confident."""
     attention_scale: float = 2.0
     support_weight: float = 0.5
-    """Of the support's foreground prototype against the query's own."""
+    """Weight of the support's foreground prototype against the query's own."""
     shared_background_weight: float = 0.3
-    """Of the query's mean background against the adaptive one of each location."""
+    """Weight of the query's mean background against the adaptive one of each location."""
     refinement_weights: tuple[float, float, float] = (0.5, 0.2, 0.3)
-    """Support, first and refined prototypes in the second match."""
+    """Weights of the support, first and refined prototypes in the second match."""
     refined_share: float = 0.7
-    """Of the second match in the output."""
+    """Weight of the second match in the output."""
     naming_temperature: float = 15.0
-    """Of the match with all names; our choice: learned, it came to 13 to 16."""
+    """Temperature of the match with all names; our choice: where it was learned, it was 13 to 16."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A statistic of an image -> the probability that the class is there, sigmoid(slope * (statistic - centre)).
+    """A statistic of an image -> the probability that the class is in it, sigmoid(slope * (statistic - centre)).
 
-    As it stands, nothing is known: every probability is a half, and no class is called absent.
+    With the defaults every probability is a half, and no class is called absent.
     """
 
     slope: float = 0.0
     centre: float = 0.0
     threshold: float = 0.0
-    """A class that is less probable is called absent."""
+    """A class with a lower probability is called absent."""
 
 
 @dataclass(frozen=True)
 class DecisionConfig:
-    """When a pixel is background, and when a class absent, for those who label (our addition).
+    """The decision from logits to masks when images are labelled (our addition).
 
     `cdpnet calibrate` finds the numbers on base classes. Evaluation does not use them.
     """
@@ -83,11 +83,11 @@ class DecisionConfig:
     background: float = 0.0
     """Log-odds against its background that a class must exceed to take a pixel; 0 is the network's own answer."""
     locations: int = 12
-    """Best locations that are looked at; SSP's number of fallback locations."""
+    """Number of the best locations whose mean is the statistic; SSP's number of fallback locations."""
     named: Calibration = field(default_factory=Calibration)
-    """For classes whose name is read: the cosine of features and name."""
+    """For classes with a name that the network reads; the statistic is the cosine of features and name."""
     unnamed: Calibration = field(default_factory=Calibration)
-    """For the others: the cosine of features and foreground prototype."""
+    """For other classes; the statistic is the cosine of features and foreground prototype."""
 
 
 @dataclass(frozen=True)
@@ -188,43 +188,43 @@ class TrainConfig:
     batch: int = 8
     """Episodes of a step in one process; our choice (SSP: 4)."""
     accumulate: int = 1
-    """Such batches in a step, one after the other, for more episodes than fit into memory."""
+    """Number of batches of a step, one after the other, for more episodes than fit into memory."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """Our choice for the embedded data; SSP takes sgd with a rate of 1e-3 and a weight decay of 5e-4."""
     learning_rate: float = 3e-4
     """Our choice for the embedded data; 1e-3 and 3e-3 were worse on base classes."""
     weight_decay: float = 0.01
     momentum: float = 0.9
-    """Of sgd (SSP)."""
+    """Momentum of sgd (SSP)."""
     schedule: Literal["cosine", "steps"] = "cosine"
-    """To zero by half a cosine, or to a tenth at each milestone (SSP)."""
+    """Decay of the learning rate: to zero by half a cosine, or to a tenth at each milestone (SSP)."""
     milestones: tuple[float, float] = (1 / 3, 2 / 3)
-    """Shares of the iterations (SSP)."""
+    """When `steps` lowers the rate, as shares of the iterations (SSP)."""
     warmup: int = 20
     """Iterations of linear warm-up; our choice."""
     mix_rate: float = 30.0
-    """Factor on the rate of the few numbers that mix the prototypes: scalars learn slowly; our choice."""
+    """Factor on the learning rate of the numbers that mix the prototypes, which learn slowly; our choice."""
     text_dropout: float = 0.2
-    """Share of episodes that go without their name (method, Names in training)."""
+    """Share of episodes without the name of their class (method, Names in training)."""
     output_stride: int = 0
-    """Of the image encoder in training, where coarser is enough: a quarter of the locations; 0 for its own."""
+    """Pixels per location of the image encoder in training, such as 8 for a coarser grid; 0 for its own."""
     precision: Precision = "auto"
-    """Of training and validation: bfloat16 is autocast; auto takes it on GPUs that have it."""
+    """Precision of training and validation; bfloat16 is autocast, auto takes it on GPUs that have it."""
     compile: bool = False
-    """Let torch.compile make the image encoder: faster steps after a first one of a minute or more; our choice."""
+    """Compile the image encoder by torch.compile; the first step takes a minute or more, the others less."""
     workers: int = 0
     """Processes that draw episodes ahead; the episodes are the same for any number."""
     checkpoint_every: int = 100
-    """Iterations between states that a stopped run can go on from."""
+    """Iterations between states from which a stopped run can continue."""
     validate_every: int = 200
-    """Iterations between validations, which select the checkpoint."""
+    """Iterations between validations; the checkpoint is the best of them."""
     validation_episodes: int = 100
     select_on: Literal["base", "novel"] = "base"
-    """Whose validation selects; novel looks at the test fold, as some published code does, and every result says so."""
+    """Classes whose validation selects the checkpoint; novel: those of the test fold, as every result then states."""
     curves: bool = False
     """Write curves for tensorboard (extra `curves`)."""
     seed: int = 0
-    """Of the episodes and of the parts that start random."""
+    """Seed of the episodes and of the weights that start random."""
 
     def __post_init__(self) -> None:
         for name in _AT_LEAST_ONE:

@@ -56,7 +56,9 @@ def leftovers(out: Path) -> list[str]:
     return [path.name for path in out.rglob(".*") if path.is_file() and path.name != JOURNAL]
 
 
-@pytest.mark.parametrize("file", [1, 6, 36, 42, 44])  # the journal, in both windows, at the end; the last one is the page
+@pytest.mark.parametrize(
+    "file", [1, 6, 36, 42, 44]
+)  # the journal, in both windows, at the end; the last one is the page
 def test_ctrl_c_loses_nothing(
     file: int, label_job: Path, job_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

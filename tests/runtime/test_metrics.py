@@ -4,13 +4,13 @@ import math
 
 import torch
 
-from cdpnet.runtime.metrics import SegmentationCounts, counts
+from cdpnet.runtime.metrics import SegmentationCounts, count_pixels
 
 
 def test_counts_by_hand() -> None:
     predicted = torch.tensor([[[1, 1, 0], [0, 0, 1]]])
     truth = torch.tensor([[[1, 0, 0], [1, 255, 255]]])
-    inter, union = counts(predicted, truth)
+    inter, union = count_pixels(predicted, truth)
     assert inter.tolist() == [[1, 1]]
     assert union.tolist() == [[3, 3]]
 

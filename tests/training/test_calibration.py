@@ -13,7 +13,15 @@ from cdpnet.errors import ConfigError
 from cdpnet.network.build import load_network
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import presence_probability, presence_thresholds, top_similarity
-from cdpnet.training.calibration import BACKGROUNDS, Trials, best_background, calibrate, fitted, probabilities, trials
+from cdpnet.training.calibration import (
+    BACKGROUNDS,
+    Trials,
+    calibrate,
+    compute_probabilities,
+    find_background,
+    fit_calibration,
+    run_trials,
+)
 
 SMALL = SceneLayout(size=64)
 
@@ -64,24 +72,24 @@ def test_the_threshold_empties_what_is_cheap_to_empty() -> None:
     rng = np.random.default_rng(0)
     there, mixed_fit = rng.random(1000) < 0.5, rng.normal(size=1000)
     right, wrong = (50 * there).tolist(), [50] * 1000
-    apart = fitted(made_up((mixed_fit + 6 * there).tolist(), there.tolist(), right, wrong, right))
+    apart = fit_calibration(made_up((mixed_fit + 6 * there).tolist(), there.tolist(), right, wrong, right))
     assert apart.threshold > 0
-    mixed = fitted(made_up(mixed_fit.tolist(), there.tolist(), right, wrong, right))
-    lost = (probabilities(mixed_fit, mixed) < mixed.threshold)[there].mean()
+    mixed = fit_calibration(made_up(mixed_fit.tolist(), there.tolist(), right, wrong, right))
+    lost = (compute_probabilities(mixed_fit, mixed) < mixed.threshold)[there].mean()
     assert lost <= 0.03  # where the statistic says nothing, hardly anything may be emptied
-    order = probabilities(np.array([0.0, 6.0]), apart)
+    order = compute_probabilities(np.array([0.0, 6.0]), apart)
     assert order[0] < 0.5 < order[1]
 
 
 def test_the_background_is_the_best_one() -> None:
     seen = made_up([0.0, 0.0], [True, False], [5, 0], [10, 3], [8, 0])
     seen.inside[0, 3], seen.answered[0, 3] = 8, 8
-    assert best_background(seen) == 3
+    assert find_background(seen) == 3
 
 
 def test_trials_do_not_call_a_shown_class_absent() -> None:
     episodes = IconEpisodes(0, 1, "test", layout=SMALL)
-    seen = trials(load_network("tiny"), episodes, 6, 12)
+    seen = run_trials(load_network("tiny"), episodes, 6, 12)
     shows = episodes.classes_in_query(torch.arange(6))
     drawn = episodes.draw(torch.arange(6))
     absent = sum(int(c) not in shows[i - 1] for i, c in enumerate(drawn.class_ids.tolist()))

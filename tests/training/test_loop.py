@@ -19,7 +19,7 @@ from cdpnet.errors import ConfigError
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, read_config
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.training.loop import drop_names, rate, train
+from cdpnet.training.loop import drop_names, scale_rate, train
 from cdpnet.training.run import LOG_FILE
 from tests.training.parallel import TOGETHER
 from tests.training.small import CONFIG, losses, new_episodes, train_small, weights
@@ -80,10 +80,10 @@ def test_bad_settings_are_refused() -> None:
 
 def test_rates_by_hand() -> None:
     cosine = TrainConfig(iterations=100, warmup=10)
-    assert rate(0, cosine) == pytest.approx(0.1)
-    assert rate(50, cosine) == pytest.approx(0.5)
+    assert scale_rate(0, cosine) == pytest.approx(0.1)
+    assert scale_rate(50, cosine) == pytest.approx(0.5)
     steps = TrainConfig(iterations=90, warmup=0, schedule="steps")
-    assert [rate(done, steps) for done in (0, 29, 30, 60, 89)] == pytest.approx([1, 1, 0.1, 0.01, 0.01])
+    assert [scale_rate(done, steps) for done in (0, 29, 30, 60, 89)] == pytest.approx([1, 1, 0.1, 0.01, 0.01])
 
 
 def test_accumulated_batches_equal_one_large_batch(tmp_path: Path) -> None:

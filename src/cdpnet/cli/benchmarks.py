@@ -41,8 +41,8 @@ def data(arguments: list[str]) -> int:
 
 
 def _check(arguments: list[str]) -> int:
-    """1 where something does not fit."""
-    parser = new_parser("data check", "Is a data set the one that the benchmarks mean?")
+    """Print the findings; returns 1 where one differs from the benchmark, else 0."""
+    parser = new_parser("data check", "Check that a data set is the one that the benchmarks use.")
     data_options(parser)
     chosen = data_config(parser.parse_args(arguments))
     if chosen.data == "icons":
@@ -65,10 +65,10 @@ def _check(arguments: list[str]) -> int:
 def _episodes(arguments: list[str]) -> int:
     parser = new_parser("data episodes", "Print the episodes of a protocol: class from 0, query, supports.")
     data_options(parser)
-    parser.add_argument("--fold", type=int, default=0, help="fold whose classes are asked for")
+    parser.add_argument("--fold", type=int, default=0, help="fold whose novel classes are segmented")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
-    parser.add_argument("--episodes", type=int, default=None, help="how many; by default the protocol's number")
-    parser.add_argument("--seed", type=int, default=None, help="by default the protocol's first")
+    parser.add_argument("--episodes", type=int, default=None, help="number of episodes; by default the protocol's")
+    parser.add_argument("--seed", type=int, default=None, help="seed of the episodes; by default the protocol's first")
     parser.add_argument("--hash", action="store_true", help="print the SHA-256 of the lines instead")
     chosen = parser.parse_args(arguments)
     config = data_config(chosen)
@@ -81,7 +81,7 @@ def _episodes(arguments: list[str]) -> int:
         data = DataOnDisk(config, indexing_bar(progress))
         episodes = open_episodes(data, chosen.fold, chosen.shots, "test", seeds[0])
         shown = [episodes.list_sha256(count)] if chosen.hash else list(episodes.list_lines(count))
-    sys.stdout.writelines(f"{line}\n" for line in shown)  # below the bar, which takes standard output for itself
+    sys.stdout.writelines(f"{line}\n" for line in shown)  # after the bar, which holds standard output until then
     return 0
 
 
@@ -90,7 +90,9 @@ def table(arguments: list[str]) -> None:
     from cdpnet.config import EncoderConfig, TrainConfig
     from cdpnet.experiments.benchmark_table import TableConfig
 
-    parser = new_parser("table", "Train and score methods on all folds of a data set; what is done is kept.")
+    parser = new_parser(
+        "table", "Train and score methods on all folds of a data set; finished parts are not computed again."
+    )
     training_options(parser)
     parser.add_argument("--out", required=True, help="folder for the runs, results.json and table.md")
     parser.add_class_arguments(TableConfig, None, instantiate=False)

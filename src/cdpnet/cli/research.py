@@ -1,4 +1,4 @@
-"""Commands for those who train and compare: train, evaluate, ablate, pretrain."""
+"""Commands of research: train, evaluate, calibrate, ablate, pretrain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def train(arguments: list[str]) -> None:
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
     parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
-    parser.add_argument("--resume", action="store_true", help="go on with the run found in --out")
+    parser.add_argument("--resume", action="store_true", help="continue the run found in --out")
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
     config = settings(TrainConfig, chosen)
@@ -83,14 +83,23 @@ def evaluate(arguments: list[str]) -> None:
 
     parser = new_parser("evaluate", "Score a network on novel classes.")
     data_options(parser)
-    parser.add_argument("--fold", type=int, default=0, help="fold whose classes are asked for")
+    parser.add_argument("--fold", type=int, default=0, help="fold whose novel classes are segmented")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
-    parser.add_argument("--episodes", type=int, default=None, help="number of each seed's; by default the protocol's")
-    parser.add_argument("--seeds", type=int, nargs="+", default=None, help="of the episodes; by default the protocol's")
-    parser.add_argument("--names", default="exact", choices=NAMES, help="what the classes are called")
+    parser.add_argument(
+        "--episodes", type=int, default=None, help="number of episodes of each seed; by default the protocol's"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=None, help="seeds of the episodes; by default the protocol's"
+    )
+    parser.add_argument("--names", default="exact", choices=NAMES, help="names that the classes are given")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
-    parser.add_argument("--precision", type=Precision, default="float32", help="bfloat16 is faster where it is at hand")
-    parser.add_argument("--json", default="", help="file for the figures and all that must be said beside them")
+    parser.add_argument(
+        "--precision",
+        type=Precision,
+        default="float32",
+        help="of large products; bfloat16 is faster on GPUs that have it",
+    )
+    parser.add_argument("--json", default="", help="file for the figures and the conditions they were measured under")
     parser.add_argument("--page", default="", help="file for a page with the best, median and worst episodes (.html)")
     model_options(parser)
     device_option(parser)
@@ -132,12 +141,16 @@ def evaluate(arguments: list[str]) -> None:
 
 
 def calibrate(arguments: list[str]) -> None:
-    """Find when to call a pixel background and a class absent, on base classes."""
-    parser = new_parser("calibrate", "Find when to call a pixel background, and a class absent, on base classes.")
+    """Find the thresholds for background pixels and absent classes, on base classes."""
+    parser = new_parser(
+        "calibrate", "Find the thresholds for background pixels and for absent classes, on base classes."
+    )
     data_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose classes are novel to the network")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
-    parser.add_argument("--episodes", type=int, default=1000, help="of base and of novel classes each")
+    parser.add_argument(
+        "--episodes", type=int, default=1000, help="number of episodes of base classes, and as many of novel ones"
+    )
     parser.add_argument("--out", required=True, help="folder for the network with its thresholds; may be its own")
     model_options(parser)
     device_option(parser)
@@ -176,7 +189,11 @@ def ablate(arguments: list[str]) -> None:
     from cdpnet.experiments.ablation import AblationConfig
 
     parser = new_parser("ablate", "Train and score the rows of the paper's ablation with equal budgets.")
-    parser.add_argument("--out", required=True, help="folder for the runs, the table, the plot; what is done is kept")
+    parser.add_argument(
+        "--out",
+        required=True,
+        help="folder for the runs, the table and the plot; finished parts are not computed again",
+    )
     parser.add_class_arguments(AblationConfig, None, instantiate=False)
     parser.add_class_arguments(TrainConfig, "train", instantiate=False)
     weight_options(parser)

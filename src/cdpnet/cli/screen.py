@@ -1,4 +1,4 @@
-"""Words, tables and bars on the screen."""
+"""Lines, tables and progress bars on the screen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def progress_bar(*, visible: bool = True) -> Any:
 
 @contextmanager
 def labelling_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar with images per second and the time left; what was done before it began does not count."""
+    """A bar with images per second and the time left; images that were done before do not count."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -51,8 +51,8 @@ def labelling_bar() -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=total, speed=speed)
 
         yield show
-    if speed_said := progress.tasks[0].fields["speed"]:
-        say(Console(stderr=True), speed_said)
+    if speed := progress.tasks[0].fields["speed"]:
+        say(Console(stderr=True), speed)
 
 
 def indexing_bar(progress: Any) -> Callable[[int, int], None]:
@@ -83,15 +83,15 @@ def training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progres
 
 
 def stages_bar(progress: Any, iterations: int) -> Callable[[str, Progress | None], None]:
-    """Shows one training after the other, each with a bar of its own, and says what else is going on."""
+    """A bar for each training of an experiment, and a line for each other stage."""
     bars: dict[str, Callable[[Progress], None]] = {}
 
-    def show(what: str, state: Progress | None) -> None:
+    def show(stage: str, state: Progress | None) -> None:
         if state is None:
-            say(progress.console, what)
+            say(progress.console, stage)
             return
-        if what not in bars:
-            bars[what] = training_bar(progress, what, iterations)
-        bars[what](state)
+        if stage not in bars:
+            bars[stage] = training_bar(progress, stage, iterations)
+        bars[stage](state)
 
     return show

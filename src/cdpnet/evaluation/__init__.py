@@ -1,1 +1,1 @@
-"""The evaluation loop, and results with all that must be said beside them."""
+"""The evaluation loop, and its results with the conditions they were measured under."""

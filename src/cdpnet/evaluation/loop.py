@@ -23,7 +23,7 @@ _BATCH = 8
 
 
 class SegmentedBatch(NamedTuple):
-    """A batch that was segmented: the episode of each row (B,), what was drawn, predicted masks (B, H, W)."""
+    """A segmented batch: the episode number of each row (B,), the episodes, predicted masks (B, H, W)."""
 
     numbers: Tensor
     drawn: DrawnEpisodes

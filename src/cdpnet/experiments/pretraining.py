@@ -1,8 +1,8 @@
 """Contrastive pretraining of the tiny dual encoder on captioned images of all classes, without masks.
 
-Images meet texts as in CLIP, as wholes; and, since single locations are to live in the text space too, every location
-of the grid meets the names: it must show something that the caption says, and each thing that the caption says must
-show somewhere. Masks come later, of base classes only.
+Whole images are compared with texts as in CLIP. So that single locations lie in the text space too, every location of
+the grid is compared with the names: it must show something of the caption, and everything in the caption must show
+somewhere. Masks, of base classes only, are used later, in episodic training.
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ class PretrainConfig:
     warmup: int = 200
     """Steps."""
     dense_weight: float = 0.5
-    """Of the same loss on the mean of the dense values."""
+    """Weight of the same loss on the mean of the dense values."""
     location_weight: float = 1.0
-    """Of the main object's part of the loss of single locations against the names; its other parts count half."""
+    """Weight of the main object in the loss of single locations against the names; the other parts count half."""
     main_at: int = 10
     """Locations of 64 at which the main object must show."""
     other_at: int = 3
-    """Locations of 64 at which anything else that is said must show."""
+    """Locations of 64 at which every other object of the caption must show."""
     category_weight: float = 0.3
-    """Of the loss against the names of the categories."""
+    """Weight of the loss against the names of the categories."""
     empty_share: float = 0.06
-    """Images without an object, captioned as background."""
+    """Share of images without an object, with a caption for the background."""
     seed: int = 0
     save_every: int = 200
     """Steps."""
     start: str = ""
-    """Folder of an earlier run, or a file that one wrote, whose weights to begin with; by default random ones."""
+    """Folder of an earlier run, or its exported file, with the weights to start from; by default random ones."""
     precision: Precision = "auto"
-    """Of the image tower; bfloat16 is autocast; auto takes it on GPUs that have it."""
+    """Precision of the image tower; bfloat16 is autocast, auto takes it on GPUs that have it."""
 
     def __post_init__(self) -> None:
         if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
@@ -116,11 +116,11 @@ def pretrain(
     model.train()
     for step in range(start, config.steps):
         index = torch.arange(step * config.batch, (step + 1) * config.batch)
-        images, main, said = (part.to(device) for part in portraits(config.seed, index, config.empty_share))
+        images, main, captioned = (part.to(device) for part in portraits(config.seed, index, config.empty_share))
         chosen = torch.randint(tokens.shape[0], (tokens.shape[1],), generator=torch.Generator().manual_seed(step))
         texts = F.normalize(encode_texts(model, tokens[chosen, torch.arange(tokens.shape[1])].to(device)), dim=-1)
         with autocast(config.precision, device):
-            terms, top1 = _losses(model, normalised(images), texts, main, said, vocabulary, config)
+            terms, top1 = _losses(model, normalise(images), texts, main, captioned, vocabulary, config)
         loss = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -140,7 +140,7 @@ def _losses(
     images: Tensor,
     texts: Tensor,
     main: Tensor,
-    said: Tensor,
+    captioned: Tensor,
     vocabulary: Words,
     config: PretrainConfig,
 ) -> tuple[dict[str, Tensor], float]:
@@ -157,7 +157,7 @@ def _losses(
     if config.location_weight:
         names = texts[: vocabulary.n_names]
         each = scale * F.normalize(dense.flatten(2).transpose(1, 2), dim=-1) @ names.T
-        terms["location"] = config.location_weight * location_loss(each, main, said, config)
+        terms["location"] = config.location_weight * location_loss(each, main, captioned, config)
     right = pooled[:, : vocabulary.n_names].argmax(dim=1) == main
     return terms, float(right.float().mean())
 
@@ -177,25 +177,25 @@ def contrastive_loss(logits: Tensor, target: Tensor, vocabulary: Words, category
     return (to_text + to_image) / 2 + category_weight * category
 
 
-def location_loss(logits: Tensor, main: Tensor, said: Tensor, config: PretrainConfig) -> Tensor:
-    """What a caption says of single locations, although it does not name them.
+def location_loss(logits: Tensor, main: Tensor, captioned: Tensor, config: PretrainConfig) -> Tensor:
+    """The loss of single locations against the names of a caption, which does not say where its objects are.
 
-    Every location shows one of the things said; the main object shows at its ``main_at`` best locations, everything
-    else that is said, but the background, at its ``other_at`` best. logits: (B, N, n) locations against names, the
-    background last. main: (B,). said: (B, n) bool.
+    Every location shows something of the caption; the main object shows at its ``main_at`` best locations, the other
+    objects of the caption at their ``other_at`` best. logits: (B, N, n) locations against names, the background last.
+    main: (B,). captioned: (B, n) bool.
     """
     log_p = F.log_softmax(logits, dim=2)
-    among = -log_p.masked_fill(~said[:, None], -1e4).logsumexp(dim=2).mean()
-    image, name = said[:, :-1].nonzero(as_tuple=True)
-    best = log_p.transpose(1, 2)[image, name].topk(config.main_at, dim=1).values  # (things said, main_at)
+    among = -log_p.masked_fill(~captioned[:, None], -1e4).logsumexp(dim=2).mean()
+    image, name = captioned[:, :-1].nonzero(as_tuple=True)
+    best = log_p.transpose(1, 2)[image, name].topk(config.main_at, dim=1).values  # (objects, main_at)
     is_main = main[image] == name
     main_term = best[is_main].sum() / max(1, int(is_main.sum()) * config.main_at)
     others = best[~is_main, : config.other_at]
     return 0.5 * among - main_term - 0.5 * others.sum() / max(1, others.numel())
 
 
-def normalised(images: Tensor) -> Tensor:
-    """0..1 -> -1..1, in the memory format that convolutions like: (B, 3, H, W)."""
+def normalise(images: Tensor) -> Tensor:
+    """0..1 -> -1..1, in the memory format that is fast for convolutions: (B, 3, H, W)."""
     return (images * 2 - 1).contiguous(memory_format=torch.channels_last)
 
 
@@ -210,7 +210,7 @@ def zero_shot(model: open_clip.CLIP, held_out: bool, seed: int = 1, repeats: int
     hits = 0
     for rows in torch.split(torch.arange(len(glyph)), 256):
         scenes = compose(seed, rows, glyph[rows], glyph, PORTRAIT)
-        features = pooled_values(model.visual.attnpool, trunk(model.visual, normalised(scenes.images)))
+        features = pooled_values(model.visual.attnpool, trunk(model.visual, normalise(scenes.images)))
         hits += int(((features @ texts.T).argmax(dim=1) == sprites().class_id[glyph[rows]]).sum())
     return 100 * hits / len(glyph)
 
@@ -222,7 +222,7 @@ def export(model: open_clip.CLIP, out: Path) -> Path:
     Cosines do not notice; the fusion and the multi-modal prototype meet image and text at one scale.
     """
     model.eval()
-    images = normalised(portraits(2, torch.arange(256), PretrainConfig().empty_share).images)
+    images = normalise(portraits(2, torch.arange(256), PretrainConfig().empty_share).images)
     pool = model.visual.attnpool
     length = dense_values(pool.v_proj, pool.c_proj, trunk(model.visual, images)).norm(dim=1).mean()
     state = {key: value.clone() for key, value in model.state_dict().items()}

@@ -64,8 +64,8 @@ class CheckpointConfig:
 class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
     """Saving and loading for `PrototypeNetwork`, strict both ways.
 
-    A checkpoint is self-contained, with one exception: over the embedded encoder it holds what training changes, and a
-    fingerprint of the frozen weights that the package ships.
+    A checkpoint is self-contained, with one exception: over the embedded encoder it holds the tensors that training
+    changes, and a hash of the frozen weights that the package ships.
     """
 
     config: NetworkConfig
@@ -126,7 +126,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         sources = WeightSources() if embedded else WeightSources(RANDOM, RANDOM)
         network = cls(about.network, build_encoders(encoder, sources, reads_names=about.network.reads_names))
         state = read_state(model_path)
-        if embedded:  # strict about what a checkpoint stores; the rest is the package's
+        if embedded:  # the checkpoint must hold all trained tensors; the others are the package's
             trained = trained_tensors(network)
             state = {**{k: v for k, v in network.state_dict().items() if k not in trained}, **state}
         load_into(network, state, str(model_id))
@@ -149,14 +149,14 @@ def sha256_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def fingerprint(network: CheckpointMixin) -> str:
-    """Of all that decides what a network makes of an image; classes learned by one network mean nothing to another."""
+    """A hash of everything that decides the features of an image; a class fits only the network that learned it."""
     settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
     text = json.dumps(settings, sort_keys=True) + sha256_of(network.state_dict())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe_network(config: NetworkConfig) -> str:
-    """A network in words for people: its encoder, and its method if it is one of those with a name."""
+    """The names of a network's encoder and, if it is one of `METHODS`, of its method."""
     switches = to_dict(config)
     methods = [name for name, values in METHODS.items() if all(switches[key] == value for key, value in values.items())]
     return " ".join([config.encoder.name, *methods])
@@ -212,6 +212,6 @@ def read_config(path: Path) -> CheckpointConfig:
 
 @lru_cache(maxsize=1)
 def _embedded_fingerprint() -> str:
-    """Of the frozen weights that the package ships."""
+    """A hash of the frozen weights that the package ships."""
     data = resources.files("cdpnet.weights").joinpath(WEIGHTS_FILE).read_bytes()
     return hashlib.sha256(data).hexdigest()[:16]

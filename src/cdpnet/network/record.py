@@ -1,4 +1,4 @@
-"""What a checkpoint says about its training."""
+"""The record of a training in its checkpoint."""
 
 from __future__ import annotations
 

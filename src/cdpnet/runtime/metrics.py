@@ -15,7 +15,7 @@ from cdpnet.runtime.constants import IGNORE_INDEX
 class SegmentationCounts:
     """Pixels counted over a run: for each class, intersection and union of the foreground and of the background.
 
-    Shapes (classes, 2), column 0 background and column 1 foreground; episodes (classes,) counts what was drawn.
+    Shapes (classes, 2), column 0 background and column 1 foreground; episodes (classes,) int64.
     """
 
     n_classes: int
@@ -30,7 +30,7 @@ class SegmentationCounts:
 
     def add(self, predicted: Tensor, truth: Tensor, class_ids: Tensor) -> None:
         """Count B queries: masks (B, H, W), truth with 255 ignored, and the class of each (B,)."""
-        intersection, union = counts(predicted.cpu(), truth.cpu())
+        intersection, union = count_pixels(predicted.cpu(), truth.cpu())
         self.intersection.index_add_(0, class_ids, intersection)
         self.union.index_add_(0, class_ids, union)
         self.episodes.index_add_(0, class_ids, torch.ones_like(class_ids))
@@ -69,11 +69,11 @@ class SegmentationCounts:
 
 def foreground_iou(predicted: Tensor, truth: Tensor) -> Tensor:
     """The foreground's IoU in each of B images, in 0..1; 0 where there is none: masks (B, H, W) -> (B,)."""
-    intersection, union = counts(predicted, truth)
+    intersection, union = count_pixels(predicted, truth)
     return intersection[:, 1] / union[:, 1].clamp(min=1)
 
 
-def counts(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def count_pixels(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Intersection and union of background and foreground: masks (B, H, W) -> two tensors (B, 2) int64."""
     counted = truth != IGNORE_INDEX
     inter, union = [], []

@@ -1,4 +1,4 @@
-"""When to call a pixel background, and a class absent: found on base classes, and what it does on novel ones."""
+"""The thresholds for background pixels and absent classes, fitted on base classes, measured on base and novel ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import presence_probability, top_similarity
 from cdpnet.runtime.constants import IGNORE_INDEX
 
-_FALSE_POSITIVES = 11.0  # percent of images without the class that may get a mask, on base classes; our choice
+_FALSE_POSITIVES = 11.0  # most percent of base images without the class that may get a mask; our choice
 _MOST_LOST = 3.0  # points of mIoU on base classes that this may cost; our choice
 _STEPS = 400  # thresholds that are tried
 BACKGROUNDS = tuple(float(x) for x in np.arange(-2, 2.01, 0.25))  # log-odds that are tried
@@ -45,13 +45,13 @@ class Trials(NamedTuple):
     inside: NDArray[np.int64]
     answered: NDArray[np.int64]
 
-    def false_positives(self, kept: NDArray[np.bool_], background: int = _PLAIN) -> float:
-        """Percent of the images without the class that get a mask that is not empty; kept (T,): not called absent."""
-        return 100 * float((kept & (self.answered[:, background] > 0))[~self.is_there].mean())
+    def false_positives(self, present: NDArray[np.bool_], background: int = _PLAIN) -> float:
+        """Percent of the images without the class that get a mask; present (T,): the class is not called absent."""
+        return 100 * float((present & (self.answered[:, background] > 0))[~self.is_there].mean())
 
-    def miou(self, kept: NDArray[np.bool_], background: int = _PLAIN) -> float:
-        """Of the images with the class, in percent; the mask is empty where the class is called absent, not kept."""
-        answered, inside = self.answered[:, background] * kept, self.inside[:, background] * kept
+    def miou(self, present: NDArray[np.bool_], background: int = _PLAIN) -> float:
+        """The mIoU in percent over the images with the class; the mask is empty where ``present`` (T,) is False."""
+        answered, inside = self.answered[:, background] * present, self.inside[:, background] * present
         union = answered + self.truth - inside
         ious = []
         for class_id in np.unique(self.class_ids[self.is_there]):
@@ -79,10 +79,11 @@ def calibrate(
     count: int,
     report: Callable[[str, int], object] = lambda *_: None,
 ) -> tuple[DecisionConfig, list[CalibrationResult]]:
-    """Find the numbers on base classes, and see what they do on novel ones.
+    """Fit the thresholds on base classes, and measure them on base and novel ones.
 
-    episodes: of a fold, any split. report: hears what is being looked at, and how many of its episodes are done.
-    ConfigError where training had masks of the novel ones, DataError where no episode lacks a class.
+    episodes: those of a fold, with any split. report: called with the stage in words and the number of its episodes
+    that are finished. ConfigError where training had masks of the novel ones, DataError where no episode lacks a
+    class.
     """
     refuse_seen_classes(network.record, episodes)
     config, measured = DecisionConfig(), []
@@ -91,18 +92,18 @@ def calibrate(
     for names in kinds:
         source = dataclasses.replace(episodes, names=names, category_share=0.0)
         base, novel = (
-            trials(
+            run_trials(
                 network,
                 dataclasses.replace(source, split=split),
                 count,
                 config.locations,
-                partial(report, f"{says}, names {names}"),
+                partial(report, f"{description}, names {names}"),
             )
-            for split, says in splits
+            for split, description in splits
         )
         if names == kinds[0]:  # one background for all classes, or they could not compete
-            config = dataclasses.replace(config, background=BACKGROUNDS[best_background(base)])
-        found = fitted(base, BACKGROUNDS.index(config.background))
+            config = dataclasses.replace(config, background=BACKGROUNDS[find_background(base)])
+        found = fit_calibration(base, BACKGROUNDS.index(config.background))
         config = (
             dataclasses.replace(config, named=found) if names == "exact" else dataclasses.replace(config, unnamed=found)
         )
@@ -112,7 +113,7 @@ def calibrate(
 
 
 @torch.inference_mode()
-def trials(
+def run_trials(
     network: PrototypeNetwork,
     episodes: EpisodeSource,
     count: int,
@@ -124,7 +125,7 @@ def trials(
     DataError where all of them do.
     """
     rows, before = [], None
-    for number in range(count + 1):  # the first is seen once more, as the one behind the last
+    for number in range(count + 1):  # the first once more, as the successor of the last
         index = torch.tensor([number % count])
         drawn, shows = episodes.draw(index), episodes.classes_in_query(index)[0]
         learned, class_id = learn_episodes(network, drawn), int(drawn.class_ids[0])
@@ -143,13 +144,13 @@ def trials(
     return Trials(fit, is_there, class_ids, truth, inside, answered)
 
 
-def best_background(seen: Trials) -> int:
-    """The place in `BACKGROUNDS` with the highest mIoU."""
+def find_background(seen: Trials) -> int:
+    """The index in `BACKGROUNDS` with the highest mIoU."""
     everything = np.ones_like(seen.is_there)
     return max(range(len(BACKGROUNDS)), key=lambda i: seen.miou(everything, i))
 
 
-def fitted(seen: Trials, background: int = _PLAIN) -> Calibration:
+def fit_calibration(seen: Trials, background: int = _PLAIN) -> Calibration:
     """A logistic regression of presence, and a threshold on it.
 
     The lowest threshold that leaves few false positives; where that costs too much, the highest that does not.
@@ -164,7 +165,7 @@ def fitted(seen: Trials, background: int = _PLAIN) -> Calibration:
 
     slope, shift = minimize(loss, np.array([1.0, 0.0])).x
     calibration = Calibration(float(slope) / scale, float(seen.fit.mean() + scale * shift / slope))
-    probability = probabilities(seen.fit, calibration)
+    probability = compute_probabilities(seen.fit, calibration)
     least = seen.miou(np.ones_like(seen.is_there), background) - _MOST_LOST
     affordable = [
         threshold
@@ -175,7 +176,7 @@ def fitted(seen: Trials, background: int = _PLAIN) -> Calibration:
     return dataclasses.replace(calibration, threshold=float(min(clean) if clean else max(affordable)))
 
 
-def probabilities(fit: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+def compute_probabilities(fit: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
     """The probability that the class is there, (T,) -> (T,)."""
     known = torch.ones(len(fit), dtype=torch.bool)
     found: NDArray[np.float64] = presence_probability(
@@ -186,8 +187,8 @@ def probabilities(fit: NDArray[np.float64], calibration: Calibration) -> NDArray
 
 def _measure(split: str, names: Names, seen: Trials, calibration: Calibration, background: int) -> CalibrationResult:
     everything = np.ones_like(seen.is_there)
-    kept = probabilities(seen.fit, calibration) >= calibration.threshold
-    steps = ((everything, _PLAIN), (everything, background), (kept, background))
+    present = compute_probabilities(seen.fit, calibration) >= calibration.threshold
+    steps = ((everything, _PLAIN), (everything, background), (present, background))
     wrong, miou = zip(*((seen.false_positives(*step), seen.miou(*step)) for step in steps), strict=True)
     return CalibrationResult(split, names, len(seen.fit), wrong, miou)
 

@@ -35,7 +35,7 @@ _MIX = "prototypes."
 
 @dataclass(frozen=True)
 class Progress:
-    """What a progress display may show after an iteration."""
+    """The state of a training after an iteration."""
 
     iteration: int
     iterations: int
@@ -53,9 +53,10 @@ def train(
     resume: bool = False,
     processes: Processes = ALONE,
 ) -> None:
-    """Train ``network`` in place and keep the checkpoint that is best in validation in ``out``.
+    """Train ``network`` in place and write the checkpoint that is best in validation to ``out``.
 
-    resume: go on with the run found in ``out``; on a CPU it then gives the same weights as one that was never stopped.
+    resume: continue the run found in ``out``; on a CPU it then gives the same weights as one that was never stopped.
+    report: called after every iteration.
     ConfigError where ``out`` holds a run and ``resume`` is off, or its settings differ.
     """
     split: Literal["val", "test"] = "val" if config.select_on == "base" else "test"
@@ -71,7 +72,7 @@ def train(
     )
     run = TrainingRun(network, optimizer, schedule, out, settings, writes=processes.first)
     run.begin(resume=resume, curves=config.curves)
-    processes.wait()  # nobody writes before everybody has read
+    processes.wait()  # no process writes before all have read
     model = DistributedDataParallel(network) if processes.world > 1 else network
     if config.compile:
         network.image.compile_grid()
@@ -110,7 +111,7 @@ def _step(
     for part in range(config.accumulate):
         index, episodes = next(drawn)
         batch = drop_names(episodes.batch, index, config).to(device)
-        with _waiting(model, part + 1 < config.accumulate), autocast(config.precision, device):
+        with _sync_gradients(model, last=part + 1 == config.accumulate), autocast(config.precision, device):
             masks = episodes.query_masks.to(device)
             labels = None if episodes.labels is None else episodes.labels.to(device)
             terms = multi_prototype_loss(model(batch), batch.support_masks, masks, network.config, labels)
@@ -128,9 +129,9 @@ def drop_names(batch: EpisodeBatch, index: Tensor, config: TrainConfig) -> Episo
     )
 
 
-def _waiting(model: nn.Module, more: bool) -> AbstractContextManager[object]:
-    """Gradients are averaged over processes behind the last batch of a step only."""
-    return model.no_sync() if more and isinstance(model, DistributedDataParallel) else nullcontext()
+def _sync_gradients(model: nn.Module, *, last: bool) -> AbstractContextManager[object]:
+    """Average gradients over processes only after the last batch of a step."""
+    return nullcontext() if last or not isinstance(model, DistributedDataParallel) else model.no_sync()
 
 
 def _episode_numbers(config: TrainConfig, start: int, processes: Processes) -> list[Tensor]:
@@ -150,7 +151,7 @@ def _optimizer(
         optimizer = torch.optim.SGD(groups, config.learning_rate, config.momentum, weight_decay=config.weight_decay)
     else:
         optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: rate(done, config))
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: scale_rate(done, config))
 
 
 def _parameter_groups(network: PrototypeNetwork, config: TrainConfig) -> list[dict[str, list[nn.Parameter] | float]]:
@@ -166,8 +167,8 @@ def _parameter_groups(network: PrototypeNetwork, config: TrainConfig) -> list[di
     return groups
 
 
-def rate(done: int, config: TrainConfig) -> float:
-    """The factor on the learning rate behind ``done`` iterations."""
+def scale_rate(done: int, config: TrainConfig) -> float:
+    """The factor on the learning rate after ``done`` iterations."""
     start = min(1.0, (done + 1) / config.warmup) if config.warmup else 1.0
     share = done / config.iterations
     if config.schedule == "steps":
@@ -176,6 +177,6 @@ def rate(done: int, config: TrainConfig) -> float:
 
 
 def _frozen_sha256(network: PrototypeNetwork) -> str:
-    """A fingerprint of the weights that training leaves alone, so that no run goes on over others."""
+    """A hash of the weights that training does not change, so that no run continues with others."""
     trained = trained_tensors(network)
     return sha256_of({name: value for name, value in network.state_dict().items() if name not in trained})

@@ -96,9 +96,7 @@ class TrainingRun:
         if path.is_file():
             self._continue(TrainingState.load(path, next(self.network.parameters()).device), resume=resume)
         elif not resume and (self.out / MODEL_FILE).exists():
-            raise ConfigError(
-                f"{self.out} holds a checkpoint that no run of training stands behind; give another --out."
-            )
+            raise ConfigError(f"{self.out} holds a checkpoint without the state of its training; give another --out.")
         if self.writes:
             remove_leftovers(self.out, (STATE_FILE, LOG_FILE, MODEL_FILE, CONFIG_FILE))
         if self.writes and curves:
