@@ -4,13 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types all-checks clean
+# A file of tests stays on one worker, which makes what its tests share once; the longest files are begun first.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test test-slow lint types all-checks clean
 
 demo: $(READY)
 	$(BIN)/cdpnet demo --out out/demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-slow: $(READY)
+	$(PYTEST)
 
 lint: $(READY)
 	$(BIN)/ruff check src tests examples benchmarks

@@ -11,8 +11,25 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; several processes share the cores
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no test waits for a network
 
+LONG_FILES = (  # begun first, so that no worker is left with one of them at the end
+    "inference/test_onnx_export.py",
+    "cli/test_labelling_stopped.py",
+    "training/test_run.py",
+    "training/test_loop.py",
+    "web/test_page.py",
+    "web/test_page_behaviour.py",
+    "web/test_server.py",
+    "cli/test_benchmarks.py",
+)
+
 if TYPE_CHECKING:
     from cdpnet.network.network import PrototypeNetwork
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    order = {tests / name: number for number, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")

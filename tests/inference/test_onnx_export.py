@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import runpy
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.graphs import Graphs, scored
+from benchmarks.graphs import Graphs, in_onnx_runtime, scored
 from cdpnet.cli import main
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.errors import ConfigError
@@ -168,6 +169,14 @@ def test_int8_keeps_most_of_the_figure(graphs: Path, tiny: Segmenter, tmp_path: 
     assert in_full.alike >= 0.999
     assert 0.9 < in_int8.alike < 1
     assert abs(in_full.miou - in_int8.miou) < 3
+
+
+def test_the_benchmark_gives_figures(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over the graphs that are there already; an export takes long."""
+    monkeypatch.setattr("benchmarks.graphs.export", lambda _, folder: shutil.copytree(graphs, folder))
+    figures = list(in_onnx_runtime(2, 1))
+    assert len({figure.what for figure in figures}) == len(figures) == 8
+    assert all(math.isfinite(figure.value) for figure in figures)
 
 
 def test_a_network_without_names(tmp_path: Path) -> None:
