@@ -45,7 +45,7 @@ def brush(page: Page, strokes: tuple[tuple[float, float, float, float], ...]) ->
     for x0, y0, x1, y1 in strokes:
         page.mouse.move(left + side * x0, top + side * y0)
         page.mouse.down()
-        page.mouse.move(left + side * x1, top + side * y1, steps=12)
+        page.mouse.move(left + side * x1, top + side * y1)
         page.mouse.up()
     page.wait_for_timeout(500)
 

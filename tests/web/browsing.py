@@ -63,14 +63,14 @@ def _editor_pixels(page: Any) -> np.ndarray:
 
 
 def brush(page: Any, *strokes: tuple[float, float, float, float]) -> None:
-    """Draw strokes, and wait until the editor shows them."""
+    """Draw straight strokes, and wait until the editor shows them; every movement costs a second without a GPU."""
     canvas = page.locator("#editor .pixi-target canvas")
     canvas.scroll_into_view_if_needed()
     before, box = _editor_pixels(page), canvas.bounding_box()
     for x0, y0, x1, y1 in strokes:
         page.mouse.move(box["x"] + box["width"] * x0, box["y"] + box["height"] * y0)
         page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] * x1, box["y"] + box["height"] * y1, steps=8)
+        page.mouse.move(box["x"] + box["width"] * x1, box["y"] + box["height"] * y1)
         page.mouse.up()
     page.mouse.move(0, 0)
     wait_until(lambda: _shows_other_image(page, before), "the editor does not show the strokes")
