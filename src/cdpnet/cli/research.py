@@ -164,10 +164,10 @@ def calibrate(arguments: list[str]) -> None:
     from cdpnet.report.tables import calibration_table
     from cdpnet.training.calibration import calibrate
 
+    network = load_chosen_network(chosen)
     with progress_bar() as progress:
         opened = DataOnDisk(data, indexing_bar(progress))
         out = out_folder(chosen.out)  # made once the settings are known to fit
-        network = load_chosen_network(chosen)
         episodes = open_episodes(opened, chosen.fold, chosen.shots, "test")
         tasks: dict[str, int] = {}
 
