@@ -12,13 +12,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported; several proc
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported; no test waits for a network
 
 LONG_FILES = (  # begun first, so that no worker is left with one of them at the end
-    "inference/test_onnx_export.py",
-    "cli/test_labelling_stopped.py",
-    "training/test_run.py",
-    "training/test_loop.py",
-    "web/test_page.py",
     "web/test_page_behaviour.py",
+    "inference/test_onnx_export.py",
+    "web/test_page.py",
     "web/test_server.py",
+    "cli/test_labelling_stopped.py",
+    "network/test_fast_paths.py",
+    "training/test_loop.py",
     "cli/test_benchmarks.py",
 )
 

@@ -26,7 +26,9 @@ Masks = Mapping[str, np.ndarray]
 
 def open_page(browser: Any) -> Any:
     """An empty tab with cookies and storage of its own."""
-    page = browser.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True).new_page()
+    page = browser.new_context(
+        viewport={"width": 1440, "height": 1000}, device_scale_factor=0.5, accept_downloads=True
+    ).new_page()
     page.set_default_timeout(TIMEOUT * 1000)
     return page
 

@@ -30,7 +30,8 @@ SHORT_GRACE = f"""
 import sys
 from dataclasses import replace
 from cdpnet.cli import main
-from cdpnet.web import limits
+from cdpnet.web import limits, server
+server._SWEEP = 0.5
 usual = limits.Limits
 limits.Limits = lambda: replace(usual(), grace={GRACE})
 sys.exit(main(['web', *sys.argv[1:]]))
@@ -161,7 +162,7 @@ def test_the_server_checks_what_the_browser_checks(server: ServerProcess, sample
     user.close()
 
 
-@pytest.mark.parametrize(("users", "requests"), [(4, 8), pytest.param(10, 20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("users", "requests"), [(3, 6), pytest.param(10, 20, marks=pytest.mark.slow)])
 def test_many_users_at_once(server: ServerProcess, tmp_path: Path, users: int, requests: int) -> None:
     """Each has a class and images of its own; afterwards the server's memory is what it was before."""
 
