@@ -31,7 +31,7 @@ import sys
 from dataclasses import replace
 from cdpnet.cli import main
 from cdpnet.web import limits, server
-server._SWEEP = 0.5
+server._CLEAN_UP = 0.5
 usual = limits.Limits
 limits.Limits = lambda: replace(usual(), grace={GRACE})
 sys.exit(main(['web', *sys.argv[1:]]))
