@@ -161,7 +161,7 @@ def evaluation(episodes: int) -> Iterator[Measurement]:
     seconds = side_by_side(work, 3)
     share = 100 * (1 - seconds["alone"] / seconds["loop"])
     yield Measurement(
-        f"evaluation of {episodes} icon episodes, outside the network (they are painted there)", share, "%", "15"
+        f"evaluation of {episodes} icon episodes, outside the network (they are rendered there)", share, "%", "15"
     )
 
 

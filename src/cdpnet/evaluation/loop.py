@@ -91,10 +91,10 @@ def learn_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes) -> Prototype
     return stack_prototypes([mean_prototypes(shots) for shots in rows])
 
 
-def to_scoring_size(logits: Tensor, shown: tuple[int, int] | None, size: Sequence[int]) -> Tensor:
+def to_scoring_size(logits: Tensor, unpadded_size: tuple[int, int] | None, size: Sequence[int]) -> Tensor:
     """Logits (B, 2, H', W') without the padding, brought to ``size``: (B, 2, H, W)."""
-    if shown is not None:
-        logits = logits[..., : shown[0], : shown[1]]
+    if unpadded_size is not None:
+        logits = logits[..., : unpadded_size[0], : unpadded_size[1]]
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=True)

@@ -34,7 +34,7 @@ class DataOnDisk:
     report: Callable[[int, int], object] | None = None
 
     def __post_init__(self) -> None:
-        open_protocol(self.config)
+        _ = self.protocol  # made, and so checked, before any file is looked for
 
     @cached_property
     def protocol(self) -> Protocol:
