@@ -6,6 +6,7 @@ The source is the paper, SSP (arXiv 2207.11549) where the paper gives no number,
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypedDict, TypeVar, get_args, get_type_hints
@@ -36,6 +37,12 @@ class EncoderConfig:
     """Templates around a name: single, ensemble, full or tiny; empty for the pair's own."""
     dense_attention: DenseAttention = "plain"
     """CLIP transformers: attention of the last block; value and self put the tokens into the text space."""
+    trained: str = "own"
+    """Stages of the image encoder that are trained: own (those of the pair), frozen, last:N or all."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"own|frozen|all|last:[1-9]\d*", self.trained):
+            raise ConfigError(f"encoder.trained is own, frozen, all or last:N, such as last:3, not {self.trained!r}.")
 
 
 @dataclass(frozen=True)
@@ -165,15 +172,30 @@ METHODS: dict[str, Switches] = {
 }
 
 
+WITHOUT_TRAINING: dict[str, Switches] = {"photo": {"background_name": False, "naming": False}}
+"""Parts that are left out over an encoder pair: `photo` works untrained, and these need training."""
+
+
 def method(name: str, encoder: str = "tiny") -> NetworkConfig:
     """The configuration of a named method over a named encoder pair. ConfigError for an unknown method."""
     if name not in METHODS:
         raise ConfigError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
-    return dataclasses.replace(NetworkConfig(encoder=EncoderConfig(name=encoder)), **METHODS[name])
+    switches: Switches = {**METHODS[name], **WITHOUT_TRAINING.get(encoder, {})}
+    return dataclasses.replace(NetworkConfig(encoder=EncoderConfig(name=encoder)), **switches)
 
 
 _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")
-_NOT_NEGATIVE = ("learning_rate", "weight_decay", "momentum", "warmup", "mix_rate", "output_stride", "workers", "seed")
+_NOT_NEGATIVE = (
+    "learning_rate",
+    "weight_decay",
+    "momentum",
+    "warmup",
+    "encoder_rate",
+    "mix_rate",
+    "output_stride",
+    "workers",
+    "seed",
+)
 _FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
 SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
 """The classes whose validation selects the checkpoint, in words."""
@@ -202,6 +224,8 @@ class TrainConfig:
     """When `steps` lowers the rate, as shares of the iterations (SSP)."""
     warmup: int = 20
     """Iterations of linear warm-up; our choice."""
+    encoder_rate: float = 1.0
+    """Factor on the learning rate of the image encoder."""
     mix_rate: float = 30.0
     """Factor on the learning rate of the numbers that mix the prototypes, which learn slowly; our choice."""
     text_dropout: float = 0.2
@@ -243,19 +267,6 @@ class TrainConfig:
     def to_json(self) -> dict[str, JSON]:
         """Plain values of the settings that change what a run computes."""
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
-
-
-def to_dict(config: NetworkConfig) -> dict[str, JSON]:
-    """Plain values for a JSON file."""
-    return dataclasses.asdict(config)
-
-
-def from_dict(values: object) -> NetworkConfig:
-    """The configuration of a JSON file. ConfigError for a key that is not a setting."""
-    try:
-        return decode(NetworkConfig, values, strict=True)
-    except TypeError as error:
-        raise ConfigError(f"The network configuration does not fit this version of cdpnet: {error}.") from None
 
 
 def decode(kind: Callable[..., T], values: object, *, strict: bool = False) -> T:

@@ -27,7 +27,7 @@ def label_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(batch.support_masks[i, 0].numpy() * 255).save(folder / f"mask{i}.png")
         support = f"{folder / f'support{i}.png'}:{folder / f'mask{i}.png'}"
         out = folder / f"class{i}.safetensors"
-        shown = run("learn", "--name", batch.class_names[i], "--support", support, "-o", out)
+        shown = run("learn", "--model", "tiny", "--name", batch.class_names[i], "--support", support, "-o", out)
         assert shown.returncode == 0, shown.stderr
         assert f"{batch.class_names[i]!r}" in shown.stdout
         assert "1 image" in shown.stdout
@@ -38,7 +38,7 @@ def label_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def job_labels(label_job: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The labels of that job, made without a stop, as masks."""
     out = tmp_path_factory.mktemp("labels") / "out"
-    shown = run("label", label_job / "images", "--classes", *class_files(label_job), "--out", out)
+    shown = run("label", "--model", "tiny", label_job / "images", "--classes", *class_files(label_job), "--out", out)
     assert shown.returncode == 0, shown.stderr
     assert "images/s" in shown.stderr
     assert f"{COUNT} images" in shown.stdout

@@ -46,7 +46,7 @@ def test_nothing_heavy_is_imported_for_help() -> None:
 
 
 def test_a_process_has_the_exit_code_of_main(tmp_path: Path) -> None:
-    shown = run_process("segment", "--support", "image.png", "--out", tmp_path / "out", "image.png")
+    shown = run_process("segment", "--model", "tiny", "--support", "image.png", "--out", tmp_path / "out", "image.png")
     assert COMMAND[-1] == "cdpnet"
     assert shown.returncode == 2
     assert "IMAGE:MASK" in shown.stderr

@@ -22,7 +22,7 @@ def support(folder: Path) -> str:
 def test_segment_writes_masks_and_overlays(icon_files: Path, tmp_path: Path, tiny: PrototypeNetwork) -> None:
     out = tmp_path / "out"
     name = (icon_files / "name.txt").read_text()
-    arguments = ("segment", "--name", name, "--support", support(icon_files), "--out", out)
+    arguments = ("segment", "--model", "tiny", "--name", name, "--support", support(icon_files), "--out", out)
     shown = run(*arguments, icon_files / "query.png", icon_files / "wide.jpg")
     assert shown.returncode == 0, shown.stderr
     assert sorted(p.name for p in out.iterdir()) == [
@@ -109,7 +109,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     }
     before = {path: path.read_bytes() for path in bad.rglob("*") if path.is_file()}
     given = [word.format(**words) for word in arguments.split()]
-    shown = run("segment", "--name", "x", "--out", tmp_path / "out", *given)
+    shown = run("segment", "--model", "tiny", "--name", "x", "--out", tmp_path / "out", *given)
     assert shown.returncode == 2, (shown.stdout, shown.stderr)
     assert expected.format(**words) in shown.stderr
     assert len(shown.stderr.strip().splitlines()) == 1
@@ -136,7 +136,16 @@ def test_a_missing_download_is_one_sentence(icon_files: Path, tmp_path: Path, mo
 def test_a_folder_without_write_permission(icon_files: Path, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
-    shown = run("segment", "--support", support(icon_files), "--out", locked / "out", icon_files / "query.png")
+    shown = run(
+        "segment",
+        "--model",
+        "tiny",
+        "--support",
+        support(icon_files),
+        "--out",
+        locked / "out",
+        icon_files / "query.png",
+    )
     assert shown.returncode == 2
     assert "cannot be written" in shown.stderr
 
@@ -144,7 +153,9 @@ def test_a_folder_without_write_permission(icon_files: Path, tmp_path: Path) -> 
 def test_an_out_that_is_a_file(icon_files: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        shown = run("segment", "--support", support(icon_files), "--out", out, icon_files / "query.png")
+        shown = run(
+            "segment", "--model", "tiny", "--support", support(icon_files), "--out", out, icon_files / "query.png"
+        )
         assert shown.returncode == 2, shown.stderr
         assert "Traceback" not in shown.stderr
     assert (tmp_path / "file").read_text() == "mine"
@@ -175,7 +186,7 @@ def test_learn_refuses(options: tuple[object, ...], expected: str, label_job: Pa
     words = {"job": label_job, "tmp": tmp_path}
     example, out = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}", tmp_path / "c.safetensors"
     given = [str(option).format(**words) for option in options]
-    shown = run("learn", "--support", example, "-o", out, *given)
+    shown = run("learn", "--model", "tiny", "--support", example, "-o", out, *given)
     assert shown.returncode == 2, shown.stdout
     assert expected.format(**words) in shown.stderr
     assert "Traceback" not in shown.stderr
@@ -184,7 +195,7 @@ def test_learn_refuses(options: tuple[object, ...], expected: str, label_job: Pa
 
 def test_learn_says_that_a_name_is_not_recognised(label_job: Path, tmp_path: Path) -> None:
     example, out = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}", tmp_path / "c.safetensors"
-    unknown = run("learn", "--name", "zzyzx", "--support", example, example, "--adapt", 2, "-o", out)
+    unknown = run("learn", "--model", "tiny", "--name", "zzyzx", "--support", example, example, "--adapt", 2, "-o", out)
     assert unknown.returncode == 0, unknown.stderr
     assert "does not recognise the name 'zzyzx'" in unknown.stdout
     assert "adaptation" in unknown.stdout

@@ -49,7 +49,16 @@ def test_the_contact_sheet_shows_the_most_uncertain_first(job_labels: Path) -> N
 
 
 def test_the_same_command_again_has_nothing_to_do(label_job: Path, job_labels: Path) -> None:
-    arguments = ("label", label_job / "images", "--classes", *class_files(label_job), "--out", job_labels)
+    arguments = (
+        "label",
+        "--model",
+        "tiny",
+        label_job / "images",
+        "--classes",
+        *class_files(label_job),
+        "--out",
+        job_labels,
+    )
     before = {path: path.stat().st_mtime_ns for path in (job_labels / "masks").rglob("*.png")}
     assert run(*arguments).returncode == 0
     assert before == {path: path.stat().st_mtime_ns for path in (job_labels / "masks").rglob("*.png")}
@@ -63,7 +72,18 @@ def test_broken_images_are_listed_and_tried_again(label_job: Path, tmp_path: Pat
     images, out = tmp_path / "images", tmp_path / "out"
     shutil.copytree(label_job / "images" / "deep", images)
     (images / "text.png").write_text("not an image")
-    command = ("label", images, "--classes", label_job / "class0.safetensors", "--out", out, "--format", "labelme")
+    command = (
+        "label",
+        "--model",
+        "tiny",
+        images,
+        "--classes",
+        label_job / "class0.safetensors",
+        "--out",
+        out,
+        "--format",
+        "labelme",
+    )
     shown = run(*command)
     assert shown.returncode == 1
     assert "text.png: " in shown.stdout
@@ -115,7 +135,7 @@ def test_bad_folders_and_files_are_one_sentence(
     words = {"job": label_job, "bad": bad}
     images, *options = [argument.format(**words) for argument in arguments]
     own, out = label_job / "class0.safetensors", tmp_path / "out"
-    shown = run("label", images, "--classes", own, "--out", out, *options)
+    shown = run("label", "--model", "tiny", images, "--classes", own, "--out", out, *options)
     assert shown.returncode == 2, (shown.stdout, shown.stderr)
     assert expected.format(**words) in shown.stderr
     assert "Traceback" not in shown.stderr
@@ -128,7 +148,7 @@ def test_labels_beside_their_images(label_job: Path, tmp_path: Path) -> None:
     images = tmp_path / "p"
     shutil.copytree(label_job / "images" / "deep", images)
     own = label_job / "class0.safetensors"
-    command = ("label", images, "--classes", own, "--format", "labelme", "--out", images)
+    command = ("label", "--model", "tiny", images, "--classes", own, "--format", "labelme", "--out", images)
     first, again = run(*command), run(*command)
     assert first.returncode == again.returncode == 0, first.stderr + again.stderr
     assert first.stdout == again.stdout
@@ -137,7 +157,7 @@ def test_labels_beside_their_images(label_job: Path, tmp_path: Path) -> None:
 
 def test_overwrite_begins_anew(label_job: Path, tmp_path: Path) -> None:
     own, out = label_job / "class0.safetensors", tmp_path / "out"
-    command = ("label", label_job / "images" / "deep", "--classes", own, "--out", out)
+    command = ("label", "--model", "tiny", label_job / "images" / "deep", "--classes", own, "--out", out)
     assert run(*command, "--min_presence", 1).returncode == 0
     none = contents(out)
     higher = run(*command, "--min_presence", 1, "--threshold", 0.9)
@@ -155,7 +175,7 @@ def test_large_images_are_tiled(label_job: Path, tmp_path: Path, tiny: Prototype
     whole = np.concatenate([np.array(Image.open(path).resize((256, 256))) for path in deep], axis=1)
     (tmp_path / "p").mkdir()
     Image.fromarray(whole).save(tmp_path / "p" / "wide.png")
-    command = ("label", tmp_path / "p", "--classes", label_job / "class0.safetensors")
+    command = ("label", "--model", "tiny", tmp_path / "p", "--classes", label_job / "class0.safetensors")
     for tiles, out in ((300, "tiled"), (5000, "whole")):
         shown = run(*command, "--out", tmp_path / out, "--tiles-above", tiles)
         assert shown.returncode == 0, shown.stderr
@@ -170,6 +190,8 @@ def test_large_images_are_tiled(label_job: Path, tmp_path: Path, tiny: Prototype
 def test_a_folder_without_write_permission(label_job: Path, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
-    shown = run("label", label_job / "images", "--classes", *class_files(label_job), "--out", locked / "out")
+    shown = run(
+        "label", "--model", "tiny", label_job / "images", "--classes", *class_files(label_job), "--out", locked / "out"
+    )
     assert shown.returncode == 2
     assert "cannot be written" in shown.stderr

@@ -42,7 +42,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def arguments(job: Path, out: Path, *more: object) -> list[object]:
-    return ["label", job / "images", "--classes", *class_files(job), "--out", out, *more]
+    return ["label", "--model", "tiny", job / "images", "--classes", *class_files(job), "--out", out, *more]
 
 
 def killed(label_arguments: Sequence[object], file: int) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cdpnet.data.transforms import crop_at_random, fit_into_square, pad_to_side, resize_with_labels
+from cdpnet.data.transforms import (
+    change_colours,
+    crop_around,
+    crop_at_random,
+    fit_into_square,
+    pad_to_side,
+    resize_with_labels,
+    zoom,
+)
+from cdpnet.runtime.rng import keys, uniform
 
 
 def numbered(h: int, w: int) -> tuple[Tensor, Tensor]:
@@ -42,3 +51,39 @@ def test_labels_are_resized_to_numbers_that_exist() -> None:
     assert image.shape == (3, 8, 12)
     assert image.dtype == torch.uint8
     assert set(labels.flatten().tolist()) == set(range(1, 25))
+
+
+def test_a_crop_shows_the_wanted_class_wherever_it_is() -> None:
+    labels = torch.zeros(40, 50, dtype=torch.int16)
+    labels[3, 47] = 5
+    labels[30:33, 10:12] = 5
+    image = labels.to(torch.uint8).expand(3, 40, 50)
+    tops = set()
+    for step in range(40):
+        u = uniform(keys(0, torch.tensor([step])), 4)[0].tolist()
+        cropped, found = crop_around(image, labels, 16, 5, u)
+        assert found.shape == (16, 16)
+        assert (found == 5).any()
+        assert torch.equal(cropped[0].to(torch.int16), found)
+        tops.add(int((found == 5).nonzero()[0, 0]))
+    assert len(tops) > 5  # the class is not always at one place of the crop
+
+
+def test_a_crop_without_the_wanted_class_is_any_crop() -> None:
+    assert torch.equal(
+        crop_around(*numbered(12, 10), 6, 999, (0.1, 0.5, 0.99, 0.7))[1],
+        crop_at_random(*numbered(12, 10), 6, (0.5, 0.99, 0.7))[1],
+    )
+
+
+def test_a_zoom_is_uniform_in_the_logarithm_of_the_scale() -> None:
+    image, labels = numbered(20, 10)
+    shapes = [tuple(zoom(image, labels, 0.5, 2.0, u)[1].shape) for u in (0.0, 0.5, 1.0)]
+    assert shapes == [(10, 5), (20, 10), (40, 20)]
+
+
+def test_colours_change_by_at_most_the_strength() -> None:
+    image = torch.full((3, 4, 4), 100, dtype=torch.uint8)
+    assert torch.equal(change_colours(image, 0.25, (0.5, 0.5, 0.5)), image)
+    assert int(change_colours(image, 0.25, (1.0, 0.5, 0.5)).max()) == 125
+    assert int(change_colours(image, 0.25, (0.0, 0.5, 0.5)).min()) == 75

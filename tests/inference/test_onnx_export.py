@@ -107,7 +107,7 @@ def test_classes_and_masks_equal_the_network(
     found = run_graph(graphs / SEGMENT, given)
     with torch.inference_mode():
         background, foreground, u, by_name = expected
-        masks, scores, presence = SegmentModule(network)(queries, background, foreground, by_name, u)
+        masks, scores, presence = SegmentModule(network, refine=False)(queries, background, foreground, by_name, u)
     assert found["masks"].shape == (episodes, h, w)
     assert (found["masks"] == masks.numpy()).mean() >= 0.999
     torch.testing.assert_close(torch.from_numpy(found["presence"]), presence, atol=1e-4, rtol=1e-4)
@@ -125,7 +125,7 @@ def test_the_graphs_decide_as_a_segmenter_does(tiny: Segmenter) -> None:
     with torch.inference_mode():
         learned = LearnModule(network)(batch.support_images, batch.support_masks, network.text.encode(names))
         background, foreground, text, by_name = learned
-        masks, scores, presence = SegmentModule(network)(batch.query_images, background, foreground, by_name, text)
+        masks, scores, presence = SegmentModule(network, refine=False)(batch.query_images, background, foreground, by_name, text)
     assert by_name.tolist() == [c.by_name for c in classes]
     answers = [segmenter.segment(image, classes) for image in batch.query_images]
     assert np.mean([mask.numpy() == answer.mask for mask, answer in zip(masks, answers, strict=True)]) > 0.9999
@@ -191,7 +191,7 @@ def test_a_network_without_names(tmp_path: Path) -> None:
     assert not learned["by_name"].any()
     found = run_graph(tmp_path / SEGMENT, {"images": batch.query_images.numpy(), **learned})
     with torch.inference_mode():
-        masks, _, _ = SegmentModule(network)(
+        masks, _, _ = SegmentModule(network, refine=False)(
             batch.query_images, *LearnModule(network)(batch.support_images, batch.support_masks)
         )
     assert (found["masks"] == masks.numpy()).mean() >= 0.999

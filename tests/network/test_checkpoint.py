@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from cdpnet.config import from_dict, method, to_dict
+from cdpnet.config import method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.record import TrainingRecord
+from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.network.ssp import load_ssp
 from tests.helpers import random_batch, record_of
 from tests.network.test_network import naive_logits

@@ -87,7 +87,7 @@ def test_everything_that_decides_agrees(tmp_path: Path) -> None:
         assert network.text is not None
         text = network.text.encode(batch.class_names)
         background, foreground, u, by_name = LearnModule(network)(supports, batch.support_masks, text)
-        in_graph, _, _ = SegmentModule(network)(queries, background, foreground, by_name, u)
+        in_graph, _, _ = SegmentModule(network, refine=False)(queries, background, foreground, by_name, u)
     rows = winners(prediction.logits, 2)
     evaluated = rows[0] + 2 * rows[1]
     for other in (evaluated, in_graph[0].long()):
@@ -125,7 +125,7 @@ def test_thresholds_decide_alike_in_segmenter_and_graph() -> None:
     by_name = torch.tensor([c.by_name for c in classes])
     with torch.inference_mode():
         prototypes = network.learn(supports, batch.support_masks, batch.class_names)
-        in_graph, _, probability = SegmentModule(network)(
+        in_graph, _, probability = SegmentModule(network, refine=False)(
             queries, prototypes.background, prototypes.foreground, by_name, prototypes.text
         )
     assert probability[0].tolist() == pytest.approx(presence, abs=1e-4)

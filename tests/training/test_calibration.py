@@ -13,6 +13,7 @@ from cdpnet.errors import ConfigError
 from cdpnet.network.build import load_network
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import presence_probability, presence_thresholds, top_similarity
+from cdpnet.training.allowance import Allowance
 from cdpnet.training.calibration import (
     BACKGROUNDS,
     Trials,
@@ -23,6 +24,7 @@ from cdpnet.training.calibration import (
     run_trials,
 )
 
+PLAIN, ALLOWANCE = BACKGROUNDS.index(0.0), Allowance()
 SMALL = SceneLayout(size=64)
 
 
@@ -72,9 +74,11 @@ def test_the_threshold_empties_what_is_cheap_to_empty() -> None:
     rng = np.random.default_rng(0)
     there, mixed_fit = rng.random(1000) < 0.5, rng.normal(size=1000)
     right, wrong = (50 * there).tolist(), [50] * 1000
-    apart = fit_calibration(made_up((mixed_fit + 6 * there).tolist(), there.tolist(), right, wrong, right))
+    apart = fit_calibration(
+        made_up((mixed_fit + 6 * there).tolist(), there.tolist(), right, wrong, right), PLAIN, ALLOWANCE
+    )
     assert apart.threshold > 0
-    mixed = fit_calibration(made_up(mixed_fit.tolist(), there.tolist(), right, wrong, right))
+    mixed = fit_calibration(made_up(mixed_fit.tolist(), there.tolist(), right, wrong, right), PLAIN, ALLOWANCE)
     lost = (compute_probabilities(mixed_fit, mixed) < mixed.threshold)[there].mean()
     assert lost <= 0.03  # where the statistic says nothing, hardly anything may be emptied
     order = compute_probabilities(np.array([0.0, 6.0]), apart)

@@ -20,7 +20,7 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.server import Address, serve
 
-COMMAND = "import sys; from cdpnet.cli import main; sys.exit(main(['web', *sys.argv[1:]]))"
+COMMAND = "import sys; from cdpnet.cli import main; sys.exit(main(['web', '--model', 'tiny', *sys.argv[1:]]))"
 TIMEOUT = 120.0  # seconds, for a machine that is busy with other work
 
 

@@ -43,7 +43,7 @@ def test_a_class_is_marked_segmented_and_downloaded(page: Any, samples: Samples,
     masks = download_masks(page, tmp_path)
     example, mask = sorted((download(page, "#download-classes", tmp_path) / "examples").iterdir())
     assert Image.open(example).tobytes() == Image.open(samples.support[0]).tobytes()
-    command = ("segment", *samples.query, "--support", f"{example}:{mask}", "--name", "snowflake")
+    command = ("segment", "--model", "tiny", *samples.query, "--support", f"{example}:{mask}", "--name", "snowflake")
     run_command(*command, "--out", tmp_path / "same")
     assert are_equal(masks, read_masks(tmp_path / "same"))
     assert 0 < sum(mask.any() for mask in masks.values()) < len(masks)
@@ -86,7 +86,7 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
     (tmp_path / "images").mkdir()
     for path in samples.query:
         (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
-    run_command("label", tmp_path / "images", "--classes", *files, "--out", tmp_path / "labels")
+    run_command("label", "--model", "tiny", tmp_path / "images", "--classes", *files, "--out", tmp_path / "labels")
     assert are_equal(masks, read_masks(tmp_path / "labels" / "masks"))
 
     for title, file in (

@@ -25,6 +25,7 @@ commands:
   evaluate   evaluate a network on episodes of novel classes
   ablate     train and evaluate the rows of the paper's ablation
   pretrain   train the embedded dual encoder from scratch
+  distil     train the text tower of the pair photo
   calibrate  determine on base classes when a class counts as absent
   data       check a data set on disk, or print the episodes of a protocol
   table      train and evaluate a whole table: folds, shots, methods
@@ -42,6 +43,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "evaluate": "research",
     "ablate": "research",
     "pretrain": "research",
+    "distil": "research",
     "calibrate": "research",
     "data": "benchmarks",
     "table": "benchmarks",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdpnet.cli.demo_photographs import HOW_TO_GET, KNOWN, NAME, find_photographs, segment_photographs
 from cdpnet.cli.options import at_least_one, device_option, out_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import progress_bar, say
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cdpnet.network.network import PrototypeNetwork
 
 FOLD, SHOTS, SEED = 0, 1, 0  # the embedded networks were trained on the base classes of this fold
-IMAGE_FILE = "demo.png"
+IMAGE_FILE, PHOTOGRAPHS_FILE = "demo.png", "photographs.png"
 _CANDIDATES = 48  # episodes that those of the image are chosen from
 _PERCENTILES = (5, 20, 35, 50, 65, 80)  # percent of the candidates with a higher IoU of cdpn; shows good and bad ones
 
@@ -34,9 +35,11 @@ class MethodScore:
 
 
 def demo(arguments: list[str]) -> None:
-    """Evaluate the embedded networks on novel classes and draw some of the episodes."""
-    parser = new_parser("demo", "Evaluate the embedded networks on classes for which they had no mask in training.")
-    parser.add_argument("--out", required=True, help="folder for the image")
+    """Segment photographs, then evaluate the embedded networks on novel classes and draw some of the episodes."""
+    parser = new_parser(
+        "demo", "Find a cheetah in photographs; then score the embedded networks on classes that are novel to them."
+    )
+    parser.add_argument("--out", required=True, help="folder for the images")
     parser.add_argument("--episodes", type=int, default=120, help="episodes to score each method on; by default 120")
     device_option(parser)
     chosen = parser.parse_args(arguments)
@@ -48,12 +51,11 @@ def demo(arguments: list[str]) -> None:
     from cdpnet.config import METHODS
     from cdpnet.runtime.devices import resolve_device
 
-    device = resolve_device(chosen.device)
+    device, out = resolve_device(chosen.device), out_folder(chosen.out)
+    _show_photographs(out, chosen.device)
     with progress_bar() as progress:
         tasks = {name: progress.add_task(name, total=chosen.episodes) for name in METHODS}
-        scores, image = demonstrate(
-            out_folder(chosen.out), chosen.episodes, device, lambda name, n: progress.advance(tasks[name], n)
-        )
+        scores, image = demonstrate(out, chosen.episodes, device, lambda name, n: progress.advance(tasks[name], n))
     table = Table()
     for heading in ("method", "mIoU", "FB-IoU"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
@@ -63,6 +65,22 @@ def demo(arguments: list[str]) -> None:
     say(console, f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
     console.print(table)
     say(console, f"The image is {image}")
+
+
+def _show_photographs(out: Path, device: str) -> None:
+    """The first part of the demonstration, or how to get its photographs."""
+    from rich.console import Console
+
+    console, folder = Console(), find_photographs()
+    if folder is None:
+        say(console, HOW_TO_GET)
+        return
+    image = out / PHOTOGRAPHS_FILE
+    say(console, f"A {NAME}, marked in one photograph, in three others (the model photo):")
+    for finding in segment_photographs(folder, image, device):
+        found = f"{100 * finding.share:.1f} % of the image" if finding.share else "not found"
+        say(console, f"  {finding.shows}: {found}")
+    say(console, f"{KNOWN} The photographs are in {image}")
 
 
 def demonstrate(

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cdpnet.cli.options import (
     at_least_one,
     check_probability,
+    chosen_refinement,
     device_option,
     load_chosen_network,
     model_options,
+    refine_option,
     support_pairs,
+    warn_of_icons_only,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say
@@ -44,18 +47,19 @@ def segment(arguments: list[str]) -> None:
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
     _query_options(parser)
-    model_options(parser)
+    model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
     supports = support_pairs(chosen.support)
     out, thresholds = Path(chosen.out), _thresholds(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
+    warn_of_icons_only(chosen)
 
     from cdpnet.bulk.segment_files import Output, plan_outputs, segment_images
 
     inputs = [path for pair in supports for path in pair]
     outputs = plan_outputs([Path(p) for p in chosen.images], out, inputs=inputs, overwrite=chosen.overwrite)
-    segmenter = _load_segmenter(chosen, precision=chosen.precision)
+    segmenter = _load_segmenter(chosen, precision=chosen.precision, refine=chosen_refinement(chosen))
     learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
@@ -91,7 +95,7 @@ def learn(arguments: list[str]) -> None:
         help="gradient steps on two or more examples; used only if they help there; by default 0",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
-    model_options(parser)
+    model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
@@ -102,6 +106,7 @@ def learn(arguments: list[str]) -> None:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     supports = support_pairs(chosen.support)
     require_image_weights(chosen.model, chosen.image_weights)
+    warn_of_icons_only(chosen)
 
     from cdpnet.inference.class_files import save_class
     from cdpnet.labels.examples import read_examples
@@ -170,7 +175,7 @@ def label(arguments: list[str]) -> int:
         help="longer side in pixels beyond which an image is processed in tiles; by default 4 times the working size",
     )
     _query_options(parser)
-    model_options(parser)
+    model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
     thresholds = _thresholds(chosen)
@@ -178,6 +183,7 @@ def label(arguments: list[str]) -> int:
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
     require_image_weights(chosen.model, chosen.image_weights)
+    warn_of_icons_only(chosen)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
     from cdpnet.bulk.job import run_job
@@ -188,7 +194,7 @@ def label(arguments: list[str]) -> int:
 
     out = Path(chosen.out)
     engine = label_locally if chosen.engine == "plain" else partial(label_with_ray, workers=chosen.workers)
-    segmenter = _load_segmenter(chosen, chosen.tiles_above, chosen.precision)
+    segmenter = _load_segmenter(chosen, chosen.tiles_above, chosen.precision, chosen_refinement(chosen))
     files = [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
@@ -224,6 +230,7 @@ def _query_options(parser: ArgumentParser) -> None:
         default=None,
         help="leave out a class that is less probable to be in an image, 0 to 1; by default the model's own threshold",
     )
+    refine_option(parser)
 
 
 def _thresholds(chosen: Any) -> dict[str, float | None]:
@@ -234,8 +241,10 @@ def _thresholds(chosen: Any) -> dict[str, float | None]:
     }
 
 
-def _load_segmenter(chosen: Any, tiles_above: int | None = None, precision: QueryPrecision = "float32") -> Segmenter:
+def _load_segmenter(
+    chosen: Any, tiles_above: int | None = None, precision: QueryPrecision = "float32", refine: bool | None = None
+) -> Segmenter:
     """A segmenter over the network of `model_options`."""
     from cdpnet.inference.segmenter import Segmenter
 
-    return Segmenter(load_chosen_network(chosen), tiles_above=tiles_above, precision=precision)
+    return Segmenter(load_chosen_network(chosen), tiles_above=tiles_above, precision=precision, refine=refine)

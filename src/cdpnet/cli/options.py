@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.errors import DataError
+
+TINY = "tiny"
+TINY_ON_PHOTOGRAPHS = "the model tiny knows rendered icons and is poor on photographs; for those use --model photo."
+_REFINE = {"auto": None, "on": True, "off": False}
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -18,13 +23,17 @@ if TYPE_CHECKING:
     from cdpnet.network.network import PrototypeNetwork
 
 
-def model_options(parser: ArgumentParser) -> None:
-    """Add the options that choose a network."""
+def model_options(parser: ArgumentParser, default: str = "tiny") -> None:
+    """Add the options that choose a network, by default ``photo`` for images of users, ``tiny`` for the icons."""
     parser.add_argument(
-        "--model", default="tiny", help="tiny, another named pair of encoders, timm:NAME, or a checkpoint folder"
+        "--model",
+        default=default,
+        help="photo, tiny, another named pair of encoders, timm:NAME, or a checkpoint folder; by default " + default,
     )
     parser.add_argument(
-        "--method", default="", help="panet, ssp or cdpn; by default cdpn for tiny, that of a checkpoint, else ssp"
+        "--method",
+        default="",
+        help="panet, ssp or cdpn; by default cdpn for photo and tiny, that of a checkpoint, else ssp",
     )
     weight_options(parser)
 
@@ -60,6 +69,27 @@ def load_chosen_network(chosen: Any) -> PrototypeNetwork:
 
     device = resolve_device(chosen.device)  # refused before the weights are loaded
     return load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(device)
+
+
+def refine_option(parser: ArgumentParser) -> None:
+    """Add the option of edge refinement."""
+    parser.add_argument(
+        "--refine",
+        choices=tuple(_REFINE),
+        default="auto",
+        help="refine the edges of masks along the colours of the image: on, off, or auto, which is on for photo",
+    )
+
+
+def chosen_refinement(chosen: Any) -> bool | None:
+    """The value of `refine_option`, as a `Segmenter` takes it."""
+    return _REFINE[chosen.refine]
+
+
+def warn_of_icons_only(chosen: Any) -> None:
+    """Say on standard error that the embedded network is not for photographs, where it was chosen."""
+    if chosen.model == TINY:
+        print(f"cdpnet: {TINY_ON_PHOTOGRAPHS}", file=sys.stderr)
 
 
 def data_options(parser: ArgumentParser) -> None:

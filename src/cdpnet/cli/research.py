@@ -1,4 +1,4 @@
-"""Commands of research: train, evaluate, calibrate, ablate, pretrain."""
+"""Commands of research: train, evaluate, calibrate, ablate, pretrain, distil."""
 
 from __future__ import annotations
 
@@ -93,6 +93,7 @@ def evaluate(arguments: list[str]) -> None:
     )
     parser.add_argument("--names", default="exact", choices=NAMES, help="names that the classes are given")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
+    parser.add_argument("--refine", action="store_true", help="refine the edges of masks along the colours of queries")
     parser.add_argument(
         "--precision",
         type=Precision,
@@ -131,7 +132,16 @@ def evaluate(arguments: list[str]) -> None:
             gallery.add(segmented)
             progress.advance(task, len(segmented.numbers) // data.ways)
 
-        result = score(network, episodes, count, seeds, workers=chosen.workers, precision=chosen.precision, watch=watch)
+        result = score(
+            network,
+            episodes,
+            count,
+            seeds,
+            workers=chosen.workers,
+            precision=chosen.precision,
+            refine=chosen.refine,
+            watch=watch,
+        )
     printed(score_table([("", result)]))
     print(_describe(result))
     if "json" in outputs:
@@ -142,6 +152,8 @@ def evaluate(arguments: list[str]) -> None:
 
 def calibrate(arguments: list[str]) -> None:
     """Find the thresholds for background pixels and absent classes, on base classes."""
+    from cdpnet.training.allowance import Allowance
+
     parser = new_parser(
         "calibrate", "Find the thresholds for background pixels and for absent classes, on base classes."
     )
@@ -151,12 +163,13 @@ def calibrate(arguments: list[str]) -> None:
     parser.add_argument(
         "--episodes", type=int, default=1000, help="number of episodes of base classes, and as many of novel ones"
     )
+    parser.add_class_arguments(Allowance, None, instantiate=False)
     parser.add_argument("--out", required=True, help="folder for the network with its thresholds; may be its own")
     model_options(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
-    data = data_config(chosen)
+    data, allowance = data_config(chosen), settings(Allowance, chosen)
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.data.episodes import open_episodes
@@ -176,7 +189,7 @@ def calibrate(arguments: list[str]) -> None:
                 tasks[stage] = progress.add_task(stage, total=chosen.episodes)
             progress.update(tasks[stage], completed=done)
 
-        decision, measured = calibrate(network, episodes, chosen.episodes, show)
+        decision, measured = calibrate(network, episodes, chosen.episodes, show, allowance)
     network.config = dataclasses.replace(network.config, decision=decision)
     network.save(out)
     printed(calibration_table(measured))
@@ -238,6 +251,23 @@ def pretrain(arguments: list[str]) -> None:
     print(f"The weights are {path}")
 
 
+def distil(arguments: list[str]) -> None:
+    """Train the text tower of the pair photo to agree with a sentence encoder."""
+    from cdpnet.encoders.text_tower import load_tower
+    from cdpnet.experiments.distillation import DistillationConfig, agreement, export_tower, teacher_vectors
+    from cdpnet.experiments.distillation import distil as run
+
+    parser = new_parser("distil", "Train the text tower of the pair photo to agree with a sentence encoder.")
+    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
+    parser.add_class_arguments(DistillationConfig, None, instantiate=False)
+    chosen = parser.parse_args(arguments)
+    config = settings(DistillationConfig, chosen)
+    out = out_folder(chosen.out)
+    teacher = teacher_vectors(out, print)
+    path = export_tower(run(config, teacher, out, print), out)
+    print(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {agreement(load_tower(path), teacher)}")
+
+
 def _describe(result: EvaluationResult) -> str:
     """The conditions of a result in a line."""
     rules = result.rules
@@ -246,7 +276,7 @@ def _describe(result: EvaluationResult) -> str:
         f"({rules.fold_convention}), {rules.shots}-shot, names {rules.names}",
         f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}",
         f"list {result.list_sha256[0][:12]}",
-        f"scored at {rules.evaluation_space} in {result.precision}",
+        f"scored at {rules.evaluation_space} in {result.precision}{', edges refined' * result.refine}",
         f"a class never drawn {rules.unseen_class}",
         f"trained on {result.trained_on}",
         f"checkpoint selected on {result.checkpoint_selection}",

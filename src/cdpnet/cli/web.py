@@ -8,7 +8,15 @@ from importlib.util import find_spec
 from ipaddress import ip_address
 from threading import Event
 
-from cdpnet.cli.options import device_option, load_chosen_network, model_options
+from cdpnet.cli.options import (
+    TINY,
+    chosen_refinement,
+    device_option,
+    load_chosen_network,
+    model_options,
+    refine_option,
+    warn_of_icons_only,
+)
 from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
@@ -25,7 +33,8 @@ def web(arguments: list[str]) -> None:
     parser.add_argument("--port", type=int, default=7860, help="port to listen on; by default 7860")
     parser.add_argument("--user", default="", help="require this login, as name:password")
     parser.add_argument("--no_login", action="store_true", help="serve other machines without a login")
-    model_options(parser)
+    model_options(parser, "photo")
+    refine_option(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
     login = _login(chosen.user)
@@ -38,12 +47,13 @@ def web(arguments: list[str]) -> None:
     if find_spec("gradio") is None:
         raise ConfigError("cdpnet web needs Gradio, which comes with the extra web: pip install 'cdpnet[web]'.")
     require_image_weights(chosen.model, chosen.image_weights)
+    warn_of_icons_only(chosen)
 
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.web.limits import Limits
     from cdpnet.web.server import Address, serve
 
-    segmenter = Segmenter(load_chosen_network(chosen))
+    segmenter = Segmenter(load_chosen_network(chosen), refine=chosen_refinement(chosen))
     stop = Event()
     for name in (
         "SIGINT",
@@ -82,9 +92,9 @@ def _is_loopback(host: str) -> bool:
 
 def _about(model: str, described: str) -> str:
     """A sentence about the model for the page: what it is good for."""
-    if model == "tiny":
+    if model == TINY:
         return (
-            "The model is <b>tiny</b>, which comes with the package: it knows rendered icons, and on photographs "
-            "follows colour and texture more than objects; for those, start with <code>--model clip-vit-b16</code>."
+            "The model is <b>tiny</b>: it knows rendered icons, and on photographs follows colour and texture more "
+            "than objects; for those, start with <code>--model photo</code>."
         )
     return f"The model is <b>{html.escape(described)}</b>."

@@ -44,6 +44,8 @@ class DataConfig:
     """Leave out images that cannot be read instead of stopping."""
     crop: int = 473
     """Side in pixels of the random crops of training (as in SSP); hsnet trains on whole images of 400 x 400."""
+    min_area: int = 0
+    """Pixels that a class must cover in an image to count there; 0 for the protocol's rule; under cdpnet only."""
     ways: int = 1
     """Number of classes asked for in one query; more than 1 under cdpnet only."""
 
@@ -57,6 +59,8 @@ class DataConfig:
             return
         if self.ways < 1 or self.crop < 32:
             raise ConfigError(f"ways must be at least 1 and crop at least 32, not {self.ways} and {self.crop}.")
+        if self.min_area < 0:
+            raise ConfigError(f"min_area must not be negative, and is {self.min_area}.")
 
     @property
     def n_folds(self) -> int:

@@ -1,4 +1,4 @@
-"""Geometric transforms of an image together with its labels, as the protocols prepare them for the network.
+"""Transforms of an image together with its labels, as the protocols prepare them for the network.
 
 Images are (3, H, W) uint8, labels (H, W) int16. Padding is black in the image and `UNLABELLED` in the labels.
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms.v2.functional import adjust_brightness, adjust_contrast, adjust_saturation
 
 from cdpnet.io.images import resize_image
 from cdpnet.runtime.constants import UNLABELLED
@@ -35,6 +36,41 @@ def pad_to_side(image: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tenso
     """Pad at the bottom and at the right to at least ``side`` pixels each; larger images stay as they are."""
     below, right = (max(0, side - length) for length in image.shape[-2:])
     return F.pad(image, (0, right, 0, below)), F.pad(labels, (0, right, 0, below), value=UNLABELLED)
+
+
+def zoom(image: Tensor, labels: Tensor, low: float, high: float, u: float) -> tuple[Tensor, Tensor]:
+    """Both at a random scale from ``low`` to ``high``, uniform in its logarithm (our choice). u: uniform in 0..1."""
+    scale = low * (high / low) ** u
+    h, w = (max(1, round(side * scale)) for side in image.shape[-2:])
+    return resize_with_labels(image, labels, (h, w))
+
+
+def crop_around(image: Tensor, labels: Tensor, side: int, wanted: int, u: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """As `crop_at_random`, but the square shows a random pixel of the ``wanted`` class, if there is one (our choice).
+
+    u: four uniform numbers in 0..1, for the pixel, the top, the left and the flip.
+    """
+    image, labels = pad_to_side(image, labels, side)
+    pixels = (labels == wanted).nonzero()
+    if not len(pixels):
+        return crop_at_random(image, labels, side, u[1:])
+    window = []
+    for x, at, length in zip(u[1:3], pixels[int(u[0] * len(pixels))].tolist(), labels.shape, strict=True):
+        first, last = max(0, at - side + 1), min(at, length - side)
+        start = first + int(x * (last - first + 1))
+        window.append(slice(start, start + side))
+    image, labels = (values[..., window[0], window[1]] for values in (image, labels))
+    return (image.flip(-1), labels.flip(-1)) if u[3] < 0.5 else (image, labels)
+
+
+def change_colours(image: Tensor, strength: float, u: Sequence[float]) -> Tensor:
+    """Brightness, contrast and saturation times a factor from 1 - ``strength`` to 1 + ``strength`` (our choice).
+
+    image (3, H, W) uint8; u: three uniform numbers in 0..1.
+    """
+    brightness, contrast, saturation = (1 + strength * (2 * x - 1) for x in u)
+    changed: Tensor = adjust_saturation(adjust_contrast(adjust_brightness(image, brightness), contrast), saturation)
+    return changed
 
 
 def crop_at_random(image: Tensor, labels: Tensor, side: int, u: Sequence[float]) -> tuple[Tensor, Tensor]:

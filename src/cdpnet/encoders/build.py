@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import open_clip
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cdpnet.config import EncoderConfig
 from cdpnet.encoders import tiny
-from cdpnet.encoders.catalogue import HUB, RANDOM, TINY_MODEL, EncoderPair, WeightSources, encoder_pair
+from cdpnet.encoders.catalogue import HUB, RANDOM, TEXT_MODEL, TINY_MODEL, EncoderPair, WeightSources, encoder_pair
 from cdpnet.encoders.image import (
     CLIP_MEAN,
     CLIP_STD,
@@ -25,8 +26,10 @@ from cdpnet.encoders.image import (
     TimmEncoder,
     dilate,
 )
+from cdpnet.encoders.photo import PhotoEncoder, load_photo_model, random_photo_model
 from cdpnet.encoders.prompts import templates
 from cdpnet.encoders.text import TextEncoder
+from cdpnet.encoders.text_tower import CLASS_NAMES, TEXT_FILE, TextTower, load_tower, text_tokenizer
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
@@ -46,18 +49,24 @@ class Encoders(NamedTuple):
 
 def build_encoders(config: EncoderConfig, sources: WeightSources, *, reads_names: bool) -> Encoders:
     """The encoders of a configuration. ConfigError for unknown names, WeightsError for weights that cannot be had."""
+    encoders = _build(config, sources, reads_names=reads_names)
+    encoders.image.set_trained(config.trained)
+    return encoders
+
+
+def _build(config: EncoderConfig, sources: WeightSources, *, reads_names: bool) -> Encoders:
     pair = encoder_pair(config)
     kind, name = pair.image.split(":", 1)
-    if kind in ("residual", "timm"):
-        image: ImageEncoder = _residual(name, sources.image) if kind == "residual" else _timm(name, sources.image)
-        return Encoders(image, _text(pair, _clip(pair.text, sources.text, "--text-weights")) if reads_names else None)
+    if kind in _OF_ONE_FILE:
+        image = _OF_ONE_FILE[kind](name, sources.image)
+        return Encoders(image, _text(pair, _tower(pair.text, sources.text)) if reads_names else None)
     clip = _clip(name, sources.image, "--image-weights")
     if not reads_names:
         return Encoders(_clip_image(kind, clip, config), None)
     if pair.text == name and sources.text in (HUB, sources.image) and sources.image != RANDOM:
         image = _clip_image(kind, clip, config)
         return Encoders(image, _text(pair, clip))  # one file holds both towers
-    text = _text(pair, _clip(pair.text, sources.text, "--text-weights"))
+    text = _text(pair, _tower(pair.text, sources.text))
     return Encoders(_clip_image(kind, clip, config), text)
 
 
@@ -193,8 +202,28 @@ def _timm_path(name: str, source: str) -> Path | None:
     return from_hub(published.hf_hub_id, TIMM_FILE, "--image-weights")
 
 
-def _text(pair: EncoderPair, clip: Any) -> TextEncoder:
-    clip.visual = None
-    length = int(clip.positional_embedding.shape[0])
-    tokenizer = tiny.TinyTokenizer() if pair.text == TINY_MODEL else open_clip.get_tokenizer(pair.text)
-    return TextEncoder(clip, tokenizer, templates(pair.prompts), length)
+def _photo(name: str, source: str) -> PhotoEncoder:  # noqa: ARG001 - there is one
+    """The encoder of photographs, with the weights of its package or random ones."""
+    if source not in (HUB, RANDOM):
+        raise ConfigError("The encoder photo takes its image weights from its package; leave --image_weights out.")
+    model = random_photo_model() if source == RANDOM else load_photo_model()
+    return PhotoEncoder(model, F.normalize(shipped(TEXT_FILE)[CLASS_NAMES], dim=1))
+
+
+_OF_ONE_FILE: dict[str, Callable[[str, str], ImageEncoder]] = {"residual": _residual, "timm": _timm, "photo": _photo}
+"""Kinds of image encoders whose weights do not hold a text tower too."""
+
+
+def _tower(name: str, source: str) -> Any:
+    """A text tower with the weights of a source: our own, or a whole CLIP model."""
+    if name != TEXT_MODEL:
+        return _clip(name, source, "--text-weights")
+    return TextTower() if source == RANDOM else load_tower(None if source == HUB else Path(source))
+
+
+def _text(pair: EncoderPair, tower: Any) -> TextEncoder:
+    tower.visual = None
+    length = int(tower.positional_embedding.shape[0])
+    tokenizers = {TINY_MODEL: tiny.TinyTokenizer, TEXT_MODEL: text_tokenizer}
+    tokenizer = tokenizers[pair.text]() if pair.text in tokenizers else open_clip.get_tokenizer(pair.text)
+    return TextEncoder(tower, tokenizer, templates(pair.prompts), length)

@@ -9,25 +9,28 @@ from cdpnet.errors import ConfigError
 from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
 
 HUB, RANDOM = "", "random"  # sources of weights, beside the path of a file
-TINY_MODEL = "cdpnet-tiny"
+TINY_MODEL, TEXT_MODEL = "cdpnet-tiny", "cdpnet-text"
 
 
 @dataclass(frozen=True)
 class EncoderPair:
     """An image encoder and a text encoder.
 
-    image: KIND:NAME, NAME as its library has it. text: a CLIP model of open_clip. prompts: see `templates`.
-    longest_side: working size of a segmenter in pixels; SSP trains on crops of 473.
+    image: KIND:NAME, NAME as its library has it. text: a CLIP model of open_clip, or our tower. prompts: see
+    `templates`. longest_side: working size of a segmenter in pixels; SSP trains on crops of 473. refine: whether a
+    segmenter refines edges, which pays where the feature grid is coarse.
     """
 
     image: str
     text: str
     prompts: str = "ensemble"
     longest_side: int = 473
+    refine: bool = False
 
 
 PAIRS = {
     "tiny": EncoderPair("tiny:cdpnet-tiny", TINY_MODEL, "tiny", longest_side=192),
+    "photo": EncoderPair("photo:tf_efficientnet_lite2", TEXT_MODEL, "name", longest_side=640, refine=True),
     "resnet50": EncoderPair("residual:resnet50.tv_in1k", "RN50-quickgelu"),
     "resnet101": EncoderPair("residual:resnet101.tv_in1k", "RN50-quickgelu"),
     "ssp-resnet50": EncoderPair("residual:resnet50s", "RN50-quickgelu"),

@@ -31,6 +31,10 @@ class ImageEncoder(nn.Module):
 
     mean: Tensor
     std: Tensor
+    text_channels: int | None = None
+    """The first of the last channels, which lie in the space of the text encoder; None for none."""
+    own: tuple[int, ...] = ()
+    """Numbers of the stages that are trained unless a configuration says otherwise."""
 
     def __init__(self, *, channels: int, stride: int, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -58,6 +62,26 @@ class ImageEncoder(nn.Module):
         """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
         raise NotImplementedError
 
+    def trainable_stages(self) -> list[nn.Module]:
+        """The parts that can be trained, from the image on."""
+        raise NotImplementedError
+
+    def set_trained(self, trained: str) -> None:
+        """Choose what is trained: own, frozen, all, or last:N stages; BatchNorm never is. ConfigError for too many."""
+        stages = self.trainable_stages()
+        count = int(trained.removeprefix("last:")) if trained.startswith("last:") else len(stages)
+        if count > len(stages):
+            raise ConfigError(
+                f"encoder.trained is {trained}, but this image encoder has {len(stages)} stages to train."
+            )
+        chosen = {"own": self.own, "frozen": ()}.get(trained, range(len(stages) - count, len(stages)))
+        self.requires_grad_(False)
+        for i in chosen:
+            stages[i].requires_grad_(True)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):  # frozen affine parameters (SSP)
+                module.requires_grad_(False)
+
     def compile_grid(self) -> None:
         """Replace `grid` by its compiled version (torch.compile). ConfigError without a C++ compiler."""
         if next(self.parameters()).device.type == "cpu" and not any(map(which, (os.environ.get("CXX", "g++"), "c++"))):
@@ -83,7 +107,7 @@ class ImageEncoder(nn.Module):
 
 
 class StagedEncoder(ImageEncoder):
-    """A sequence of stages; those with the numbers ``trained`` are trained, the others frozen."""
+    """A sequence of stages; those with the numbers ``trained`` are trained by default, the others frozen."""
 
     def __init__(
         self,
@@ -96,21 +120,17 @@ class StagedEncoder(ImageEncoder):
         std: Sequence[float],
     ) -> None:
         super().__init__(channels=channels, stride=stride, mean=mean, std=std)
-        self.stages = nn.ModuleList(stages)
-        self.first_trained = min(trained)
-        for i, stage in enumerate(self.stages):
-            stage.requires_grad_(i in trained)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):  # frozen affine parameters (SSP)
-                module.requires_grad_(False)
+        self.stages, self.own = nn.ModuleList(stages), tuple(trained)
+        self.set_trained("own")
         self.eval()
 
+    def trainable_stages(self) -> list[nn.Module]:
+        """All stages."""
+        return list(self.stages)
+
     def grid(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) -> (B, C, h, w); the stages below the trained ones run without gradients."""
-        with torch.no_grad():
-            for stage in self.stages[: self.first_trained]:
-                images = stage(images)
-        for stage in self.stages[self.first_trained :]:
+        """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
+        for stage in self.stages:
             images = stage(images)
         return images
 
@@ -126,7 +146,7 @@ class StagedEncoder(ImageEncoder):
 
 
 class ClipTransformer(ImageEncoder):
-    """Patch tokens of a CLIP vision transformer, for any input size; frozen.
+    """Patch tokens of a CLIP vision transformer, for any input size; frozen by default.
 
     dense_attention: ``plain`` takes the tokens after the last block. ``value`` and ``self`` replace the attention of
     the last block by its values alone (MaskCLIP), or by the self-correlation of queries and of keys (SCLIP), and
@@ -142,6 +162,10 @@ class ClipTransformer(ImageEncoder):
         self.visual: VisionTransformer = visual.requires_grad_(False)
         self.dense_attention = dense_attention
         self.eval()
+
+    def trainable_stages(self) -> list[nn.Module]:
+        """The blocks of the transformer."""
+        return list(self.visual.transformer.resblocks)
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
@@ -195,7 +219,7 @@ def _dense_block(block: ResidualAttentionBlock, x: Tensor, dense_attention: str)
 
 
 class TimmEncoder(ImageEncoder):
-    """Any image model of timm that gives tokens or a feature grid; frozen."""
+    """Any image model of timm that gives tokens or a feature grid; frozen by default."""
 
     def __init__(
         self, model: Any, *, tokens: bool, channels: int, stride: int, mean: Sequence[float], std: Sequence[float]
@@ -204,6 +228,12 @@ class TimmEncoder(ImageEncoder):
         self.model: Any = model.requires_grad_(False)
         self.tokens = tokens
         self.eval()
+
+    def trainable_stages(self) -> list[nn.Module]:
+        """The blocks of a transformer, the stages of another network."""
+        if self.tokens:
+            return list(self.model.blocks)
+        return [part for part in self.model.children() if next(part.parameters(), None) is not None]
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> (B, C, h, w)."""

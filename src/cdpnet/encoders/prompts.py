@@ -20,13 +20,18 @@ TINY_TEMPLATES = (
 
 
 def templates(name: str) -> tuple[str, ...]:
-    """Templates by name: ``single``, ``ensemble`` (CLIP's 7), ``full`` (its 80), ``tiny``. ConfigError for others."""
+    """Templates by name: ``single``, ``ensemble`` (CLIP's 7), ``full`` (its 80), ``tiny``, ``name`` (the name alone).
+
+    ConfigError for others.
+    """
+    if name == "name":
+        return ("{}",)
     if name == "single":
         return ("a photo of a {}.",)
     if name == "tiny":
         return TINY_TEMPLATES
     if name not in ("ensemble", "full"):
-        raise ConfigError(f"There are no prompts {name!r}; there are single, ensemble, full and tiny.")
+        raise ConfigError(f"There are no prompts {name!r}; there are single, ensemble, full, tiny and name.")
     functions = clip.SIMPLE_IMAGENET_TEMPLATES if name == "ensemble" else clip.OPENAI_IMAGENET_TEMPLATES
     return tuple(function("{}") for function in functions)
 

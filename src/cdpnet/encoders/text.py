@@ -12,21 +12,27 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 
 from cdpnet.encoders.prompts import fill
+from cdpnet.encoders.text_tower import TextTower
 from cdpnet.episode import NO_NAME
 
 
 class TextEncoder(nn.Module):
     """The mean over prompts of a name's unit text features, at unit length.
 
-    tower: a CLIP model of open_clip without its image part. tokenizer: its own. templates: the prompts. context_length:
-    tokens that the tower reads. Features are cached by name, the only state that use adds; threads may share it.
+    tower: a CLIP model of open_clip without its image part, or our own. tokenizer: its own. templates: the prompts.
+    context_length: tokens that the tower reads. Features are cached by name, the only state that use adds; threads may
+    share it.
     """
 
     def __init__(
-        self, tower: open_clip.CLIP, tokenizer: SimpleTokenizer, templates: tuple[str, ...], context_length: int
+        self,
+        tower: open_clip.CLIP | TextTower,
+        tokenizer: SimpleTokenizer,
+        templates: tuple[str, ...],
+        context_length: int,
     ) -> None:
         super().__init__()
-        self.tower: open_clip.CLIP = tower.requires_grad_(False)
+        self.tower: open_clip.CLIP | TextTower = tower.requires_grad_(False)
         self.tokenizer, self.templates, self.context_length = tokenizer, templates, context_length
         self.dim = int(tower.text_projection.shape[1])
         self._cache: dict[str, Tensor] = {}

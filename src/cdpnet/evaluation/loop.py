@@ -12,6 +12,8 @@ from torch import Tensor
 from cdpnet.config import Precision
 from cdpnet.data.loader import batches
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource
+from cdpnet.evaluation.features import FeatureCache
+from cdpnet.inference.refinement import refine_edges
 from cdpnet.network.decision import decide, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes, mean_prototypes, stack_prototypes
@@ -40,50 +42,76 @@ def evaluate(
     workers: int = 0,
     processes: Processes = ALONE,
     precision: Precision = "float32",
+    refine: bool = False,
     watch: Callable[[SegmentedBatch], object] | None = None,
 ) -> SegmentationCounts:
     """Segment the first ``count`` episodes and count their pixels.
 
     The result depends neither on the batch size, by default 8 where episodes can be stacked, nor on workers or
     processes, each of which takes a part of the batches.
+    refine: whether edges are refined along the colours of the query, see `refine_edges`.
     watch: called with every batch that this process has segmented.
     """
     device = next(network.parameters()).device
     total = SegmentationCounts(len(episodes.class_names))
     each = batch or (_BATCH if episodes.stackable else 1)
     index = torch.split(torch.arange(count), each)[processes.rank :: processes.world]
+    cache = FeatureCache(network)
     for numbers, drawn in zip(index, batches(episodes, index, workers), strict=True):
         with autocast(precision, device):
-            masks = segment_episodes(network, drawn, episodes.ways)
+            masks = segment_episodes(network, drawn, episodes.ways, refine=refine, cache=cache)
         total.add(masks, drawn.query_masks, drawn.class_ids)
         if watch is not None:
             watch(SegmentedBatch(numbers.repeat_interleave(episodes.ways), drawn, masks.cpu()))
     return total.map(processes.total)
 
 
-def segment_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes, ways: int = 1) -> Tensor:
+def segment_episodes(
+    network: PrototypeNetwork,
+    drawn: DrawnEpisodes,
+    ways: int = 1,
+    *,
+    refine: bool = False,
+    cache: FeatureCache | None = None,
+) -> Tensor:
     """The masks of a batch in the space where it is scored, (B, H, W) int64, 0 or 1.
 
-    Supports of several sizes are learned one by one: the method averages over shots, so nothing changes.
+    Supports of several sizes are learned one by one: the method averages over shots, so nothing changes. Their features
+    and those of the query come from the cache, if there is one. refine: as in `evaluate`.
     """
     device = next(network.parameters()).device
     batch = drawn.batch.to(device)
     if drawn.separate_shots:
-        logits = network.match(batch.query_images[:1], learn_episodes(network, drawn)).logits
+        cache = cache or FeatureCache(network)
+        features, size = cache.features(batch.query_images[:1]), batch.query_images.shape[-2:]
+        prediction = network.match_features(features, learn_episodes(network, drawn, cache), size)
     else:
-        logits = network(batch).logits
+        prediction = network(batch)
+    logits = prediction.logits
+    if refine:
+        logits = _refine(prediction.matches.output, batch.query_images, logits.shape[-2:])
     return winners(to_scoring_size(logits, drawn.unpadded_size, drawn.query_masks.shape[-2:]), ways)
 
 
-def learn_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes) -> Prototypes:
-    """The prototypes of every row of a batch, from shots of one size or several."""
+def _refine(logits: Tensor, images: Tensor, size: Sequence[int]) -> Tensor:
+    """Logits (B, 2, h, w) on the feature grid, of images (B, 3, H, W) -> refined logits of ``size``."""
+    refined = refine_edges(log_odds(logits)[:, None].float(), images)
+    refined = F.interpolate(refined, size=tuple(size), mode="bilinear", align_corners=True)
+    return torch.cat((torch.zeros_like(refined), refined), dim=1)
+
+
+def learn_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes, cache: FeatureCache | None = None) -> Prototypes:
+    """The prototypes of every row of a batch, from shots of one size or several, whose features may be in a cache."""
     device = next(network.parameters()).device
     if not drawn.separate_shots:
         batch = drawn.batch.to(device)
         return network.learn(batch.support_images, batch.support_masks, batch.class_names)
+    cache = cache or FeatureCache(network)
     rows = [
         [
-            network.learn(shot.support_images.to(device), shot.support_masks.to(device), shot.class_names)
+            network.learn_features(
+                cache.features(shot.support_images[0].to(device))[None], shot.support_masks.to(device), shot.class_names
+            )
             for shot in shots
         ]
         for shots in drawn.separate_shots

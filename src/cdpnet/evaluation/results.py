@@ -12,12 +12,12 @@ from typing import Self
 from scipy.stats import t
 from torch import Tensor
 
-from cdpnet.config import JSON, NetworkConfig, Precision, decode, to_dict
+from cdpnet.config import JSON, NetworkConfig, Precision, decode
 from cdpnet.data.source import EpisodeRules, EpisodeSource
 from cdpnet.errors import ConfigError
 from cdpnet.evaluation.loop import SegmentedBatch, evaluate
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.record import TrainingRecord
+from cdpnet.network.record import TrainingRecord, to_dict
 from cdpnet.runtime.devices import precision_on
 from cdpnet.runtime.metrics import SegmentationCounts
 from cdpnet.runtime.provenance import Machine, commit, version
@@ -60,6 +60,8 @@ class EvaluationResult:
     commit: str | None
     machine: Machine
     seconds: float
+    refine: bool = False
+    """Whether edges were refined."""
 
     @property
     def trained_on(self) -> str:
@@ -94,6 +96,7 @@ class EvaluationResult:
             "commit": self.commit,
             "machine": dataclasses.asdict(self.machine),
             "seconds": self.seconds,
+            "refine": self.refine,
         }
 
     @classmethod
@@ -112,18 +115,22 @@ def score(
     *,
     workers: int = 0,
     precision: Precision = "float32",
+    refine: bool = False,
     watch: Callable[[SegmentedBatch], object] | None = None,
 ) -> EvaluationResult:
     """Evaluate on ``count`` episodes of each seed.
 
-    watch: called with every batch that was segmented. ConfigError where the network was trained on masks of these
-    classes.
+    refine: whether edges are refined, see `refine_edges`. watch: called with every batch that was segmented.
+    ConfigError where the network was trained on masks of these classes.
     """
     start, code = time.monotonic(), commit()
     if episodes.split == "test":
         refuse_seen_classes(network.record, episodes)
     sources = [dataclasses.replace(episodes, seed=seed) for seed in seeds]
-    runs = [evaluate(network, source, count, workers=workers, precision=precision, watch=watch) for source in sources]
+    runs = [
+        evaluate(network, source, count, workers=workers, precision=precision, refine=refine, watch=watch)
+        for source in sources
+    ]
     return EvaluationResult(
         figures=summarise(runs, episodes.class_names, episodes.classes_scored),
         rules=episodes.rules(),
@@ -137,6 +144,7 @@ def score(
         commit=code,
         machine=Machine.current(),
         seconds=round(time.monotonic() - start, 1),
+        refine=refine,
     )
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cdpnet.episode import BACKGROUND_NAME
 from cdpnet.errors import ConfigError
+from cdpnet.inference.refinement import refine_edges
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import atomic, write_json
 from cdpnet.network.checkpoint import describe_network
@@ -59,12 +60,12 @@ class LearnModule(nn.Module):
 class SegmentModule(nn.Module):
     """The computation of segment.onnx: Q images and n learned classes, decided as by `Segmenter`.
 
-    Thresholds are the network's own.
+    Thresholds are the network's own. refine: whether edges are refined.
     """
 
-    def __init__(self, network: PrototypeNetwork) -> None:
+    def __init__(self, network: PrototypeNetwork, *, refine: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.refine = network, refine
 
     def forward(
         self, images: Tensor, background: Tensor, foreground: Tensor, by_name: Tensor, text: Tensor | None = None
@@ -84,6 +85,8 @@ class SegmentModule(nn.Module):
         similarity = top_similarity(prediction.query_features, prototypes, named, config.locations)
         presence = presence_probability(similarity, named, config).reshape(count, classes)
         odds = log_odds(prediction.logits).reshape(count, classes, *grids.shape[-2:])
+        if self.refine:
+            odds = refine_edges(odds, images)
         odds = F.interpolate(odds, size=images.shape[-2:], mode="bilinear", align_corners=True)
         absent = is_absent(presence, presence_thresholds(by_name, config))
         return decide(odds, absent, config.background).to(torch.uint8), odds.sigmoid(), presence
@@ -143,11 +146,13 @@ def export(
     paths = [folder / name for name in (LEARN, SEGMENT, ABOUT, *([NAMES] if names else []))]
     with ExitStack() as stack:  # all files, or none
         learn, segment, about, *features = [stack.enter_context(atomic(path)) for path in paths]
-        for path, graph in ((learn, _learn_graph(network)), (segment, _segment_graph(network))):
+        segmenter = Segmenter(network)
+        graphs = _learn_graph(network), _segment_graph(network, refine=segmenter.refine)
+        for path, graph in zip((learn, segment), graphs, strict=True):
             _write(graph, path, network)
             if int8:
                 quantise(path)
-        write_json(ExportInfo.of(Segmenter(network), int8=int8).to_json(), about)
+        write_json(ExportInfo.of(segmenter, int8=int8).to_json(), about)
         for path in features:
             path.write_bytes(save(_text_features(network, names)))
     if not names:  # those of an earlier export may be another network's
@@ -185,7 +190,7 @@ def _learn_graph(network: PrototypeNetwork) -> _Graph:
     return _Graph(LearnModule(network), inputs, dimensions, outputs)
 
 
-def _segment_graph(network: PrototypeNetwork) -> _Graph:
+def _segment_graph(network: PrototypeNetwork, *, refine: bool) -> _Graph:
     images, classes, h, w = _EXAMPLE
     prototype = torch.ones(classes, network.image.channels)
     inputs = {
@@ -198,7 +203,7 @@ def _segment_graph(network: PrototypeNetwork) -> _Graph:
         inputs["text"] = prototype.clone()
     dimensions = {name: {0: "classes"} for name in inputs}
     dimensions["images"] = {0: "images", 2: "height", 3: "width"}
-    return _Graph(SegmentModule(network), inputs, dimensions, ("masks", "scores", "presence"))
+    return _Graph(SegmentModule(network, refine=refine), inputs, dimensions, ("masks", "scores", "presence"))
 
 
 @torch.no_grad()

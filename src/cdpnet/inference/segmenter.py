@@ -21,6 +21,7 @@ from cdpnet.inference.adaptation import adapt
 from cdpnet.inference.class_batch import ClassBatch, build_class_batch
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
+from cdpnet.inference.refinement import refine_edges
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
 from cdpnet.io.images import ImageSource
@@ -55,6 +56,8 @@ class Segmenter:
     longest_side: size in pixels that larger images are scaled down to; by default that of the encoder pair. Masks have
     the images' original size. tiles_above: an image with a longer side than this, in pixels, is processed in tiles; by
     default four times ``longest_side``. precision: of large products while segmenting; classes are learned in float32.
+    refine: whether edges are refined along the colours of the image, see `refine_edges`; by default as the encoder pair
+    has it.
     """
 
     def __init__(
@@ -63,15 +66,17 @@ class Segmenter:
         longest_side: int | None = None,
         tiles_above: int | None = None,
         precision: QueryPrecision = "float32",
+        refine: bool | None = None,
     ) -> None:
         self.network, self.precision = network, precision
         pair = PAIRS.get(network.config.encoder.name, EncoderPair("", ""))
+        self.refine = pair.refine if refine is None else refine
         side = longest_side or pair.longest_side
         self.preprocessing = Preprocessing(side, max(side, tiles_above or _TILES_ABOVE * side), network.image.stride)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "tiny", device: str | torch.device | None = None) -> Segmenter:
-        """A segmenter over a network of `load_network`: a checkpoint folder, ``tiny``, or a named encoder pair.
+    def from_pretrained(cls, name_or_path: str | Path = "photo", device: str | torch.device | None = None) -> Segmenter:
+        """A segmenter over a network of `load_network`: ``photo``, a checkpoint folder, or another named encoder pair.
 
         device: such as ``cpu`` or ``cuda:1``; None for a GPU if there is one, see `resolve_device`.
 
@@ -211,21 +216,22 @@ class Segmenter:
         """Scores of images (3, h, w) of one working size."""
         if max(images[0].shape[-2:]) > self.preprocessing.longest_side:
             return [self._score_tiles(image, classes) for image in images]
+        stacked = torch.stack(list(images)).to(self.device)
         with autocast("bfloat16" if self.precision == "bfloat16" else "float32", self.device):
-            features = self.network.image.features(torch.stack(list(images)).to(self.device))
-            return [self._match(query[None], classes) for query in features]
+            features = self.network.image.features(stacked)
+            return [self._match(*pair, classes) for pair in zip(features, stacked, strict=True)]
 
-    def _match(self, query: Tensor, classes: ClassBatch) -> _Scores:
-        """Scores of an image with features (1, C, h, w)."""
+    def _match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> _Scores:
+        """Scores of an image (3, H, W) with features (C, h, w)."""
         config, grid = self.network.config.decision, query.shape[-2:]
-        scores = _Scores(torch.zeros(len(classes), *grid), torch.zeros(len(classes)))
+        found, presence = torch.zeros(len(classes), *grid), torch.zeros(len(classes))
         dtype = torch.bfloat16 if self.precision == "attention" else None
         for part in classes.subsets(max(1, _MAX_FEATURES // query.numel())):
-            prediction = self.network.match_features(query, part.prototypes, grid, part.fusion, dtype)
+            prediction = self.network.match_features(query[None], part.prototypes, grid, part.fusion, dtype)
             similarity = top_similarity(prediction.query_features, part.prototypes, part.by_name, config.locations)
-            scores.log_odds[part.numbers] = log_odds(prediction.logits).float().cpu()
-            scores.presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
-        return scores
+            found[part.numbers] = log_odds(prediction.logits).float().cpu()
+            presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
+        return _Scores(refine_edges(found[None], image.cpu()[None])[0] if self.refine else found, presence)
 
     def _score_tiles(self, image: Tensor, classes: ClassBatch) -> _Scores:
         """Scores of an image (3, h, w) in tiles: in a tile where a class is absent it has a probability of 0."""

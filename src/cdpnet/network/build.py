@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from cdpnet.config import NetworkConfig, method
+from cdpnet.config import WITHOUT_TRAINING, NetworkConfig, method
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import PAIRS, RANDOM, WeightSources
 from cdpnet.errors import ConfigError
@@ -27,10 +27,10 @@ def build_network(config: NetworkConfig, sources: WeightSources | None = None) -
 def load_network(
     name_or_path: str | Path, method_name: str = "", sources: WeightSources | None = None
 ) -> PrototypeNetwork:
-    """A network that is ready to use: a checkpoint folder, the embedded ``tiny``, or a named encoder pair.
+    """A network that is ready to use: a checkpoint folder, ``photo``, the embedded ``tiny``, or a named encoder pair.
 
-    method_name: one of `METHODS`; by default `cdpn` for `tiny`, and for other pairs `ssp`, which needs no training,
-    whereas `cdpn` has parts that start random. sources: of the encoders' weights, by default the published ones.
+    method_name: one of `METHODS`; by default `cdpn` for `photo` and `tiny`, and for other pairs `ssp`, which needs no
+    training, whereas `cdpn` has parts that start random. sources: of the encoders' weights, by default the published.
 
     ConfigError and WeightsError as `build_network`.
     """
@@ -43,13 +43,13 @@ def load_network(
         return PrototypeNetwork.from_pretrained(model)
     if model not in PAIRS and not model.startswith("timm:"):
         raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")
-    if model == "tiny" and sources == WeightSources():
-        name = method_name or "cdpn"
-        method(name)  # ConfigError for an unknown one
-        with resources.as_file(resources.files("cdpnet.weights").joinpath(f"tiny-{name}")) as folder:
-            return PrototypeNetwork.from_pretrained(folder)
-    config = method(method_name or "ssp", model)
-    if config.reads_names and RANDOM not in (sources.image, sources.text):
+    config = method(method_name or ("cdpn" if model in ("photo", "tiny") else "ssp"), model)
+    if sources == WeightSources():
+        shipped = resources.files("cdpnet.weights").joinpath(f"{model}-{method_name or 'cdpn'}")
+        if shipped.is_dir():
+            with resources.as_file(shipped) as folder:
+                return PrototypeNetwork.from_pretrained(folder)
+    if config.reads_names and model not in WITHOUT_TRAINING and RANDOM not in (sources.image, sources.text):
         raise ConfigError(
             f"The method {method_name} has parts that need training over {model}: train it first and pass the folder "
             "as --model, or use --method ssp, which needs none."

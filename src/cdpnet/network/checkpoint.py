@@ -16,17 +16,21 @@ from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cdpnet.config import JSON, METHODS, NetworkConfig, from_dict, to_dict
+from cdpnet.config import JSON, METHODS, NetworkConfig, method
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
+from cdpnet.encoders.photo import SHA256
+from cdpnet.encoders.text_tower import TEXT_FILE
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import WeightsError
 from cdpnet.io.files import atomic, write_json
-from cdpnet.network.record import TrainingRecord
+from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.runtime.provenance import version
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
+_INSTALLED = {"tiny": (WEIGHTS_FILE, ""), "photo": (TEXT_FILE, SHA256)}
+"""Pairs whose weights every installation has: the file that the package ships, and the hash of a dependency's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class CheckpointConfig:
     """Version of the package that wrote it."""
     network: NetworkConfig
     embedded: str | None
-    """Hash of the frozen weights that the package ships, where the checkpoint leaves them out."""
+    """Hash of the encoders' weights, where the checkpoint leaves out those that training does not change."""
     record: TrainingRecord | None
     """How the network was trained; None for one that was not."""
 
@@ -64,8 +68,8 @@ class CheckpointConfig:
 class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
     """Saving and loading for `PrototypeNetwork`, strict both ways.
 
-    A checkpoint is self-contained, with one exception: over the embedded encoder it holds the tensors that training
-    changes, and a hash of the frozen weights that the package ships.
+    A checkpoint is self-contained, with one exception: over the pairs `tiny` and `photo`, whose weights every
+    installation has, it holds the tensors that training changes, and a hash of the others.
     """
 
     config: NetworkConfig
@@ -85,7 +89,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         if half:
             stored = {key: value.half() if value.is_floating_point() else value for key, value in stored.items()}
         about = CheckpointConfig(
-            version(), self.config, _embedded_fingerprint() if embedded else None, self.record
+            version(), self.config, _installed_sha256(self.config.encoder.name) if embedded else None, self.record
         ).to_json()
         with atomic(folder / MODEL_FILE) as path:
             path.write_bytes(save(stored))
@@ -118,9 +122,9 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         config_path, model_path = _locate(model_id, options)
         about = read_config(config_path)
         embedded, encoder = about.embedded, about.network.encoder
-        if embedded and embedded != _embedded_fingerprint():
+        if embedded and embedded != _installed_sha256(encoder.name):
             raise WeightsError(
-                f"The checkpoint {model_id} was trained over another version of the embedded encoder "
+                f"The checkpoint {model_id} was trained over another version of the encoders {encoder.name} "
                 f"(cdpnet {about.cdpnet}); train it again, or install that version."
             )
         sources = WeightSources() if embedded else WeightSources(RANDOM, RANDOM)
@@ -151,21 +155,23 @@ def sha256_of(tensors: Mapping[str, Tensor]) -> str:
 def fingerprint(network: CheckpointMixin) -> str:
     """A hash of everything that decides the features of an image; a class fits only the network that learned it."""
     settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
-    text = json.dumps(settings, sort_keys=True) + sha256_of(network.state_dict())
+    encoder = {key: value for key, value in vars(network.config.encoder).items() if key != "trained"}
+    text = json.dumps({**settings, "encoder": encoder}, sort_keys=True) + sha256_of(network.state_dict())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def describe_network(config: NetworkConfig) -> str:
     """The names of a network's encoder and, if it is one of `METHODS`, of its method."""
     switches = to_dict(config)
-    methods = [name for name, values in METHODS.items() if all(switches[key] == value for key, value in values.items())]
+    named = {name: method(name, config.encoder.name) for name in METHODS}
+    methods = [name for name, other in named.items() if all(switches[k] == getattr(other, k) for k in METHODS[name])]
     return " ".join([config.encoder.name, *methods])
 
 
 def _is_over_embedded(network: CheckpointMixin) -> bool:
-    """Whether the frozen weights are those that the package ships."""
+    """Whether the frozen weights are those of a pair that every installation has."""
     config = network.config
-    if config.encoder.name != "tiny" or config.encoder.text_tower:
+    if config.encoder.name not in _INSTALLED or config.encoder.text_tower:
         return False
     encoders = build_encoders(config.encoder, WeightSources(), reads_names=config.reads_names)
     shipped = {
@@ -210,8 +216,10 @@ def read_config(path: Path) -> CheckpointConfig:
         raise WeightsError(f"The record of the training in {path} is incomplete: {error}.") from None
 
 
-@lru_cache(maxsize=1)
-def _embedded_fingerprint() -> str:
-    """A hash of the frozen weights that the package ships."""
-    data = resources.files("cdpnet.weights").joinpath(WEIGHTS_FILE).read_bytes()
-    return hashlib.sha256(data).hexdigest()[:16]
+@lru_cache
+def _installed_sha256(encoder: str) -> str:
+    """A hash of the weights of a pair that every installation has."""
+    file, others = _INSTALLED[encoder]
+    total = hashlib.sha256(resources.files("cdpnet.weights").joinpath(file).read_bytes())
+    total.update(others.encode())
+    return total.hexdigest()[:16]

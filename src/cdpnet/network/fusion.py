@@ -7,13 +7,19 @@ from torch import Tensor, nn
 
 
 class TextProjection(nn.Module):
-    """u = P t: the text feature of a class name in the channels of the image features."""
+    """u = P t: the text feature of a class name in the channels of the image features.
 
-    def __init__(self, text_dim: int, channels: int) -> None:
+    text_channels: the first of the channels that live in the text space already, where P starts as the identity.
+    """
+
+    def __init__(self, text_dim: int, channels: int, text_channels: int | None = None) -> None:
         super().__init__()
         self.linear = nn.Linear(text_dim, channels, bias=False)
-        if text_dim == channels:  # dense features that live in the text space need no change of basis to start with
-            nn.init.eye_(self.linear.weight)
+        if text_channels is None and text_dim == channels:
+            text_channels = 0
+        if text_channels is not None:
+            nn.init.zeros_(self.linear.weight)
+            nn.init.eye_(self.linear.weight[text_channels:])
 
     def forward(self, text: Tensor) -> Tensor:
         """(B, D) -> (B, C)."""

@@ -1,4 +1,4 @@
-"""The record of a training in its checkpoint."""
+"""What a checkpoint says in JSON: the configuration of the network and the record of its training."""
 
 from __future__ import annotations
 
@@ -6,8 +6,22 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Self
 
-from cdpnet.config import JSON, TrainConfig, decode
+from cdpnet.config import JSON, NetworkConfig, TrainConfig, decode
 from cdpnet.data.source import TrainingEpisodes
+from cdpnet.errors import ConfigError
+
+
+def to_dict(config: NetworkConfig) -> dict[str, JSON]:
+    """Plain values for a JSON file."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: object) -> NetworkConfig:
+    """The configuration of a JSON file. ConfigError for a key that is not a setting."""
+    try:
+        return decode(NetworkConfig, values, strict=True)
+    except TypeError as error:
+        raise ConfigError(f"The network configuration does not fit this version of cdpnet: {error}.") from None
 
 
 @dataclass(frozen=True)

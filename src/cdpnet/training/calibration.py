@@ -16,6 +16,7 @@ from torch import Tensor
 from cdpnet.config import Calibration, DecisionConfig, Names
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource, Split
 from cdpnet.errors import DataError
+from cdpnet.evaluation.features import FeatureCache
 from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
 from cdpnet.evaluation.results import refuse_seen_classes
 from cdpnet.network.decision import decide, log_odds
@@ -23,9 +24,8 @@ from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import presence_probability, top_similarity
 from cdpnet.runtime.constants import IGNORE_INDEX
+from cdpnet.training.allowance import Allowance
 
-_FALSE_POSITIVES = 11.0  # most percent of base images without the class that may get a mask; our choice
-_MOST_LOST = 3.0  # points of mIoU on base classes that this may cost; our choice
 _STEPS = 400  # thresholds that are tried
 BACKGROUNDS = tuple(float(x) for x in np.arange(-2, 2.01, 0.25))  # log-odds that are tried
 _PLAIN = BACKGROUNDS.index(0.0)
@@ -78,14 +78,16 @@ def calibrate(
     episodes: EpisodeSource,
     count: int,
     report: Callable[[str, int], object] = lambda *_: None,
+    allowance: Allowance | None = None,
 ) -> tuple[DecisionConfig, list[CalibrationResult]]:
     """Fit the thresholds on base classes, and measure them on base and novel ones.
 
     episodes: those of a fold, with any split. report: called with the stage in words and the number of its episodes
-    that are finished. ConfigError where training had masks of the novel ones, DataError where no episode lacks a
-    class.
+    that are finished. allowance: by default that of `Allowance`. ConfigError where training had masks of the novel
+    ones, DataError where no episode lacks a class.
     """
     refuse_seen_classes(network.record, episodes)
+    allowance = allowance or Allowance()
     config, measured = DecisionConfig(), []
     splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
     kinds: list[Names] = ["exact", "none"] if network.config.reads_names else ["none"]
@@ -103,7 +105,7 @@ def calibrate(
         )
         if names == kinds[0]:  # one background for all classes, or they could not compete
             config = dataclasses.replace(config, background=BACKGROUNDS[find_background(base)])
-        found = fit_calibration(base, BACKGROUNDS.index(config.background))
+        found = fit_calibration(base, BACKGROUNDS.index(config.background), allowance)
         config = (
             dataclasses.replace(config, named=found) if names == "exact" else dataclasses.replace(config, unnamed=found)
         )
@@ -124,12 +126,12 @@ def run_trials(
 
     DataError where all of them do.
     """
-    rows, before = [], None
+    rows, before, cache = [], None, FeatureCache(network)
     for number in range(count + 1):  # the first once more, as the successor of the last
         index = torch.tensor([number % count])
         drawn, shows = episodes.draw(index), episodes.classes_in_query(index)[0]
-        learned, class_id = learn_episodes(network, drawn), int(drawn.class_ids[0])
-        features = network.image.features(drawn.batch.query_images[:1].to(learned.foreground.device))
+        learned, class_id = learn_episodes(network, drawn, cache), int(drawn.class_ids[0])
+        features = cache.features(drawn.batch.query_images[:1].to(learned.foreground.device))
         if number < count:
             rows.append((True, class_id, *_tried(network, learned, drawn, features, drawn.query_masks[:1], locations)))
         if before is not None and class_id not in before[1]:
@@ -150,7 +152,7 @@ def find_background(seen: Trials) -> int:
     return max(range(len(BACKGROUNDS)), key=lambda i: seen.miou(everything, i))
 
 
-def fit_calibration(seen: Trials, background: int = _PLAIN) -> Calibration:
+def fit_calibration(seen: Trials, background: int, allowance: Allowance) -> Calibration:
     """A logistic regression of presence, and a threshold on it.
 
     The lowest threshold that leaves few false positives; where that costs too much, the highest that does not.
@@ -166,13 +168,13 @@ def fit_calibration(seen: Trials, background: int = _PLAIN) -> Calibration:
     slope, shift = minimize(loss, np.array([1.0, 0.0])).x
     calibration = Calibration(float(slope) / scale, float(seen.fit.mean() + scale * shift / slope))
     probability = compute_probabilities(seen.fit, calibration)
-    least = seen.miou(np.ones_like(seen.is_there), background) - _MOST_LOST
+    least = seen.miou(np.ones_like(seen.is_there), background) - allowance.most_lost
     affordable = [
         threshold
         for threshold in np.quantile(probability, np.linspace(0, 1, _STEPS))
         if seen.miou(probability >= threshold, background) >= least
     ]
-    clean = [t for t in affordable if seen.false_positives(probability >= t, background) <= _FALSE_POSITIVES]
+    clean = [t for t in affordable if seen.false_positives(probability >= t, background) <= allowance.false_masks]
     return dataclasses.replace(calibration, threshold=float(min(clean) if clean else max(affordable)))
 
 

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import StateDict
 
-from cdpnet.config import JSON, NetworkConfig, from_dict, to_dict
+from cdpnet.config import JSON, NetworkConfig
 from cdpnet.errors import ConfigError
 from cdpnet.io.files import atomic, remove_leftovers, write_text
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, trained_tensors
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.record import RunSettings, TrainingRecord
+from cdpnet.network.record import RunSettings, TrainingRecord, from_dict, to_dict
 
 STATE_FILE, LOG_FILE, CURVES_FOLDER = "training.pt", "log.json", "curves"
 

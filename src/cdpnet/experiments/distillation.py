@@ -1,0 +1,244 @@
+"""Distillation of the text tower: phrases in the space of a sentence encoder that is many times as large.
+
+The loss is one minus the cosine to the teacher's vector, and the squared difference of the two similarity matrices
+within a batch. Everything here is our choice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TEXT_FILE, TextTower, pack, text_tokenizer, unpack
+from cdpnet.errors import ConfigError, DataError
+from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases
+from cdpnet.experiments.teacher import embed
+from cdpnet.io.files import atomic, write_text
+from cdpnet.training.run import load_state
+
+PHRASES_FILE, TEACHER_FILE, STATE_FILE = "phrases.txt", "teacher.safetensors", "distil.pt"
+_STATE_KEYS = ("model", "optimizer", "step", "settings")
+_SIMILAR_LENGTH = 8  # batches of neighbours in length from which one batch is drawn
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """Distillation of the text tower."""
+
+    steps: int = 4500
+    batch: int = 512
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    warmup: int = 200
+    """Steps."""
+    similarity_weight: float = 10.0
+    """Weight of the squared difference of the similarities within a batch."""
+    seed: int = 0
+    save_every: int = 200
+    """Steps."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.warmup, self.save_every) < 1:
+            raise ConfigError("steps, batch, warmup and save_every must be at least 1.")
+
+
+@dataclass(frozen=True)
+class TeacherVectors:
+    """Phrases, and the teacher's vectors for them (n, 384), unit length, half precision.
+
+    coco, class_names: vectors of the names of COCO's and of ImageNet's classes.
+    """
+
+    train: tuple[str, ...]
+    train_vectors: Tensor
+    held_out: tuple[str, ...]
+    held_out_vectors: Tensor
+    coco_vectors: Tensor
+    class_names_vectors: Tensor
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement of tower and teacher.
+
+    held_out, coco: the mean cosine on names never trained on, and on COCO's. ranks: the mean rank correlation
+    (Spearman) of each of COCO's names over ImageNet's names.
+    """
+
+    held_out: float
+    coco: float
+    ranks: float
+
+    def __str__(self) -> str:
+        return (
+            f"cosine on {N_HELD_OUT} names never trained on {self.held_out:.3f}, on COCO's names {self.coco:.3f}, "
+            f"rank correlation over ImageNet's names {self.ranks:.3f}"
+        )
+
+
+def teacher_vectors(out: Path, report: Callable[[str], object] = id) -> TeacherVectors:
+    """The vectors that lie in ``out``, or, where there are none, those of `draw_phrases` by the teacher.
+
+    ConfigError where the teacher is needed and its packages are missing, DataError for files that do not fit.
+    """
+    phrases_path, vectors_path = out / PHRASES_FILE, out / TEACHER_FILE
+    if not vectors_path.is_file():
+        phrases = draw_phrases()
+        groups = {
+            "train": phrases.train,
+            "held_out": phrases.held_out,
+            "coco": coco_names(),
+            CLASS_NAMES: class_names(),
+        }
+        vectors = {name: embed(group, report) for name, group in groups.items()}
+        write_text("\n".join((*phrases.held_out, *phrases.train)) + "\n", phrases_path)
+        with atomic(vectors_path) as temporary:
+            temporary.write_bytes(save(vectors))
+    vectors = load_file(vectors_path)
+    lines = tuple(phrases_path.read_text(encoding="utf-8").splitlines())
+    n_held = len(vectors.get("held_out", ()))
+    if len(lines) != n_held + len(vectors.get("train", ())) or CLASS_NAMES not in vectors:
+        raise DataError(f"{phrases_path} and {vectors_path} do not fit together; remove both to make them anew.")
+    return TeacherVectors(
+        lines[n_held:],
+        vectors["train"],
+        lines[:n_held],
+        vectors["held_out"],
+        vectors["coco"],
+        vectors[CLASS_NAMES],
+    )
+
+
+def distil(
+    config: DistillationConfig, teacher: TeacherVectors, out: Path, report: Callable[[str], object]
+) -> TextTower:
+    """Train from the start, or on from the state in ``out``; the finished tower is returned.
+
+    ConfigError where ``out`` holds a run with other settings.
+    """
+    torch.manual_seed(config.seed)
+    tokens = tokenize(teacher.train)
+    tower, state_path, start = TextTower(), out / STATE_FILE, 0
+    optimizer = torch.optim.AdamW(_groups(tower, config), lr=config.learning_rate, betas=(0.9, 0.98))
+    if state_path.is_file():
+        state = load_state(state_path, _STATE_KEYS)
+        if state["settings"] != dataclasses.asdict(config):
+            raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
+        tower.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        start = state["step"]
+    else:
+        start_from_means(tower, tokens, teacher.train_vectors)
+    by_length = (tokens != 0).sum(dim=1).argsort(stable=True)
+    for step in range(start, config.steps):
+        chosen = draw_batch(by_length, config, step)
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * _rate(step, config)
+        features = F.normalize(tower.encode_text(tokens[chosen].long()), dim=1)
+        loss = distillation_loss(features, teacher.train_vectors[chosen].float(), config.similarity_weight)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if (step + 1) % 100 == 0:
+            report(f"step {step + 1}/{config.steps}  loss {loss.item():.4f}")
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            values = (tower.state_dict(), optimizer.state_dict(), step + 1, dataclasses.asdict(config))
+            with atomic(state_path) as temporary:
+                torch.save(dict(zip(_STATE_KEYS, values, strict=True)), temporary)
+            report(f"step {step + 1}/{config.steps}  {agreement(tower, teacher)}")
+    return tower
+
+
+def distillation_loss(features: Tensor, target: Tensor, similarity_weight: float) -> Tensor:
+    """Unit vectors of the tower and of the teacher, both (n, D) -> scalar."""
+    cosine = (features * target).sum(dim=1)
+    difference = features @ features.T - target @ target.T
+    return (1 - cosine).mean() + similarity_weight * (difference**2).mean()
+
+
+def draw_batch(by_length: Tensor, config: DistillationConfig, step: int) -> Tensor:
+    """The phrases of a step, of similar length so that little is padded; a function of seed and step alone."""
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    window = min(len(by_length), _SIMILAR_LENGTH * config.batch)
+    start = int(torch.randint(len(by_length) - window + 1, (1,), generator=generator))
+    return by_length[start + torch.randperm(window, generator=generator)[: config.batch]]
+
+
+@torch.no_grad()
+def start_from_means(tower: TextTower, tokens: Tensor, vectors: Tensor) -> None:
+    """Start each token at the mean vector of the phrases it is in, reduced to the table's width by a singular basis.
+
+    tokens (n, L), vectors (n, 384). The direct projection maps the tokens back, so the tower starts as a mean of means.
+    """
+    size, width = tower.token_embedding.weight.shape
+    sums, counts = torch.zeros(size, DIM), torch.zeros(size)
+    for some, of_some in zip(torch.split(tokens, 65536), torch.split(vectors, 65536), strict=True):
+        real = (some != 0) & (torch.arange(some.shape[1]) > 0)
+        phrase, place = real.nonzero(as_tuple=True)
+        weight = 1 / real.sum(dim=1).float()
+        ids = some[phrase, place].long()
+        sums.index_add_(0, ids, of_some.float()[phrase] * weight[phrase, None])
+        counts.index_add_(0, ids, weight[phrase])
+    means = sums / counts.clamp(min=1e-6)[:, None] - sums.sum(dim=0) / counts.sum()
+    means[counts == 0] = 0
+    basis = torch.linalg.eigh((means * counts[:, None]).T @ means).eigenvectors[:, -width:]
+    reduced = means @ basis
+    scale = reduced.std()
+    tower.token_embedding.weight.copy_(reduced / scale)
+    tower.direct_projection.copy_(basis.T * scale)
+
+
+def tokenize(phrases: Sequence[str]) -> Tensor:
+    """Token ids (n, L), int32."""
+    tokenizer = text_tokenizer()
+    return torch.cat([tokenizer(list(phrases[i : i + 4096])).int() for i in range(0, len(phrases), 4096)])
+
+
+@torch.no_grad()
+def encode(tower: TextTower, phrases: Sequence[str]) -> Tensor:
+    """Unit vectors (n, 384) of phrases."""
+    parts = torch.split(tokenize(phrases).long(), 512)
+    return F.normalize(torch.cat([tower.encode_text(part) for part in parts]), dim=1)
+
+
+def agreement(tower: TextTower, teacher: TeacherVectors) -> Agreement:
+    """How well the tower agrees with its teacher on phrases that it was not trained on, and on names of classes."""
+    held_out, coco, of_classes = (encode(tower, names) for names in (teacher.held_out, coco_names(), class_names()))
+    own, taught = coco @ of_classes.T, teacher.coco_vectors.float() @ teacher.class_names_vectors.float().T
+    ranks = [float(spearmanr(*rows).statistic) for rows in zip(own.numpy(), taught.numpy(), strict=True)]
+    return Agreement(
+        float((held_out * teacher.held_out_vectors.float()).sum(dim=1).mean()),
+        float((coco * teacher.coco_vectors.float()).sum(dim=1).mean()),
+        sum(ranks) / len(ranks),
+    )
+
+
+def export_tower(tower: TextTower, out: Path) -> Path:
+    """Write the packed weights, and the features of ImageNet's class names by the tower as it is loaded."""
+    packed = pack(tower.state_dict())
+    loaded = TextTower()
+    loaded.load_state_dict(unpack(packed))
+    with atomic(out / TEXT_FILE) as temporary:
+        temporary.write_bytes(save({**packed, CLASS_NAMES: encode(loaded.eval(), class_names()).half()}))
+    return out / TEXT_FILE
+
+
+def _groups(tower: TextTower, config: DistillationConfig) -> list[dict[str, list[torch.nn.Parameter] | float]]:
+    """Weight decay for matrices only."""
+    matrices = [p for p in tower.parameters() if p.ndim >= 2]
+    rest = [p for p in tower.parameters() if p.ndim < 2]
+    return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _rate(step: int, config: DistillationConfig) -> float:
+    """Linear warm-up and half a cosine to zero."""
+    return min(1.0, (step + 1) / config.warmup) * 0.5 * (1 + math.cos(math.pi * step / config.steps))
