@@ -21,6 +21,7 @@ from tests.web.serving import TIMEOUT, wait_until
 SNOWFLAKE = ((0.2, 0.55, 0.42, 0.6), (0.2, 0.68, 0.42, 0.72))
 KNIGHT = ((0.45, 0.25, 0.6, 0.3), (0.45, 0.4, 0.52, 0.62))
 _BLANK = 5.0  # standard deviation of the pixels of an editor that shows no image
+SCENES = slice(1, 3)  # of the samples to segment: one with a snowflake, one with a chess knight
 Masks = Mapping[str, np.ndarray]
 
 

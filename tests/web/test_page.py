@@ -13,6 +13,7 @@ from PIL import Image
 from cdpnet.web.samples import Samples
 from tests.web.browsing import (
     KNIGHT,
+    SCENES,
     SNOWFLAKE,
     add_example,
     add_example_of_files,
@@ -26,8 +27,6 @@ from tests.web.browsing import (
     read_masks,
     run_command,
 )
-
-IMAGES = 4  # scenes with both classes
 
 
 def test_a_class_is_marked_segmented_and_downloaded(page: Any, samples: Samples, tmp_path: Path) -> None:
@@ -76,9 +75,9 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
     choose_sample(page, 1)
     brush(page, *KNIGHT)
     add_example(page, "chess knight")
-    images = samples.query[:IMAGES]
+    images = samples.query[SCENES]
     page.locator("#query-files input").set_input_files([str(path) for path in images])
-    both = captions(page, count=IMAGES)
+    both = captions(page, count=len(images))
     assert all("snowflake" in text and "chess knight" in text for text in both)
     assert page.locator("#classes li").count() == 2
     masks = download_masks(page, tmp_path)
@@ -95,7 +94,7 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
 
     for title, file in (
         ("COCO", "annotations.json"),
-        ("LabelMe", "scene-01.json"),
+        ("LabelMe", "scene-02.json"),
         ("YOLO", "data.yaml"),
         ("Label Studio", "tasks.json"),
     ):
@@ -113,7 +112,7 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
 
     # Examples are removed one by one; without a class nothing is downloaded, not even the previous archive.
     page.locator("#remove").click()
-    one = captions(page, count=IMAGES, previous=both)
+    one = captions(page, count=len(images), previous=both)
     assert not any("chess knight" in text for text in one)
     assert page.locator("#classes li").count() == 1
     page.locator("#remove").click()

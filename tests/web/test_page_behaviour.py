@@ -15,6 +15,7 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
 from tests.web.browsing import (
+    SCENES,
     SNOWFLAKE,
     add_example,
     add_example_of_files,
@@ -31,7 +32,6 @@ from tests.web.browsing import (
 from tests.web.serving import TIMEOUT
 
 TOO_MANY_PIXELS = "large.png has 40.0 million pixels; at most 24 million are read, so scale it down first."
-IMAGES = 4  # scenes with the class and without it; every result makes the editor send its strokes once more
 NO_IMAGE = "notes.png is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are."
 
 
@@ -61,8 +61,6 @@ def test_the_server_refuses_what_the_browser_cannot_check(page: Any, samples: Sa
     (tmp_path / "broken.tif").write_text("This is not an image.")
     page.locator("#query-files input").set_input_files(str(tmp_path / "broken.tif"))
     page.locator("#images-note .note.bad").filter(has_text="broken.tif is not an image that can be read").wait_for()
-    drop_file(page, "#query-files .upload-container", "scene.png", samples.query[0].read_bytes())
-    page.locator("#segment-note .note").filter(has_text="1 image to segment").wait_for()
     page.locator("#download-labels").click()
     page.locator("#download-note .note.bad").filter(has_text="There are no masks yet").wait_for()
 
@@ -77,6 +75,7 @@ def test_the_server_refuses_what_the_browser_cannot_check(page: Any, samples: Sa
     page.locator("#add").click()
     refusal.filter(has_text="The class has no name yet; enter one, such as weld crack.").wait_for()
     add_example(page, "snowflake")  # the strokes are still there
+    drop_file(page, "#query-files .upload-container", "scene.png", samples.query[0].read_bytes())
     assert captions(page, count=1)
 
 
@@ -92,6 +91,7 @@ def test_changes_during_a_segmentation_count(
 ) -> None:
     """While the server segments, the slider moves, a box is switched twice, and another image is opened."""
     started, go_on, segment = Event(), Event(), Segmenter.segment
+    images = samples.query[SCENES]  # few, since every result makes the editor send its strokes once more
 
     def wait_and_segment(self: Segmenter, *inputs: Any, **options: Any) -> Segmentation:
         started.set()
@@ -104,7 +104,7 @@ def test_changes_during_a_segmentation_count(
     enter_name(page, "flake two")
     monkeypatch.setattr(Segmenter, "segment", wait_and_segment)
     try:
-        page.locator("#query-files input").set_input_files([str(path) for path in samples.query[:IMAGES]])
+        page.locator("#query-files input").set_input_files([str(path) for path in images])
         assert started.wait(TIMEOUT)
         page.locator("#threshold input[type=number]").fill("0.6")
         page.locator("#threshold input[type=number]").press("Enter")
@@ -117,15 +117,15 @@ def test_changes_during_a_segmentation_count(
     finally:
         go_on.set()
     page.locator("#segment-note .note").filter(has_text="flake two in").wait_for()
-    texts, masks = captions(page, count=IMAGES), download_masks(page, tmp_path)
+    texts, masks = captions(page, count=len(images)), download_masks(page, tmp_path)
     assert any("not present" in text for text in texts)
     for text, mask in zip(texts, masks.values(), strict=True):
         shown, percent = re.search(r"^snowflake (\d+\.\d)", text), 100 * (mask == 1).mean()
         assert (float(shown[1]) == pytest.approx(percent, abs=0.06)) if shown else percent < 0.1, (text, percent)
     # Both examples are of the first sample, on which they were marked.
     examples = download(page, "#download-classes", tmp_path) / "examples"
-    images = [path.read_bytes() for path in examples.iterdir() if "_mask" not in path.name]
-    assert images == [samples.support[0].read_bytes()] * 2
+    marked = [path.read_bytes() for path in examples.iterdir() if "_mask" not in path.name]
+    assert marked == [samples.support[0].read_bytes()] * 2
 
 
 def test_two_users_do_not_see_each_other(
