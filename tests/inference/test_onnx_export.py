@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks.graphs import Graphs, in_onnx_runtime, scored
@@ -24,10 +26,11 @@ from cdpnet.inference.class_files import save_class
 from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, LearnModule, SegmentModule, export, quantise
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
+from cdpnet.network.decision import log_odds
 from tests.helpers import small_network
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "without_torch.py"
-EPISODES = 24
+EPISODES = 8
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # from here on its import fails
@@ -172,19 +175,49 @@ def test_int8_keeps_most_of_the_figure(graphs: Path, tiny: Segmenter, tmp_path: 
 
 
 def test_the_benchmark_gives_figures(graphs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over the graphs that are there already; an export takes long."""
+    """Over the graphs that are there already, and few images; an export takes long."""
+    monkeypatch.setattr("benchmarks.graphs._IMAGES", 2)
     monkeypatch.setattr("benchmarks.graphs.export", lambda _, folder: shutil.copytree(graphs, folder))
     figures = list(in_onnx_runtime(2, 1))
     assert len({figure.what for figure in figures}) == len(figures) == 8
     assert all(math.isfinite(figure.value) for figure in figures)
 
 
-def test_a_network_without_names(tmp_path: Path) -> None:
-    network = small_network("panet", stride=8)
+def test_a_network_without_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any export: which files there are, that both graphs need no names, and what is refused."""
+    network, given = small_network("panet", stride=8), list[list[str]]()
+
+    def run(graph: Any, path: Path, network: object) -> None:  # noqa: ARG001
+        given.append(list(graph.inputs))
+        assert len(graph.module(**graph.inputs)) == len(graph.outputs)
+        assert set(graph.dimensions) == set(graph.inputs)
+        path.write_text("")
+
     (tmp_path / NAMES).write_text("of an earlier export")
-    assert [path.name for path in export(network, tmp_path)] == [LEARN, SEGMENT, ABOUT]
+    with monkeypatch.context() as patched:
+        patched.setattr("cdpnet.inference.onnx_export._write", run)
+        assert [path.name for path in export(network, tmp_path)] == [LEARN, SEGMENT, ABOUT]
+    assert given == [["images", "masks"], ["images", "background", "foreground", "by_name"]]
     assert not (tmp_path / NAMES).exists()
     assert json.loads((tmp_path / ABOUT).read_text())["text_features"] == 0
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(2)).batch
+    with torch.inference_mode():
+        learned = LearnModule(network)(batch.support_images, batch.support_masks)
+        _, scores, _ = SegmentModule(network)(batch.query_images, *learned)
+        logits = network(batch).logits
+    assert not learned[-1].any()
+    own = log_odds(logits)[:, None]
+    own = F.interpolate(own, size=batch.query_images.shape[-2:], mode="bilinear", align_corners=True).sigmoid()
+    torch.testing.assert_close(torch.stack([scores[i, i] for i in range(2)])[:, None], own, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ConfigError, match="reads no names"):
+        export(network, tmp_path / "other", ["fox"])
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.slow
+def test_the_graphs_of_a_network_without_names_equal_it(tmp_path: Path) -> None:
+    network = small_network("panet", stride=8)
+    export(network, tmp_path)
     batch = IconEpisodes(0, 1, "test").draw(torch.arange(2)).batch
     given = {"images": batch.support_images.numpy(), "masks": batch.support_masks.to(torch.uint8).numpy()}
     learned = run_graph(tmp_path / LEARN, given)
@@ -195,9 +228,6 @@ def test_a_network_without_names(tmp_path: Path) -> None:
             batch.query_images, *LearnModule(network)(batch.support_images, batch.support_masks)
         )
     assert (found["masks"] == masks.numpy()).mean() >= 0.999
-    with pytest.raises(ConfigError, match="reads no names"):
-        export(network, tmp_path / "other", ["fox"])
-    assert not (tmp_path / "other").exists()
 
 
 def test_all_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from tests.web.serving import TIMEOUT, wait_until
 SNOWFLAKE = ((0.2, 0.55, 0.42, 0.6), (0.2, 0.68, 0.42, 0.72))
 KNIGHT = ((0.45, 0.25, 0.6, 0.3), (0.45, 0.4, 0.52, 0.62))
 _BLANK = 5.0  # standard deviation of the pixels of an editor that shows no image
+SCENES = slice(1, 3)  # of the samples to segment: one with a snowflake, one with a chess knight
 Masks = Mapping[str, np.ndarray]
 
 
@@ -94,6 +95,24 @@ def add_example(page: Any, name: str, *, brushed: bool = True) -> None:
         wait_until(lambda: _shows_other_image(page, before), "the editor still shows the strokes")
 
 
+def add_example_of_files(page: Any, image: Path, mask: Path, name: str) -> None:
+    """Add an example of an image and its mask, both uploaded; the editor's strokes cost much more without a GPU."""
+    with expect_opened_image(page):
+        page.locator("#support-file input").set_input_files(str(image))
+    page.get_by_text("Use a mask file instead of the brush").click()
+    page.locator("#mask-file input").set_input_files(str(mask))
+    page.locator("#mask-file .file-preview").wait_for()
+    add_example(page, name, brushed=False)
+
+
+def draw_mask(folder: Path) -> Path:
+    """The file of a mask (128, 128) that marks the object of the first sample."""
+    mask = np.zeros((128, 128), np.uint8)
+    mask[55:105, 5:60] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return folder / "mask.png"
+
+
 def drop_file(page: Any, selector: str, name: str, content: bytes) -> None:
     """Drop a file on an element, as the mouse does."""
     page.evaluate(
@@ -108,12 +127,13 @@ def drop_file(page: Any, selector: str, name: str, content: bytes) -> None:
     )
 
 
-def captions(page: Any, *, previous: list[str] | None = None) -> list[str]:
-    """The captions of the results, as soon as there are twelve that differ from the previous ones."""
+def captions(page: Any, *, count: int = 12, previous: list[str] | None = None) -> list[str]:
+    """The captions of the results, as soon as there are that many and they differ from the previous ones."""
     page.wait_for_function(
-        "previous => { const now = [...document.querySelectorAll('#results .caption-label')].map(e => e.textContent);"
-        "return now.length === 12 && JSON.stringify(now) !== previous; }",
-        arg=json.dumps(previous, ensure_ascii=False, separators=(",", ":")),
+        "([count, previous]) => {"
+        "const now = [...document.querySelectorAll('#results .caption-label')].map(e => e.textContent);"
+        "return now.length === count && JSON.stringify(now) !== previous; }",
+        arg=[count, json.dumps(previous, ensure_ascii=False, separators=(",", ":"))],
     )
     return [str(text) for text in page.locator("#results .caption-label").all_text_contents()]
 

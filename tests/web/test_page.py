@@ -13,15 +13,17 @@ from PIL import Image
 from cdpnet.web.samples import Samples
 from tests.web.browsing import (
     KNIGHT,
+    SCENES,
     SNOWFLAKE,
     add_example,
+    add_example_of_files,
     are_equal,
     brush,
     captions,
     choose_sample,
     download,
     download_masks,
-    expect_opened_image,
+    draw_mask,
     read_masks,
     run_command,
 )
@@ -73,8 +75,9 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
     choose_sample(page, 1)
     brush(page, *KNIGHT)
     add_example(page, "chess knight")
-    page.locator("#query-files input").set_input_files([str(path) for path in samples.query])
-    both = captions(page)
+    images = samples.query[SCENES]
+    page.locator("#query-files input").set_input_files([str(path) for path in images])
+    both = captions(page, count=len(images))
     assert all("snowflake" in text and "chess knight" in text for text in both)
     assert page.locator("#classes li").count() == 2
     masks = download_masks(page, tmp_path)
@@ -84,14 +87,14 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
     files = sorted(download(page, "#download-classes", tmp_path).glob("*.safetensors"))
     assert [path.stem for path in files] == ["01 snowflake", "02 chess knight"]
     (tmp_path / "images").mkdir()
-    for path in samples.query:
+    for path in images:
         (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
     run_command("label", "--model", "tiny", tmp_path / "images", "--classes", *files, "--out", tmp_path / "labels")
     assert are_equal(masks, read_masks(tmp_path / "labels" / "masks"))
 
     for title, file in (
         ("COCO", "annotations.json"),
-        ("LabelMe", "scene-01.json"),
+        ("LabelMe", "scene-02.json"),
         ("YOLO", "data.yaml"),
         ("Label Studio", "tasks.json"),
     ):
@@ -109,7 +112,7 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
 
     # Examples are removed one by one; without a class nothing is downloaded, not even the previous archive.
     page.locator("#remove").click()
-    one = captions(page, previous=both)
+    one = captions(page, count=len(images), previous=both)
     assert not any("chess knight" in text for text in one)
     assert page.locator("#classes li").count() == 1
     page.locator("#remove").click()
@@ -123,14 +126,7 @@ def test_two_classes_and_every_format(page: Any, samples: Samples, tmp_path: Pat
 
 
 def test_a_mask_file_instead_of_the_brush(page: Any, samples: Samples, tmp_path: Path) -> None:
-    mask = np.zeros((128, 128), np.uint8)
-    mask[55:105, 5:60] = 255
-    Image.fromarray(mask).save(tmp_path / "mask.png")
-    with expect_opened_image(page):
-        page.locator("#support-file input").set_input_files(str(samples.support[0]))
-    page.get_by_text("Use a mask file instead of the brush").click()
-    page.locator("#mask-file input").set_input_files(str(tmp_path / "mask.png"))
-    page.locator("#mask-file .file-preview").wait_for()
-    add_example(page, "flake", brushed=False)
+    mask = draw_mask(tmp_path)
+    add_example_of_files(page, samples.support[0], mask, "flake")
     _, saved = sorted((download(page, "#download-classes", tmp_path) / "examples").iterdir())
-    assert np.array_equal(np.array(Image.open(saved)) > 0, mask > 0)
+    assert np.array_equal(np.array(Image.open(saved)) > 0, np.array(Image.open(mask)) > 0)

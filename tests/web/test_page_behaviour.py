@@ -15,13 +15,16 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
 from tests.web.browsing import (
+    SCENES,
     SNOWFLAKE,
     add_example,
+    add_example_of_files,
     brush,
     captions,
     choose_sample,
     download,
     download_masks,
+    draw_mask,
     drop_file,
     enter_name,
     open_page,
@@ -58,8 +61,8 @@ def test_the_server_refuses_what_the_browser_cannot_check(page: Any, samples: Sa
     (tmp_path / "broken.tif").write_text("This is not an image.")
     page.locator("#query-files input").set_input_files(str(tmp_path / "broken.tif"))
     page.locator("#images-note .note.bad").filter(has_text="broken.tif is not an image that can be read").wait_for()
-    drop_file(page, "#query-files .upload-container", "scene.png", samples.query[0].read_bytes())
-    page.locator("#segment-note .note").filter(has_text="1 image to segment").wait_for()
+    page.locator("#download-labels").click()
+    page.locator("#download-note .note.bad").filter(has_text="There are no masks yet").wait_for()
 
     refusal = page.locator("#mark-note .note.bad")
     page.locator("#add").click()
@@ -71,11 +74,9 @@ def test_the_server_refuses_what_the_browser_cannot_check(page: Any, samples: Sa
     enter_name(page, "   ")
     page.locator("#add").click()
     refusal.filter(has_text="The class has no name yet; enter one, such as weld crack.").wait_for()
-    page.locator("#download-labels").click()
-    page.locator("#download-note .note.bad").filter(has_text="There are no masks yet").wait_for()
     add_example(page, "snowflake")  # the strokes are still there
-    page.locator("#query-samples").click()
-    assert captions(page)
+    drop_file(page, "#query-files .upload-container", "scene.png", samples.query[0].read_bytes())
+    assert captions(page, count=1)
 
 
 def test_files_of_the_server_cannot_be_read(unused_page: Any) -> None:
@@ -90,6 +91,7 @@ def test_changes_during_a_segmentation_count(
 ) -> None:
     """While the server segments, the slider moves, a box is switched twice, and another image is opened."""
     started, go_on, segment = Event(), Event(), Segmenter.segment
+    images = samples.query[SCENES]  # few, since every result makes the editor send its strokes once more
 
     def wait_and_segment(self: Segmenter, *inputs: Any, **options: Any) -> Segmentation:
         started.set()
@@ -99,37 +101,37 @@ def test_changes_during_a_segmentation_count(
     choose_sample(page, 0)
     brush(page, *SNOWFLAKE)
     add_example(page, "snowflake")
-    brush(page, *SNOWFLAKE)
     enter_name(page, "flake two")
     monkeypatch.setattr(Segmenter, "segment", wait_and_segment)
     try:
-        page.locator("#query-samples").click()
+        page.locator("#query-files input").set_input_files([str(path) for path in images])
         assert started.wait(TIMEOUT)
         page.locator("#threshold input[type=number]").fill("0.6")
         page.locator("#threshold input[type=number]").press("Enter")
         page.locator("#presence input").uncheck()
         page.locator("#presence input").check()
+        brush(page, *SNOWFLAKE)
         with page.expect_response(lambda response: "flake two" in (response.request.post_data or "")):
             page.locator("#add").click()  # sends the strokes first, and then this request
         page.locator("#support-samples button").nth(1).click()
     finally:
         go_on.set()
     page.locator("#segment-note .note").filter(has_text="flake two in").wait_for()
-    texts, masks = captions(page), download_masks(page, tmp_path)
+    texts, masks = captions(page, count=len(images)), download_masks(page, tmp_path)
     assert any("not present" in text for text in texts)
     for text, mask in zip(texts, masks.values(), strict=True):
         shown, percent = re.search(r"^snowflake (\d+\.\d)", text), 100 * (mask == 1).mean()
         assert (float(shown[1]) == pytest.approx(percent, abs=0.06)) if shown else percent < 0.1, (text, percent)
     # Both examples are of the first sample, on which they were marked.
     examples = download(page, "#download-classes", tmp_path) / "examples"
-    images = [path.read_bytes() for path in examples.iterdir() if "_mask" not in path.name]
-    assert images == [samples.support[0].read_bytes()] * 2
+    marked = [path.read_bytes() for path in examples.iterdir() if "_mask" not in path.name]
+    assert marked == [samples.support[0].read_bytes()] * 2
 
 
-def test_two_users_do_not_see_each_other(page: Any, browser: Any, page_url: str) -> None:
-    choose_sample(page, 0)
-    brush(page, *SNOWFLAKE)
-    add_example(page, "snowflake")
+def test_two_users_do_not_see_each_other(
+    page: Any, browser: Any, page_url: str, samples: Samples, tmp_path: Path
+) -> None:
+    add_example_of_files(page, samples.support[0], draw_mask(tmp_path), "snowflake")
     other = open_page(browser)
     other.goto(page_url)
     other.locator("#query-samples").click()
