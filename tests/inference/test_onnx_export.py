@@ -128,7 +128,9 @@ def test_the_graphs_decide_as_a_segmenter_does(tiny: Segmenter) -> None:
     with torch.inference_mode():
         learned = LearnModule(network)(batch.support_images, batch.support_masks, network.text.encode(names))
         background, foreground, text, by_name = learned
-        masks, scores, presence = SegmentModule(network, refine=False)(batch.query_images, background, foreground, by_name, text)
+        masks, scores, presence = SegmentModule(network, refine=False)(
+            batch.query_images, background, foreground, by_name, text
+        )
     assert by_name.tolist() == [c.by_name for c in classes]
     answers = [segmenter.segment(image, classes) for image in batch.query_images]
     assert np.mean([mask.numpy() == answer.mask for mask, answer in zip(masks, answers, strict=True)]) > 0.9999
@@ -203,7 +205,7 @@ def test_a_network_without_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     batch = IconEpisodes(0, 1, "test").draw(torch.arange(2)).batch
     with torch.inference_mode():
         learned = LearnModule(network)(batch.support_images, batch.support_masks)
-        _, scores, _ = SegmentModule(network)(batch.query_images, *learned)
+        _, scores, _ = SegmentModule(network, refine=False)(batch.query_images, *learned)
         logits = network(batch).logits
     assert not learned[-1].any()
     own = log_odds(logits)[:, None]
