@@ -176,12 +176,13 @@ WITHOUT_TRAINING: dict[str, Switches] = {"photo": {"background_name": False, "na
 """Parts that are left out over an encoder pair: `photo` works untrained, and these need training."""
 
 
-def method(name: str, encoder: str = "tiny") -> NetworkConfig:
-    """The configuration of a named method over a named encoder pair. ConfigError for an unknown method."""
+def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
+    """The configuration of a named method over an encoder pair. ConfigError for an unknown method."""
     if name not in METHODS:
         raise ConfigError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
-    switches: Switches = {**METHODS[name], **WITHOUT_TRAINING.get(encoder, {})}
-    return dataclasses.replace(NetworkConfig(encoder=EncoderConfig(name=encoder)), **switches)
+    encoder = EncoderConfig(name=encoder) if isinstance(encoder, str) else encoder
+    switches: Switches = {**METHODS[name], **WITHOUT_TRAINING.get(encoder.name, {})}
+    return dataclasses.replace(NetworkConfig(encoder=encoder), **switches)
 
 
 _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")

@@ -12,6 +12,7 @@ from tests.cli.running import run
 
 def test_demo_prints_its_table_and_names_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdpnet.cli.demo._CANDIDATES", 8)
+    monkeypatch.setattr("cdpnet.cli.demo.find_photographs", lambda: None)  # they have tests of their own
     shown = run("demo", "--out", tmp_path / "demo", "--episodes", 8)
     assert shown.returncode == 0, shown.stderr
     for word in ("panet", "ssp", "cdpn", "mIoU", "FB-IoU"):

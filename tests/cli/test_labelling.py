@@ -200,3 +200,24 @@ def test_learn_says_that_a_name_is_not_recognised(label_job: Path, tmp_path: Pat
     assert "does not recognise the name 'zzyzx'" in unknown.stdout
     assert "adaptation" in unknown.stdout
     assert "not recognised" in run("classes", out).stdout
+
+
+def test_segment_uses_photo_by_default_and_tiny_is_warned_of(icon_files: Path, tmp_path: Path) -> None:
+    """The same example with both: photo says nothing, its refined and its plain masks differ."""
+    masks = {}
+    for refine in ("on", "off"):
+        shown = run(
+            "segment", "--support", support(icon_files), "--refine", refine, "--out", tmp_path / refine,
+            icon_files / "wide.jpg",
+        )  # fmt: skip
+        assert (shown.returncode, shown.stderr) == (0, "")
+        masks[refine] = np.array(Image.open(tmp_path / refine / "wide_mask.png"))
+    assert masks["on"].any()
+    assert not np.array_equal(masks["on"], masks["off"])
+    warned = run(
+        "segment", "--support", support(icon_files), "--model", "tiny", "--out", tmp_path / "t", icon_files / "wide.jpg"
+    )
+    assert (
+        warned.stderr
+        == "cdpnet: the model tiny knows rendered icons and is poor on photographs; for those use --model photo.\n"
+    )

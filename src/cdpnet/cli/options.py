@@ -106,6 +106,13 @@ def data_config(chosen: Any) -> DataConfig:
     return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
 
 
+def fold_or_all(value: str | int) -> int:
+    """The number of a fold; ``all`` for training on every class. ValueError for another word."""
+    from cdpnet.data.protocols.folds import ALL_FOLDS
+
+    return ALL_FOLDS if value == "all" else int(value)
+
+
 def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] | None) -> tuple[int, list[int]]:
     """Number of episodes and seeds; None for the protocol's. DataError for no episode, or a seed given twice."""
     from cdpnet.data.episodes import default_length

@@ -11,6 +11,7 @@ from cdpnet.cli.options import (
     data_options,
     device_option,
     encoder_by_name,
+    fold_or_all,
     get_weight_sources,
     length_of_run,
     load_chosen_network,
@@ -37,7 +38,9 @@ def train(arguments: list[str]) -> None:
 
     parser = new_parser("train", "Train a network on episodes of the embedded data or of a data set on disk.")
     training_options(parser)
-    parser.add_argument("--fold", type=int, default=0, help="fold whose classes stay novel")
+    parser.add_argument(
+        "--fold", type=fold_or_all, default=0, help="fold whose classes stay novel, or all to train on every class"
+    )
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
     parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
@@ -58,8 +61,7 @@ def train(arguments: list[str]) -> None:
 
     resolve_device(chosen.device)  # refused before the labels are read
     torch.manual_seed(config.seed)
-    encoder = EncoderConfig(**vars(chosen.encoder))
-    config_of_network = dataclasses.replace(method(chosen.method), encoder=encoder)
+    config_of_network = method(chosen.method, EncoderConfig(**vars(chosen.encoder)))
     with progress_bar() as progress:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
         episodes = open_episodes(

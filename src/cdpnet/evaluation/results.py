@@ -13,6 +13,7 @@ from scipy.stats import t
 from torch import Tensor
 
 from cdpnet.config import JSON, NetworkConfig, Precision, decode
+from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import EpisodeRules, EpisodeSource
 from cdpnet.errors import ConfigError
 from cdpnet.evaluation.loop import SegmentedBatch, evaluate
@@ -158,8 +159,9 @@ def refuse_seen_classes(record: TrainingRecord | None, episodes: EpisodeSource) 
         return
     seen = sorted(set(trained.classes) & set(episodes.novel_names))
     if seen:
+        fold = "all folds" if trained.fold == ALL_FOLDS else f"fold {trained.fold}"
         raise ConfigError(
-            f"The network was trained for fold {trained.fold} of {trained.data}: {', '.join(seen[:5])}"
+            f"The network was trained for {fold} of {trained.data}: {', '.join(seen[:5])}"
             f"{' ..' if len(seen) > 5 else ''}, asked for here, are not novel to it, it has seen their masks."
         )
 

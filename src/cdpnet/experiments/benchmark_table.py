@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -40,6 +40,10 @@ class TableConfig:
     """Episodes of an evaluation and a seed; 0 takes the protocol's number."""
     seeds: tuple[int, ...] = ()
     """Seeds of the evaluations' episodes; by default the protocol's."""
+    names: Literal["exact", "none"] = "exact"
+    """Whether classes are named in the evaluations."""
+    refine: bool = False
+    """Whether edges are refined in the evaluations; the networks are the same."""
 
     def __post_init__(self) -> None:
         for name in self.methods:
@@ -86,8 +90,9 @@ class _Cell(NamedTuple):
     def folder(self, out: Path) -> Path:
         return out / f"{self.method}-fold{self.fold}-{self.train_shots}shot"
 
-    def result(self, out: Path, shots: int) -> Path:
-        return self.folder(out) / f"{shots}-shot.json"
+    def result(self, out: Path, shots: int, config: TableConfig) -> Path:
+        kind = "-unnamed" * (config.names == "none") + "-refined" * config.refine
+        return self.folder(out) / f"{shots}-shot{kind}.json"
 
 
 def run_table(config: TableConfig, recipe: Recipe, out: Path, report: ReportStage) -> list[TableResult]:
@@ -102,7 +107,7 @@ def run_table(config: TableConfig, recipe: Recipe, out: Path, report: ReportStag
     for cell in _cells(config, recipe.data.config):
         network = _network(cell, recipe, cell.folder(out), report)
         for shots in cell.shots:
-            score_or_load(network, _evaluation(cell, shots, config, recipe), cell.result(out, shots), report)
+            score_or_load(network, _evaluation(cell, shots, config, recipe), cell.result(out, shots, config), report)
         results = [
             result for other in _cells(whole, recipe.data.config) for result in _done(other, config, recipe, out)
         ]
@@ -116,14 +121,14 @@ def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterat
     if record is None:
         return
     for shots in cell.shots:
-        result = load_result(_evaluation(cell, shots, config, recipe), record, cell.result(out, shots))
+        result = load_result(_evaluation(cell, shots, config, recipe), record, cell.result(out, shots, config))
         if result is not None:
             yield TableResult(cell.method, result)
 
 
 def _network(cell: _Cell, recipe: Recipe, folder: Path, report: ReportStage) -> PrototypeNetwork:
     """The trained network of a cell."""
-    config = dataclasses.replace(method(cell.method), encoder=recipe.encoder)
+    config = method(cell.method, recipe.encoder)
     seed, share = recipe.training.seed, recipe.category_share
     episodes = open_episodes(recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share)
     return train_or_load(config, episodes, recipe.training, folder, report, recipe.sources, recipe.device)
@@ -133,10 +138,10 @@ def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) ->
     """The evaluation of a cell with a number of shots."""
     count, seeds = default_length(recipe.data.config)
     seeds = config.seeds or seeds
-    episodes = open_episodes(recipe.data, cell.fold, shots, "test", seeds[0])
-    training = recipe.training
+    episodes = open_episodes(recipe.data, cell.fold, shots, "test", seeds[0], names=config.names)
+    training, count = recipe.training, config.episodes or count
     return Evaluation(
-        episodes, config.episodes or count, seeds, training.precision, training.workers, device=recipe.device
+        episodes, count, seeds, training.precision, training.workers, device=recipe.device, refine=config.refine
     )
 
 

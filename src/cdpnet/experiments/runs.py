@@ -35,6 +35,7 @@ class Evaluation:
     precision: Precision = "float32"
     workers: int = 0
     device: torch.device | None = None
+    refine: bool = False
 
     def is_answered_by(self, result: EvaluationResult, record: TrainingRecord | None) -> bool:
         """Whether the result is of this evaluation and of the checkpoint with this record."""
@@ -43,7 +44,7 @@ class Evaluation:
             and (result.episodes, result.seeds) == (self.count, self.seeds)
             and result.list_sha256 == tuple(self._list_sha256(seed) for seed in self.seeds)
             and result.precision == precision_on(self.device or resolve_device(), self.precision)
-            and result.record == record
+            and (result.record, result.refine) == (record, self.refine)
         )
 
     def _list_sha256(self, seed: int) -> str:
@@ -77,7 +78,15 @@ def score_or_load(network: PrototypeNetwork, asked: Evaluation, path: Path, repo
     if found is not None:
         return found
     report(f"score {path.parent.name}, {path.stem}", None)
-    result = score(network, asked.episodes, asked.count, asked.seeds, workers=asked.workers, precision=asked.precision)
+    result = score(
+        network,
+        asked.episodes,
+        asked.count,
+        asked.seeds,
+        workers=asked.workers,
+        precision=asked.precision,
+        refine=asked.refine,
+    )
     write_json(result.to_json(), path)
     return result
 

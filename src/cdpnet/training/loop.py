@@ -30,7 +30,7 @@ from cdpnet.runtime.rng import keys, uniform
 from cdpnet.training.run import TrainingRun
 
 _NAME_STREAM = 21
-_MIX = "prototypes."
+_MIX, _IMAGE = "prototypes.", "image."
 
 
 @dataclass(frozen=True)
@@ -155,16 +155,27 @@ def _optimizer(
 
 
 def _parameter_groups(network: PrototypeNetwork, config: TrainConfig) -> list[dict[str, list[nn.Parameter] | float]]:
-    """The weights, and the numbers that mix the prototypes, which have a rate of their own and no weight decay."""
+    """The weights of the network's parts, those of the image encoder, and the numbers that mix the prototypes.
+
+    Each has a rate of its own; the numbers have no weight decay. ConfigError where a network has nothing to train.
+    """
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
     if not trained:
-        raise ConfigError("This network has nothing to train: its encoder is frozen and it has no parts of its own.")
+        raise ConfigError(
+            "This network has nothing to train: its image encoder is frozen and it has no parts of its own; set "
+            "--encoder.trained last:2, for example."
+        )
     mixing = [p for name, p in trained.items() if name.startswith(_MIX)]
-    weights = [p for name, p in trained.items() if not name.startswith(_MIX)]
-    groups: list[dict[str, list[nn.Parameter] | float]] = [{"params": weights}]
-    if mixing:
-        groups.append({"params": mixing, "lr": config.learning_rate * config.mix_rate, "weight_decay": 0.0})
-    return groups
+    own_rate = _IMAGE if config.encoder_rate != 1 else _MIX  # a group of its own only where the rate differs
+    encoder = [p for name, p in trained.items() if name.startswith(own_rate) and not name.startswith(_MIX)]
+    others = [p for name, p in trained.items() if not name.startswith((_MIX, own_rate))]
+    rate = config.learning_rate
+    groups: list[dict[str, list[nn.Parameter] | float]] = [
+        {"params": others},
+        {"params": encoder, "lr": rate * config.encoder_rate},
+        {"params": mixing, "lr": rate * config.mix_rate, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def scale_rate(done: int, config: TrainConfig) -> float:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cdpnet.data.config import DataConfig, NovelInTrain
-from cdpnet.data.protocols.folds import N_FOLDS, FoldConvention, novel_classes
+from cdpnet.data.protocols.folds import ALL_FOLDS, N_FOLDS, FoldConvention, novel_classes
 from cdpnet.data.protocols.index import Index, build_index
 from cdpnet.data.protocols.lists import read_lists
 from cdpnet.data.protocols.pools import Pool, build_pool
@@ -100,6 +100,8 @@ class DataOnDisk:
         return self._classes[split, fold]
 
     def _choose_classes(self, split: Split, fold: int) -> tuple[int, ...]:
+        if fold == ALL_FOLDS and split != "test":
+            return tuple(range(1, len(self.reader.class_names) + 1))
         if not 0 <= fold < self.config.n_folds:
             raise ConfigError(f"There is no fold {fold}; {self.config.data} has folds 0 to {self.config.n_folds - 1}.")
         if self.config.data == "fss":
@@ -124,7 +126,7 @@ class DataOnDisk:
             folds = [fold] if own else [other for other in range(N_FOLDS) if other != fold]
             return read_lists(Path(self.config.splits), self.config.data, image_set, folds, wanted)
         drops = split == "train" and self.novel_in_train == "drop"
-        excluded = self.classes("test", fold) if drops else ()
+        excluded = self.classes("test", fold) if drops and fold != ALL_FOLDS else ()
         pool = build_pool(self.index(image_set), wanted, excluded, self.protocol.min_area)
         if drops and not pool.query_images:
             raise DataError(

@@ -6,6 +6,7 @@ from typing import Literal
 
 FoldConvention = Literal["interleaved", "consecutive"]
 N_FOLDS = 4
+ALL_FOLDS = -1  # in place of a fold: train on all classes, so that none is novel
 
 
 def novel_classes(n_classes: int, fold: int, convention: FoldConvention) -> tuple[int, ...]:
