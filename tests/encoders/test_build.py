@@ -23,6 +23,7 @@ from tests.encoders.conftest import SMALL_PAIRS
 # Channels, and the grid of an image of 320 x 384 (tokens of 14 px cover it resized to 322 x 392).
 DOCUMENTED = {
     "tiny": (128, 80, 96),
+    "photo": (592, 20, 24),
     "resnet50": (1024, 40, 48),
     "resnet101": (1024, 40, 48),
     "ssp-resnet50": (1024, 40, 48),

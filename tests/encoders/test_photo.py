@@ -96,3 +96,9 @@ def test_tensors_that_do_not_fit_are_refused() -> None:
 def test_a_file_of_image_weights_is_refused() -> None:
     with pytest.raises(ConfigError, match="leave --image_weights out"):
         build_encoders(EncoderConfig("photo"), WeightSources("some.pth"), reads_names=False)
+
+
+def test_another_text_tower_is_refused() -> None:
+    config = EncoderConfig("photo", text_tower="RN50-quickgelu")
+    with pytest.raises(ConfigError, match="shares a space with its own text tower"):
+        build_encoders(config, WeightSources(), reads_names=True)

@@ -140,7 +140,7 @@ def test_loading_is_strict_and_says_what_is_wrong(tmp_path: Path) -> None:
     about = json.loads((tmp_path / CONFIG_FILE).read_text())
     about["embedded"] = "0" * 16
     (tmp_path / CONFIG_FILE).write_text(json.dumps(about))
-    with pytest.raises(WeightsError, match="another version of the embedded encoder"):
+    with pytest.raises(WeightsError, match="another version of the encoders tiny"):
         PrototypeNetwork.from_pretrained(str(tmp_path))
     (tmp_path / CONFIG_FILE).write_text('{"network"')
     with pytest.raises(WeightsError, match="no configuration"):

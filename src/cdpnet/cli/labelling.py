@@ -24,10 +24,16 @@ from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jsonargparse import ArgumentParser
 
     from cdpnet.config import QueryPrecision
+    from cdpnet.inference.class_files import ClassPrototype
     from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.labels.examples import Example
+
+_PROPOSALS = "Without an example the masks are proposals from the name alone; correct one and give it as --support."
 
 
 def segment(arguments: list[str]) -> None:
@@ -35,14 +41,14 @@ def segment(arguments: list[str]) -> None:
     parser = new_parser("segment", "Segment a class in images, learned from one labelled example or a few.")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="images to segment")
     parser.add_argument(
-        "--name", default="", help="what the class is called; by default the network uses the images alone"
+        "--name", default="", help="what the class is called; by default the network uses the examples alone"
     )
     parser.add_argument(
         "--support",
         action="append",
-        required=True,
+        default=[],
         metavar="IMAGE:MASK",
-        help="an example: an image and its mask; may be repeated",
+        help="an example: an image and its mask; may be repeated; without one, the masks are proposals from the name",
     )
     parser.add_argument("--out", required=True, help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
@@ -53,14 +59,17 @@ def segment(arguments: list[str]) -> None:
     supports = support_pairs(chosen.support)
     out, thresholds = Path(chosen.out), _thresholds(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
-    warn_of_icons_only(chosen)
 
     from cdpnet.bulk.segment_files import Output, plan_outputs, segment_images
 
     inputs = [path for pair in supports for path in pair]
     outputs = plan_outputs([Path(p) for p in chosen.images], out, inputs=inputs, overwrite=chosen.overwrite)
     segmenter = _load_segmenter(chosen, precision=chosen.precision, refine=chosen_refinement(chosen))
-    learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
+    if supports:
+        learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
+    else:
+        learned = segmenter.learn_name(chosen.name)
+        print(_PROPOSALS)
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
 
@@ -70,6 +79,7 @@ def segment(arguments: list[str]) -> None:
             progress.advance(task)
 
         segment_images(segmenter, learned, outputs, show, **thresholds)
+    warn_of_icons_only(chosen)
 
 
 def learn(arguments: list[str]) -> None:
@@ -79,9 +89,10 @@ def learn(arguments: list[str]) -> None:
     parser.add_argument(
         "--support",
         nargs="+",
-        required=True,
+        default=[],
         metavar="IMAGE:MARKS",
-        help="examples; marks are a mask, or a file of COCO, LabelMe, YOLO or Label Studio; both may be folders",
+        help="examples; marks are a mask, or a file of COCO, LabelMe, YOLO or Label Studio; both may be folders; none for "
+        "proposals from the name",
     )
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
     parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
@@ -106,19 +117,12 @@ def learn(arguments: list[str]) -> None:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     supports = support_pairs(chosen.support)
     require_image_weights(chosen.model, chosen.image_weights)
-    warn_of_icons_only(chosen)
 
     from cdpnet.inference.class_files import save_class
     from cdpnet.labels.examples import read_examples
 
     examples = [example for pair in supports for example in read_examples(*pair, chosen.label or chosen.name)]
-    learned = _load_segmenter(chosen).learn(
-        chosen.name,
-        [example.image for example in examples],
-        [example.mask for example in examples],
-        read_name=not chosen.images_only,
-        steps=chosen.adapt,
-    )
+    learned = _learn(_load_segmenter(chosen), examples, chosen)
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
         print(
@@ -127,7 +131,20 @@ def learn(arguments: list[str]) -> None:
         )
     if chosen.adapt:
         print("The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept.")
-    print(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots > 1)}")
+    if not learned.shots:
+        print(_PROPOSALS)
+    print(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
+    warn_of_icons_only(chosen)
+
+
+def _learn(segmenter: Segmenter, examples: Sequence[Example], chosen: Any) -> ClassPrototype:
+    """The class of `learn`, from its examples or, where there are none, from its name."""
+    if examples:
+        images, masks = [example.image for example in examples], [example.mask for example in examples]
+        return segmenter.learn(chosen.name, images, masks, read_name=not chosen.images_only, steps=chosen.adapt)
+    if chosen.adapt or chosen.images_only:
+        raise DataError("--adapt and --images_only need examples; give some with --support.")
+    return segmenter.learn_name(chosen.name)
 
 
 def classes(arguments: list[str]) -> None:
@@ -145,11 +162,20 @@ def classes(arguments: list[str]) -> None:
         table.add_column(heading, overflow="fold")
     for path in map(Path, chosen.files):
         learned = load_class(path)
-        known_by = "images" if not learned.reads_name else "name, images" if learned.by_name else "name, not recognised"
+        known_by = _known_by(learned)
         fingerprint, model = learned.model
         size = f"{path.stat().st_size / 1024:.0f} KB"
         table.add_row(str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size)
     printed(table)
+
+
+def _known_by(learned: ClassPrototype) -> str:
+    """What a class is known by, for people."""
+    if not learned.reads_name:
+        return "images"
+    if not learned.shots:
+        return "name alone"
+    return "name, images" if learned.by_name else "name, not recognised"
 
 
 def label(arguments: list[str]) -> int:
@@ -183,7 +209,6 @@ def label(arguments: list[str]) -> int:
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
     require_image_weights(chosen.model, chosen.image_weights)
-    warn_of_icons_only(chosen)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
     from cdpnet.bulk.job import run_job
@@ -202,6 +227,7 @@ def label(arguments: list[str]) -> int:
     with labelling_bar() as show:
         result = run_job(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
     write_sheet(result, labeller)
+    warn_of_icons_only(chosen)
     print(f"{len(result.images) - len(result.failed)} images are labelled; see {out / 'index.html'}")
     for image, reason in result.failed.items():
         print(f"not labelled: {image}: {reason}")

@@ -29,7 +29,7 @@ from cdpnet.encoders.image import (
 from cdpnet.encoders.photo import PhotoEncoder, load_photo_model, random_photo_model
 from cdpnet.encoders.prompts import templates
 from cdpnet.encoders.text import TextEncoder
-from cdpnet.encoders.text_tower import CLASS_NAMES, TEXT_FILE, TextTower, load_tower, text_tokenizer
+from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, N_CLASSES, TEXT_FILE, TextTower, load_tower, text_tokenizer
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
@@ -57,6 +57,8 @@ def build_encoders(config: EncoderConfig, sources: WeightSources, *, reads_names
 def _build(config: EncoderConfig, sources: WeightSources, *, reads_names: bool) -> Encoders:
     pair = encoder_pair(config)
     kind, name = pair.image.split(":", 1)
+    if kind == "photo" and pair.text != TEXT_MODEL:
+        raise ConfigError("The encoder photo shares a space with its own text tower; leave encoder.text_tower out.")
     if kind in _OF_ONE_FILE:
         image = _OF_ONE_FILE[kind](name, sources.image)
         return Encoders(image, _text(pair, _tower(pair.text, sources.text)) if reads_names else None)
@@ -206,8 +208,9 @@ def _photo(name: str, source: str) -> PhotoEncoder:  # noqa: ARG001 - there is o
     """The encoder of photographs, with the weights of its package or random ones."""
     if source not in (HUB, RANDOM):
         raise ConfigError("The encoder photo takes its image weights from its package; leave --image_weights out.")
-    model = random_photo_model() if source == RANDOM else load_photo_model()
-    return PhotoEncoder(model, F.normalize(shipped(TEXT_FILE)[CLASS_NAMES], dim=1))
+    if source == RANDOM:
+        return PhotoEncoder(random_photo_model(), F.normalize(torch.randn(N_CLASSES, DIM), dim=1))
+    return PhotoEncoder(load_photo_model(), F.normalize(shipped(TEXT_FILE)[CLASS_NAMES], dim=1))
 
 
 _OF_ONE_FILE: dict[str, Callable[[str, str], ImageEncoder]] = {"residual": _residual, "timm": _timm, "photo": _photo}

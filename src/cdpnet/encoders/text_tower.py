@@ -17,6 +17,7 @@ from cdpnet.encoders.weights import load_into, read_state
 
 TEXT_FILE = f"{TEXT_MODEL}.safetensors"
 CLASS_NAMES = "class_names"  # with the weights: the features of the names of ImageNet's classes, (1000, 384)
+N_CLASSES = 1000  # of ImageNet
 CONTEXT_LENGTH = 32
 DIM = 384  # of the teacher's space
 VOCABULARY = 49408  # of CLIP's tokenizer

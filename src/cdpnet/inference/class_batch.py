@@ -20,12 +20,16 @@ from cdpnet.runtime.constants import IGNORE_INDEX
 
 @dataclass(frozen=True)
 class ClassSubset:
-    """Classes of a batch that share a fusion: their numbers, prototypes, and by_name, see `ClassBatch`."""
+    """Classes of a batch that share a fusion: their numbers, prototypes, and by_name, see `ClassBatch`.
+
+    proposed: whether nothing but their names is known.
+    """
 
     numbers: list[int]
     prototypes: Prototypes
     by_name: Tensor
     fusion: ImageTextFusion | None
+    proposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class ClassBatch:
 
     prototypes: of n classes, on the network's device. by_name: (n,) bool on that device, whether the presence of a
     class is judged by its name. presence_thresholds: (n,) on the CPU, the probability below which a class is called
-    absent. fusions: n, the fusion that was adapted to a class, or None for the network's own.
+    absent. fusions: n, the fusion that was adapted to a class, or None for the network's own. proposed: n, whether
+    nothing but the name of a class is known.
     """
 
     names: tuple[str, ...]
@@ -42,22 +47,24 @@ class ClassBatch:
     by_name: Tensor
     presence_thresholds: Tensor
     fusions: Sequence[ImageTextFusion | None]
+    proposed: tuple[bool, ...]
 
     def __len__(self) -> int:
         return len(self.names)
 
     def subsets(self, at_most: int) -> Iterator[ClassSubset]:
         """The classes in parts that can be matched together: ``at_most`` that use the network's fusion, or one."""
-        shared = [i for i, fusion in enumerate(self.fusions) if fusion is None]
-        for start in range(0, len(shared), at_most):
-            yield self._subset(shared[start : start + at_most], None)
+        for proposed in (False, True):
+            shared = [i for i, fusion in enumerate(self.fusions) if fusion is None and self.proposed[i] == proposed]
+            for start in range(0, len(shared), at_most):
+                yield self._subset(shared[start : start + at_most], None)
         for i, fusion in enumerate(self.fusions):
             if fusion is not None:
                 yield self._subset([i], fusion)
 
     def _subset(self, numbers: list[int], fusion: ImageTextFusion | None) -> ClassSubset:
         prototypes = self.prototypes.map(lambda part: part[numbers])
-        return ClassSubset(numbers, prototypes, self.by_name[numbers], fusion)
+        return ClassSubset(numbers, prototypes, self.by_name[numbers], fusion, self.proposed[numbers[0]])
 
 
 def build_class_batch(
@@ -77,7 +84,8 @@ def build_class_batch(
     else:
         thresholds = torch.full((len(classes),), min_presence)
     fusions = [None if c.fusion is None else _adapted_fusion(network, c.fusion) for c in classes]
-    return ClassBatch(tuple(c.name for c in classes), prototypes, by_name.to(device), thresholds, fusions)
+    names, proposed = tuple(c.name for c in classes), tuple(c.shots == 0 for c in classes)
+    return ClassBatch(names, prototypes, by_name.to(device), thresholds, fusions, proposed)
 
 
 def _adapted_fusion(network: PrototypeNetwork, state: dict[str, Tensor]) -> ImageTextFusion:

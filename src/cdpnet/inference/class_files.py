@@ -28,10 +28,10 @@ class ClassPrototype:
     """A class as a network has learned it.
 
     background, foreground, text: prototypes (C,) each; text is None for a network that reads no names, and zero where
-    this name was not read. by_name: whether the network recognises the name in the examples. shots: number of
-    examples. thumbnail: (h, w, 3), a small version of the first example with its mask. model: the network's
-    fingerprint and its description. fusion: weights of the fusion that was adapted to the class, None for the
-    network's own.
+    this name was not read. by_name: whether the network recognises the name in the examples. shots: number of examples,
+    0 for a class of which only the name is known. thumbnail: (h, w, 3), a small version of the first example with its
+    mask. model: the network's fingerprint and its description. fusion: weights of the fusion that was adapted to the
+    class, None for the network's own.
     """
 
     name: str

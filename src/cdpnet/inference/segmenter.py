@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from cdpnet.config import QueryPrecision
 from cdpnet.encoders.catalogue import PAIRS, EncoderPair
 from cdpnet.episode import NO_NAME
-from cdpnet.errors import DataError
+from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.adaptation import adapt
 from cdpnet.inference.class_batch import ClassBatch, build_class_batch
 from cdpnet.inference.class_files import ClassPrototype
@@ -37,6 +38,7 @@ from cdpnet.network.presence import presence_probability, recognises_name, top_s
 from cdpnet.runtime.devices import autocast, resolve_device
 
 _TILES_ABOVE = 4  # times the working size, the longer side beyond which an image is tiled by default
+_THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
 _BATCH = 8  # images of one size in an encoder pass
 _MAX_FEATURES = 2**24  # numbers in the fused features of all classes matched at a time, 64 MiB
 
@@ -143,6 +145,21 @@ class Segmenter:
             None if fusion is None else {key: value.cpu() for key, value in fusion.state_dict().items()},
         )
 
+    def learn_name(self, name: str) -> ClassPrototype:
+        """A class of which only the name is known: its masks are proposals to begin with (our addition).
+
+        ConfigError for a network that reads no names, DataError for an empty name.
+        """
+        if self.network.text is None or self.network.text_projection is None:
+            raise ConfigError(f"The model {self.model[1]} reads no names; give an example of the class.")
+        if not name.strip():
+            raise DataError("The name is empty; give the class a name, or an example.")
+        with torch.inference_mode():
+            text = self.network.text_projection(self.network.text.encode((name,)))[0].cpu()
+        background, foreground = torch.zeros(2, *text.shape).unbind()  # taken from each image
+        blank = np.full((_THUMBNAIL, _THUMBNAIL, 3), _GREY, dtype=np.uint8)
+        return ClassPrototype(name, background.clone(), foreground.clone(), text, True, 0, blank, self.model)
+
     def segment(
         self,
         image: ImageSource,
@@ -227,7 +244,10 @@ class Segmenter:
         found, presence = torch.zeros(len(classes), *grid), torch.zeros(len(classes))
         dtype = torch.bfloat16 if self.precision == "attention" else None
         for part in classes.subsets(max(1, _MAX_FEATURES // query.numel())):
-            prediction = self.network.match_features(query[None], part.prototypes, grid, part.fusion, dtype)
+            prototypes = part.prototypes
+            if part.proposed and prototypes.text is not None:
+                prototypes = self.network.propose(query.expand(len(part.numbers), *query.shape), prototypes.text)
+            prediction = self.network.match_features(query[None], prototypes, grid, part.fusion, dtype)
             similarity = top_similarity(prediction.query_features, part.prototypes, part.by_name, config.locations)
             found[part.numbers] = log_odds(prediction.logits).float().cpu()
             presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()

@@ -16,6 +16,7 @@ from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
 from cdpnet.network.outputs import Prediction, Prototypes
+from cdpnet.network.proposals import name_mask
 from cdpnet.network.prototypes import SupportPrototypes
 
 
@@ -77,6 +78,17 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         """
         text, named = self._project_names(class_names)
         return self._prototypes(features, self.fuse(features, text, fusion), support_masks, text, named)
+
+    def propose(self, features: Tensor, text: Tensor) -> Prototypes:
+        """Prototypes of B classes of which only the names u (B, C) are known (our addition).
+
+        features: F (B, C, h, w) of the very images in which they are looked for; each image becomes its own example,
+        marked by `name_mask`. Only for a network that reads names.
+        """
+        fused = self.fuse(features, text)
+        mask = name_mask(fused, text, self.image.text_channels or 0)
+        named = text.abs().sum(dim=1) > 0
+        return self._prototypes(features[:, None], fused[:, None], mask[:, None], text, named)
 
     def match(
         self, query_images: Tensor, prototypes: Prototypes, attention_dtype: torch.dtype | None = None
