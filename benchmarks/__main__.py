@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import graphs, rows
+from benchmarks import graphs, photographs, rows
 from cdpnet.io.files import write_json
 from cdpnet.runtime.provenance import Machine, commit
 
@@ -35,6 +35,7 @@ def main() -> None:
         rows.training_step(200 if quick else 473, 2 if quick else 4, 2 if quick else 5),
         rows.evaluation(40 if quick else 200),
         rows.labelling(64 if quick else 400),
+        photographs.photographs((640, 480), 3 if quick else 15, 1 if quick else 5),
         graphs.in_onnx_runtime(60 if quick else 400, 3 if quick else 9),
         *([] if quick else [graphs.compiled(400, 9)]),
     ]

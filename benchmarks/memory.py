@@ -1,4 +1,4 @@
-"""A process whose peak of memory is looked at: `python -m benchmarks.memory encoder|query SIZE` prints MiB."""
+"""A process whose peak of memory is looked at: `python -m benchmarks.memory encoder|query|photo SIZE` prints MiB."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.photographs import picture
 from benchmarks.setting import Setting
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.network.build import load_network
 
 
 @torch.inference_mode()
 def main() -> None:
     """Do a part of the work of one query once."""
     part, size = sys.argv[1], int(sys.argv[2])
+    if part == "photo":
+        image, mask = picture(size, size * 3 // 4)
+        segmenter = Segmenter(load_network("photo"), longest_side=size)
+        _ = segmenter.segment(image, segmenter.learn("disc", image, mask)).mask
+        print(_peak())
+        return
     setting = Setting.of(size, everywhere=True)
     learned = Setting.of(64).batch  # the class is learned small, so that its own peak does not count
     network = setting.network

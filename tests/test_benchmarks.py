@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks import report, rows
+from benchmarks import photographs, report, rows
 from benchmarks.measure import side_by_side
 
 
@@ -22,6 +22,7 @@ from benchmarks.measure import side_by_side
         (lambda: rows.training_step(64, 1, 1), 1),
         (lambda: rows.labelling(4), 2),
         (lambda: rows.evaluation(2), 1),
+        (lambda: photographs.photographs((96, 64), 1, 0), 3),
     ],
 )
 def test_every_part_gives_figures(part: object, count: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,8 @@ def test_packaged_settings_are_settings_of_train_too(tmp_path: Path) -> None:
             table = run("table", "--data", data, "--encoder", f"resnet{depth}", "--out", tmp_path, "--print_config")
             assert "iterations: 6000" in table.stdout
             assert f"name: resnet{depth}" in table.stdout
+    photo = run("table", "--data", "coco", "--encoder", "photo", "--out", tmp_path, "--print_config")
+    assert "trained: last:3" in photo.stdout
     own = tmp_path / "own.yaml"
     own.write_text("data: folder\nencoder:\n  name: resnet50\n")
     table = run("table", "--config", own, "--out", tmp_path, "--print_config")

@@ -90,10 +90,13 @@ def test_ablate_refuses_a_row_that_there_is_not(tmp_path: Path) -> None:
 
 def test_calibrate_writes_a_network_with_thresholds(tmp_path: Path) -> None:
     out = tmp_path / "calibrated"
-    shown = run("calibrate", "--method", "panet", "--episodes", 8, "--out", out)
+    shown = run("calibrate", "--method", "panet", "--episodes", 8, "--false_masks", 50, "--out", out)
     assert shown.returncode == 0, shown.stderr
     assert str(out) in shown.stdout
     decision = json.loads((out / "config.json").read_text())["network"]["decision"]
     assert decision
     scored = run("evaluate", "--model", out, "--episodes", 1)
     assert scored.returncode == 0, scored.stderr
+    refused = run("calibrate", "--false_masks", 120, "--out", tmp_path / "no")
+    assert refused.returncode == 2
+    assert "percents from 0 to 100" in refused.stderr

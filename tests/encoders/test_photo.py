@@ -60,13 +60,16 @@ def test_the_classifier_of_the_package_knows_what_timm_would(encoder: PhotoEncod
     assert torch.allclose(pooled, whole, atol=1e-4)
 
 
-def test_blocks_3_to_5_are_trained_and_batch_normalisation_is_not(encoder: PhotoEncoder) -> None:
+def test_it_is_frozen_unless_blocks_are_chosen_and_batch_normalisation_always_is(encoder: PhotoEncoder) -> None:
+    assert not any(p.requires_grad for p in encoder.parameters())
+    encoder.set_trained("last:3")
     trained = {name for name, p in encoder.named_parameters() if p.requires_grad}
     assert {name.split(".")[1] for name in trained} == {"3", "4", "5"}
     assert not any(".bn" in name for name in trained)
     images = torch.rand(1, 3, 32, 32)
     encoder.features(images).square().sum().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None for p in encoder.parameters() if p.requires_grad)
+    encoder.set_trained("own")
 
 
 def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

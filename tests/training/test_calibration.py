@@ -85,6 +85,24 @@ def test_the_threshold_empties_what_is_cheap_to_empty() -> None:
     assert order[0] < 0.5 < order[1]
 
 
+def test_more_false_masks_are_allowed_where_they_cost_less() -> None:
+    """The threshold falls as more false masks are allowed, and as less may be lost."""
+    rng = np.random.default_rng(1)
+    there = rng.random(600) < 0.5
+    seen = made_up(
+        (rng.normal(size=600) + 1.5 * there).tolist(), there.tolist(), (50 * there).tolist(), [50] * 600,
+        (50 * there).tolist(),
+    )  # fmt: skip
+    strict, loose, cheap = (
+        fit_calibration(seen, PLAIN, allowance).threshold
+        for allowance in (Allowance(5, 100), Allowance(30, 100), Allowance(5, 1))
+    )
+    assert strict > loose > 0
+    assert cheap < strict
+    present = compute_probabilities(seen.fit, fit_calibration(seen, PLAIN, Allowance(30, 100))) >= loose
+    assert seen.false_positives(present) <= 30
+
+
 def test_the_background_is_the_best_one() -> None:
     seen = made_up([0.0, 0.0], [True, False], [5, 0], [10, 3], [8, 0])
     seen.inside[0, 3], seen.answered[0, 3] = 8, 8

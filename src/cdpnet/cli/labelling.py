@@ -91,7 +91,7 @@ def learn(arguments: list[str]) -> None:
         nargs="+",
         default=[],
         metavar="IMAGE:MARKS",
-        help="examples; marks are a mask, or a file of COCO, LabelMe, YOLO, Label Studio; both may be folders; none for "
+        help="examples; marks are a mask, or a COCO, LabelMe, YOLO or Label Studio file; both also as folders; none: "
         "proposals from the name",
     )
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")

@@ -160,7 +160,12 @@ def calibrate(arguments: list[str]) -> None:
         "calibrate", "Find the thresholds for background pixels and for absent classes, on base classes."
     )
     data_options(parser)
-    parser.add_argument("--fold", type=int, default=0, help="fold whose classes are novel to the network")
+    parser.add_argument(
+        "--fold",
+        type=fold_or_all,
+        default=0,
+        help="fold whose classes are novel to the network, or all for a network that was not trained",
+    )
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument(
         "--episodes", type=int, default=1000, help="number of episodes of base classes, and as many of novel ones"
@@ -183,7 +188,7 @@ def calibrate(arguments: list[str]) -> None:
     with progress_bar() as progress:
         opened = DataOnDisk(data, indexing_bar(progress))
         out = out_folder(chosen.out)  # made once the settings are known to fit
-        episodes = open_episodes(opened, chosen.fold, chosen.shots, "test")
+        episodes = open_episodes(opened, chosen.fold, chosen.shots, "val")
         tasks: dict[str, int] = {}
 
         def show(stage: str, done: int) -> None:

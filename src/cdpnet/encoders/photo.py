@@ -30,7 +30,6 @@ SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 _STRIDE = 16
 _LAST_BLOCK = 5
 _VISUAL = 208  # channels of block 5
-_OWN = (4, 5, 6)  # stages that are trained: blocks 3 to 5
 _TEXT_SCALE = 0.5  # length of the channels in the text space; the others have length 1
 _MEAN_STD = (0.5, 0.5, 0.5)
 
@@ -45,7 +44,7 @@ class PhotoEncoder(ImageEncoder):
 
     def __init__(self, model: Any, class_names: Tensor) -> None:
         super().__init__(channels=_VISUAL + class_names.shape[1], stride=_STRIDE, mean=_MEAN_STD, std=_MEAN_STD)
-        self.text_channels, self.own = _VISUAL, _OWN
+        self.text_channels = _VISUAL
         self.stem = nn.Sequential(model.conv_stem, model.bn1)
         self.blocks = nn.ModuleList(model.blocks[: _LAST_BLOCK + 1])
         self.head = nn.Sequential(model.blocks[_LAST_BLOCK + 1 :], model.conv_head, model.bn2)

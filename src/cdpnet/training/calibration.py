@@ -14,8 +14,9 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from cdpnet.config import Calibration, DecisionConfig, Names
+from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource, Split
-from cdpnet.errors import DataError
+from cdpnet.errors import ConfigError, DataError
 from cdpnet.evaluation.features import FeatureCache
 from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
 from cdpnet.evaluation.results import refuse_seen_classes
@@ -82,18 +83,25 @@ def calibrate(
 ) -> tuple[DecisionConfig, list[CalibrationResult]]:
     """Fit the thresholds on base classes, and measure them on base and novel ones.
 
-    episodes: those of a fold, with any split. report: called with the stage in words and the number of its episodes
-    that are finished. allowance: by default that of `Allowance`. ConfigError where training had masks of the novel
-    ones, DataError where no episode lacks a class.
+    episodes: those of a fold, or of all folds for a network that was not trained, with any split. report: called with
+    the stage in words and the number of its episodes that are finished. allowance: by default that of `Allowance`.
+    ConfigError where training had masks of the novel ones, DataError where no episode lacks a class.
     """
-    refuse_seen_classes(network.record, episodes)
+    if episodes.fold != ALL_FOLDS:
+        refuse_seen_classes(network.record, episodes)
+    elif network.record is not None:
+        raise ConfigError(
+            "A network that was trained is calibrated for its fold, on classes that it did not see; give --fold."
+        )
     allowance = allowance or Allowance()
     config, measured = DecisionConfig(), []
     splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
+    if episodes.fold == ALL_FOLDS:  # every class serves to fit, and none is left to measure on
+        splits = splits[:1]
     kinds: list[Names] = ["exact", "none"] if network.config.reads_names else ["none"]
     for names in kinds:
         source = dataclasses.replace(episodes, names=names, category_share=0.0)
-        base, novel = (
+        trials = [
             run_trials(
                 network,
                 dataclasses.replace(source, split=split),
@@ -102,14 +110,15 @@ def calibrate(
                 partial(report, f"{description}, names {names}"),
             )
             for split, description in splits
-        )
+        ]
+        base = trials[0]
         if names == kinds[0]:  # one background for all classes, or they could not compete
             config = dataclasses.replace(config, background=BACKGROUNDS[find_background(base)])
         found = fit_calibration(base, BACKGROUNDS.index(config.background), allowance)
         config = (
             dataclasses.replace(config, named=found) if names == "exact" else dataclasses.replace(config, unnamed=found)
         )
-        for split, seen in (("base", base), ("novel", novel)):
+        for split, seen in zip(("base", "novel"), trials, strict=False):
             measured.append(_measure(split, names, seen, found, BACKGROUNDS.index(config.background)))
     return config, measured
 

@@ -12,6 +12,8 @@ import torch
 
 from cdpnet.data.episodes import open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
+from cdpnet.data.protocols.folds import ALL_FOLDS
+from cdpnet.errors import ConfigError
 from tests.data.protocols.helpers import mask_of, open_benchmark
 from tests.data.trees import make_coco
 
@@ -38,3 +40,26 @@ def test_novel_objects_in_training_images(voc: Path) -> None:
         images = source.images(index)
         truth, mask = mask_of(voc, images.query), source.draw(torch.tensor([index])).query_masks
         assert int((mask == 1).sum()) == int((truth == images.classes[0]).sum())  # a crop of 140 holds all of it
+
+
+def test_all_folds_leave_no_class_novel(voc: Path) -> None:
+    source = open_benchmark(voc, split="train", data="pascal", protocol="cdpnet", crop=64)
+    everything = replace(source, fold=ALL_FOLDS)
+    assert everything.settings().classes == source.data.reader.class_names
+    assert everything.data.pool("train", ALL_FOLDS).query_images
+    assert everything.draw(torch.tensor([0])).batch.query_images.shape == (1, 3, 64, 64)
+    with pytest.raises(ConfigError, match="no fold -1"):
+        replace(everything, split="test")
+
+
+def test_the_minimum_area_can_be_chosen_under_cdpnet_only(voc: Path) -> None:
+    source = open_benchmark(voc, data="pascal", protocol="cdpnet", min_area=2048)
+    pool = source.data.pool("test", 0)
+    for image, number in pool.pairs:
+        covers = int((mask_of(voc, image) == number).sum())
+        assert ((image, number) in pool.eligible_pairs) == (covers >= 2048)
+    assert "2048 pixels" in source.rules().protocol
+    with pytest.raises(ConfigError, match="leave --min_area out"):
+        open_benchmark(voc, data="pascal", protocol="ssp", min_area=2048)
+    with pytest.raises(ConfigError, match="min_area must not be negative"):
+        open_benchmark(voc, data="pascal", protocol="cdpnet", min_area=-1)
