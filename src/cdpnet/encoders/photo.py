@@ -16,9 +16,10 @@ from typing import Any
 import timm
 import torch
 import torch.nn.functional as F
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
-from cdpnet.encoders.image import ImageEncoder
+from cdpnet.encoders.image import ImageEncoder, to_multiple
 from cdpnet.encoders.weights import read_state
 from cdpnet.errors import WeightsError
 
@@ -34,10 +35,35 @@ _TEXT_SCALE = 0.5  # length of the channels in the text space; the others have l
 _MEAN_STD = (0.5, 0.5, 0.5)
 
 
+class EvenConvolution(nn.Conv2d):
+    """A convolution of stride 2 for even sizes, padded as TensorFlow pads it, which then depends on no size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C', h / 2, w / 2)."""
+        before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
+        padded = F.pad(x, (before, after, before, after))
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+    @classmethod
+    def like(cls, conv: nn.Conv2d) -> EvenConvolution:
+        """With the weights of a convolution of timm, whose padding is computed from the size of its input."""
+        made = cls(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,  # type: ignore[arg-type]
+            conv.stride,  # type: ignore[arg-type]
+            groups=conv.groups,
+            bias=conv.bias is not None,
+        )
+        made.load_state_dict(conv.state_dict())
+        return made
+
+
 class PhotoEncoder(ImageEncoder):
     """Unit features of block 5, 208 channels, and half a unit vector in the text space, 384 channels.
 
-    model: the EfficientNet. class_names: unit text features (1000, D) of its classes, in their order.
+    Images are enlarged until both sides are multiples of 16, so that every layer has an even size to halve. model: the
+    EfficientNet. class_names: unit text features (1000, D) of its classes, in their order.
     """
 
     class_names: Tensor
@@ -51,6 +77,10 @@ class PhotoEncoder(ImageEncoder):
         self.classifier = nn.Linear(model.classifier.in_features, model.classifier.out_features)
         self.classifier.load_state_dict(model.classifier.state_dict())
         self.register_buffer("class_names", class_names)
+        for parent in list(self.modules()):
+            for name, child in parent.named_children():
+                if isinstance(child, Conv2dSame):
+                    setattr(parent, name, EvenConvolution.like(child))
         self.set_trained("own")
         self.eval()
 
@@ -60,7 +90,7 @@ class PhotoEncoder(ImageEncoder):
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> (B, 208 + D, h, w)."""
-        x = self.stem(images)
+        x = self.stem(to_multiple(images, self.stride))
         for block in self.blocks:
             x = block(x)
         return torch.cat((F.normalize(x, dim=1), _TEXT_SCALE * F.normalize(self.text_map(x), dim=1)), dim=1)

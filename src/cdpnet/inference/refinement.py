@@ -42,8 +42,8 @@ def affinities(colours: Tensor) -> Tensor:
 
 def neighbours(maps: Tensor) -> Tensor:
     """The 8 neighbours at each of the distances, the border repeated: (B, n, h, w) -> (B, n, 24, h, w)."""
-    h, w = maps.shape[-2:]
-    reach = max(_DILATIONS)
-    padded = F.pad(maps, (reach, reach, reach, reach), mode="replicate")
-    offsets = [(d * y, d * x) for d in _DILATIONS for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
-    return torch.stack([padded[..., reach + y : reach + y + h, reach + x : reach + x + w] for y, x in offsets], dim=2)
+    batch, n, h, w = maps.shape
+    single = maps.reshape(batch * n, 1, h, w)
+    pick = torch.eye(9, dtype=maps.dtype, device=maps.device)[[0, 1, 2, 3, 5, 6, 7, 8]].reshape(8, 1, 3, 3)
+    around = [F.conv2d(F.pad(single, (d, d, d, d), mode="replicate"), pick, dilation=d) for d in _DILATIONS]
+    return torch.cat(around, dim=1).reshape(batch, n, 8 * len(_DILATIONS), h, w)
