@@ -248,7 +248,7 @@ class TimmEncoder(ImageEncoder):
 
 def to_multiple(images: Tensor, patch: int) -> Tensor:
     """Enlarge images so that both sides are multiples of the patch: the token grid then covers exactly the image."""
-    h, w = (-(-side // patch) * patch for side in images.shape[-2:])
+    h, w = ((side + patch - 1) // patch * patch for side in images.shape[-2:])  # ONNX rounds negative quotients up
     if not torch.compiler.is_exporting() and (h, w) == tuple(images.shape[-2:]):
         return images
     return F.interpolate(images, size=(h, w), mode="bilinear", align_corners=False)
