@@ -234,3 +234,14 @@ def test_a_name_alone_gives_proposals(icon_files: Path, tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "The name is empty" in refused.stderr
     assert "need examples" in run("learn", *model, "--adapt", 3, "-o", tmp_path / "d.safetensors").stderr
+
+
+def test_a_name_that_is_too_long_is_said_in_one_sentence(icon_files: Path, tmp_path: Path) -> None:
+    shown = run(
+        "learn", "--model", "tiny", "--name", "long " * 60, "--support", support(icon_files), "-o",
+        tmp_path / "c.safetensors",
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    (line,) = [line for line in shown.stderr.splitlines() if "longer than the text tower reads" in line]
+    assert line.startswith("cdpnet: The class name")
+    assert "_cache" not in shown.stderr

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
+from typing import TextIO
 
 from cdpnet.errors import CdpnetError
 
@@ -71,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
     command: Callable[[list[str]], int | None] = getattr(module, arguments[0])
     try:
-        return command(arguments[1:]) or 0
+        with _own_warnings_as_sentences():
+            return command(arguments[1:]) or 0
     except CdpnetError as error:
         print(f"cdpnet: {error}", file=sys.stderr)
         return 2
@@ -83,3 +88,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+@contextmanager
+def _own_warnings_as_sentences() -> Iterator[None]:
+    """Show the warnings of this package without the line of code that raised them."""
+    with warnings.catch_warnings():
+        show, package = warnings.showwarning, Path(__file__).parents[1]
+
+        def sentence(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if category is UserWarning and package in Path(filename).parents:
+                print(f"cdpnet: {message}", file=sys.stderr)
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = sentence
+        yield
