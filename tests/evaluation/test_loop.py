@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import torch
 from cdpnet.config import method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.icons.scenes import SceneLayout
-from cdpnet.evaluation.loop import SegmentedBatch, evaluate
+from cdpnet.errors import ConfigError
+from cdpnet.evaluation.loop import SegmentedBatch, evaluate, segment_episodes
 from cdpnet.evaluation.results import EvaluationResult, score, summarise
 from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network, load_network
+from cdpnet.network.network import PrototypeNetwork
 from cdpnet.report.gallery import Gallery, write_page
 from cdpnet.runtime.metrics import SegmentationCounts
 from tests.helpers import record_of
@@ -107,3 +110,24 @@ def test_the_page_shows_best_median_and_worst(tmp_path: Path) -> None:
     assert page.count("<figure>") == 18
     assert page.count("data:image/png;base64,") == 72
     assert "://" not in page  # nothing comes from elsewhere
+
+
+def test_by_the_name_alone_the_supports_do_not_matter(tiny: PrototypeNetwork) -> None:
+    source = IconEpisodes(0, 1, "test", layout=SceneLayout(size=64))
+    drawn = source.draw(torch.arange(3))
+    blank = drawn._replace(batch=replace(drawn.batch, support_images=torch.zeros_like(drawn.batch.support_images)))
+    with torch.inference_mode():
+        found = segment_episodes(tiny, drawn, name_alone=True)
+        assert torch.equal(segment_episodes(tiny, blank, name_alone=True), found)
+        assert not torch.equal(segment_episodes(tiny, drawn), found)
+    result = score(tiny, source, 3, [0], name_alone=True)
+    assert (result.name_alone, result.refine) == (True, False)
+    with pytest.raises(ConfigError, match="reads no names"):
+        evaluate(build_network(method("ssp")), source, 1, name_alone=True)
+
+
+def test_refined_masks_differ_and_are_said_to_be_refined(tiny: PrototypeNetwork) -> None:
+    source = IconEpisodes(0, 1, "test", layout=SceneLayout(size=64))
+    plain, refined = (score(tiny, source, 3, [0], refine=refine) for refine in (False, True))
+    assert (plain.refine, refined.refine) == (False, True)
+    assert plain.figures.per_class != refined.figures.per_class

@@ -97,6 +97,9 @@ def evaluate(arguments: list[str]) -> None:
     parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
     parser.add_argument("--refine", action="store_true", help="refine the edges of masks along the colours of queries")
     parser.add_argument(
+        "--name_alone", action="store_true", help="segment by the names of the classes, without supports"
+    )
+    parser.add_argument(
         "--precision",
         type=Precision,
         default="float32",
@@ -142,6 +145,7 @@ def evaluate(arguments: list[str]) -> None:
             workers=chosen.workers,
             precision=chosen.precision,
             refine=chosen.refine,
+            name_alone=chosen.name_alone,
             watch=watch,
         )
     printed(score_table([("", result)]))
@@ -283,7 +287,9 @@ def _describe(result: EvaluationResult) -> str:
         f"({rules.fold_convention}), {rules.shots}-shot, names {rules.names}",
         f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}",
         f"list {result.list_sha256[0][:12]}",
-        f"scored at {rules.evaluation_space} in {result.precision}{', edges refined' * result.refine}",
+        f"scored at {rules.evaluation_space} in {result.precision}",
+        *(["edges refined"] if result.refine else []),
+        *(["by the name alone"] if result.name_alone else []),
         f"a class never drawn {rules.unseen_class}",
         f"trained on {result.trained_on}",
         f"checkpoint selected on {result.checkpoint_selection}",

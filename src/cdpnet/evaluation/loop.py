@@ -43,13 +43,15 @@ def evaluate(
     processes: Processes = ALONE,
     precision: Precision = "float32",
     refine: bool = False,
+    name_alone: bool = False,
     watch: Callable[[SegmentedBatch], object] | None = None,
 ) -> SegmentationCounts:
     """Segment the first ``count`` episodes and count their pixels.
 
     The result depends neither on the batch size, by default 8 where episodes can be stacked, nor on workers or
     processes, each of which takes a part of the batches.
-    refine: whether edges are refined along the colours of the query, see `refine_edges`.
+    refine: whether edges are refined along the colours of the query, see `refine_edges`. name_alone: whether the
+    supports are left unused, see `PrototypeNetwork.propose`; ConfigError where the network reads no names.
     watch: called with every batch that this process has segmented.
     """
     device = next(network.parameters()).device
@@ -59,7 +61,7 @@ def evaluate(
     cache = FeatureCache(network)
     for numbers, drawn in zip(index, batches(episodes, index, workers), strict=True):
         with autocast(precision, device):
-            masks = segment_episodes(network, drawn, episodes.ways, refine=refine, cache=cache)
+            masks = segment_episodes(network, drawn, episodes.ways, refine=refine, name_alone=name_alone, cache=cache)
         total.add(masks, drawn.query_masks, drawn.class_ids)
         if watch is not None:
             watch(SegmentedBatch(numbers.repeat_interleave(episodes.ways), drawn, masks.cpu()))
@@ -72,18 +74,23 @@ def segment_episodes(
     ways: int = 1,
     *,
     refine: bool = False,
+    name_alone: bool = False,
     cache: FeatureCache | None = None,
 ) -> Tensor:
     """The masks of a batch in the space where it is scored, (B, H, W) int64, 0 or 1.
 
     Supports of several sizes are learned one by one: the method averages over shots, so nothing changes. Their features
-    and those of the query come from the cache, if there is one. refine: as in `evaluate`.
+    and those of the query come from the cache, if there is one. refine, name_alone: as in `evaluate`.
     """
     device = next(network.parameters()).device
     batch = drawn.batch.to(device)
-    if drawn.separate_shots:
-        cache = cache or FeatureCache(network)
-        features, size = cache.features(batch.query_images[:1]), batch.query_images.shape[-2:]
+    cache, size = cache or FeatureCache(network), batch.query_images.shape[-2:]
+    if name_alone:
+        features = torch.cat([cache.features(image[None]) for image in batch.query_images])
+        prototypes = network.propose(features, network.encode_names(batch.class_names))
+        prediction = network.match_features(features, prototypes, size)
+    elif drawn.separate_shots:
+        features = cache.features(batch.query_images[:1])
         prediction = network.match_features(features, learn_episodes(network, drawn, cache), size)
     else:
         prediction = network(batch)

@@ -63,6 +63,8 @@ class EvaluationResult:
     seconds: float
     refine: bool = False
     """Whether edges were refined."""
+    name_alone: bool = False
+    """Whether the supports were left unused."""
 
     @property
     def trained_on(self) -> str:
@@ -98,6 +100,7 @@ class EvaluationResult:
             "machine": dataclasses.asdict(self.machine),
             "seconds": self.seconds,
             "refine": self.refine,
+            "name_alone": self.name_alone,
         }
 
     @classmethod
@@ -117,11 +120,12 @@ def score(
     workers: int = 0,
     precision: Precision = "float32",
     refine: bool = False,
+    name_alone: bool = False,
     watch: Callable[[SegmentedBatch], object] | None = None,
 ) -> EvaluationResult:
     """Evaluate on ``count`` episodes of each seed.
 
-    refine: whether edges are refined, see `refine_edges`. watch: called with every batch that was segmented.
+    refine, name_alone: as in `evaluate`. watch: called with every batch that was segmented.
     ConfigError where the network was trained on masks of these classes.
     """
     start, code = time.monotonic(), commit()
@@ -129,7 +133,16 @@ def score(
         refuse_seen_classes(network.record, episodes)
     sources = [dataclasses.replace(episodes, seed=seed) for seed in seeds]
     runs = [
-        evaluate(network, source, count, workers=workers, precision=precision, refine=refine, watch=watch)
+        evaluate(
+            network,
+            source,
+            count,
+            workers=workers,
+            precision=precision,
+            refine=refine,
+            name_alone=name_alone,
+            watch=watch,
+        )
         for source in sources
     ]
     return EvaluationResult(
@@ -146,6 +159,7 @@ def score(
         machine=Machine.current(),
         seconds=round(time.monotonic() - start, 1),
         refine=refine,
+        name_alone=name_alone,
     )
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from cdpnet.config import QueryPrecision
 from cdpnet.encoders.catalogue import PAIRS, EncoderPair
 from cdpnet.episode import NO_NAME
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.inference.adaptation import adapt
 from cdpnet.inference.class_batch import ClassBatch, build_class_batch
 from cdpnet.inference.class_files import ClassPrototype
@@ -150,12 +150,10 @@ class Segmenter:
 
         ConfigError for a network that reads no names, DataError for an empty name.
         """
-        if self.network.text is None or self.network.text_projection is None:
-            raise ConfigError(f"The model {self.model[1]} reads no names; give an example of the class.")
         if not name.strip():
             raise DataError("The name is empty; give the class a name, or an example.")
         with torch.inference_mode():
-            text = self.network.text_projection(self.network.text.encode((name,)))[0].cpu()
+            text = self.network.encode_names((name,))[0].cpu()
         background, foreground = torch.zeros(2, *text.shape).unbind()  # taken from each image
         blank = np.full((_THUMBNAIL, _THUMBNAIL, 3), _GREY, dtype=np.uint8)
         return ClassPrototype(name, background.clone(), foreground.clone(), text, True, 0, blank, self.model)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cdpnet.config import NetworkConfig
 from cdpnet.encoders.build import Encoders
 from cdpnet.episode import BACKGROUND_NAME, EpisodeBatch
+from cdpnet.errors import ConfigError
 from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
@@ -78,6 +79,13 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         """
         text, named = self._project_names(class_names)
         return self._prototypes(features, self.fuse(features, text, fusion), support_masks, text, named)
+
+    def encode_names(self, class_names: tuple[str, ...]) -> Tensor:
+        """The projected names u (B, C) of B classes. ConfigError for a network that reads no names."""
+        text, _ = self._project_names(class_names)
+        if text is None:
+            raise ConfigError("This network reads no names, so it needs examples of a class.")
+        return text
 
     def propose(self, features: Tensor, text: Tensor) -> Prototypes:
         """Prototypes of B classes of which only the names u (B, C) are known (our addition).
