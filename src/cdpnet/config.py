@@ -91,6 +91,8 @@ class DecisionConfig:
     """Log-odds against its background that a class must exceed to take a pixel; 0 is the network's own answer."""
     locations: int = 12
     """Number of the best locations whose mean is the statistic; SSP's number of fallback locations."""
+    margin: bool = False
+    """Add the margin of the first match, foreground less background, to the statistic."""
     named: Calibration = field(default_factory=Calibration)
     """For classes with a name that the network reads; the statistic is the cosine of features and name."""
     unnamed: Calibration = field(default_factory=Calibration)
@@ -182,7 +184,8 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
         raise ConfigError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     encoder = EncoderConfig(name=encoder) if isinstance(encoder, str) else encoder
     switches: Switches = {**METHODS[name], **WITHOUT_TRAINING.get(encoder.name, {})}
-    return dataclasses.replace(NetworkConfig(encoder=encoder), **switches)
+    decision = DecisionConfig(margin=encoder.name == "photo")
+    return dataclasses.replace(NetworkConfig(encoder=encoder, decision=decision), **switches)
 
 
 _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")

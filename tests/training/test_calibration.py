@@ -12,7 +12,13 @@ from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.errors import ConfigError
 from cdpnet.network.build import load_network
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import presence_probability, presence_thresholds, top_similarity
+from cdpnet.network.presence import (
+    presence_probability,
+    presence_statistic,
+    presence_thresholds,
+    top_margin,
+    top_similarity,
+)
 from cdpnet.training.allowance import Allowance
 from cdpnet.training.calibration import (
     BACKGROUNDS,
@@ -48,6 +54,26 @@ def test_the_best_locations_fit_the_name_or_the_prototype() -> None:
     unread = Prototypes(prototypes.background, prototypes.foreground, prototypes.text * torch.tensor([[1.0], [0.0]]))
     assert unread.named.tolist() == [True, False]
     assert prototypes._replace(text=None).named.tolist() == [False, False]
+
+
+def test_the_margin_is_the_best_difference_of_the_two_cosines() -> None:
+    """Naive, location by location; added to the similarity where it is switched on."""
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(2, 5, 3, 4, generator=generator)
+    prototypes = Prototypes(*(torch.randn(2, 5, generator=generator) for _ in range(3)))
+    margin = top_margin(features, prototypes, 3)
+    for row in range(2):
+        cosines = [
+            [float(f @ p[row] / f.norm() / p[row].norm()) for p in (prototypes.foreground, prototypes.background)]
+            for f in features[row].flatten(1).T
+        ]
+        assert float(margin[row]) == pytest.approx(sum(sorted(a - b for a, b in cosines)[-3:]) / 3, abs=1e-5)
+    named = torch.tensor([True, False])
+    plain, added = (
+        presence_statistic(features, prototypes, named, DecisionConfig(locations=3, margin=m)) for m in (False, True)
+    )
+    torch.testing.assert_close(plain, top_similarity(features, prototypes, named, 3))
+    torch.testing.assert_close(added, plain + margin)
 
 
 def test_presence_by_hand() -> None:
@@ -111,7 +137,7 @@ def test_the_background_is_the_best_one() -> None:
 
 def test_trials_do_not_call_a_shown_class_absent() -> None:
     episodes = IconEpisodes(0, 1, "test", layout=SMALL)
-    seen = run_trials(load_network("tiny"), episodes, 6, 12)
+    seen = run_trials(load_network("tiny"), episodes, 6, DecisionConfig())
     shows = episodes.classes_in_query(torch.arange(6))
     drawn = episodes.draw(torch.arange(6))
     absent = sum(int(c) not in shows[i - 1] for i, c in enumerate(drawn.class_ids.tolist()))

@@ -24,7 +24,7 @@ from cdpnet.network.checkpoint import describe_network
 from cdpnet.network.decision import decide, is_absent, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import presence_probability, presence_thresholds, recognises_name, top_similarity
+from cdpnet.network.presence import presence_probability, presence_statistic, presence_thresholds, recognises_name
 from cdpnet.runtime.provenance import version
 
 LEARN, SEGMENT, NAMES, ABOUT = "learn.onnx", "segment.onnx", "names.safetensors", "about.json"
@@ -52,7 +52,7 @@ class LearnModule(nn.Module):
         fused = network.fuse(grids, learned.text).flatten(0, 1)
         config, named = network.config.decision, learned.named
         repeated = learned.map(lambda part: part[:, None].expand(-1, shots, -1).flatten(0, 1))  # (B * K, C)
-        similarity = top_similarity(fused, repeated, named[:, None].expand(-1, shots).flatten(), config.locations)
+        similarity = presence_statistic(fused, repeated, named[:, None].expand(-1, shots).flatten(), config)
         by_name = recognises_name(similarity.reshape(episodes, shots).mean(dim=1), named, config)
         return *(part for part in learned if part is not None), by_name
 
@@ -82,7 +82,7 @@ class SegmentModule(nn.Module):
         prototypes = Prototypes(background, foreground, text).map(lambda part: part.repeat(count, 1))  # (Q * n, C)
         named = by_name.repeat(count)
         prediction = network.match_features(repeated, prototypes, grids.shape[-2:])
-        similarity = top_similarity(prediction.query_features, prototypes, named, config.locations)
+        similarity = presence_statistic(prediction.query_features, prototypes, named, config)
         presence = presence_probability(similarity, named, config).reshape(count, classes)
         odds = log_odds(prediction.logits).reshape(count, classes, *grids.shape[-2:])
         if self.refine:

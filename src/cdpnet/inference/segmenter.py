@@ -34,7 +34,7 @@ from cdpnet.network.decision import is_absent, log_odds
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes, mean_prototypes
-from cdpnet.network.presence import presence_probability, recognises_name, top_similarity
+from cdpnet.network.presence import presence_probability, presence_statistic, recognises_name
 from cdpnet.runtime.devices import autocast, resolve_device
 
 _TILES_ABOVE = 4  # times the working size, the longer side beyond which an image is tiled by default
@@ -224,7 +224,7 @@ class Segmenter:
         """Whether a class is recognised by its name in its own examples, K features (1, C, h, w)."""
         config, named = self.network.config.decision, learned.named
         fused = [self.network.fuse(grid, learned.text, fusion) for grid in grids]
-        similarities = torch.stack([top_similarity(grid, learned, named, config.locations) for grid in fused])
+        similarities = torch.stack([presence_statistic(grid, learned, named, config) for grid in fused])
         return bool(recognises_name(similarities.mean(dim=0), named, config))
 
     def _score(self, images: Sequence[Tensor], classes: ClassBatch) -> list[_Scores]:
@@ -246,7 +246,7 @@ class Segmenter:
             if part.proposed and prototypes.text is not None:
                 prototypes = self.network.propose(query.expand(len(part.numbers), *query.shape), prototypes.text)
             prediction = self.network.match_features(query[None], prototypes, grid, part.fusion, dtype)
-            similarity = top_similarity(prediction.query_features, part.prototypes, part.by_name, config.locations)
+            similarity = presence_statistic(prediction.query_features, prototypes, part.by_name, config)
             found[part.numbers] = log_odds(prediction.logits).float().cpu()
             presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
         return _Scores(refine_edges(found[None], image.cpu()[None])[0] if self.refine else found, presence)

@@ -28,8 +28,28 @@ def top_similarity(features: Tensor, prototypes: Prototypes, by_name: Tensor, lo
     return similarity.topk(min(locations, similarity.shape[1]), dim=1).values.mean(dim=1)
 
 
+def top_margin(features: Tensor, prototypes: Prototypes, locations: int) -> Tensor:
+    """The mean over the best ``locations`` of the cosine with the foreground less that with the background.
+
+    features: fused, F^m (B, C, h, w) -> (B,) in -2..2.
+    """
+    unit = F.normalize(features.flatten(2), dim=1)
+    difference = F.normalize(prototypes.foreground, dim=1) - F.normalize(prototypes.background, dim=1)
+    margin = torch.einsum("bcn,bc->bn", unit, difference)
+    return margin.topk(min(locations, margin.shape[1]), dim=1).values.mean(dim=1)
+
+
+def presence_statistic(features: Tensor, prototypes: Prototypes, by_name: Tensor, config: DecisionConfig) -> Tensor:
+    """What the probability of presence is computed from: `top_similarity`, and `top_margin` where it is switched on.
+
+    Shapes as in `top_similarity` -> (B,).
+    """
+    similarity = top_similarity(features, prototypes, by_name, config.locations)
+    return similarity + top_margin(features, prototypes, config.locations) if config.margin else similarity
+
+
 def presence_probability(similarity: Tensor, by_name: Tensor, config: DecisionConfig) -> Tensor:
-    """The probability that each class is in the image: `top_similarity` (B,), whether that was by name (B,) -> (B,)."""
+    """The probability that each class is in the image: `presence_statistic` (B,), whether by name (B,) -> (B,)."""
     return torch.where(by_name, _probability(similarity, config.named), _probability(similarity, config.unnamed))
 
 
@@ -41,8 +61,8 @@ def presence_thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
 def recognises_name(similarity: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
     """Which classes would be called present by their names, given how similar these are to their own examples.
 
-    similarity, named: (B,), `top_similarity` and whether there is a name -> (B,) bool. A name that the text tower has
-    never read is similar to nothing, so it cannot tell where the class is absent.
+    similarity, named: (B,), `presence_statistic` and whether there is a name -> (B,) bool. A name that the text tower
+    has never read is similar to nothing, so it cannot tell where the class is absent.
     """
     probability = presence_probability(similarity, named, config)
     return named & ~is_absent(probability, presence_thresholds(named, config))

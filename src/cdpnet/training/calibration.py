@@ -23,7 +23,7 @@ from cdpnet.evaluation.results import refuse_seen_classes
 from cdpnet.network.decision import decide, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import presence_probability, top_similarity
+from cdpnet.network.presence import presence_probability, presence_statistic
 from cdpnet.runtime.constants import IGNORE_INDEX
 from cdpnet.training.allowance import Allowance
 
@@ -94,7 +94,7 @@ def calibrate(
             "A network that was trained is calibrated for its fold, on classes that it did not see; give --fold."
         )
     allowance = allowance or Allowance()
-    config, measured = DecisionConfig(), []
+    config, measured = DecisionConfig(margin=network.config.decision.margin), []
     splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
     if episodes.fold == ALL_FOLDS:  # every class serves to fit, and none is left to measure on
         splits = splits[:1]
@@ -106,7 +106,7 @@ def calibrate(
                 network,
                 dataclasses.replace(source, split=split),
                 count,
-                config.locations,
+                config,
                 partial(report, f"{description}, names {names}"),
             )
             for split, description in splits
@@ -128,7 +128,7 @@ def run_trials(
     network: PrototypeNetwork,
     episodes: EpisodeSource,
     count: int,
-    locations: int,
+    config: DecisionConfig,
     report: Callable[[int], object] = id,
 ) -> Trials:
     """Every class in its own query, and in the query of the episode before, unless that shows it too.
@@ -142,10 +142,10 @@ def run_trials(
         learned, class_id = learn_episodes(network, drawn, cache), int(drawn.class_ids[0])
         features = cache.features(drawn.batch.query_images[:1].to(learned.foreground.device))
         if number < count:
-            rows.append((True, class_id, *_tried(network, learned, drawn, features, drawn.query_masks[:1], locations)))
+            rows.append((True, class_id, *_tried(network, learned, drawn, features, drawn.query_masks[:1], config)))
         if before is not None and class_id not in before[1]:
             nothing = torch.zeros_like(before[0].query_masks[:1])
-            rows.append((False, class_id, *_tried(network, learned, before[0], before[2], nothing, locations)))
+            rows.append((False, class_id, *_tried(network, learned, before[0], before[2], nothing, config)))
         before = (drawn, shows, features)
         report(min(number + 1, count))
     is_there, class_ids, *rest = (np.array(column) for column in zip(*rows, strict=True))
@@ -210,14 +210,14 @@ def _tried(
     shown: DrawnEpisodes,
     features: Tensor,
     truth: Tensor,
-    locations: int,
+    config: DecisionConfig,
 ) -> tuple[float, int, list[int], list[int]]:
     """A class in the query of an episode, whose features are (1, C, h, w).
 
     Its statistic, the pixels of the truth (1, H, W), of the answer inside it, and of all the answer.
     """
     prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
-    fit = float(top_similarity(prediction.query_features, learned, learned.named, locations))
+    fit = float(presence_statistic(prediction.query_features, learned, learned.named, config))
     logits = to_scoring_size(prediction.logits, shown.unpadded_size, truth.shape[-2:]).cpu()
     odds = log_odds(logits)[:, None]
     answers = [decide(odds, absent=None, background=background) == 1 for background in BACKGROUNDS]
