@@ -20,6 +20,7 @@ def test_the_cheetahs_are_found(tmp_path: Path) -> None:
     share = {finding.shows: finding.share for finding in findings}
     assert 0.02 < share["a running cheetah"] < 0.2
     assert 0.2 < share["a cub"] < 0.7
+    assert share["no cheetah"] == 0
     with Image.open(tmp_path / "photographs.png") as image:
         assert image.width > 4 * 320
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdpnet.cli.demo_photographs import HOW_TO_GET, KNOWN, NAME, find_photographs, segment_photographs
+from cdpnet.cli.demo_photographs import HOW_TO_GET, KNOWN, MIN_PRESENCE, NAME, find_photographs, segment_photographs
 from cdpnet.cli.options import at_least_one, device_option, out_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import progress_bar, say
@@ -76,7 +76,7 @@ def _show_photographs(out: Path, device: str) -> None:
         say(console, HOW_TO_GET)
         return
     image = out / PHOTOGRAPHS_FILE
-    say(console, f"A {NAME}, marked in one photograph, in three others (the model photo):")
+    say(console, f"A {NAME}, marked in one photograph, in three others (model photo, --min_presence {MIN_PRESENCE}):")
     for finding in segment_photographs(folder, image, device):
         found = f"{100 * finding.share:.1f} % of the image" if finding.share else "not found"
         say(console, f"  {finding.shows}: {found}")
