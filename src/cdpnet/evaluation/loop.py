@@ -12,6 +12,7 @@ from torch import Tensor
 from cdpnet.config import Precision
 from cdpnet.data.loader import batches
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource
+from cdpnet.episode import EpisodeBatch
 from cdpnet.evaluation.features import FeatureCache
 from cdpnet.inference.refinement import refine_edges
 from cdpnet.network.decision import decide, log_odds
@@ -58,7 +59,7 @@ def evaluate(
     total = SegmentationCounts(len(episodes.class_names))
     each = batch or (_BATCH if episodes.stackable else 1)
     index = torch.split(torch.arange(count), each)[processes.rank :: processes.world]
-    cache = FeatureCache(network)
+    cache = None if episodes.stackable else FeatureCache(network)  # images of one size are new in every episode
     for numbers, drawn in zip(index, batches(episodes, index, workers), strict=True):
         with autocast(precision, device):
             masks = segment_episodes(network, drawn, episodes.ways, refine=refine, name_alone=name_alone, cache=cache)
@@ -84,14 +85,14 @@ def segment_episodes(
     """
     device = next(network.parameters()).device
     batch = drawn.batch.to(device)
-    cache, size = cache or FeatureCache(network), batch.query_images.shape[-2:]
+    encode, size = cache.features if cache else network.image.features, batch.query_images.shape[-2:]
     if name_alone:
-        features = torch.cat([cache.features(image[None]) for image in batch.query_images])
+        features = torch.cat([encode(image[None]) for image in batch.query_images])
         prototypes = network.propose(features, network.encode_names(batch.class_names))
         prediction = network.match_features(features, prototypes, size)
-    elif drawn.separate_shots:
-        features = cache.features(batch.query_images[:1])
-        prediction = network.match_features(features, learn_episodes(network, drawn, cache), size)
+    elif cache or drawn.separate_shots:  # one query
+        learned = learn_episodes(network, drawn, cache)
+        prediction = network.match_features(encode(batch.query_images[:1]), learned, size)
     else:
         prediction = network(batch)
     logits = prediction.logits
@@ -110,20 +111,21 @@ def _refine(logits: Tensor, images: Tensor, size: Sequence[int]) -> Tensor:
 def learn_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes, cache: FeatureCache | None = None) -> Prototypes:
     """The prototypes of every row of a batch, from shots of one size or several, whose features may be in a cache."""
     device = next(network.parameters()).device
-    if not drawn.separate_shots:
-        batch = drawn.batch.to(device)
-        return network.learn(batch.support_images, batch.support_masks, batch.class_names)
-    cache = cache or FeatureCache(network)
     rows = [
-        [
-            network.learn_features(
-                cache.features(shot.support_images[0].to(device))[None], shot.support_masks.to(device), shot.class_names
-            )
-            for shot in shots
-        ]
-        for shots in drawn.separate_shots
+        mean_prototypes([_learn(network, shot.to(device), cache) for shot in shots]) for shots in drawn.separate_shots
     ]
-    return stack_prototypes([mean_prototypes(shots) for shots in rows])
+    return stack_prototypes(rows) if rows else _learn(network, drawn.batch.to(device), cache)
+
+
+def _learn(network: PrototypeNetwork, batch: EpisodeBatch, cache: FeatureCache | None) -> Prototypes:
+    """The prototypes of a batch whose supports have one size; with a cache, they are encoded one by one."""
+    images = batch.support_images
+    if cache is None:
+        return network.learn(images, batch.support_masks, batch.class_names)
+    grids = torch.cat([cache.features(image[None]) for image in images.flatten(0, 1)])
+    return network.learn_features(
+        grids.reshape(*images.shape[:2], *grids.shape[1:]), batch.support_masks, batch.class_names
+    )
 
 
 def to_scoring_size(logits: Tensor, unpadded_size: tuple[int, int] | None, size: Sequence[int]) -> Tensor:
