@@ -33,6 +33,8 @@ class ImageEncoder(nn.Module):
     std: Tensor
     text_channels: int | None = None
     """The first of the last channels, which lie in the space of the text encoder; None for none."""
+    name_length: float = 1.0
+    """The length that the name of a class starts with in these channels."""
     own: tuple[int, ...] = ()
     """Numbers of the stages that are trained unless a configuration says otherwise."""
 

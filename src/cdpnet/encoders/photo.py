@@ -32,6 +32,7 @@ _STRIDE = 16
 _LAST_BLOCK = 5
 _VISUAL = 208  # channels of block 5
 _TEXT_SCALE = 0.5  # length of the channels in the text space; the others have length 1
+_NAME_LENGTH = 0.6  # in the equal mix of the multi-modal prototype: 0.3 of a name on one visual prototype
 _MEAN_STD = (0.5, 0.5, 0.5)
 
 
@@ -70,7 +71,7 @@ class PhotoEncoder(ImageEncoder):
 
     def __init__(self, model: Any, class_names: Tensor) -> None:
         super().__init__(channels=_VISUAL + class_names.shape[1], stride=_STRIDE, mean=_MEAN_STD, std=_MEAN_STD)
-        self.text_channels = _VISUAL
+        self.text_channels, self.name_length = _VISUAL, _NAME_LENGTH
         self.stem = nn.Sequential(model.conv_stem, model.bn1)
         self.blocks = nn.ModuleList(model.blocks[: _LAST_BLOCK + 1])
         self.head = nn.Sequential(model.blocks[_LAST_BLOCK + 1 :], model.conv_head, model.bn2)

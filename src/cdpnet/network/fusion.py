@@ -9,10 +9,11 @@ from torch import Tensor, nn
 class TextProjection(nn.Module):
     """u = P t: the text feature of a class name in the channels of the image features.
 
-    text_channels: the first of the channels that live in the text space already, where P starts as the identity.
+    text_channels: the first of the channels that live in the text space already, where P starts as the identity times
+    ``length``.
     """
 
-    def __init__(self, text_dim: int, channels: int, text_channels: int | None = None) -> None:
+    def __init__(self, text_dim: int, channels: int, text_channels: int | None = None, length: float = 1.0) -> None:
         super().__init__()
         self.linear = nn.Linear(text_dim, channels, bias=False)
         if text_channels is None and text_dim == channels:
@@ -20,6 +21,7 @@ class TextProjection(nn.Module):
         if text_channels is not None:
             nn.init.zeros_(self.linear.weight)
             nn.init.eye_(self.linear.weight[text_channels:])
+            self.linear.weight.data *= length
 
     def forward(self, text: Tensor) -> Tensor:
         """(B, D) -> (B, C)."""

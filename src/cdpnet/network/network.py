@@ -34,7 +34,8 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         self.image, self.text = encoders.image, encoders.text
         channels = self.image.channels
         text_dim = self.text.dim if self.text is not None else None
-        self.text_projection = TextProjection(text_dim, channels, self.image.text_channels) if text_dim else None
+        start = self.image.text_channels, self.image.name_length
+        self.text_projection = TextProjection(text_dim, channels, *start) if text_dim else None
         self.fusion = ImageTextFusion(channels, config.fusion_width) if text_dim and config.text_fusion else None
         self.prototypes = SupportPrototypes(
             multimodal=config.multimodal_prototype, background_name=config.background_name
