@@ -207,8 +207,8 @@ def test_segment_uses_photo_by_default_and_tiny_is_warned_of(icon_files: Path, t
     masks = {}
     for refine in ("on", "off"):
         shown = run(
-            "segment", "--support", support(icon_files), "--refine", refine, "--out", tmp_path / refine,
-            icon_files / "wide.jpg",
+            "segment", "--support", support(icon_files), "--refine", refine, "--min_presence", 0,
+            "--out", tmp_path / refine, icon_files / "wide.jpg",
         )  # fmt: skip
         assert shown.returncode == 0, shown.stderr
         assert "tiny" not in shown.stderr
