@@ -21,20 +21,18 @@ def photographs(size: tuple[int, int], rounds: int, processes: int) -> Iterator[
     """Width and height in pixels; rounds in this process, and rounds of new processes."""
     width, height = size
     image, mask = picture(width, height)
-    segmenters = {
-        refine: Segmenter(load_network("photo"), longest_side=width, refine=refine) for refine in (True, False)
-    }
-    learned = segmenters[True].learn("disc", image, mask)
-    encoder = segmenters[True].network.image
+    network = load_network("photo")
+    refined, plain = (Segmenter(network, longest_side=width, refine=refine) for refine in (True, False))
+    learned = refined.learn("disc", image, mask)
 
     def encode() -> Tensor:
         with torch.inference_mode():
-            return encoder.features(image[None])
+            return network.image.features(image[None])
 
     work = {
         "encoder": encode,
-        "refined": lambda: segmenters[True].segment(image, learned).mask,
-        "plain": lambda: segmenters[False].segment(image, learned).mask,
+        "refined": lambda: refined.segment(image, learned).mask,
+        "plain": lambda: plain.segment(image, learned).mask,
     }
     seconds = side_by_side(work, rounds)
     name = f"photo, {width} x {height}"

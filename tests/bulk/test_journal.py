@@ -22,6 +22,7 @@ SETTINGS = JobSettings(
     min_presence=0.5,
     working_size=768,
     tiles_above=3072,
+    refine=False,
 )
 
 
@@ -99,3 +100,11 @@ def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
         "tiles above": 3072,
     }
     assert record("a").to_line() == '["a", 4, 5, [["Ölkanne", "abc", 0.5]], 0.25, ""]'
+
+
+def test_a_job_of_version_0_1_resumes_as_one_that_refines_nothing(tmp_path: Path) -> None:
+    older = {key: value for key, value in SETTINGS.to_json().items() if key != "refined edges"}
+    (tmp_path / FILE).write_text(json.dumps(older) + "\n")
+    Journal(tmp_path, SETTINGS)
+    with pytest.raises(ConfigError, match="refine was False and is True"):
+        Journal(tmp_path, replace(SETTINGS, refine=True))

@@ -66,6 +66,9 @@ def test_the_same_command_again_has_nothing_to_do(label_job: Path, job_labels: P
     assert other.returncode == 2
     assert "presence was None and is 0.9" in other.stderr
     assert "--overwrite" in other.stderr
+    refined = run(*arguments, "--refine", "on")
+    assert refined.returncode == 2
+    assert "refine was False and is True" in refined.stderr
 
 
 def test_broken_images_are_listed_and_tried_again(label_job: Path, tmp_path: Path) -> None:

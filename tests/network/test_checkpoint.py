@@ -18,7 +18,7 @@ from cdpnet.config import method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.network.build import build_network
+from cdpnet.network.build import build_network, load_network
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
@@ -193,3 +193,12 @@ def test_other_files_are_no_ssp_checkpoints(tmp_path: Path) -> None:
     torch.save({k: v for k, v in state.items() if not k.startswith("layer1")}, tmp_path / "b.pth")
     with pytest.raises(WeightsError, match=r"lacks 'stages\.1"):
         load_ssp(tmp_path / "b.pth")
+
+
+def test_a_hash_of_installed_weights_beside_another_encoder_is_refused(tmp_path: Path) -> None:
+    load_network("tiny", "ssp").save(tmp_path)
+    about = json.loads((tmp_path / CONFIG_FILE).read_text())
+    about["network"]["encoder"]["name"] = "resnet50"
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(about))
+    with pytest.raises(WeightsError, match="another version of the encoders resnet50"):
+        load_network(tmp_path)

@@ -129,6 +129,7 @@ def _settings(labeller: Labeller) -> JobSettings:
         min_presence=labeller.min_presence,
         working_size=segmenter.preprocessing.longest_side,
         tiles_above=segmenter.preprocessing.tiles_above,
+        refine=segmenter.refine,
     )
 
 

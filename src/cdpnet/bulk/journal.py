@@ -16,12 +16,16 @@ FILE = ".cdpnet-label.jsonl"
 SettingValue = str | float | None | list[str] | list[list[str]]
 
 
+_REFINED = "refined edges"
+
+
 @dataclass(frozen=True)
 class JobSettings:
     """Everything that the labels of a job depend on; a job is resumed only with the same settings.
 
     images: the folder of images, resolved. classes: name and SHA-256 of each class. model: fingerprint and description
     of the network. threshold, min_presence: 0..1, or None for the network's own. working_size, tiles_above: pixels.
+    refine: whether edges are refined.
     """
 
     label_format: str
@@ -33,6 +37,7 @@ class JobSettings:
     min_presence: float | None
     working_size: int
     tiles_above: int
+    refine: bool
 
     def to_json(self) -> dict[str, SettingValue]:
         """The first line of a journal, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
@@ -46,6 +51,7 @@ class JobSettings:
             "presence": self.min_presence,
             "working size": self.working_size,
             "tiles above": self.tiles_above,
+            **({_REFINED: True} if self.refine else {}),  # version 0.1 refined nothing and did not say so
         }
 
 
@@ -103,7 +109,9 @@ class Journal:
         os.truncate(self.path, end)
 
     def _compare(self, previous: dict[str, SettingValue], settings: JobSettings) -> None:
-        for field, (key, value) in zip(fields(settings), settings.to_json().items(), strict=True):
+        previous = {_REFINED: False, **previous}
+        wanted = {**settings.to_json(), _REFINED: settings.refine}
+        for field, (key, value) in zip(fields(settings), wanted.items(), strict=True):
             if previous.get(key) != value:
                 raise ConfigError(
                     f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "

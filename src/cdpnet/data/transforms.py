@@ -54,13 +54,11 @@ def crop_around(image: Tensor, labels: Tensor, side: int, wanted: int, u: Sequen
     pixels = (labels == wanted).nonzero()
     if not len(pixels):
         return crop_at_random(image, labels, side, u[1:])
-    window = []
+    corner = []
     for x, at, length in zip(u[1:3], pixels[int(u[0] * len(pixels))].tolist(), labels.shape, strict=True):
         first, last = max(0, at - side + 1), min(at, length - side)
-        start = first + int(x * (last - first + 1))
-        window.append(slice(start, start + side))
-    image, labels = (values[..., window[0], window[1]] for values in (image, labels))
-    return (image.flip(-1), labels.flip(-1)) if u[3] < 0.5 else (image, labels)
+        corner.append(first + int(x * (last - first + 1)))
+    return _crop_at(image, labels, side, corner, flip=u[3] < 0.5)
 
 
 def change_colours(image: Tensor, strength: float, u: Sequence[float]) -> Tensor:
@@ -79,6 +77,12 @@ def crop_at_random(image: Tensor, labels: Tensor, side: int, u: Sequence[float])
     u: three uniform numbers in 0..1, for the top, the left and the flip.
     """
     image, labels = pad_to_side(image, labels, side)
-    top, left = (int(x * (length - side + 1)) for x, length in zip(u[:2], image.shape[-2:], strict=True))
+    corner = [int(x * (length - side + 1)) for x, length in zip(u[:2], image.shape[-2:], strict=True)]
+    return _crop_at(image, labels, side, corner, flip=u[2] < 0.5)
+
+
+def _crop_at(image: Tensor, labels: Tensor, side: int, corner: Sequence[int], *, flip: bool) -> tuple[Tensor, Tensor]:
+    """The square of ``side`` pixels whose top left is at ``corner``, mirrored or not."""
+    top, left = corner
     image, labels = (values[..., top : top + side, left : left + side] for values in (image, labels))
-    return (image.flip(-1), labels.flip(-1)) if u[2] < 0.5 else (image, labels)
+    return (image.flip(-1), labels.flip(-1)) if flip else (image, labels)

@@ -112,7 +112,7 @@ def load_photo_model() -> Any:
     path = weights_file()
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise WeightsError(f"The weights in the package {PACKAGE} are not those of its version {VERSION}; {_install()}")
-    model: Any = timm.create_model(PHOTO_MODEL, pretrained=False, output_stride=_STRIDE)
+    model = random_photo_model()
     load_by_position(model, read_state(path), str(path))
     return model
 

@@ -7,7 +7,6 @@ within a batch. Everything here is our choice.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases
 from cdpnet.experiments.teacher import embed
 from cdpnet.io.files import atomic, write_text
+from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
 from cdpnet.training.run import load_state
 
 PHRASES_FILE, TEACHER_FILE, STATE_FILE = "phrases.txt", "teacher.safetensors", "distil.pt"
@@ -128,7 +128,9 @@ def distil(
     torch.manual_seed(config.seed)
     tokens = tokenize(teacher.train)
     tower, state_path, start = TextTower(), out / STATE_FILE, 0
-    optimizer = torch.optim.AdamW(_groups(tower, config), lr=config.learning_rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        decay_matrices(tower, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+    )
     if state_path.is_file():
         state = load_state(state_path, _STATE_KEYS)
         if state["settings"] != dataclasses.asdict(config):
@@ -142,7 +144,7 @@ def distil(
     for step in range(start, config.steps):
         chosen = draw_batch(by_length, config, step)
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * _rate(step, config)
+            group["lr"] = config.learning_rate * warm_up(step, config.warmup) * half_cosine(step / config.steps)
         features = F.normalize(tower.encode_text(tokens[chosen].long()), dim=1)
         loss = distillation_loss(features, teacher.train_vectors[chosen].float(), config.similarity_weight)
         optimizer.zero_grad()
@@ -230,15 +232,3 @@ def export_tower(tower: TextTower, out: Path) -> Path:
     with atomic(out / TEXT_FILE) as temporary:
         temporary.write_bytes(save({**packed, CLASS_NAMES: encode(loaded.eval(), class_names()).half()}))
     return out / TEXT_FILE
-
-
-def _groups(tower: TextTower, config: DistillationConfig) -> list[dict[str, list[torch.nn.Parameter] | float]]:
-    """Weight decay for matrices only."""
-    matrices = [p for p in tower.parameters() if p.ndim >= 2]
-    rest = [p for p in tower.parameters() if p.ndim < 2]
-    return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-
-
-def _rate(step: int, config: DistillationConfig) -> float:
-    """Linear warm-up and half a cosine to zero."""
-    return min(1.0, (step + 1) / config.warmup) * 0.5 * (1 + math.cos(math.pi * step / config.steps))

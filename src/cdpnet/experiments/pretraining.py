@@ -8,7 +8,6 @@ somewhere. Masks, of base classes only, are used later, in episodic training.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
-from torch.optim.optimizer import ParamsT
 
 from cdpnet.config import Precision
 from cdpnet.data.icons.glyphs import sprites
@@ -38,6 +36,7 @@ from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.io.files import atomic
 from cdpnet.runtime.devices import autocast
+from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
 from cdpnet.training.run import load_state
 
 STATE_FILE = "pretrain.pt"
@@ -99,7 +98,9 @@ def pretrain(
     if config.start:
         load_into(model, _earlier(Path(config.start)), config.start)
     model = model.to(device)
-    optimizer = torch.optim.AdamW(_groups(model, config), lr=config.learning_rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        decay_matrices(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     checkpoint, start = out / STATE_FILE, 0
     if checkpoint.is_file():
@@ -254,18 +255,11 @@ def _earlier(start: Path) -> dict[str, Tensor]:
     return state
 
 
-def _groups(model: open_clip.CLIP, config: PretrainConfig) -> ParamsT:
-    """Weight decay for matrices only."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    rest = [p for p in model.parameters() if p.ndim < 2]
-    return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-
-
 def _rate(step: int, config: PretrainConfig) -> float:
     """Linear warm-up, then half a cosine to zero."""
     if step < config.warmup:
-        return (step + 1) / config.warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - config.warmup) / max(1, config.steps - config.warmup)))
+        return warm_up(step, config.warmup)
+    return half_cosine((step - config.warmup) / max(1, config.steps - config.warmup))
 
 
 def _save(

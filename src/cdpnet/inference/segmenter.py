@@ -154,9 +154,9 @@ class Segmenter:
             raise DataError("The name is empty; give the class a name, or an example.")
         with torch.inference_mode():
             text = self.network.encode_names((name,))[0].cpu()
-        background, foreground = torch.zeros(2, *text.shape).unbind()  # taken from each image
+        background, foreground = torch.zeros_like(text), torch.zeros_like(text)  # taken from each image
         blank = np.full((_THUMBNAIL, _THUMBNAIL, 3), _GREY, dtype=np.uint8)
-        return ClassPrototype(name, background.clone(), foreground.clone(), text, True, 0, blank, self.model)
+        return ClassPrototype(name, background, foreground, text, True, 0, blank, self.model)
 
     def segment(
         self,

@@ -122,7 +122,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         config_path, model_path = _locate(model_id, options)
         about = read_config(config_path)
         embedded, encoder = about.embedded, about.network.encoder
-        if embedded and embedded != _installed_sha256(encoder.name):
+        if embedded and (encoder.name not in _INSTALLED or embedded != _installed_sha256(encoder.name)):
             raise WeightsError(
                 f"The checkpoint {model_id} was trained over another version of the encoders {encoder.name} "
                 f"(cdpnet {about.cdpnet}); train it again, or install that version."

@@ -24,8 +24,7 @@ def top_similarity(features: Tensor, prototypes: Prototypes, by_name: Tensor, lo
     reference = prototypes.foreground
     if prototypes.text is not None:
         reference = torch.where(by_name[:, None], prototypes.text, reference)
-    similarity = F.cosine_similarity(features.flatten(2), reference[:, :, None], dim=1)
-    return similarity.topk(min(locations, similarity.shape[1]), dim=1).values.mean(dim=1)
+    return _mean_of_best(F.cosine_similarity(features.flatten(2), reference[:, :, None], dim=1), locations)
 
 
 def top_margin(features: Tensor, prototypes: Prototypes, locations: int) -> Tensor:
@@ -35,8 +34,12 @@ def top_margin(features: Tensor, prototypes: Prototypes, locations: int) -> Tens
     """
     unit = F.normalize(features.flatten(2), dim=1)
     difference = F.normalize(prototypes.foreground, dim=1) - F.normalize(prototypes.background, dim=1)
-    margin = torch.einsum("bcn,bc->bn", unit, difference)
-    return margin.topk(min(locations, margin.shape[1]), dim=1).values.mean(dim=1)
+    return _mean_of_best(torch.einsum("bcn,bc->bn", unit, difference), locations)
+
+
+def _mean_of_best(scores: Tensor, locations: int) -> Tensor:
+    """(B, N) -> (B,)."""
+    return scores.topk(min(locations, scores.shape[1]), dim=1).values.mean(dim=1)
 
 
 def presence_statistic(features: Tensor, prototypes: Prototypes, by_name: Tensor, config: DecisionConfig) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from cdpnet.network.record import RunSettings
 from cdpnet.runtime.devices import autocast
 from cdpnet.runtime.distributed import ALONE, Processes
 from cdpnet.runtime.rng import keys, uniform
+from cdpnet.training.optimisation import half_cosine, warm_up
 from cdpnet.training.run import TrainingRun
 
 _NAME_STREAM = 21
@@ -180,11 +180,11 @@ def _parameter_groups(network: PrototypeNetwork, config: TrainConfig) -> list[di
 
 def scale_rate(done: int, config: TrainConfig) -> float:
     """The factor on the learning rate after ``done`` iterations."""
-    start = min(1.0, (done + 1) / config.warmup) if config.warmup else 1.0
+    start = warm_up(done, config.warmup)
     share = done / config.iterations
     if config.schedule == "steps":
         return start * 0.1 ** sum(share >= milestone for milestone in config.milestones)
-    return start * 0.5 * (1 + math.cos(math.pi * share))
+    return start * half_cosine(share)
 
 
 def _frozen_sha256(network: PrototypeNetwork) -> str:
