@@ -18,7 +18,7 @@ LONG_FILES = (  # begun first, so that no worker is left with one of them at the
     "web/test_server.py",
     "cli/test_labelling_stopped.py",
     "network/test_fast_paths.py",
-    "training/test_loop.py",
+    "training/test_processes.py",
     "cli/test_benchmarks.py",
 )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -18,23 +16,9 @@ import pytest
 from cdpnet.bulk.labeller import Labeller
 from tests.cli.conftest import class_files
 from tests.cli.running import run
+from tests.processes import run_at_once
 
 JOURNAL = ".cdpnet-label.jsonl"
-KILLED = """
-import os, signal, sys
-from itertools import count
-from cdpnet.cli import main
-
-calls, last, replace = count(1), int(sys.argv[1]), os.replace
-
-def replace_or_die(*paths):
-    if next(calls) == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(*paths)
-
-os.replace = replace_or_die  # every file that is written gets its name by it
-main(sys.argv[2:])
-"""
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -45,11 +29,17 @@ def arguments(job: Path, out: Path, *more: object) -> list[object]:
     return ["label", "--model", "tiny", job / "images", "--classes", *class_files(job), "--out", out, *more]
 
 
-def killed(label_arguments: Sequence[object], file: int) -> None:
-    """Label in a process that kills itself when it has written the file of this number under a temporary name."""
-    command = [sys.executable, "-c", KILLED, str(file), *map(str, label_arguments)]
-    stopped = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert stopped.returncode == -signal.SIGKILL, stopped.stderr
+def label_and_die(label_arguments: Sequence[object], file: int) -> None:
+    """Kill this process when it has written the file of this number under a temporary name."""
+    calls, replace = count(1), os.replace
+
+    def replace_or_die(*paths: Path) -> None:
+        if next(calls) == file:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*paths)
+
+    os.replace = replace_or_die  # type: ignore[assignment]  # every file that is written gets its name by it
+    run(*label_arguments)
 
 
 def leftovers(out: Path) -> list[str]:
@@ -93,7 +83,8 @@ def test_killed_while_it_writes_it_ends_as_if_never_stopped(
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run(*arguments(label_job, whole, "--format", name)).returncode == 0
     for file in files:
-        killed(arguments(label_job, stopped, "--format", name), file)
+        given = arguments(label_job, stopped, "--format", name)
+        assert run_at_once(label_and_die, (given, file)) == [-signal.SIGKILL]
         assert leftovers(stopped)
         assert not (stopped / "index.html").exists()
     assert run(*arguments(label_job, stopped, "--format", name)).returncode == 0

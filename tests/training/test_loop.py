@@ -1,11 +1,9 @@
-"""Episodic training, small: what it changes, batches and processes that share a step, text dropout."""
+"""Episodic training, small: what it changes, batches that share a step, text dropout."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,10 +19,7 @@ from cdpnet.network.checkpoint import CONFIG_FILE, read_config
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.training.loop import drop_names, scale_rate, train
 from cdpnet.training.run import LOG_FILE
-from tests.training.parallel import TOGETHER
 from tests.training.small import CONFIG, losses, new_episodes, train_small, weights
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -129,17 +124,3 @@ def test_text_dropout_takes_the_stated_share_of_names() -> None:
     assert all(names[i] == batch.class_names[i] for i in range(400) if i not in gone)
     alone = drop_names(batch, index, TrainConfig(text_dropout=0))
     assert alone.class_names == batch.class_names
-
-
-def test_two_processes_in_two_parts_equal_one_with_all_at_once(tmp_path: Path) -> None:
-    train_small(tmp_path / "one", TOGETHER)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
-    command = [*torchrun, "tests.training.parallel", str(tmp_path / "two")]
-    double = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    # gloo may abort when a process ends; what counts was said before
-    assert (tmp_path / "two" / "finished").is_file(), double.stderr
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), abs=1e-3)
-    logs = [json.loads((tmp_path / name / LOG_FILE).read_text()) for name in ("one", "two")]
-    assert [log["settings"]["processes"] for log in logs] == [1, 2]
-    validated = [[entry["miou"] for entry in log["validation"]] for log in logs]
-    assert validated[1] == pytest.approx(validated[0], abs=0.5)  # pixels at a tie

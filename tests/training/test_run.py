@@ -1,25 +1,20 @@
-"""Runs on disk: resuming to the bit, what is refused, sudden death."""
+"""Runs on disk: resuming to the bit, and what is refused."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from cdpnet.errors import ConfigError
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, read_config
+from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
 from cdpnet.training.loop import Progress, train
 from cdpnet.training.run import LOG_FILE, STATE_FILE
 from tests.training.small import CONFIG, losses, new_episodes, new_network, train_small, weights
-
-ROOT = Path(__file__).parents[2]
 
 
 class StoppedError(Exception):
@@ -90,35 +85,3 @@ def test_curves_are_written(tmp_path: Path) -> None:
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
     assert [event.step for event in events.Scalars("validation mIoU")] == [2, 4]
     assert [event.value for event in events.Scalars("loss")] == pytest.approx(losses(tmp_path))
-
-
-# The renames of a run: 1 state, 2 log; with the first validation 3 weights, 4 configuration; 5 state, 6 log, and so on.
-EVERY_RENAME = [pytest.param([number], marks=pytest.mark.slow) for number in range(1, 11)]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-@pytest.mark.parametrize("renames", [[4, 2], *EVERY_RENAME])
-def test_killed_while_it_writes_the_folder_always_loads(tmp_path: Path, renames: list[int]) -> None:
-    """Death just before a rename, then the next process; the run ends as one that was never stopped."""
-    whole, out = weights(train_small(tmp_path / "whole")), tmp_path / "out"
-    command = [sys.executable, "-m", "tests.training.killed", str(out), *map(str, renames)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
-    for index in range(len(renames)):
-        _assert_it_loads(tmp_path / f"out-{index}")
-    resumed = weights(train_small(out, resume=True))
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
-    assert not list(out.glob(".*"))
-
-
-def _assert_it_loads(folder: Path) -> None:
-    reached = 0
-    if (folder / STATE_FILE).exists():
-        reached = torch.load(folder / STATE_FILE, weights_only=True)["iteration"]
-    if (folder / LOG_FILE).exists():
-        assert len(losses(folder)) in (reached - 1, reached)  # written right behind the state
-    if (folder / MODEL_FILE).exists():
-        assert load_file(folder / MODEL_FILE)
-    if (folder / CONFIG_FILE).exists():
-        assert read_config(folder / CONFIG_FILE).record is not None
-    assert list(folder.glob(".*"))  # the file that was about to be renamed
