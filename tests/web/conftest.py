@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from cdpnet.web.samples import Samples, render_samples
 from tests.web.browsing import open_page
 from tests.web.serving import serve_in_thread
 
+os.environ["GRADIO_HEARTBEAT_INTERVAL"] = "0.5"  # seconds, in place of 15, until a server notices a closed page
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )

@@ -22,19 +22,17 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
 from cdpnet.web.server import Address, serve
-from tests.web.serving import ServerProcess, serve_in_process, serve_in_thread, wait_until
+from tests.web.serving import COMMAND, ServerProcess, serve_in_process, serve_in_thread, wait_until
 
 IMAGES = 12  # that a user segments at last
 GRACE = 2.0  # seconds until the session of a closed page ends
 SHORT_GRACE = f"""
-import sys
 from dataclasses import replace
-from cdpnet.cli import main
 from cdpnet.web import limits, server
 server._CLEAN_UP = 0.5
 usual = limits.Limits
 limits.Limits = lambda: replace(usual(), grace={GRACE})
-sys.exit(main(['web', *sys.argv[1:]]))
+{COMMAND}
 """
 
 
