@@ -81,7 +81,7 @@ def test_held_out_drawings_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> N
 def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cdpnet.experiments import pretraining as module
 
-    config = PretrainConfig(crops=16, batch=4, save_every=2, warmup=2)
+    config = PretrainConfig(crops=8, batch=4, save_every=1, warmup=2)
     lines: list[str] = []
     whole = pretrain(config, tmp_path / "whole", lines.append)
     assert lines
@@ -94,7 +94,7 @@ def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("cdpnet.experiments.pretraining._save", stopped)
     with pytest.raises(KeyboardInterrupt):
         pretrain(config, tmp_path / "parts", lines.append)
-    assert torch.load(tmp_path / "parts" / "pretrain.pt", weights_only=True)["step"] == 2
+    assert torch.load(tmp_path / "parts" / "pretrain.pt", weights_only=True)["step"] == 1
     monkeypatch.setattr("cdpnet.experiments.pretraining._save", real)
     with pytest.raises(ConfigError, match="other settings"):
         pretrain(dataclasses.replace(config, seed=5), tmp_path / "parts", lines.append)
