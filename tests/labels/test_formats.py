@@ -16,7 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import DataError
-from cdpnet.labels import labelstudio
+from cdpnet.labels import brush
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.formats import FORMATS, write_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
@@ -161,12 +161,12 @@ def test_run_lengths_of_label_studio_go_both_ways() -> None:
     rng = np.random.default_rng(0)
     for size in ((1, 1), (3, 7), (300, 400)):
         for mask in (np.zeros(size, np.uint8), np.ones(size, np.uint8), rng.integers(0, 2, size).astype(np.uint8)):
-            assert np.array_equal(labelstudio.decode_mask(labelstudio.encode_mask(mask), size), mask > 0)
+            assert np.array_equal(brush.decode_mask(brush.encode_mask(mask), size), mask > 0)
     literal = [1, *np.array([0, 0, 255, 255])]  # words one by one, which our writer does not use
     bits = f"{4:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}0{0:02b}{3:03b}" + "".join(f"{w:08b}" for w in literal[1:])
     stream = bits + "0" * (-len(bits) % 8)
     data = [int(stream[i : i + 8], 2) for i in range(0, len(stream), 8)]
-    assert labelstudio.decode_mask(data, (1, 1)).tolist() == [[True]]
+    assert brush.decode_mask(data, (1, 1)).tolist() == [[True]]
 
 
 def test_png_masks_are_read_as_a_data_set(labelled: tuple[list[ImageLabels], LabelSet]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cdpnet.data.readers.coco import open_coco_json
 from cdpnet.io.files import atomic
-from cdpnet.labels.label_set import LabelFormat, LabelSet
+from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 
@@ -94,20 +94,24 @@ def write_items(write: Callable[[str], object], items: Iterable[object]) -> None
     write("\n")
 
 
-def read(path: Path, images: Path, label: str) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+def read(path: Path, images: Path, label: str, only: str = "") -> Iterator[tuple[Path, NDArray[np.uint8]]]:
     """Images that show a class, each with the mask (H, W) of the class; crowds are ignored (255).
 
-    images: the folder of the images. DataError for a file that cannot be read as COCO's JSON.
+    images: the folder of the images. only: the file name of the one image that is asked for; empty for all. DataError
+    for a file that cannot be read as COCO's JSON, and for an image of another size than the file states.
     """
     reader = open_coco_json(path, images)
     if label not in reader.class_names:
         return
     number = reader.class_names.index(label) + 1
     for identifier in reader.identifiers("train"):
+        image = reader.image_path("train", identifier)
+        if (only and image.name != only) or number not in reader.classes("train", identifier):
+            continue
+        check_image_size(image, reader.size("train", identifier), path)  # before any memory is taken for the mask
         labels = reader.labels("train", identifier)
         if (labels == number).any():
-            mask = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
-            yield reader.image_path("train", identifier), mask
+            yield image, np.where(labels == UNLABELLED, np.uint8(IGNORE_INDEX), (labels == number).view(np.uint8))
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
-from cdpnet.io.files import read_text
+from cdpnet.io.documents import read_json
 from cdpnet.io.images import find_images, open_image
 from cdpnet.labels import coco, labelme, labelstudio, yolo
 from cdpnet.labels.regions import ImageLabels
@@ -39,7 +37,7 @@ def read_examples(images: Path, annotations: Path, label: str) -> list[Example]:
         raise DataError(f"There is no file {annotations}; give a mask or a label file.")
     if annotations.is_dir():
         return _from_folder(images, annotations, label)
-    content = _read_json(annotations) if annotations.suffix.lower() == ".json" else None
+    content = read_json(annotations) if annotations.suffix.lower() == ".json" else None
     if isinstance(content, dict) and "annotations" in content:
         return _from_coco(images, annotations, label)
     if isinstance(content, list):
@@ -69,15 +67,16 @@ def _from_folder(images: Path, annotations: Path, label: str) -> list[Example]:
 
 def _from_coco(images: Path, annotations: Path, label: str) -> list[Example]:
     folder = images if images.is_dir() else images.parent
-    examples = [Example(image, mask) for image, mask in coco.read(annotations, folder, label)]
+    only = "" if images.is_dir() else images.name
+    examples = [Example(image, mask) for image, mask in coco.read(annotations, folder, label, only)]
     return _select(examples, images, annotations, label, coco.read_class_names(annotations))
 
 
-def _from_tasks(content: list[Any], images: Path, annotations: Path, label: str) -> list[Example]:
+def _from_tasks(content: list[object], images: Path, annotations: Path, label: str) -> list[Example]:
     paths = {path.name: path for path in (find_images(images) if images.is_dir() else [images])}
-    tasks = list(labelstudio.read(content, annotations))
+    tasks = labelstudio.read(content, annotations)
     examples = [
-        Example(paths[task.image], task.class_mask(label))
+        Example(paths[task.image], task.read_mask(paths[task.image], label))
         for task in tasks
         if task.image in paths and label in task.class_names
     ]
@@ -114,10 +113,10 @@ def _read_label_file(image: Path, annotations: Path) -> ImageLabels:
     if annotations.suffix.lower() == ".txt":
         opened = open_image(image)
         return yolo.read(annotations, (opened.height, opened.width), image.name)
-    content = _read_json(annotations)
+    content = read_json(annotations)
     if not isinstance(content, dict):
         raise DataError(f"{annotations} is not a label file of one image, as LabelMe writes it.")
-    return labelme.read(content, annotations)
+    return labelme.read(content, annotations, image)
 
 
 def _is_mask(annotations: Path) -> bool:
@@ -129,10 +128,3 @@ def _unknown_label(label: str, annotations: Path, class_names: Sequence[str]) ->
     return DataError(
         f"{annotations} has no label {label!r}: {labels}; give --label the name that the class has in the file."
     )
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not complete JSON ({error}); export it again from its tool.") from None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
+from cdpnet.io.images import open_image
 from cdpnet.labels.regions import ImageLabels
 
 NAMES_FILE = "classes.txt"
@@ -29,6 +31,16 @@ class LabelSet:
     def write_names(self) -> None:
         """Write the names of the classes to classes.txt, one a line."""
         write_text("".join(f"{name}\n" for name in self.classes), self.out / NAMES_FILE)
+
+
+def check_image_size(image: Path, size: tuple[int, int], labels: Path) -> None:
+    """DataError where an image has another size, H, W, than its label file states, or cannot be opened."""
+    found = open_image(image)
+    if (found.height, found.width) != size:
+        raise DataError(
+            f"{labels} is for an image of {size[1]} x {size[0]} pixels and {image} has {found.width} x {found.height}; "
+            "label the image at its own size."
+        )
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,27 @@
-"""Label Studio's JSON: one file of tasks with predictions that a person corrects, masks in its own run lengths.
-
-The run lengths are those of the package rle-pack of thi.ng: a stream of bits with the number of words (32 bits), bits
-of a word - 1 (5), four widths of counts - 1 (4 each); then for each run a flag (1 for a repeated word, 0 for words one
-by one), the number of the width (2), count - 1, and the word or words. A mask has four words, RGBA, for each pixel.
-"""
+"""Label Studio's JSON: one file of tasks with predictions that a person corrects, masks in its own run lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypedDict
+from typing import TypedDict
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
+from cdpnet.io import run_lengths
+from cdpnet.io.fields import FieldError, as_list, as_point, as_record, as_text, as_whole, get
 from cdpnet.io.files import atomic
+from cdpnet.labels.brush import decode_mask, encode_mask
 from cdpnet.labels.coco import write_items
-from cdpnet.labels.label_set import LabelFormat, LabelSet
+from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines
 
 FILE = "tasks.json"
-_WIDTHS = (3, 4, 8, 16)
-_CHANNELS = 4
+_KINDS = ("brushlabels", "polygonlabels")  # of regions that are read
 
 
 class _BrushValue(TypedDict):
@@ -97,81 +95,105 @@ def _result(number: int, labels: ImageLabels, region: Region) -> _BrushResult:
     }
 
 
-def read(content: list[Any], path: Path) -> Iterator[ImageLabels]:
-    """The image name, without folders, and the regions of every task that has regions.
+@dataclass(frozen=True)
+class LabelledTask:
+    """A task of a file, with regions that are not decoded yet: a file may have thousands of tasks and one is asked for.
+
+    image: its file name, without folders. results: objects of the file, each with its label.
+    """
+
+    path: Path
+    image: str
+    results: tuple[tuple[str, dict[str, object]], ...]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels of the regions in order, each once."""
+        return tuple(dict.fromkeys(label for label, _ in self.results))
+
+    def read_mask(self, image: Path, label: str) -> NDArray[np.uint8]:
+        """All regions with a label as one mask (H, W), 0 or 1.
+
+        image: the file that the task is about. DataError where a region is broken or the image has another size.
+        """
+        try:
+            results = [result for name, result in self.results if name == label]
+            size = _read_size(results[0])
+            check_image_size(image, size, self.path)  # before any memory is taken for the mask
+            regions = tuple(_read_region(result, size, label) for result in results)
+            return ImageLabels(self.image, *size, regions).class_mask(label)
+        except FieldError as error:
+            raise _refusal(self.path, error) from None
+
+
+def read(content: list[object], path: Path) -> list[LabelledTask]:
+    """The tasks that have regions.
 
     Regions come from annotations, or from predictions where a task has no annotation. DataError where the content is
     not Label Studio's.
     """
     try:
-        for task in content:
-            annotations = [entry for entry in task.get("annotations") or () if not entry.get("was_cancelled")]
-            entries = annotations or task.get("predictions") or ()
-            results = [result for entry in entries for result in entry["result"]]
-            regions = [region for result in results if (region := _read_result(result)) is not None]
-            if regions:
-                size = (int(results[0]["original_height"]), int(results[0]["original_width"]))
-                yield ImageLabels(_image_name(task["data"]), *size, tuple(regions))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise DataError(f"{path} is not a Label Studio export ({error!r} is missing or has another type).") from None
+        tasks = [_read_task(as_record(task, "a task"), path) for task in content]
+    except FieldError as error:
+        raise _refusal(path, error) from None
+    return [task for task in tasks if task is not None]
 
 
-def _read_result(result: dict[str, Any]) -> Region | None:
-    """The region of a brush mask or a polygon; None for other kinds, such as boxes and points."""
+def _refusal(path: Path, error: FieldError) -> DataError:
+    return DataError(f"{path} is not a Label Studio export: {error}; export it again from its tool.")
+
+
+def _read_task(task: dict[str, object], path: Path) -> LabelledTask | None:
+    """A task; None for one without regions."""
+    annotations = [entry for entry in _records(task, "annotations") if not entry.get("was_cancelled")]
+    results = [result for entry in annotations or _records(task, "predictions") for result in _records(entry, "result")]
+    labelled = [(label, result) for result in results if (label := _read_label(result)) is not None]
+    if not labelled:
+        return None
+    return LabelledTask(path, _image_name(as_record(get(task, "data"), "data")), tuple(labelled))
+
+
+def _records(record: dict[str, object], key: str) -> list[dict[str, object]]:
+    """The objects in a list of an object; none where the key is missing or null."""
+    return [as_record(entry, f"an entry of {key}") for entry in as_list(record.get(key) or [], key)]
+
+
+def _read_label(result: dict[str, object]) -> str | None:
+    """The label of a brush mask or a polygon; None for other kinds, such as boxes and points."""
     if "original_width" not in result:
         return None
-    value, size = result["value"], (int(result["original_height"]), int(result["original_width"]))
+    value = as_record(get(result, "value"), "value")
+    kind = next((kind for kind in _KINDS if kind in value), None)
+    if kind is None:
+        return None
+    labels = as_list(value[kind], kind)
+    if not labels:
+        raise FieldError(f"{kind} is empty")
+    return as_text(labels[0], f"an entry of {kind}")
+
+
+def _read_size(result: dict[str, object]) -> tuple[int, int]:
+    height, width = (as_whole(get(result, key), key) for key in ("original_height", "original_width"))
+    return run_lengths.check_size(height, width)
+
+
+def _read_region(result: dict[str, object], size: tuple[int, int], label: str) -> Region:
+    if _read_size(result) != size:
+        raise FieldError(f"two regions of {label!r} are for images of different sizes")
+    value = as_record(result["value"], "value")
     if "brushlabels" in value:
-        return region_from_mask(decode_mask(value["rle"], size), str(value["brushlabels"][0]))
-    if "polygonlabels" in value:
-        points = [percent / 100 * size[i % 2 == 0] for point in value["points"] for i, percent in enumerate(point)]
-        return region_from_outlines([points], size, str(value["polygonlabels"][0]))
-    return None
+        return region_from_mask(decode_mask(as_list(get(value, "rle"), "rle"), size), label)
+    points = [as_point(point, "an entry of points") for point in as_list(get(value, "points"), "points")]
+    outline = [percent / 100 * size[i % 2 == 0] for point in points for i, percent in enumerate(point)]
+    return region_from_outlines([outline], size, label)
 
 
-def _image_name(data: dict[str, Any]) -> str:
+def _image_name(data: dict[str, object]) -> str:
     """The file name of a task's image, from an address of local storage, an upload or the web."""
-    address = urlsplit(str(data["image"] if "image" in data else next(iter(data.values()))))
-    path = parse_qs(address.query).get("d", [unquote(address.path)])[0]
+    text = as_text(data["image"] if "image" in data else next(iter(data.values()), None), "the address of an image")
+    try:
+        address = urlsplit(text)
+        path = parse_qs(address.query).get("d", [unquote(address.path)])[0]
+    except ValueError:
+        raise FieldError("the address of an image is not an address") from None
     return PurePosixPath(path).name
-
-
-def encode_mask(mask: NDArray[np.uint8]) -> list[int]:
-    """A mask (H, W) as the bytes of Label Studio's run lengths."""
-    flat = mask.ravel() > 0
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1, [flat.size]])
-    bits = [f"{flat.size * _CHANNELS:032b}", f"{8 - 1:05b}", *(f"{width - 1:04b}" for width in _WIDTHS)]
-    for start, stop in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        word = f"{255 if flat[start] else 0:08b}"
-        remaining = (stop - start) * _CHANNELS
-        while remaining:
-            count = min(remaining, 1 << _WIDTHS[-1])
-            kind = next(i for i, width in enumerate(_WIDTHS) if count <= 1 << width)
-            bits.append(f"1{kind:02b}{count - 1:0{_WIDTHS[kind]}b}{word}")
-            remaining -= count
-    stream = "".join(bits)
-    stream += "0" * (-len(stream) % 8)
-    return list(int(stream, 2).to_bytes(len(stream) // 8, "big"))
-
-
-def decode_mask(data: list[int], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask (H, W) of Label Studio's run lengths, from the alpha channel. ValueError for another size."""
-    stream = "".join(f"{byte:08b}" for byte in data)
-    position = 0
-
-    def read_bits(width: int) -> int:
-        nonlocal position
-        position += width
-        return int(stream[position - width : position], 2)
-
-    total, width = read_bits(32), read_bits(5) + 1
-    widths = [read_bits(4) + 1 for _ in _WIDTHS]
-    if total != size[0] * size[1] * _CHANNELS:
-        raise ValueError(f"a mask of {total} values for {size[1]} x {size[0]} pixels")
-    words, done = np.zeros(total, dtype=np.uint32), 0
-    while done < total:
-        repeated, count = read_bits(1), read_bits(widths[read_bits(2)]) + 1
-        words[done : done + count] = read_bits(width) if repeated else [read_bits(width) for _ in range(count)]
-        done += count
-    mask: NDArray[np.bool_] = words.reshape(*size, _CHANNELS)[..., -1] > 0
-    return mask

@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypedDict, cast
+from typing import cast
 
 import numpy as np
 from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 from scipy.spatial import KDTree
 
-from cdpnet.errors import DataError
-
-
-class _RunLengths(TypedDict):
-    """A mask as pycocotools takes it; size is H, W."""
-
-    size: list[int]
-    counts: bytes
+from cdpnet.io import run_lengths
+from cdpnet.io.run_lengths import RunLengths
 
 
 @dataclass(frozen=True)
@@ -55,47 +48,38 @@ class ImageLabels:
         return tuple(dict.fromkeys(region.label for region in self.regions))
 
     def mask(self, region: Region) -> NDArray[np.uint8]:
-        """The mask of a region, (H, W), 0 or 1."""
-        decoded: NDArray[np.uint8] = coco_mask.decode(self._run_lengths(region))
-        return decoded
+        """The mask of a region, (H, W), 0 or 1. FieldError where its run lengths are not those of this image."""
+        return run_lengths.decode(self._run_lengths(region))
 
     def class_mask(self, label: str) -> NDArray[np.uint8]:
         """All regions with a label as one mask (H, W), 0 or 1."""
-        masks = [self.mask(region) for region in self.regions if region.label == label]
-        union: NDArray[np.uint8] = np.maximum.reduce([np.zeros(self.size, np.uint8), *masks])
-        return union
+        masks = [self._run_lengths(region) for region in self.regions if region.label == label]
+        return run_lengths.decode(run_lengths.merge(masks)) if masks else np.zeros(self.size, np.uint8)
 
     def area(self, region: Region) -> int:
         """The area of a region in pixels."""
-        return int(coco_mask.area(self._run_lengths(region)))
+        return run_lengths.area(self._run_lengths(region))
 
     def bounding_box(self, region: Region) -> list[float]:
         """The bounding box of a region: left, top, width, height in pixels."""
-        box: list[float] = coco_mask.toBbox(self._run_lengths(region)).tolist()
-        return box
+        return run_lengths.bounding_box(self._run_lengths(region))
 
-    def _run_lengths(self, region: Region) -> _RunLengths:
-        return {"size": list(self.size), "counts": region.counts.encode()}
+    def _run_lengths(self, region: Region) -> RunLengths:
+        """Checked, since a region may come from a file, such as the journal of a job."""
+        return run_lengths.check_compressed(region.counts, self.size)
 
 
 def region_from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) -> Region:
     """The region of a mask (H, W)."""
-    counts = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"]
-    return Region(label, counts.decode(), score)
+    return Region(label, run_lengths.encode_mask(mask)["counts"].decode(), score)
 
 
-def region_from_outlines(outlines: Iterable[Sequence[float]], size: tuple[int, int], label: str) -> Region:
+def region_from_outlines(outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str) -> Region:
     """The region inside closed outlines, each x1, y1, x2, y2, .. in pixels, filled by COCO's rule.
 
-    size: H, W of the image. DataError for an outline of fewer than three points.
+    size: H, W of the image. FieldError for an outline of fewer than three points, or one that no image has.
     """
-    flat = [[float(x) for x in outline] for outline in outlines]
-    if any(len(outline) < 6 or len(outline) % 2 for outline in flat):
-        raise DataError(f"An outline of {label!r} has fewer than three points.")
-    merged = (
-        coco_mask.merge(coco_mask.frPyObjects(flat, *size)) if flat else coco_mask.encode(np.zeros(size, np.uint8, "F"))
-    )
-    return Region(label, merged["counts"].decode())
+    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode())
 
 
 def trace_outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.float64]]:

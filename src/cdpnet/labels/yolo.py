@@ -9,6 +9,8 @@ from pathlib import Path
 import yaml
 
 from cdpnet.errors import DataError
+from cdpnet.io.documents import read_yaml
+from cdpnet.io.fields import FieldError
 from cdpnet.io.files import read_text, write_text
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
 from cdpnet.labels.regions import ImageLabels, region_from_outlines, trace_outlines
@@ -62,7 +64,10 @@ def read(path: Path, size: tuple[int, int], image: str) -> ImageLabels:
                 "points x y, and a box does not say which pixels belong to the object."
             )
         points = [fraction * size[i % 2 == 0] for i, fraction in enumerate(fractions)]
-        regions.append(region_from_outlines([points], size, label))
+        try:
+            regions.append(region_from_outlines([points], size, label))
+        except FieldError as error:
+            raise DataError(f"Line {number} of {path} is not an outline: {error}.") from None
     return ImageLabels(image, *size, tuple(regions))
 
 
@@ -80,8 +85,13 @@ def read_names_near(path: Path) -> dict[int, str]:
 
 
 def _read_data_file(path: Path) -> dict[int, str]:
+    content = read_yaml(path)
+    names = content.get("names") if isinstance(content, dict) else None
     try:
-        names = yaml.safe_load(read_text(path))["names"]
-        return {int(k): str(v) for k, v in (names.items() if isinstance(names, dict) else enumerate(names))}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
+        if isinstance(names, list):
+            names = dict(enumerate(names))
+        if not isinstance(names, dict) or any(isinstance(name, (list, dict)) for name in names.values()):
+            raise TypeError
+        return {int(number): str(name) for number, name in names.items()}
+    except (TypeError, ValueError, OverflowError):  # a number or a name that is of another kind, or too long
         raise DataError(f"{path} has no list of class names as YOLO's data.yaml has.") from None

@@ -37,7 +37,7 @@ def test_coco_overlaps_crowds_polygons_and_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text[: len(text) // 2], "is not whole JSON"),
+        (lambda text: text[: len(text) // 2], "is not complete JSON"),
         (lambda text: text.replace('"annotations"', '"notes"'), "not a COCO file of instances"),
         (lambda text: text.replace('"height": 20, ', "", 1), "not a COCO file of instances"),
         (lambda text: text.replace('"category_id": 3', '"category_id": 4'), "does not list both|not list both"),

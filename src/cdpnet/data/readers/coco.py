@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
+from cdpnet.io import run_lengths
+from cdpnet.io.documents import read_json
+from cdpnet.io.fields import FieldError, as_list, as_name, as_record, as_text, as_whole, get
+from cdpnet.io.run_lengths import RunLengths
 from cdpnet.runtime.constants import UNLABELLED
+from cdpnet.runtime.text import check_class_name
 
 _YEARS = ("2014", "2017")  # the field uses the first
+Id = int | str  # COCO's own files have numbers
 
 
 @dataclass(frozen=True)
 class CocoImage:
     """An image of a COCO file; sides in pixels."""
 
-    id: int
+    id: Id
     file_name: str
     height: int
     width: int
@@ -33,8 +37,8 @@ class CocoImage:
 class CocoObject:
     """An annotation of a COCO file: one object, or a crowd. segmentation: polygons or run lengths, not checked yet."""
 
-    id: int | None
-    category_id: int
+    id: object
+    category_id: Id
     is_crowd: bool
     segmentation: object
 
@@ -43,13 +47,14 @@ class CocoObject:
 class CocoFile:
     """The content of a COCO file. categories: id, name and supercategory, sorted by id.
 
-    images: by identifier. objects: by the id of their image.
+    numbers: of the classes, from 1, by category id. images: by identifier. objects: by the id of their image.
     """
 
     path: Path
-    categories: tuple[tuple[int, str, str], ...]
+    categories: tuple[tuple[Id, str, str], ...]
+    numbers: dict[Id, int]
     images: dict[str, CocoImage]
-    objects: dict[int, list[CocoObject]]
+    objects: dict[Id, list[CocoObject]]
 
 
 class _Files(NamedTuple):
@@ -94,20 +99,28 @@ class CocoReader:
         """The file of an image."""
         return self._find(image_set).images / self._read(image_set).images[identifier].file_name
 
+    def size(self, image_set: ImageSet, identifier: str) -> tuple[int, int]:
+        """Height and width of an image, as the file states them."""
+        image = self._read(image_set).images[identifier]
+        return image.height, image.width
+
+    def classes(self, image_set: ImageSet, identifier: str) -> set[int]:
+        """The numbers of the classes that an image has annotations of, crowds included."""
+        file = self._read(image_set)
+        return {file.numbers[found.category_id] for found in file.objects[file.images[identifier].id]}
+
     def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:
         """The class of every pixel, (H, W). DataError for an object whose region is broken."""
-        file = self._read(image_set)
+        file, size = self._read(image_set), self.size(image_set, identifier)
         image = file.images[identifier]
-        size = (image.height, image.width)
-        numbers = {category_id: number for number, (category_id, _, _) in enumerate(file.categories, start=1)}
         regions = [
-            (UNLABELLED if found.is_crowd else numbers[found.category_id], _encode_region(found, size, file.path))
+            (UNLABELLED if found.is_crowd else file.numbers[found.category_id], _encode_region(found, size, file.path))
             for found in file.objects.get(image.id, [])
         ]
         labels = np.zeros(size, np.int16)
         # Crowds first, then from large to small. Run lengths are decoded one object at a time, to save memory.
-        for number, region in sorted(regions, key=lambda pair: (pair[0] != UNLABELLED, -int(rle.area(pair[1])))):
-            labels[rle.decode(region).astype(bool)] = number
+        for number, region in sorted(regions, key=lambda pair: (pair[0] != UNLABELLED, -run_lengths.area(pair[1]))):
+            labels[run_lengths.decode(region).view(np.bool_)] = number
         return labels
 
     def label_files(self, image_set: ImageSet) -> list[Path]:
@@ -163,50 +176,70 @@ def open_coco_json(path: Path, images: Path) -> CocoReader:
 
 @lru_cache(maxsize=4)
 def _read_file(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - a changed file is read again
-    """The content of a JSON file, checked. DataError where it is cut off or not COCO's."""
+    """The content of a JSON file; regions are checked when they are drawn. DataError where it is not COCO's."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        categories = sorted((c["id"], str(c["name"]), str(c.get("supercategory", ""))) for c in content["categories"])
-        images = [_read_image(image) for image in content["images"]]
-        objects: dict[int, list[CocoObject]] = {image.id: [] for image in images}
-        known = {category_id for category_id, _, _ in categories}
-        for found in content["annotations"]:
-            if found["category_id"] not in known or found["image_id"] not in objects:
+        content = as_record(read_json(path), "the content")
+        categories = [_read_category(value, path) for value in as_list(get(content, "categories"), "categories")]
+        if len({type(category_id) for category_id, _, _ in categories}) > 1:
+            raise FieldError("some ids of categories are numbers and some are texts")
+        categories.sort(key=lambda category: category[0])
+        numbers = {category_id: number for number, (category_id, _, _) in enumerate(categories, start=1)}
+        images = [_read_image(value) for value in as_list(get(content, "images"), "images")]
+        objects: dict[Id, list[CocoObject]] = {image.id: [] for image in images}
+        for value in as_list(get(content, "annotations"), "annotations"):
+            image_id, found = _read_object(value)
+            if found.category_id not in numbers or image_id not in objects:
                 raise DataError(
-                    f"{path}: annotation {found.get('id')} is of category {found['category_id']} in image "
-                    f"{found['image_id']}, and the file does not list both."
+                    f"{path}: annotation {found.id} is of category {found.category_id} in image {image_id}, and the "
+                    "file does not list both."
                 )
-            objects[found["image_id"]].append(_read_object(found))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not whole JSON ({error}); copy it again.") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path} is not a COCO file of instances ({error!r} is missing or of another kind).") from None
-    return CocoFile(path, tuple(categories), {prefix + image.file_name: image for image in images}, objects)
+            objects[image_id].append(found)
+        by_name = {prefix + image.file_name: image for image in images}
+        return CocoFile(path, tuple(categories), numbers, by_name, objects)
+    except FieldError as error:
+        raise DataError(f"{path} is not a COCO file of instances: {error}; export it again from its tool.") from None
 
 
-def _read_image(record: dict[str, Any]) -> CocoImage:
-    image = CocoImage(record["id"], str(record["file_name"]), int(record["height"]), int(record["width"]))
-    if image.height <= 0 or image.width <= 0:
-        raise KeyError("height and width")
-    return image
+def _read_id(record: dict[str, object], key: str) -> Id:
+    value = get(record, key)
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise FieldError(f"{key} is neither a whole number nor a text")
+    return value
 
 
-def _read_object(record: dict[str, Any]) -> CocoObject:
-    return CocoObject(record.get("id"), record["category_id"], bool(record.get("iscrowd")), record.get("segmentation"))
+def _read_category(value: object, path: Path) -> tuple[Id, str, str]:
+    record = as_record(value, "a category")
+    name = check_class_name(as_name(get(record, "name"), "the name of a category"), f"{path}: the name of a category")
+    return _read_id(record, "id"), name, as_name(record.get("supercategory") or "", "the supercategory of a category")
 
 
-def _encode_region(found: CocoObject, size: tuple[int, int], path: Path) -> Any:
+def _read_image(value: object) -> CocoImage:
+    record = as_record(value, "an image")
+    height, width = (as_whole(get(record, key), f"the {key} of an image") for key in ("height", "width"))
+    file_name = as_text(get(record, "file_name"), "the file_name of an image")
+    return CocoImage(_read_id(record, "id"), file_name, *run_lengths.check_size(height, width))
+
+
+def _read_object(value: object) -> tuple[Id, CocoObject]:
+    """An annotation, and the id of its image."""
+    record = as_record(value, "an annotation")
+    found = CocoObject(
+        record.get("id"), _read_id(record, "category_id"), bool(record.get("iscrowd")), record.get("segmentation")
+    )
+    return _read_id(record, "image_id"), found
+
+
+def _encode_region(found: CocoObject, size: tuple[int, int], path: Path) -> RunLengths:
     """The run lengths of an object, from polygons or run lengths. DataError where they do not fit the image."""
     try:
-        region: Any = found.segmentation
-        if isinstance(region, list):
-            nothing = [{"size": list(size), "counts": [size[0] * size[1]]}]
-            region = rle.merge(rle.frPyObjects(region or nothing, *size))
-        elif isinstance(region["counts"], list):
-            region = rle.frPyObjects(region, *size)
-        h, w = region["size"]
-        if (h, w) != size:
-            raise ValueError(f"it is {w} x {h} pixels")
-    except Exception as error:  # pycocotools raises many kinds
+        if isinstance(found.segmentation, list):
+            return run_lengths.encode_outlines([as_list(part, "an outline") for part in found.segmentation], size)
+        region = as_record(found.segmentation, "the segmentation")
+        if as_list(get(region, "size"), "size") != list(size):
+            raise FieldError("its size is not that of the image")
+        counts = get(region, "counts")
+        if isinstance(counts, list):
+            return run_lengths.encode_counts(counts, size)
+        return run_lengths.check_compressed(as_text(counts, "counts"), size)
+    except FieldError as error:
         raise DataError(f"{path}: the region of annotation {found.id} cannot be drawn ({error}).") from None
-    return region

@@ -1,0 +1,64 @@
+"""Read the JSON and YAML files of others, with bounds on size and depth, so that no file ends the process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from cdpnet.errors import DataError
+from cdpnet.io.files import read_text
+
+_MAX_JSON_BYTES = 2**31  # the largest published annotations, those of LVIS, have more than half of that
+_MAX_YAML_BYTES = 2**20  # a list of 20,000 names has less
+_MAX_YAML_DEPTH = 32
+
+
+def read_json(path: Path) -> object:
+    """The value in a JSON file. DataError where it is cut off, too large, nested too deep, or has too long a number."""
+    _check_size(path, _MAX_JSON_BYTES)
+    try:
+        value: object = json.loads(read_text(path))
+    except RecursionError:
+        raise DataError(f"{path} is nested too deep; a file of labels has a few levels.") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path} is not complete JSON (line {error.lineno}, column {error.colno}); export it again from its tool."
+        ) from None
+    except ValueError:  # the only other one: more digits than are converted to a number
+        raise DataError(f"{path} holds a number of thousands of digits; export it again from its tool.") from None
+    return value
+
+
+def read_yaml(path: Path) -> object:
+    """The value in a YAML file. DataError where it is broken, too large, nested too deep, or has aliases.
+
+    An alias (*name) repeats a part of the file; a few lines of them stand for more than fits into memory.
+    """
+    _check_size(path, _MAX_YAML_BYTES)
+    text = read_text(path)
+    try:
+        _check_events(text, path)
+        value: object = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # ValueError: a date that does not exist, or a number that is too long
+        raise DataError(f"{path} is not a YAML file that can be read; save it again from its tool.") from None
+    return value
+
+
+def _check_events(text: str, path: Path) -> None:
+    """DataError for aliases and deep nesting, before anything is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_YAML_DEPTH:
+            raise DataError(f"{path} is nested deeper than {_MAX_YAML_DEPTH} levels; such a file has two or three.")
+        if isinstance(event, yaml.AliasEvent):
+            raise DataError(f"{path} has a YAML alias, *{event.anchor}; write out what it stands for.")
+
+
+def _check_size(path: Path, most: int) -> None:
+    size = path.stat().st_size
+    if size > most:
+        raise DataError(f"{path} has {size:,} bytes; at most {most:,} are read.")

@@ -1,0 +1,73 @@
+"""Values of foreign JSON by their kind; each function returns the value, or raises a FieldError.
+
+The reader of a format catches the error and says which file it is about.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cdpnet.errors import DataError
+
+
+class FieldError(DataError):
+    """What is wrong with a value, as the second half of a sentence about the file."""
+
+
+def as_record(value: object, what: str) -> dict[str, object]:
+    """An object of JSON. what: its name in messages."""
+    if not isinstance(value, dict):
+        raise FieldError(f"{what} is not an object with keys")
+    return value
+
+
+def as_list(value: object, what: str) -> list[object]:
+    """A list of JSON."""
+    if not isinstance(value, list):
+        raise FieldError(f"{what} is not a list")
+    return value
+
+
+def as_text(value: object, what: str) -> str:
+    """A string of JSON."""
+    if not isinstance(value, str):
+        raise FieldError(f"{what} is not a text")
+    return value
+
+
+def as_name(value: object, what: str) -> str:
+    """A string of JSON, or a whole number as text, since some tools number their classes."""
+    return str(value) if type(value) is int else as_text(value, what)
+
+
+def as_whole(value: object, what: str) -> int:
+    """A whole number, also where it is written as 5.0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1 != 0:
+        raise FieldError(f"{what} is not a whole number")
+    return int(value)
+
+
+def as_number(value: object, what: str) -> float:
+    """A finite number."""
+    try:
+        number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise FieldError(f"{what} is not a finite number")
+    return number
+
+
+def as_point(value: object, what: str) -> tuple[float, float]:
+    """A list x, y of finite numbers."""
+    values = as_list(value, what)
+    if len(values) != 2:
+        raise FieldError(f"{what} is not a pair x, y")
+    return as_number(values[0], what), as_number(values[1], what)
+
+
+def get(record: dict[str, object], key: str) -> object:
+    """The value of a key that must be there."""
+    if key not in record:
+        raise FieldError(f"{key} is missing")
+    return record[key]

@@ -1,0 +1,29 @@
+"""Names from outside: how they are shown on a terminal, and which of them a class may have."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from cdpnet.errors import DataError
+
+_NO_NAME = {"Cc", "Cs", "Zl", "Zp"}  # categories of Unicode: control characters, lone surrogates, line separators
+
+
+def escape(text: str) -> str:
+    r"""A text on one line that a terminal shows and never obeys: what cannot be printed becomes an escape such as \x1b.
+
+    Everything that the command line prints goes through this function.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def check_class_name(name: str, where: str = "The name of a class") -> str:
+    """The name of a class. DataError where it holds a line break or another control character.
+
+    Names are written to files with one name a line, and shown on terminals. where: what the message begins with.
+    """
+    if any(unicodedata.category(char) in _NO_NAME for char in name):
+        raise DataError(f"{where} holds a control character: {escape(name[:80])}; write it without.")
+    return name
