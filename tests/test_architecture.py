@@ -96,4 +96,4 @@ def test_tests_mirror_the_package() -> None:
     tests = ROOT.parents[1] / "tests"
     for path in tests.rglob("test_*.py"):
         folder = path.parent.relative_to(tests)
-        assert (ROOT / folder).is_dir(), f"{path} tests no package {folder}"
+        assert (ROOT / folder).is_dir() or folder.name == "hostile", f"{path} tests no package {folder}"

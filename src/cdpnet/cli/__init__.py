@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cdpnet.errors import CdpnetError
+from cdpnet.runtime.text import escape
 
 _ABOUT = """usage: cdpnet COMMAND [options]
 
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_ABOUT)
         return 0 if arguments else 2
     if arguments[0] not in _COMMANDS:
-        print(f"cdpnet: there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.", file=sys.stderr)
+        _say(f"there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.")
         return 2
     module = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
     command: Callable[[list[str]], int | None] = getattr(module, arguments[0])
@@ -78,16 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _own_warnings_as_sentences():
             return command(arguments[1:]) or 0
     except CdpnetError as error:
-        print(f"cdpnet: {error}", file=sys.stderr)
+        _say(error)
         return 2
     except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"cdpnet: {error.filename or 'A file'} cannot be used ({error.strerror or error}).", file=sys.stderr)
+        _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).")
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _say(sentence: object) -> None:
+    """A sentence on standard error; it may hold names of files and classes."""
+    print(escape(f"cdpnet: {sentence}"), file=sys.stderr)
 
 
 @contextmanager
@@ -105,7 +111,7 @@ def _own_warnings_as_sentences() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if category is UserWarning and package in Path(filename).parents:
-                print(f"cdpnet: {message}", file=sys.stderr)
+                _say(message)
             else:
                 show(message, category, filename, lineno, file, line)
 

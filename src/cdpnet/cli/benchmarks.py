@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 from cdpnet.cli.options import (
     data_config,
@@ -18,8 +17,9 @@ from cdpnet.cli.options import (
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import indexing_bar, progress_bar, stages_bar
+from cdpnet.cli.screen import indexing_bar, print_line, progress_bar, stages_bar
 from cdpnet.errors import DataError
+from cdpnet.io.files import read_text
 
 _MARKS = {True: "yes", False: "no", None: ""}
 _WHAT = """usage: cdpnet data check|episodes [options]
@@ -56,9 +56,9 @@ def _check(arguments: list[str]) -> int:
         findings = list(check(opened))
     for finding in findings:
         published = f", published {finding.expected}" if finding.expected else ""
-        print(f"{_MARKS[finding.fits]:3}  {finding.what}: {finding.found}{published}")
+        print_line(f"{_MARKS[finding.fits]:3}  {finding.what}: {finding.found}{published}")
     wrong = sum(finding.fits is False for finding in findings)
-    print(f"no: {wrong} of {len(findings)} findings do not fit" if wrong else "yes: nothing speaks against it")
+    print_line(f"no: {wrong} of {len(findings)} findings do not fit" if wrong else "yes: nothing speaks against it")
     return 1 if wrong else 0
 
 
@@ -81,7 +81,8 @@ def _episodes(arguments: list[str]) -> int:
         data = DataOnDisk(config, indexing_bar(progress))
         episodes = open_episodes(data, chosen.fold, chosen.shots, "test", seeds[0])
         shown = [episodes.list_sha256(count)] if chosen.hash else list(episodes.list_lines(count))
-    sys.stdout.writelines(f"{line}\n" for line in shown)  # after the bar, which holds standard output until then
+    for line in shown:  # after the bar, which holds standard output until then
+        print_line(line)
     return 0
 
 
@@ -114,5 +115,6 @@ def table(arguments: list[str]) -> None:
         recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     path = table_markdown(results, read_published(chosen.data), out)
-    print(path.read_text(encoding="utf-8"))
-    print(f"The table is {path}, its figures are in {out / 'results.json'}")
+    for line in read_text(path).split("\n"):
+        print_line(line)
+    print_line(f"The table is {path}, its figures are in {out / 'results.json'}")

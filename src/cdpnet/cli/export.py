@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdpnet.cli.options import get_weight_sources, model_options
 from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import print_line
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
 from cdpnet.io.files import check_out_folder, refuse_to_replace
@@ -38,4 +39,4 @@ def export(arguments: list[str]) -> None:
         refuse_to_replace(out / name, overwrite=chosen.overwrite)
     network = load_network(chosen.model, chosen.method, get_weight_sources(chosen))
     for path in export(network, out, chosen.names, int8=chosen.int8):
-        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        print_line(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

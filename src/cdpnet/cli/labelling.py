@@ -18,7 +18,7 @@ from cdpnet.cli.options import (
     warn_of_icons_only,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say
+from cdpnet.cli.screen import labelling_bar, print_line, printed, progress_bar, say
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace
@@ -69,7 +69,7 @@ def segment(arguments: list[str]) -> None:
         learned = segmenter.learn(chosen.name, [image for image, _ in supports], [mask for _, mask in supports])
     else:
         learned = segmenter.learn_name(chosen.name)
-        print(_PROPOSALS)
+        print_line(_PROPOSALS)
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(outputs))
 
@@ -125,15 +125,17 @@ def learn(arguments: list[str]) -> None:
     learned = _learn(_load_segmenter(chosen), examples, chosen)
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
-        print(
+        print_line(
             f"The model does not recognise the name {learned.name!r} in the examples; where masks are poor, "
             "--images-only may serve better."
         )
     if chosen.adapt:
-        print("The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept.")
+        print_line(
+            "The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept."
+        )
     if not learned.shots:
-        print(_PROPOSALS)
-    print(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
+        print_line(_PROPOSALS)
+    print_line(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
     warn_of_icons_only(chosen)
 
 
@@ -153,20 +155,17 @@ def classes(arguments: list[str]) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="class files")
     chosen = parser.parse_args(arguments)
 
-    from rich.table import Table
-
     from cdpnet.inference.class_files import load_class
+    from cdpnet.report.tables import text_table
 
-    table = Table()
-    for heading in ("file", "class", "images", "known by", "model", "size"):
-        table.add_column(heading, overflow="fold")
+    rows = []
     for path in map(Path, chosen.files):
         learned = load_class(path)
         known_by = _known_by(learned)
         fingerprint, model = learned.model
         size = f"{path.stat().st_size / 1024:.0f} KB"
-        table.add_row(str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size)
-    printed(table)
+        rows.append((str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size))
+    printed(text_table(dict.fromkeys(("file", "class", "images", "known by", "model", "size"), "left"), rows))
 
 
 def _known_by(learned: ClassPrototype) -> str:
@@ -228,9 +227,9 @@ def label(arguments: list[str]) -> int:
         result = run_job(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
     write_sheet(result, labeller)
     warn_of_icons_only(chosen)
-    print(f"{len(result.images) - len(result.failed)} images are labelled; see {out / 'index.html'}")
+    print_line(f"{len(result.images) - len(result.failed)} images are labelled; see {out / 'index.html'}")
     for image, reason in result.failed.items():
-        print(f"not labelled: {image}: {reason}")
+        print_line(f"not labelled: {image}: {reason}")
     return 1 if result.failed else 0
 
 

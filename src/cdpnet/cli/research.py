@@ -23,7 +23,7 @@ from cdpnet.cli.options import (
     weight_options,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import indexing_bar, printed, progress_bar, say, stages_bar, training_bar
+from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, stages_bar, training_bar
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 
@@ -149,7 +149,7 @@ def evaluate(arguments: list[str]) -> None:
             watch=watch,
         )
     printed(score_table([("", result)]))
-    print(_describe(result))
+    print_line(_describe(result))
     if "json" in outputs:
         write_json(result.to_json(), outputs["json"])
     if "page" in outputs:
@@ -204,7 +204,7 @@ def calibrate(arguments: list[str]) -> None:
     network.config = dataclasses.replace(network.config, decision=decision)
     network.save(out)
     printed(calibration_table(measured))
-    print(f"The network with its thresholds is in {out}")
+    print_line(f"The network with its thresholds is in {out}")
 
 
 def ablate(arguments: list[str]) -> None:
@@ -238,8 +238,8 @@ def ablate(arguments: list[str]) -> None:
         report = stages_bar(progress, training.iterations)
         results = ablate(config, training, out, report, get_weight_sources(chosen), device)
     printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))
-    print(f"The table is {ablation_markdown(results, out)}")
-    print(f"The plot is {plot_ablation(results, out)}")
+    print_line(f"The table is {ablation_markdown(results, out)}")
+    print_line(f"The plot is {plot_ablation(results, out)}")
 
 
 def pretrain(arguments: list[str]) -> None:
@@ -255,11 +255,13 @@ def pretrain(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     config = settings(PretrainConfig, chosen)
     out = out_folder(chosen.out)
-    model = run(config, out, print, resolve_device(chosen.device))
+    model = run(config, out, print_line, resolve_device(chosen.device))
     path = export(model, out)
     seen, unseen = zero_shot(model, held_out=False), zero_shot(model, held_out=True)
-    print(f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings")
-    print(f"The weights are {path}")
+    print_line(
+        f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings"
+    )
+    print_line(f"The weights are {path}")
 
 
 def distil(arguments: list[str]) -> None:
@@ -274,9 +276,9 @@ def distil(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     config = settings(DistillationConfig, chosen)
     out = out_folder(chosen.out)
-    teacher = teacher_vectors(out, print)
-    path = export_tower(run(config, teacher, out, print), out)
-    print(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {agreement(load_tower(path), teacher)}")
+    teacher = teacher_vectors(out, print_line)
+    path = export_tower(run(config, teacher, out, print_line), out)
+    print_line(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {agreement(load_tower(path), teacher)}")
 
 
 def _describe(result: EvaluationResult) -> str:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.runtime.text import escape
+
 if TYPE_CHECKING:
     from cdpnet.training.loop import Progress
 
@@ -18,9 +20,14 @@ def printed(table: Any) -> None:
     Console().print(table)
 
 
+def print_line(line: str) -> None:
+    """A line on standard output, as the plain ``print`` writes it but for what a terminal would obey."""
+    print(escape(line))
+
+
 def say(console: Any, line: str) -> None:
-    """A line as it is: a path may hold brackets, and must not be broken."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """A line as it is beside a bar: a path may hold brackets, and must not be broken."""
+    console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def progress_bar(*, visible: bool = True) -> Any:
@@ -28,7 +35,8 @@ def progress_bar(*, visible: bool = True) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), disable=not visible)
 
 
@@ -69,6 +77,7 @@ def indexing_bar(progress: Any) -> Callable[[int, int], None]:
 
 def training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progress], None]:
     """A bar with the loss, the last validation and the time left."""
+    name = escape(name)
     task = progress.add_task(name, total=iterations)
     validated = ""
 

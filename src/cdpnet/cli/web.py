@@ -20,6 +20,7 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
+from cdpnet.runtime.text import escape
 
 _PORTS = 65535
 
@@ -67,7 +68,7 @@ def web(arguments: list[str]) -> None:
         _about(chosen.model, segmenter.model[1]),
         Address(chosen.host.strip("[]"), chosen.port, login),
         Limits(),
-        lambda url: print(f"The page is at {url} (stop it with Ctrl-C)", flush=True),
+        lambda url: print(escape(f"The page is at {url} (stop it with Ctrl-C)"), flush=True),
         stop,
     )
 

@@ -18,6 +18,7 @@ from cdpnet.errors import DataError
 from cdpnet.io.files import atomic
 from cdpnet.network.outputs import Prototypes
 from cdpnet.runtime.provenance import version
+from cdpnet.runtime.text import check_class_name
 
 ENDING = ".safetensors"
 _KEY, _FUSION = "cdpnet_class", "fusion."
@@ -110,7 +111,7 @@ def load_class(path: str | Path) -> ClassPrototype:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dictionary
         fusion = {key.removeprefix(_FUSION): t.float() for key, t in tensors.items() if key.startswith(_FUSION)}
         return ClassPrototype(
-            metadata.name,
+            check_class_name(metadata.name, f"The name of the class in {path}"),
             tensors["background"],
             tensors["foreground"],
             tensors.get("text"),
@@ -120,7 +121,7 @@ def load_class(path: str | Path) -> ClassPrototype:
             (metadata.model, metadata.model_name),
             fusion or None,
         )
-    except (SafetensorError, KeyError, TypeError, ValueError):
+    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None
 
 

@@ -36,6 +36,7 @@ from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes, mean_prototypes
 from cdpnet.network.presence import presence_probability, presence_statistic, recognises_name
 from cdpnet.runtime.devices import autocast, resolve_device
+from cdpnet.runtime.text import check_class_name
 
 _TILES_ABOVE = 4  # times the working size, the longer side beyond which an image is tiled by default
 _THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
@@ -118,6 +119,7 @@ class Segmenter:
 
         DataError for an image or mask that cannot be used.
         """
+        check_class_name(name)
         # Each image gives its own prototypes. The method averages over shots, so images of one size give what they
         # would give as one batch.
         supports = self._load_supports(images, masks)
@@ -152,6 +154,7 @@ class Segmenter:
         """
         if not name.strip():
             raise DataError("The name is empty; give the class a name, or an example.")
+        check_class_name(name)
         with torch.inference_mode():
             text = self.network.encode_names((name,))[0].cpu()
         background, foreground = torch.zeros_like(text), torch.zeros_like(text)  # taken from each image

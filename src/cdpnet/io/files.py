@@ -36,9 +36,13 @@ def read_text(path: Path) -> str:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text file in UTF-8; readers see all of it or none."""
+    """Write a text file in UTF-8; readers see all of it or none. DataError for a text with half of a character."""
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
+        raise DataError(f"{path} cannot be written, since a name in it is not Unicode text; rename that.") from None
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def write_json(values: object, path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
@@ -131,7 +132,10 @@ def _circle(centre: Sequence[float], edge: Sequence[float]) -> list[float]:
 def _paste(encoded: str, corner: tuple[int, int], size: tuple[int, int], label: str) -> NDArray[np.bool_]:
     """The mask (H, W) of a base64 image that covers a bounding box with its top left corner at x, y."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(encoded)), formats=("PNG",)) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is checked here
+            opened = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=("PNG",))
+        with opened as image:
             (left, top), (width, height) = corner, image.size  # known before anything is decoded
             if left < 0 or top < 0 or width > size[1] or height > size[0]:
                 raise FieldError(f"the mask of {label!r} does not lie in the image")

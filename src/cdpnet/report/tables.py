@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from rich.table import Table
+from rich.text import Text
 
 from cdpnet.evaluation.results import EvaluationResult
+from cdpnet.runtime.text import escape
 from cdpnet.training.calibration import CalibrationResult
+
+Alignment = Literal["left", "right"]
+
+
+def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]]) -> Table:
+    """A table of headings and rows. Cells are shown as they are: a name may hold brackets, which are markup to rich."""
+    table = Table()
+    for heading, alignment in columns.items():
+        table.add_column(Text(heading), justify=alignment, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(escape(cell)) for cell in row))
+    return table
 
 
 def score_table(results: Sequence[tuple[str, EvaluationResult]]) -> Table:
     """The figures of evaluations, each with a name."""
-    table = Table()
-    for heading in ("", "shots", "names", "mIoU", "FB-IoU"):
-        table.add_column(heading, justify="right" if heading.endswith("IoU") else "left")
-    for name, result in results:
-        table.add_row(name, str(result.rules.shots), result.rules.names, format_miou(result), format_fb_iou(result))
-    return table
+    columns: dict[str, Alignment] = {"": "left", "shots": "left", "names": "left", "mIoU": "right", "FB-IoU": "right"}
+    rows = [
+        (name, str(result.rules.shots), result.rules.names, format_miou(result), format_fb_iou(result))
+        for name, result in results
+    ]
+    return text_table(columns, rows)
 
 
 def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
     """Percent of the images without the class that get a mask, and mIoU of those with it, for each decision."""
-    table = Table()
-    for heading in ("classes", "names", "images"):
-        table.add_column(heading)
+    columns: dict[str, Alignment] = dict.fromkeys(("classes", "names", "images"), "left")
     for heading in ("as it is", "+ background", "+ presence"):
-        table.add_column(f"false masks %, {heading}", justify="right")
-        table.add_column(f"mIoU, {heading}", justify="right")
+        columns |= {f"false masks %, {heading}": "right", f"mIoU, {heading}": "right"}
+    rows = []
     for row in measured:
         figures = [f"{figure:.1f}" for pair in zip(row.false_positives, row.miou, strict=True) for figure in pair]
-        table.add_row(row.split, row.names, str(row.images), *figures)
-    return table
+        rows.append((row.split, row.names, str(row.images), *figures))
+    return text_table(columns, rows)
 
 
 def format_miou(result: EvaluationResult) -> str:

@@ -15,6 +15,7 @@ from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import find_images
 from cdpnet.io.masks import read_class_numbers, to_labels
+from cdpnet.runtime.text import check_class_name
 
 _FOLDERS: dict[ImageSet, tuple[str, ...]] = {"train": ("train",), "val": ("test", "val", "train")}
 
@@ -34,6 +35,7 @@ class FolderReader:
             if not name or name in names[: line - 1]:
                 fault = f"repeats {name!r}" if name else "is empty"
                 raise DataError(f"Line {line} of {path} {fault}; line i names the class whose number in masks is i.")
+            check_class_name(name, f"Line {line} of {path}")
         return names
 
     @property

@@ -1,0 +1,157 @@
+"""Every reader either reads a file or refuses it: valid documents with some of their values changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save_file
+
+from cdpnet.config import JSON
+from cdpnet.data.readers.folder import open_folder
+from cdpnet.errors import CdpnetError
+from cdpnet.inference.class_files import load_class
+from cdpnet.labels.examples import read_examples
+from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
+
+SIZE = (10, 12)
+MISSING = "missing"  # stands for a key or an entry that is left out
+VALUES = st.one_of(
+    st.sampled_from(
+        [None, True, 0, -1, 1, 2, 2**31, 2**63, 10**30, 10**400, 0.5, 1e8, -1e8, 1e300, float("nan"), float("inf")]
+    ),
+    st.sampled_from(["", "cat", "\x1b[31m", "\ud800", "a\nb", "\0", "5", [], {}, [[]], [[[]]], {"a": []}, MISSING]),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.lists(st.integers(-9, 300) | st.floats(width=16), max_size=9),
+)
+
+
+def positions(value: JSON, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The paths to all values in a document."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from positions(inner, (*path, key))
+
+
+def replace(document: JSON, path: tuple[str | int, ...], value: JSON) -> JSON:
+    """A copy of a document with another value at a path; `MISSING` leaves it out."""
+    if not path:
+        return value
+    copy = dict(document) if isinstance(document, dict) else list(document)  # type: ignore[arg-type]
+    changed = replace(copy[path[0]], path[1:], value)  # type: ignore[index]
+    if changed == MISSING:
+        del copy[path[0]]  # type: ignore[arg-type]
+    else:
+        copy[path[0]] = changed  # type: ignore[index]
+    return copy  # type: ignore[return-value]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, documents: tuple[JSON, ...]) -> JSON:
+    """One of the documents with one to three values changed."""
+    document = draw(st.sampled_from(documents))
+    for _ in range(draw(st.integers(1, 3))):
+        document = replace(document, draw(st.sampled_from(list(positions(document)))), draw(VALUES))
+    return document
+
+
+def read_json(folder: Path, document: JSON) -> None:
+    (folder / "a.json").write_text(json.dumps(document))
+    read_examples(folder / "a.png", folder / "a.json", "cat")
+
+
+def read_yolo(folder: Path, document: JSON) -> None:
+    """Lines of numbers as lists."""
+    lines = document if isinstance(document, list) else [document]
+    text = "\n".join(" ".join(map(repr, line)) if isinstance(line, list) else str(line) for line in lines)
+    (folder / "a.txt").write_text(text, encoding="utf-8", errors="surrogatepass")
+    read_examples(folder / "a.png", folder / "a.txt", "0")
+
+
+def read_names(folder: Path, document: JSON) -> None:
+    (folder / "a.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5\n")
+    text = yaml.safe_dump(document, allow_unicode=True)
+    (folder / "data.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    read_examples(folder / "a.png", folder / "a.txt", "cat")
+
+
+def read_class_list(folder: Path, document: JSON) -> None:
+    lines = document if isinstance(document, list) else [document]
+    (folder / "classes.txt").write_text("\n".join(map(str, lines)), encoding="utf-8", errors="surrogatepass")
+    assert open_folder(folder).class_names is not None
+
+
+def read_class_file(folder: Path, document: JSON) -> None:
+    path = folder / "a.safetensors"
+    tensors = {"background": torch.zeros(4), "foreground": torch.ones(4), "thumbnail": torch.zeros(2, 2, 3).byte()}
+    save_file(tensors, path, {"cdpnet_class": json.dumps(document)})
+    load_class(path)
+
+
+def document(text: str) -> JSON:
+    found: JSON = json.loads(text)
+    return found
+
+
+READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
+    "coco": (
+        read_json,
+        (
+            document(coco([FLAT], SIZE)),
+            document(coco(runs([5, 10, 105], SIZE), SIZE)),
+            document(coco(runs("5:Y3", SIZE), SIZE)),
+        ),
+    ),
+    "labelme": (read_json, (document(labelme(TRIANGLE, SIZE)),)),
+    "labelme-others": (
+        read_json,
+        (
+            document(labelme([[1, 1], [3, 3]], SIZE, shape_type="circle")),
+            document(labelme([[1, 1], [3, 3]], SIZE, shape_type="mask", mask="")),
+        ),
+    ),
+    "labelstudio": (
+        read_json,
+        (
+            document(tasks({"points": TRIANGLE, "polygonlabels": ["cat"]}, SIZE)),
+            document(tasks(brush(480, "111" + f"{479:016b}" + "1" * 8), SIZE)),
+        ),
+    ),
+    "yolo": (read_yolo, ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4]],)),
+    "data.yaml": (read_names, ({"path": ".", "names": {0: "cat", 1: "dog"}}, {"names": ["cat", "dog"]})),  # type: ignore[dict-item]
+    "classes.txt": (read_class_list, (["cat", "dog"],)),
+    "class file": (
+        read_class_file,
+        ({"name": "cat", "by_name": True, "shots": 1, "model": "123", "model_name": "tiny", "cdpnet": "0.2.0"},),
+    ),
+}
+
+
+@pytest.mark.parametrize("examples", [200, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", READERS)
+def test_a_changed_file_is_read_or_refused(name: str, examples: int, tmp_path: Path) -> None:
+    read, documents = READERS[name]
+    numbers = count()
+
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(mutated(documents))
+    def check(changed: JSON) -> None:
+        folder = tmp_path / str(next(numbers))  # a new one, since files are read again only when their time changes
+        folder.mkdir()
+        Image.new("RGB", SIZE[::-1]).save(folder / "a.png")
+        try:
+            read(folder, changed)
+        except CdpnetError as error:
+            assert str(error)
+
+    check()

@@ -1,0 +1,109 @@
+"""No label file ends the process, takes its memory, or gets anything but one sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cdpnet.errors import DataError
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.labels.examples import read_examples
+from cdpnet.network.network import PrototypeNetwork
+from tests.cli.running import run
+from tests.hostile.child import Outcome
+from tests.hostile.label_files import DEADLY, REFUSED, SIZE, TRIANGLE, Case, labelme
+
+MOST_MEGABYTES, MOST_SECONDS, DEADLINE = 200, 5, 280
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What each deadly case did, in one process for all of them."""
+    if sys.platform == "win32":
+        pytest.skip("the memory of a process is not told there")
+    folder = tmp_path_factory.mktemp("deadly")
+    command = [sys.executable, "-m", "tests.hostile.child", str(folder)]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert shown.returncode == 0, (
+        f"signal or code {shown.returncode} after {shown.stdout[-300:]}\n{shown.stderr[-2000:]}"
+    )
+    found = [Outcome(**json.loads(line)) for line in shown.stdout.splitlines() if line.startswith("{")]
+    return {outcome.name: outcome for outcome in found}
+
+
+@pytest.mark.parametrize("case", DEADLY, ids=lambda case: case.name)
+def test_a_deadly_file_is_refused(case: Case, outcomes: dict[str, Outcome]) -> None:
+    outcome = outcomes[case.name]
+    assert outcome.code == 2
+    check_sentence(outcome.says, case)
+    assert outcome.megabytes <= MOST_MEGABYTES
+    assert outcome.seconds <= MOST_SECONDS
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
+def test_a_wrong_file_is_refused(case: Case, tmp_path: Path) -> None:
+    shown = run(*case.command(tmp_path / "case"))
+    assert shown.returncode == 2
+    check_sentence(shown.stderr, case)
+    assert not (tmp_path / "case" / "cat.safetensors").exists()
+
+
+def check_sentence(said: str, case: Case) -> None:
+    """One printable line, which says what is expected and does not quote Python."""
+    assert case.says in said
+    assert said.startswith("cdpnet: ")
+    assert said.endswith("\n")
+    assert said[:-1].isprintable()
+    assert not any(word in said for word in ("Traceback", "Error(", "object at", "NoneType", "<class"))
+
+
+def test_many_shapes_of_one_class_are_one_mask_at_a_time(tmp_path: Path) -> None:
+    """Their masks were all in memory at once: 3 GB for these."""
+    size = (1000, 1000)
+    Image.new("RGB", size[::-1]).save(tmp_path / "a.png")
+    content = json.loads(labelme([[5, 5], [30, 5], [30, 30]], size))
+    content["shapes"] *= 3000
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    (example,) = read_examples(tmp_path / "a.png", tmp_path / "a.json", "cat")
+    assert 250 < int(example.mask.sum()) < 350  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "\ud800", "a\u2028b", "\x7f"])
+def test_control_characters_are_refused_in_the_names_of_classes(name: str, tiny: PrototypeNetwork) -> None:
+    with pytest.raises(DataError, match="control character"):
+        Segmenter(tiny).learn_name(name)
+
+
+def test_markup_in_a_name_is_text(tmp_path: Path, icon_files: Path) -> None:
+    support = f"{icon_files / 'support.png'}:{icon_files / 'mask.png'}"
+    out = tmp_path / "[bold]a.safetensors"
+    shown = run("learn", "--model", "tiny", "--name", "[/red]x", "--support", support, "--out", out)
+    assert shown.returncode == 0, shown.stderr
+    listed = run("classes", out, cwd=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert "[/red]x" in listed.stdout
+    assert "[bold]a" in listed.stdout
+
+
+def test_a_file_name_reaches_the_terminal_escaped(tmp_path: Path) -> None:
+    case = Case("name", labelme(TRIANGLE, SIZE, label="dog"), "")
+    path = case.write(tmp_path / "\x1b[31mred\nline")
+    shown = run(
+        "learn",
+        "--model",
+        "tiny",
+        "--name",
+        "cat",
+        "--support",
+        f"{path.parent / 'a.png'}:{path}",
+        "--out",
+        "c.safetensors",
+    )
+    assert shown.returncode == 2
+    assert r"\x1b[31mred\nline" in shown.stderr
+    assert shown.stderr[:-1].isprintable()
