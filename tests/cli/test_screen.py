@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import cdpnet
 from cdpnet.cli import main
 from cdpnet.cli.screen import labelling_bar, progress_bar, say, stages_bar
 from cdpnet.training.loop import Progress
@@ -36,6 +38,27 @@ def test_a_path_with_brackets_is_printed_as_it_is() -> None:
     text = StringIO()
     say(Console(file=text, width=20), "out/[red]mask[/red]/a long name of a file.png")
     assert text.getvalue() == "out/[red]mask[/red]/a long name of a file.png\n"
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
+    text = StringIO()
+    say(Console(file=text, force_terminal=True), "\x1b]0;title\x07 \x1b[31mred\nnext \udcff Ölkanne \u202e")
+    assert text.getvalue() == r"\x1b]0;title\x07 \x1b[31mred\nnext \udcff Ölkanne \u202e" + "\n"
+    with redirect_stderr(StringIO()) as bar, progress_bar() as progress:
+        progress.add_task("[/red]", total=1)
+    assert "[/red]" in bar.getvalue()
+
+
+def test_everything_that_is_printed_is_escaped() -> None:
+    """`print` is called with a constant of the module, or with what `escape` returns."""
+    root = Path(cdpnet.__file__).parent
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                (printed,) = node.args
+                is_constant = isinstance(printed, ast.Name) and printed.id.isupper()
+                is_escaped = isinstance(printed, ast.Call) and ast.unparse(printed.func) == "escape"
+                assert is_constant or is_escaped, f"{path}, line {node.lineno}"
 
 
 def test_the_labelling_bar_counts_only_images_of_this_run() -> None:

@@ -73,6 +73,15 @@ def test_many_shapes_of_one_class_are_one_mask_at_a_time(tmp_path: Path) -> None
     assert 250 < int(example.mask.sum()) < 350  # type: ignore[union-attr]
 
 
+def test_an_error_message_lists_few_of_many_names(tmp_path: Path) -> None:
+    content = json.loads(labelme(TRIANGLE))
+    content["shapes"] = [{**content["shapes"][0], "label": f"thing {i} {'x' * 500}"} for i in range(50)]
+    path = Case("many", json.dumps(content), "").write(tmp_path / "many")
+    with pytest.raises(DataError, match=r"thing 19 x+ and 30 more") as refused:
+        read_examples(path.parent / "a.png", path, "cat")
+    assert len(str(refused.value)) < 3000
+
+
 @pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "\ud800", "a\u2028b", "\x7f"])
 def test_control_characters_are_refused_in_the_names_of_classes(name: str, tiny: PrototypeNetwork) -> None:
     with pytest.raises(DataError, match="control character"):

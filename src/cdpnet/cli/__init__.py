@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         from cdpnet.runtime.provenance import version
 
-        print(f"cdpnet {version()}")
+        print(escape(f"cdpnet {version()}"))
         return 0
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_ABOUT)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.errors import DataError
+from cdpnet.runtime.text import escape
 
 TINY = "tiny"
 TINY_ON_PHOTOGRAPHS = "the model tiny knows rendered icons and is poor on photographs; for those use --model photo."
@@ -89,7 +90,7 @@ def chosen_refinement(chosen: Any) -> bool | None:
 def warn_of_icons_only(chosen: Any) -> None:
     """Say on standard error that the embedded network is not for photographs, where it was chosen."""
     if chosen.model == TINY:
-        print(f"cdpnet: {TINY_ON_PHOTOGRAPHS}", file=sys.stderr)
+        print(escape(f"cdpnet: {TINY_ON_PHOTOGRAPHS}"), file=sys.stderr)
 
 
 def data_options(parser: ArgumentParser) -> None:

@@ -15,6 +15,8 @@ from cdpnet.io.images import find_images, open_image
 from cdpnet.labels import coco, labelme, labelstudio, yolo
 from cdpnet.labels.regions import ImageLabels
 
+_MOST_NAMES = 20  # of a file that an error message lists
+
 
 @dataclass(frozen=True, eq=False)
 class Example:
@@ -124,7 +126,9 @@ def _is_mask(annotations: Path) -> bool:
 
 
 def _unknown_label(label: str, annotations: Path, class_names: Sequence[str]) -> DataError:
-    labels = f"it has {', '.join(class_names)}" if class_names else "it has no labels"
+    shown = [name[:80] for name in class_names[:_MOST_NAMES]]
+    more = f" and {len(class_names) - _MOST_NAMES} more" if len(class_names) > _MOST_NAMES else ""
+    labels = f"it has {', '.join(shown)}{more}" if shown else "it has no labels"
     return DataError(
         f"{annotations} has no label {label!r}: {labels}; give --label the name that the class has in the file."
     )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cdpnet.data.protocols.index import build_index
 from cdpnet.data.readers.folder import open_folder
+from cdpnet.errors import DataError
 from tests.data.trees import make_coco, make_folder
 
 
@@ -22,3 +25,10 @@ def test_folder_parts_and_one_coco_file(tmp_path: Path) -> None:
     one = open_folder(tmp_path / "one")
     assert one.identifiers("train") == one.identifiers("val") == ("COCO_0.jpg", "COCO_1.jpg", "COCO_2.jpg")
     assert build_index(one, "train").areas.sum() == 220
+
+
+def test_control_characters_in_a_list_of_names_are_refused(tmp_path: Path) -> None:
+    make_folder(tmp_path / "parts")
+    (tmp_path / "parts" / "classes.txt").write_text("door\n\x1b[31mlamp\n")
+    with pytest.raises(DataError, match=r"Line 2 of .*classes.txt holds a control character: \\x1b\[31mlamp"):
+        assert open_folder(tmp_path / "parts").class_names
