@@ -10,26 +10,15 @@ import resource
 import sys
 import time
 from contextlib import redirect_stderr
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 
 from cdpnet.cli import main
 from cdpnet.labels.examples import read_examples
-from tests.hostile.label_files import DEADLY, FLAT, Case, coco
+from tests.hostile.label_files import DEADLY, FLAT, Case, Outcome, coco
 
 MOST_ADDRESSES = 9 * 2**30  # bytes; a case that takes more fails here and leaves the machine alone
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a case did. megabytes: peak resident memory above that of reading a good file. seconds: of the processor."""
-
-    name: str
-    code: int
-    says: str
-    megabytes: float
-    seconds: float
 
 
 def peak() -> float:

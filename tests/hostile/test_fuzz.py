@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -24,22 +25,30 @@ from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs
 
 SIZE = (10, 12)
 MISSING = "missing"  # stands for a key or an entry that is left out
-VALUES = st.one_of(
-    st.sampled_from(
-        [None, True, 0, -1, 1, 2, 2**31, 2**63, 10**30, 10**400, 0.5, 1e8, -1e8, 1e300, float("nan"), float("inf")]
+VALUES = cast(
+    "st.SearchStrategy[JSON]",
+    st.one_of(
+        st.sampled_from(
+            [None, True, 0, -1, 1, 2, 2**31, 2**63, 10**30, 10**400, 0.5, 1e8, -1e8, 1e300, float("nan"), float("inf")]
+        ),
+        st.sampled_from(["", "cat", "\x1b[31m", "\ud800", "a\nb", "\0", "5", [], {}, [[]], [[[]]], {"a": []}, MISSING]),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.lists(st.integers(-9, 300) | st.floats(width=16), max_size=9),
     ),
-    st.sampled_from(["", "cat", "\x1b[31m", "\ud800", "a\nb", "\0", "5", [], {}, [[]], [[[]]], {"a": []}, MISSING]),
-    st.integers(),
-    st.floats(),
-    st.text(max_size=8),
-    st.lists(st.integers(-9, 300) | st.floats(width=16), max_size=9),
 )
 
 
 def positions(value: JSON, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """The paths to all values in a document."""
     yield path
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    entries: list[tuple[str | int, JSON]] = []
+    if isinstance(value, dict):
+        entries.extend(value.items())
+    elif isinstance(value, list):
+        entries.extend(enumerate(value))
+    for key, inner in entries:
         yield from positions(inner, (*path, key))
 
 
@@ -47,13 +56,15 @@ def replace(document: JSON, path: tuple[str | int, ...], value: JSON) -> JSON:
     """A copy of a document with another value at a path; `MISSING` leaves it out."""
     if not path:
         return value
-    copy = dict(document) if isinstance(document, dict) else list(document)  # type: ignore[arg-type]
-    changed = replace(copy[path[0]], path[1:], value)  # type: ignore[index]
-    if changed == MISSING:
-        del copy[path[0]]  # type: ignore[arg-type]
-    else:
-        copy[path[0]] = changed  # type: ignore[index]
-    return copy  # type: ignore[return-value]
+
+    def changed(key: str | int, old: JSON) -> JSON:
+        return replace(old, path[1:], value) if key == path[0] else old
+
+    if isinstance(document, dict):
+        return {key: new for key, old in document.items() if (new := changed(key, old)) != MISSING}
+    if isinstance(document, list):
+        return [new for i, old in enumerate(document) if (new := changed(i, old)) != MISSING]
+    return document
 
 
 @st.composite
@@ -128,7 +139,7 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
         ),
     ),
     "yolo": (read_yolo, ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4]],)),
-    "data.yaml": (read_names, ({"path": ".", "names": {0: "cat", 1: "dog"}}, {"names": ["cat", "dog"]})),  # type: ignore[dict-item]
+    "data.yaml": (read_names, ({"path": ".", "names": {"0": "cat", "1": "dog"}}, {"names": ["cat", "dog"]})),
     "classes.txt": (read_class_list, (["cat", "dog"],)),
     "class file": (
         read_class_file,

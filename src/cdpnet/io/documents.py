@@ -13,7 +13,9 @@ from cdpnet.io.files import read_text
 _MAX_JSON_BYTES = 2**31  # the largest published annotations, those of LVIS, have more than half of that
 _MAX_YAML_BYTES = 2**20  # a list of 20,000 names has less
 _MAX_YAML_DEPTH = 32
-_YAML = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader  # the first is ten times as fast
+_YAML: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = (  # the first is ten times as fast
+    yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+)
 
 
 def read_json(path: Path) -> object:
