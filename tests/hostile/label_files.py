@@ -129,7 +129,8 @@ DEADLY = (  # each ended the process or took gigabytes
     yolo("yolo-1e8", "0 1e8 0.1 0.5 0.1 0.5 0.5", "not finite or far outside"),
     yolo("yaml-bomb", LINE, "has a YAML alias, *a0", BOMB + "names: [*a8]\n"),
     yolo("yaml-of-itself", LINE, "has a YAML alias, *a", "names: &a [*a]\n"),
-    yolo("yaml-deep", LINE, "is nested deeper than 32 levels", f"names: {DEEP}\n"),
+    yolo("yaml-deep", LINE, "is nested deeper than 32 levels", f"names: {'[' * 99}{']' * 99}\n"),
+    yolo("yaml-very-deep", LINE, "data.yaml is n", f"names: {DEEP}\n"),  # libyaml has a bound of its own
 )
 REFUSED = (  # each gave a traceback, or Python's words
     Case("coco-5000-digits", coco([FLAT]).replace("50", "1" * 5000, 1), "a number of thousands of digits"),

@@ -24,6 +24,7 @@ from cdpnet.labels.examples import read_examples
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
 
 SIZE = (10, 12)
+NUMBERS = count()
 MISSING = "missing"  # stands for a key or an entry that is left out
 VALUES = cast(
     "st.SearchStrategy[JSON]",
@@ -77,8 +78,9 @@ def mutated(draw: st.DrawFn, documents: tuple[JSON, ...]) -> JSON:
 
 
 def read_json(folder: Path, document: JSON) -> None:
-    (folder / "a.json").write_text(json.dumps(document))
-    read_examples(folder / "a.png", folder / "a.json", "cat")
+    path = folder / f"{next(NUMBERS)}.json"  # a new one, since a file is read again only when its time has changed
+    path.write_text(json.dumps(document))
+    read_examples(folder / "a.png", path, "cat")
 
 
 def read_yolo(folder: Path, document: JSON) -> None:
@@ -123,10 +125,10 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
             document(coco(runs("5:Y3", SIZE), SIZE)),
         ),
     ),
-    "labelme": (read_json, (document(labelme(TRIANGLE, SIZE)),)),
-    "labelme-others": (
+    "labelme": (
         read_json,
         (
+            document(labelme(TRIANGLE, SIZE)),
             document(labelme([[1, 1], [3, 3]], SIZE, shape_type="circle")),
             document(labelme([[1, 1], [3, 3]], SIZE, shape_type="mask", mask="")),
         ),
@@ -152,16 +154,13 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
 @pytest.mark.parametrize("name", READERS)
 def test_a_changed_file_is_read_or_refused(name: str, examples: int, tmp_path: Path) -> None:
     read, documents = READERS[name]
-    numbers = count()
+    Image.new("RGB", SIZE[::-1]).save(tmp_path / "a.png")
 
     @settings(max_examples=examples, deadline=None, database=None)
     @given(mutated(documents))
     def check(changed: JSON) -> None:
-        folder = tmp_path / str(next(numbers))  # a new one, since files are read again only when their time changes
-        folder.mkdir()
-        Image.new("RGB", SIZE[::-1]).save(folder / "a.png")
         try:
-            read(folder, changed)
+            read(tmp_path, changed)
         except CdpnetError as error:
             assert str(error)
 

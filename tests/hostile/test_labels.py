@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
 
 from cdpnet.errors import DataError
+from cdpnet.inference.class_files import ClassPrototype, save_class
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.labels.examples import read_examples
 from cdpnet.network.network import PrototypeNetwork
@@ -62,17 +63,6 @@ def check_sentence(said: str, case: Case) -> None:
     assert not any(word in said for word in ("Traceback", "Error(", "object at", "NoneType", "<class"))
 
 
-def test_many_shapes_of_one_class_are_one_mask_at_a_time(tmp_path: Path) -> None:
-    """Their masks were all in memory at once: 3 GB for these."""
-    size = (1000, 1000)
-    Image.new("RGB", size[::-1]).save(tmp_path / "a.png")
-    content = json.loads(labelme([[5, 5], [30, 5], [30, 30]], size))
-    content["shapes"] *= 3000
-    (tmp_path / "a.json").write_text(json.dumps(content))
-    (example,) = read_examples(tmp_path / "a.png", tmp_path / "a.json", "cat")
-    assert 250 < int(np.asarray(example.mask).sum()) < 350
-
-
 def test_an_error_message_lists_few_of_many_names(tmp_path: Path) -> None:
     content = json.loads(labelme(TRIANGLE))
     content["shapes"] = [{**content["shapes"][0], "label": f"thing {i} {'x' * 500}"} for i in range(50)]
@@ -88,15 +78,14 @@ def test_control_characters_are_refused_in_the_names_of_classes(name: str, tiny:
         Segmenter(tiny).learn_name(name)
 
 
-def test_markup_in_a_name_is_text(tmp_path: Path, icon_files: Path) -> None:
-    support = f"{icon_files / 'support.png'}:{icon_files / 'mask.png'}"
-    out = tmp_path / "[bold]a.safetensors"
-    shown = run("learn", "--model", "tiny", "--name", "[/red]x", "--support", support, "--out", out)
-    assert shown.returncode == 0, shown.stderr
-    listed = run("classes", out, cwd=tmp_path)
+def test_markup_in_a_name_is_text(tmp_path: Path) -> None:
+    blank, numbers = np.zeros((4, 4, 3), np.uint8), torch.ones(4)
+    known = ClassPrototype("[/red]x", numbers, numbers + 1, None, False, 1, blank, ("0" * 16, "tiny"))
+    save_class(known, tmp_path / "[bold]a.safetensors")
+    listed = run("classes", "[bold]a.safetensors", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert "[/red]x" in listed.stdout
-    assert "[bold]a" in listed.stdout
+    assert "[bold]a.safetensors" in listed.stdout
 
 
 def test_a_file_name_reaches_the_terminal_escaped(tmp_path: Path) -> None:

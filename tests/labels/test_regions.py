@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -64,3 +66,26 @@ def test_regions_of_one_label_are_one_mask() -> None:
 def test_an_outline_of_two_points_is_refused() -> None:
     with pytest.raises(DataError, match="fewer than three points"):
         region_from_outlines([[0, 0, 3, 3]], (5, 5), "crack")
+
+
+def test_many_regions_of_one_label_are_not_in_memory_as_masks() -> None:
+    """As masks, these would take 500 MB."""
+    mask = np.zeros((1000, 1000), bool)
+    mask[10:20, 10:40] = True
+    labelled = ImageLabels("p", *mask.shape, (region_from_mask(mask, "a"),) * 500)
+    tracemalloc.start()
+    assert np.array_equal(labelled.class_mask("a"), mask)
+    assert tracemalloc.get_traced_memory()[1] < 20 * mask.nbytes
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("counts", ["", "o", "P", "é", "0" * 99, "5:Y4", "oooo1oooo1"])
+def test_run_lengths_of_another_mask_are_refused(counts: str) -> None:
+    with pytest.raises(DataError, match="run lengths"):
+        ImageLabels("p", 10, 12).mask(Region("x", counts))
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(0, 1)))
+def test_run_lengths_of_every_mask_pass_the_check(mask: np.ndarray) -> None:
+    assert np.array_equal(ImageLabels("p", *mask.shape).mask(region_from_mask(mask == 1, "x")), mask)
