@@ -43,7 +43,7 @@ def load_image(path: Path) -> np.ndarray:
 
 
 def learn(support: str, name: str) -> dict[str, np.ndarray]:
-    """What segment.onnx needs of a class, (1, C) each, from one example; more go in along the second axis."""
+    """What segment.onnx needs of a class, from one example; more go in along the second axis."""
     image, mask = (Path(part) for part in support.split(":"))
     marked = reduced(Image.open(mask).convert("L"), Image.Resampling.NEAREST) > 0
     inputs = {"images": load_image(image)[None, None], "masks": marked[None, None].astype(np.uint8)}
@@ -67,7 +67,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         known = json.loads(file.metadata()["cdpnet_class"])
     if known["model"] != about["model"]:
         parser.error(f"{path} was learned by another model ({known['model_name']}) than {chosen.graphs} holds.")
-    learned = {k: v[None] for k, v in load_file(path).items() if k in ("background", "foreground", "text")}
+    learned = {k: v[None] for k, v in load_file(path).items() if k in ("background", "foreground", "text", "parts")}
     return {**learned, "by_name": np.array([known["by_name"]])}
 
 

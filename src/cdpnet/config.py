@@ -136,6 +136,8 @@ class NetworkConfig:
     """Our addition to part 2: the background prototype mixes the word for background in, as the foreground the name."""
     naming: bool = True
     """Our addition to part 4: in training every location is matched with the names of all classes it may show."""
+    part_prototypes: bool = False
+    """Our addition to parts 2 and 3: every example has several prototypes too, and the nearest is matched."""
     text_only: bool = False
     """Control: the prototypes are the class name and the word for background; the supports are not looked at."""
     fusion_width: int = 256
@@ -184,8 +186,9 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
         raise ConfigError(f"There is no method {name!r}; there are {', '.join(METHODS)}.")
     encoder = EncoderConfig(name=encoder) if isinstance(encoder, str) else encoder
     switches: Switches = {**METHODS[name], **WITHOUT_TRAINING.get(encoder.name, {})}
-    decision = DecisionConfig(margin=encoder.name == "photo")
-    return dataclasses.replace(NetworkConfig(encoder=encoder, decision=decision), **switches)
+    photo = encoder.name == "photo"
+    config = NetworkConfig(encoder=encoder, decision=DecisionConfig(margin=photo), part_prototypes=photo)
+    return dataclasses.replace(config, **switches)
 
 
 _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")

@@ -32,7 +32,7 @@ class ClassPrototype:
     this name was not read. by_name: whether the network recognises the name in the examples. shots: number of examples,
     0 for a class of which only the name is known. thumbnail: (h, w, 3), a small version of the first example with its
     mask. model: the network's fingerprint and its description. fusion: weights of the fusion that was adapted to the
-    class, None for the network's own.
+    class, None for the network's own. parts: prototypes (2, n, C) of its parts, see `part_prototypes`, or None.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ClassPrototype:
     thumbnail: NDArray[np.uint8]
     model: tuple[str, str]
     fusion: dict[str, Tensor] | None = None
+    parts: Tensor | None = None
 
     @property
     def reads_name(self) -> bool:
@@ -51,9 +52,9 @@ class ClassPrototype:
         return self.text is not None and bool(self.text.any())
 
     def to_prototypes(self) -> Prototypes:
-        """The prototypes as a batch of one class, (1, C) each."""
-        text = None if self.text is None else self.text[None]
-        return Prototypes(self.background[None], self.foreground[None], text)
+        """The prototypes as a batch of one class."""
+        stored = self.background, self.foreground, self.text, self.parts
+        return Prototypes(*(None if part is None else part[None] for part in stored))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
     }
     if learned.text is not None:
         tensors["text"] = learned.text
+    if learned.parts is not None:
+        tensors["parts"] = learned.parts.contiguous()
     for key, value in (learned.fusion or {}).items():
         tensors[_FUSION + key] = value.half()
     metadata = _Metadata(learned.name, learned.by_name, learned.shots, *learned.model, version())
@@ -120,6 +123,7 @@ def load_class(path: str | Path) -> ClassPrototype:
             tensors["thumbnail"].numpy(),
             (metadata.model, metadata.model_name),
             fusion or None,
+            tensors.get("parts"),
         )
     except (SafetensorError, KeyError, TypeError, ValueError, OverflowError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None

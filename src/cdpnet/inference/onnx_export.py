@@ -24,6 +24,7 @@ from cdpnet.network.checkpoint import describe_network
 from cdpnet.network.decision import decide, is_absent, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
+from cdpnet.network.parts import N_PARTS
 from cdpnet.network.presence import presence_probability, presence_statistic, presence_thresholds, recognises_name
 from cdpnet.runtime.provenance import version
 
@@ -42,6 +43,7 @@ class LearnModule(nn.Module):
     def forward(self, images: Tensor, masks: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
         """Prototypes background, foreground and, for a network that reads names, u (B, C); by_name (B,) bool.
 
+        Before by_name stand the parts (B, 2, n, C), for a network that has them.
         images (B, K, 3, H, W) uint8; masks (B, K, H, W) uint8, 255 is ignored; text: features t (B, D) of the names,
         zeros for no name, or None for a network that reads no names.
         """
@@ -51,7 +53,8 @@ class LearnModule(nn.Module):
         learned = network.learn_features(grids, masks, names)
         fused = network.fuse(grids, learned.text).flatten(0, 1)
         config, named = network.config.decision, learned.named
-        repeated = learned.map(lambda part: part[:, None].expand(-1, shots, -1).flatten(0, 1))  # (B * K, C)
+        means = learned._replace(parts=None)
+        repeated = means.map(lambda part: part[:, None].expand(-1, shots, -1).flatten(0, 1))  # (B * K, C)
         similarity = presence_statistic(fused, repeated, named[:, None].expand(-1, shots).flatten(), config)
         by_name = recognises_name(similarity.reshape(episodes, shots).mean(dim=1), named, config)
         return *(part for part in learned if part is not None), by_name
@@ -68,18 +71,25 @@ class SegmentModule(nn.Module):
         self.network, self.refine = network, refine
 
     def forward(
-        self, images: Tensor, background: Tensor, foreground: Tensor, by_name: Tensor, text: Tensor | None = None
+        self,
+        images: Tensor,
+        background: Tensor,
+        foreground: Tensor,
+        by_name: Tensor,
+        text: Tensor | None = None,
+        parts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Masks (Q, H, W) uint8, 0 background, i + 1 class i; scores (Q, n, H, W) and presence (Q, n), both 0..1.
 
-        images (Q, 3, H, W) uint8; outputs of `LearnModule`: prototypes (n, C), by_name (n,) bool. A score is the
-        probability against the class's own background, absent or not.
+        images (Q, 3, H, W) uint8; outputs of `LearnModule`: prototypes (n, C), by_name (n,) bool, parts. A score is
+        the probability against the class's own background, absent or not.
         """
         network, config = self.network, self.network.config.decision
         count, classes = images.shape[0], foreground.shape[0]
         grids = network.image.features(images)
         repeated = grids[:, None].expand(-1, classes, -1, -1, -1).flatten(0, 1)  # (Q * n, C, h, w)
-        prototypes = Prototypes(background, foreground, text).map(lambda part: part.repeat(count, 1))  # (Q * n, C)
+        learned = Prototypes(background, foreground, text, parts)
+        prototypes = learned.map(lambda part: part.repeat(count, *[1] * (part.ndim - 1)))  # (Q * n, ...)
         named = by_name.repeat(count)
         prediction = network.match_features(repeated, prototypes, grids.shape[-2:])
         similarity = presence_statistic(prediction.query_features, prototypes, named, config)
@@ -187,6 +197,8 @@ def _learn_graph(network: PrototypeNetwork) -> _Graph:
     if network.text is not None:
         inputs["text"], dimensions["text"] = torch.ones(episodes, network.text.dim), {0: "episodes"}
         outputs = ("background", "foreground", "text_prototype", "by_name")
+    if network.config.part_prototypes:
+        outputs = (*outputs[:-1], "parts", outputs[-1])
     return _Graph(LearnModule(network), inputs, dimensions, outputs)
 
 
@@ -201,7 +213,11 @@ def _segment_graph(network: PrototypeNetwork, *, refine: bool) -> _Graph:
     }
     if network.text is not None:
         inputs["text"] = prototype.clone()
+    if network.config.part_prototypes:
+        inputs["parts"] = torch.ones(classes, 2, N_PARTS, network.image.channels)
     dimensions = {name: {0: "classes"} for name in inputs}
+    if "parts" in inputs:
+        dimensions["parts"][2] = "parts"
     dimensions["images"] = {0: "images", 2: "height", 3: "width"}
     return _Graph(SegmentModule(network, refine=refine), inputs, dimensions, ("masks", "scores", "presence"))
 

@@ -145,6 +145,7 @@ class Segmenter:
             thumbnail(supports[0][0].cpu(), supports[0][1].cpu()),
             self.model,
             None if fusion is None else {key: value.cpu() for key, value in fusion.state_dict().items()},
+            None if learned.parts is None else learned.parts[0].cpu(),
         )
 
     def learn_name(self, name: str) -> ClassPrototype:
@@ -158,8 +159,9 @@ class Segmenter:
         with torch.inference_mode():
             text = self.network.encode_names((name,))[0].cpu()
         background, foreground = torch.zeros_like(text), torch.zeros_like(text)  # taken from each image
+        parts = torch.zeros(2, 1, len(text)) if self.network.config.part_prototypes else None
         blank = np.full((_THUMBNAIL, _THUMBNAIL, 3), _GREY, dtype=np.uint8)
-        return ClassPrototype(name, background, foreground, text, True, 0, blank, self.model)
+        return ClassPrototype(name, background, foreground, text, True, 0, blank, self.model, parts=parts)
 
     def segment(
         self,

@@ -155,6 +155,8 @@ def sha256_of(tensors: Mapping[str, Tensor]) -> str:
 def fingerprint(network: CheckpointMixin) -> str:
     """A hash of everything that decides the features of an image; a class fits only the network that learned it."""
     settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
+    if not network.config.part_prototypes:  # a setting younger than the first class files, which still fit
+        del settings["part_prototypes"]
     encoder = {key: value for key, value in vars(network.config.encoder).items() if key != "trained"}
     text = json.dumps({**settings, "encoder": encoder}, sort_keys=True) + sha256_of(network.state_dict())
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -17,6 +17,7 @@ from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
 from cdpnet.network.outputs import Prediction, Prototypes
+from cdpnet.network.parts import match_parts, part_prototypes
 from cdpnet.network.proposals import name_mask
 from cdpnet.network.prototypes import SupportPrototypes
 
@@ -97,7 +98,8 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         fused = self.fuse(features, text)
         mask = name_mask(fused, text, self.image.text_channels or 0)
         named = text.abs().sum(dim=1) > 0
-        return self._prototypes(features[:, None], fused[:, None], mask[:, None], text, named)
+        found = self._prototypes(features[:, None], fused[:, None], mask[:, None], text, named)
+        return found._replace(parts=None)  # so few locations have no parts
 
     def match(
         self, query_images: Tensor, prototypes: Prototypes, attention_dtype: torch.dtype | None = None
@@ -162,7 +164,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         if self.config.text_only and text is not None and background is not None:
             return Prototypes(background.expand_as(text), text, text)
         prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named, background)
-        return prototypes
+        return prototypes._replace(parts=part_prototypes(fused, masks) if self.config.part_prototypes else None)
 
     def _match_names(self, features: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
         """Our addition to part 4: logits of F (B, K, C, h, w) for n names and the background, (B, K, n + 1, h, w)."""
@@ -189,5 +191,6 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             refinement=config.refinement,
             dtype=attention_dtype,
         )
+        matches = match_parts(matches, query, prototypes, config.matching.temperature)
         logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)

@@ -16,12 +16,14 @@ class Prototypes(NamedTuple):
     """Prototypes of B classes.
 
     background, foreground: (B, C). text: the projected names u (B, C), zeros for a class without a name; None for a
-    network that reads no names.
+    network that reads no names. parts: of background and foreground (B, 2, n, C), see `part_prototypes`; None for a
+    network without them.
     """
 
     background: Tensor
     foreground: Tensor
     text: Tensor | None
+    parts: Tensor | None = None
 
     @property
     def named(self) -> Tensor:
@@ -31,27 +33,38 @@ class Prototypes(NamedTuple):
         return self.text.abs().sum(dim=1) > 0
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Prototypes:
-        """The same classes with ``change`` applied to each of the tensors (B, C)."""
-        text = None if self.text is None else change(self.text)
-        return Prototypes(change(self.background), change(self.foreground), text)
+        """The same classes with ``change`` applied to each of the tensors (B, ...)."""
+        return Prototypes(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
 
 
 def mean_prototypes(shots: Sequence[Prototypes]) -> Prototypes:
-    """The mean over shots, as the method takes it: each element holds the same B classes, learned from one shot."""
+    """The mean over shots, as the method takes it: each element holds the same B classes, learned from one shot.
+
+    The parts of all shots are kept.
+    """
+    parts = [shot.parts for shot in shots if shot.parts is not None]
     return Prototypes(
         torch.stack([shot.background for shot in shots]).mean(dim=0),
         torch.stack([shot.foreground for shot in shots]).mean(dim=0),
         shots[0].text,
+        torch.cat(parts, dim=2) if parts else None,
     )
 
 
 def stack_prototypes(classes: Sequence[Prototypes]) -> Prototypes:
-    """Classes learned separately as one batch; it has text prototypes if each of them has."""
+    """Classes learned separately as one batch; it has text prototypes, or parts, if each of them has.
+
+    A class with fewer parts than another has its last more than once, which changes no match.
+    """
     texts = [c.text for c in classes if c.text is not None]
+    parts = [c.parts for c in classes if c.parts is not None]
+    most = max((part.shape[2] for part in parts), default=0)
+    repeated = [part[:, :, torch.arange(most).clamp(max=part.shape[2] - 1)] for part in parts]
     return Prototypes(
         torch.cat([c.background for c in classes]),
         torch.cat([c.foreground for c in classes]),
         torch.cat(texts) if len(texts) == len(classes) else None,
+        torch.cat(repeated) if len(parts) == len(classes) else None,
     )
 
 
@@ -62,7 +75,7 @@ class Matches:
     initial: Tensor  # S0, support prototypes
     adaptive: Tensor | None  # S1, with the query's own prototypes
     refined: Tensor | None  # S2, once more
-    output: Tensor  # their weighted mean, the network's logits on the feature grid
+    output: Tensor  # their weighted mean, and the match with the parts: the network's logits on the feature grid
 
 
 @dataclass(frozen=True)
