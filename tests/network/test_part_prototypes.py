@@ -10,14 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cdpnet.config import method
+from cdpnet.config import MatchingConfig, method
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.inference.class_files import load_class, save_class
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import build_network
+from cdpnet.network.matching import adaptive_match
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.outputs import Matches, Prototypes, mean_prototypes, stack_prototypes
-from cdpnet.network.parts import N_PARTS, match_parts, part_prototypes
+from cdpnet.network.outputs import Prototypes, mean_prototypes, stack_prototypes
+from cdpnet.network.parts import N_PARTS, match_nearest, part_prototypes
 
 
 def naive_groups(vectors: list[Tensor]) -> list[Tensor]:
@@ -68,15 +69,34 @@ def test_a_mask_that_covers_no_location_gives_the_one_covered_most() -> None:
 
 def test_the_nearest_part_is_matched_by_hand() -> None:
     """A location at (0.6, 0.8) with the nearest background part at 0.6 and foreground part at 0.8, times 10."""
-    features = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
+    unit = torch.tensor([[[0.6, 0.8]]])
     parts = torch.tensor([[[[1.0, 0.0], [-1.0, 0.0]], [[0.0, 1.0], [0.0, -1.0]]]])
-    before = torch.tensor([1.0, 3.0]).reshape(1, 2, 1, 1)
-    matches = Matches(before, None, None, output=before)
-    nothing = torch.zeros(1, 2)
-    found = match_parts(matches, features, Prototypes(nothing, nothing, None, parts), 10.0)
-    torch.testing.assert_close(found.output.flatten(), torch.tensor([3.5, 5.5]))
-    assert found.initial is before
-    assert match_parts(matches, features, Prototypes(nothing, nothing, None), 10.0) is matches
+    torch.testing.assert_close(match_nearest(unit, parts, 10.0), torch.tensor([[[6.0], [8.0]]]))
+
+
+@pytest.mark.parametrize("switches", [(False, False), (True, False), (True, True)])
+def test_the_first_match_and_the_output_are_means_with_that_of_the_parts(switches: tuple[bool, bool]) -> None:
+    """With neither of the two matches after the first, with one, and with both."""
+    draw = torch.Generator().manual_seed(2)
+    features = torch.randn(2, 3, 4, 5, generator=draw)
+    background, foreground = torch.randn(2, 2, 3, generator=draw)
+    parts = F.normalize(torch.randn(2, 2, 4, 3, generator=draw), dim=3)
+    config, (adaptive, refinement) = MatchingConfig(), switches
+    with_parts, without = (
+        adaptive_match(features, prototypes, config, adaptive=adaptive, refinement=refinement)
+        for prototypes in (Prototypes(background, foreground, None, parts), Prototypes(background, foreground, None))
+    )
+    unit = F.normalize(features.flatten(2), dim=1).transpose(1, 2)
+    nearest = match_nearest(unit, parts, config.temperature).reshape(2, 2, 4, 5)
+    torch.testing.assert_close(with_parts.initial, (without.initial + nearest) / 2)
+    if with_parts.adaptive is None:
+        assert with_parts.output is with_parts.initial
+    elif with_parts.refined is None:
+        torch.testing.assert_close(with_parts.output, (with_parts.adaptive + nearest) / 2)
+    else:
+        share = config.refined_share
+        matched = share * with_parts.refined + (1 - share) * with_parts.adaptive
+        torch.testing.assert_close(with_parts.output, (matched + nearest) / 2)
 
 
 def test_parts_of_shots_are_kept_and_padding_changes_no_match() -> None:
@@ -90,11 +110,9 @@ def test_parts_of_shots_are_kept_and_padding_changes_no_match() -> None:
     both = stack_prototypes([two, shots[0]])
     assert both.parts is not None
     assert both.parts.shape == (2, 2, 8, 3)
-    features = torch.randn(1, 3, 2, 2, generator=draw)
-    zero = torch.zeros(1, 2, 2, 2)
-    alone = match_parts(Matches(zero, None, None, zero), features, shots[0], 10.0).output
-    padded = match_parts(Matches(zero, None, None, zero), features, both.map(lambda part: part[1:]), 10.0).output
-    assert torch.equal(alone, padded)
+    unit = F.normalize(torch.randn(1, 5, 3, generator=draw), dim=2)
+    assert shots[0].parts is not None
+    assert torch.equal(match_nearest(unit, shots[0].parts, 10.0), match_nearest(unit, both.parts[1:], 10.0))
     assert stack_prototypes([two, shots[0]._replace(parts=None)]).parts is None
 
 

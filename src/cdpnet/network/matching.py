@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from cdpnet.config import MatchingConfig
 from cdpnet.network.outputs import Matches, Prototypes
+from cdpnet.network.parts import match_nearest
 
 _LEAST_NORM = 1e-8
 _STRIPS = 4  # of a symmetric product; more strips save more of it, but small products are slow
@@ -138,6 +139,7 @@ def adaptive_match(
 ) -> Matches:
     """The matches of a query's fused features (B, C, h, w) with the prototypes of its class.
 
+    With parts, the first match and the output are means with the match of the nearest parts (our addition).
     dtype: of the attention's matrix products; by default that of the features.
     """
     shape, tau = features.shape, config.temperature
@@ -145,6 +147,12 @@ def adaptive_match(
     unit = F.normalize(flat, dim=2)
     fg, bg = prototypes.foreground[:, None], prototypes.background[:, None]
     initial = _match(unit, bg, fg, tau, shape)
+    nearest = None if prototypes.parts is None else match_nearest(unit, prototypes.parts, tau).reshape(initial.shape)
+
+    def with_nearest(logits: Tensor) -> Tensor:
+        return logits if nearest is None else (logits + nearest) / 2
+
+    initial = with_nearest(initial)
     if not adaptive:
         return Matches(initial, None, None, output=initial)
     attention = BackgroundAttention(flat, unit, config.attention_scale, dtype)
@@ -153,7 +161,7 @@ def adaptive_match(
     bg1 = torch.addcmul(shared, sums, gain)
     first = _match(unit, bg1, fg1, tau, shape)
     if not refinement:
-        return Matches(initial, first, None, output=first)
+        return Matches(initial, first, None, output=with_nearest(first))
     q_fg, shared, sums, gain = _query_prototypes(flat, attention, first, config)
     support, once, again = config.refinement_weights
     fg2 = config.support_weight * fg + (1 - config.support_weight) * q_fg
@@ -162,7 +170,7 @@ def adaptive_match(
     bg2 = torch.addcmul(shared, sums, again * gain).add(bg1, alpha=once)
     second = _match(unit, bg2, fg2, tau, shape)
     output = config.refined_share * second + (1 - config.refined_share) * first
-    return Matches(initial, first, second, output)
+    return Matches(initial, first, second, with_nearest(output))
 
 
 def _query_prototypes(

@@ -17,7 +17,7 @@ from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
 from cdpnet.network.matching import adaptive_match
 from cdpnet.network.outputs import Prediction, Prototypes
-from cdpnet.network.parts import match_parts, part_prototypes
+from cdpnet.network.parts import part_prototypes
 from cdpnet.network.proposals import name_mask
 from cdpnet.network.prototypes import SupportPrototypes
 
@@ -191,6 +191,5 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             refinement=config.refinement,
             dtype=attention_dtype,
         )
-        matches = match_parts(matches, query, prototypes, config.matching.temperature)
         logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)

@@ -7,13 +7,9 @@ compared with the nearest group of each. All numbers are our choice.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from cdpnet.network.outputs import Matches, Prototypes
 
 N_PARTS = 16  # of the foreground of an example, and of its background
 _ROUNDS = 8
@@ -74,15 +70,9 @@ def _pick(unit: Tensor, rank: Tensor) -> Tensor:
     return unit.gather(1, best)
 
 
-def match_parts(matches: Matches, features: Tensor, prototypes: Prototypes, temperature: float) -> Matches:
-    """The output becomes the mean of the match and the one with the nearest parts.
+def match_nearest(unit: Tensor, parts: Tensor, temperature: float) -> Tensor:
+    """The logits temperature * [cos(F, nearest background part), cos(F, nearest foreground part)].
 
-    features: F^m of the queries (B, C, h, w). Without parts, as for a class of which only the name is known, nothing
-    changes.
+    unit: features (B, N, C) of unit length; parts (B, 2, n, C) -> (B, 2, N).
     """
-    if prototypes.parts is None:
-        return matches
-    unit = F.normalize(features.flatten(2), dim=1)  # (B, C, N)
-    nearest = torch.einsum("btnc,bcm->btnm", prototypes.parts, unit).amax(dim=2)
-    logits = temperature * nearest.reshape(*nearest.shape[:2], *features.shape[2:])
-    return replace(matches, output=(matches.output + logits) / 2)
+    return temperature * torch.einsum("btnc,bmc->btnm", parts, unit).amax(dim=2)
