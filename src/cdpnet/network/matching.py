@@ -139,7 +139,7 @@ def adaptive_match(
 ) -> Matches:
     """The matches of a query's fused features (B, C, h, w) with the prototypes of its class.
 
-    With parts, the first match and the output are means with the match of the nearest parts (our addition).
+    With parts, the output is the mean with the match of the nearest parts (our addition).
     dtype: of the attention's matrix products; by default that of the features.
     """
     shape, tau = features.shape, config.temperature
@@ -152,9 +152,8 @@ def adaptive_match(
     def with_nearest(logits: Tensor) -> Tensor:
         return logits if nearest is None else (logits + nearest) / 2
 
-    initial = with_nearest(initial)
     if not adaptive:
-        return Matches(initial, None, None, output=initial)
+        return Matches(initial, None, None, output=with_nearest(initial))
     attention = BackgroundAttention(flat, unit, config.attention_scale, dtype)
     q_fg, shared, sums, gain = _query_prototypes(flat, attention, initial, config)
     fg1 = config.support_weight * fg + (1 - config.support_weight) * q_fg

@@ -72,7 +72,7 @@ def stack_prototypes(classes: Sequence[Prototypes]) -> Prototypes:
 class Matches:
     """The logits (B, 2, h, w) of each match, background first; None where a switch leaves it out."""
 
-    initial: Tensor  # S0, support prototypes, and their parts
+    initial: Tensor  # S0, support prototypes
     adaptive: Tensor | None  # S1, with the query's own prototypes
     refined: Tensor | None  # S2, once more
     output: Tensor  # their weighted mean, and the parts: the network's logits on the feature grid
