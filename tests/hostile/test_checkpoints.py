@@ -67,6 +67,7 @@ CASES = (  # a file, its maker, the command that reads it, a part of the sentenc
     ("pipe.yaml", pipe, TRAIN, "pipe.yaml is a pipe; give the path of a file of settings"),
     ("deep.yaml", text_file("[" * 10**4), TRAIN, "nesting depth"),
     ("seed.yaml", text_file(f"seed: {2**64}"), TRAIN, "A seed is a whole number from 0 to 42949"),
+    ("alias.yaml", text_file("a: &a [1]\nb: [*a, *a]\n"), TRAIN, "alias.yaml repeats a part by reference"),
     ("rate.yaml", text_file("learning_rate: .nan"), TRAIN, "learning_rate"),
     (
         "unused",
