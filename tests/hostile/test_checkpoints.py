@@ -65,9 +65,9 @@ CASES = (  # a file, its maker, the command that reads it, a part of the sentenc
     ("m.safetensors", sparse_file, LIST, "m.safetensors has 1,099,511,627,776 bytes and cannot be a class file"),
     ("n.safetensors", pipe, LIST, "n.safetensors is a pipe"),
     ("pipe.yaml", pipe, TRAIN, "pipe.yaml is a pipe; give the path of a file of settings"),
-    ("deep.yaml", text_file("[" * 10**4), TRAIN, "nesting depth"),
+    ("deep.yaml", text_file("[" * 10**4), TRAIN, "deep.yaml is not a YAML file that can be read"),
     ("seed.yaml", text_file(f"seed: {2**64}"), TRAIN, "A seed is a whole number from 0 to 42949"),
-    ("alias.yaml", text_file("a: &a [1]\nb: [*a, *a]\n"), TRAIN, "alias.yaml repeats a part by reference"),
+    ("alias.yaml", text_file("a: &a [1]\nb: [*a, *a]\n"), TRAIN, "alias.yaml has a YAML alias, *a"),
     ("rate.yaml", text_file("learning_rate: .nan"), TRAIN, "learning_rate"),
     (
         "unused",

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
 from jsonargparse import ArgumentParser, set_parsing_settings
 
-from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.files import read_text, regular_file
+from cdpnet.errors import ConfigError
+from cdpnet.io.documents import read_yaml
+from cdpnet.io.files import regular_file
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list such as [1,5]"}
 _MESSAGES = (  # patterns of jsonargparse's messages, and ours
@@ -35,7 +34,6 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
-_MOST_SETTINGS_BYTES = 2**20
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
@@ -45,12 +43,12 @@ class Parser(ArgumentParser):  # type: ignore[misc]
     def parse_args(self, args: Sequence[str], **options: Any) -> Any:
         """Parse arguments; names of options may have hyphens or underscores, and switches need no value.
 
-        DataError for a file of settings that is a pipe, a device or too large, or repeats parts by reference.
+        DataError for a file of settings that is a pipe or a device, or that `read_yaml` refuses.
         """
         arguments = normalise_options(args)
         for value in (value for option in _SETTINGS_OPTIONS for value in given_values(arguments, option)):
             if os.path.exists(value):  # noqa: PTH110 - the settings themselves may stand there, longer than any path
-                _check_settings(regular_file(Path(value), "a file of settings", _MOST_SETTINGS_BYTES))
+                read_yaml(regular_file(Path(value), "a file of settings"))
         try:
             return super().parse_args(arguments, **options)
         except RecursionError:
@@ -59,14 +57,6 @@ class Parser(ArgumentParser):  # type: ignore[misc]
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""
         raise ConfigError(f"{to_sentence(message)}; `{self.prog} --help` tells all options.") from ex
-
-
-def _check_settings(path: Path) -> None:
-    """DataError for YAML with references, of which a few lines can stand for more values than fit into memory."""
-    with suppress(yaml.YAMLError):  # the parser reports what is no YAML
-        tokens = yaml.scan(read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the fast one
-        if any(isinstance(token, yaml.AliasToken) for token in tokens):
-            raise DataError(f"{path} repeats a part by reference (*NAME); write each setting out.")
 
 
 def new_parser(command: str, description: str) -> Parser:
