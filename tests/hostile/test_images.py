@@ -72,7 +72,7 @@ CASES = (
     Case("eps.jpg", partial(content, EPS), SEGMENT, NOT_AN_IMAGE),
     Case("eps.png", partial(content, EPS), LEARN, NOT_AN_IMAGE),
     Case("eps.tif", partial(content, EPS), SHOWN, NOT_AN_IMAGE),
-    Case("eps.json", labelme, LEARN, NOT_AN_IMAGE),
+    Case("eps.json", labelme, LEARN, "the mask of 'x' is not a PNG file in base64"),
     *(Case(f"{name}.jpg", partial(content, data), SEGMENT, NOT_AN_IMAGE) for name, data in OTHERS.items()),
     Case("empty.jpg", Path.touch, SEGMENT, NOT_AN_IMAGE),
     Case("pipe.jpg", os.mkfifo, SEGMENT, "pipe.jpg is a pipe; give the path of an image"),

@@ -132,7 +132,7 @@ def _paste(encoded: str, corner: tuple[int, int], size: tuple[int, int], label: 
     try:  # the size is checked before anything is decoded
         image = open_image(base64.b64decode(encoded), most_pixels=size[0] * size[1])
     except (DataError, ValueError):
-        raise FieldError(f"the mask of {label!r} is not a PNG file in base64, or larger than the image") from None
+        raise FieldError(f"the mask of {label!r} is not a PNG file in base64, or does not lie in the image") from None
     (left, top), (width, height) = corner, image.size
     if left < 0 or top < 0 or width > size[1] or height > size[0]:
         raise FieldError(f"the mask of {label!r} does not lie in the image")
