@@ -26,10 +26,10 @@ LAYERS = (  # from the commands down to what everything imports; a layer imports
     ("io",),
     ("runtime",),
     ("configs", "weights"),
-    ("config", "episode"),
+    ("config", "episode", "values"),
     ("errors",),
 )
-AT_THE_TOP = {"__init__", "__main__", "config", "episode", "errors"}
+AT_THE_TOP = {"__init__", "__main__", "config", "episode", "errors", "values"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MOST_LINES = 300
 

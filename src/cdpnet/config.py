@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, TypedDict, TypeVar, get_args, get_type_hints
+from math import inf
+from typing import Literal, TypedDict
 
 from cdpnet.errors import ConfigError
+from cdpnet.values import JSON, check_range, check_seeds, decode
 
-T = TypeVar("T")
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
-"""A value of a JSON file."""
 Precision = Literal["auto", "float32", "bfloat16"]
 QueryPrecision = Literal["float32", "attention", "bfloat16"]
 """Precision of large products when images are segmented; `attention`: bfloat16 in the AFBM alone."""
@@ -45,6 +43,9 @@ class EncoderConfig:
             raise ConfigError(f"encoder.trained is own, frozen, all or last:N, such as last:3, not {self.trained!r}.")
 
 
+_SHARES_OF_MATCHING = ("support_weight", "shared_background_weight", "refinement_weights", "refined_share")
+
+
 @dataclass(frozen=True)
 class MatchingConfig:
     """Numbers of the match and of the AFBM; all but the last are those of SSP."""
@@ -66,6 +67,11 @@ class MatchingConfig:
     naming_temperature: float = 15.0
     """Temperature of the match with all names; our choice: where it was learned, it was 13 to 16."""
 
+    def __post_init__(self) -> None:
+        check_range(self, 0, 1, "foreground_threshold", "background_threshold", *_SHARES_OF_MATCHING)
+        check_range(self, 0, inf, "temperature", "attention_scale", "naming_temperature")
+        check_range(self, 1, inf, "fallback_locations")
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -78,6 +84,10 @@ class Calibration:
     centre: float = 0.0
     threshold: float = 0.0
     """A class with a lower probability is called absent."""
+
+    def __post_init__(self) -> None:
+        check_range(self, -inf, inf, "slope", "centre")
+        check_range(self, 0, 1, "threshold")
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,10 @@ class DecisionConfig:
     unnamed: Calibration = field(default_factory=Calibration)
     """For other classes; the statistic is the cosine of features and foreground prototype."""
 
+    def __post_init__(self) -> None:
+        check_range(self, -inf, inf, "background")
+        check_range(self, 1, inf, "locations")
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -115,6 +129,12 @@ class LossConfig:
     """Our choice, as the support's."""
     naming: float = 1.0
     """Our choice."""
+
+    def __post_init__(self) -> None:
+        check_range(self, 0, inf, *(field.name for field in dataclasses.fields(self)))
+
+
+_MOST_WIDTH = 2**14  # of the fusion: ten times what any experiment had, and its weights still fit into memory
 
 
 @dataclass(frozen=True)
@@ -145,6 +165,9 @@ class NetworkConfig:
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     decision: DecisionConfig = field(default_factory=DecisionConfig)
+
+    def __post_init__(self) -> None:
+        check_range(self, 1, _MOST_WIDTH, "fusion_width")
 
     @property
     def reads_names(self) -> bool:
@@ -264,6 +287,8 @@ class TrainConfig:
         for name in _NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, and is {getattr(self, name)}.")
+        check_range(self, 0, inf, *_NOT_NEGATIVE, "milestones")
+        check_seeds(self.seed)
         if not 0 <= self.text_dropout <= 1:
             raise ConfigError(f"text_dropout is a share from 0 to 1, not {self.text_dropout}.")
 
@@ -274,24 +299,3 @@ class TrainConfig:
     def to_json(self) -> dict[str, JSON]:
         """Plain values of the settings that change what a run computes."""
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in _FREE}
-
-
-def decode(kind: Callable[..., T], values: object, *, strict: bool = False) -> T:
-    """A dataclass, and the dataclasses in its fields, from the object of a JSON file; lists become tuples.
-
-    strict: refuse keys that are not fields; otherwise they are ignored. Fields without a key take their default.
-    Raises TypeError for a value that is not an object, a field that is missing, and, where strict, an unknown key.
-    """
-    if not isinstance(values, dict):
-        raise TypeError(f"expected an object with keys, not {values!r}")
-    hints = get_type_hints(kind)
-    found = {name: _decode_field(hints.get(name), value, strict) for name, value in values.items()}
-    return kind(**{name: value for name, value in found.items() if strict or name in hints})
-
-
-def _decode_field(hint: object, value: object, strict: bool) -> object:
-    """The value of a field whose type is ``hint``, a dataclass or a union with one where ``value`` is an object."""
-    if isinstance(value, list):
-        return tuple(value)
-    kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
-    return decode(kinds[0], value, strict=strict) if kinds and isinstance(value, dict) else value

@@ -29,7 +29,7 @@ from cdpnet.encoders.tiny import (
     trunk,
     value_convolution,
 )
-from cdpnet.encoders.weights import load_into, read_state
+from cdpnet.encoders.weights import convert_archive, load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.io.hub import from_hub
 from tests.helpers import small_encoder
@@ -157,11 +157,14 @@ def test_weights_are_read_from_every_format(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "b.pt")
     torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}}, tmp_path / "c.pth")
     _archive({k: v.half() for k, v in state.items()}, tmp_path / "d.pt")
-    for name in ("a.safetensors", "b.pt", "c.pth", "d.pt"):
+    assert convert_archive(tmp_path / "d.pt", tmp_path / "d.safetensors") == len(state)
+    for name in ("a.safetensors", "b.pt", "c.pth", "d.safetensors"):
         read = read_state(tmp_path / name)
         assert set(read) == set(state)
-        torch.testing.assert_close(read["visual.conv.weight"], state["visual.conv.weight"], atol=2e-3, rtol=1e-3)
-        assert read["scale"].dtype == torch.float32
+        torch.testing.assert_close(
+            read["visual.conv.weight"].float(), state["visual.conv.weight"], atol=2e-3, rtol=1e-3
+        )
+        assert read["scale"].dtype == (torch.float16 if name.startswith("d") else torch.float32)
 
 
 @pytest.mark.usefixtures("small_pairs")
@@ -176,7 +179,8 @@ def test_an_original_archive_loads_into_clip(tmp_path: Path) -> None:
     _archive(
         {**{k: v.half() if v.is_floating_point() else v for k, v in state.items()}, **extras}, tmp_path / "RN50.pt"
     )
-    path = str(tmp_path / "RN50.pt")
+    path = str(tmp_path / "RN50.safetensors")
+    convert_archive(tmp_path / "RN50.pt", Path(path))
     encoders = build_encoders(EncoderConfig("small-clip-residual"), WeightSources(path, path), reads_names=True)
     weight = encoders.image.state_dict()["stages.0.0.weight"]
     torch.testing.assert_close(weight, state["visual.conv1.weight"], atol=1e-3, rtol=1e-3)

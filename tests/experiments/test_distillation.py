@@ -116,7 +116,7 @@ def test_the_file_holds_the_tower_and_the_class_names(tmp_path: Path) -> None:
     torch.manual_seed(0)
     path = export_tower(TextTower(), tmp_path)
     assert path.name == TEXT_FILE
-    names = read_state(path)[CLASS_NAMES]
+    names = read_state(path)[CLASS_NAMES].float()
     assert names.shape == (1000, 384)
     assert torch.allclose(names[:3], encode(load_tower(path), class_names()[:3]), atol=1e-3)
 

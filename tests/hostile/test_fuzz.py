@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from cdpnet.config import JSON
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import load_class
 from cdpnet.labels.examples import read_examples
+from cdpnet.values import JSON
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
 
 SIZE = (10, 12)

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 import torch
 
-from cdpnet.errors import ConfigError
+from cdpnet.errors import CdpnetError, ConfigError
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
 from cdpnet.training.loop import Progress, train
 from cdpnet.training.run import LOG_FILE, STATE_FILE
@@ -68,6 +68,23 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
     (tmp_path / STATE_FILE).unlink()
     with pytest.raises(ConfigError, match="without the state of its training"):
         train_small(tmp_path)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    train_small(tmp_path)
+    state = torch.load(tmp_path / STATE_FILE, weights_only=True)
+    weight = next(iter(state["network"]))
+    for change, sentence in (
+        ({"network": {weight: state["network"][weight] * float("nan")}}, f"its tensor '{weight}' holds numbers"),
+        ({"network": {weight: torch.zeros(1, 2, 3)}}, f"another shape of '{weight}'"),
+        ({"optimizer": {}}, "not the state of a run"),
+        ({"random": torch.zeros(2)}, "not the state of a run"),
+        ({"settings": {**state["settings"], "processes": "two"}}, "not the state of a run"),
+        ({"validations": [1]}, "not the state of a run"),
+    ):
+        torch.save({**state, **change}, tmp_path / STATE_FILE)
+        with pytest.raises(CdpnetError, match=sentence):
+            train_small(tmp_path, resume=True)
 
 
 def test_only_own_leftovers_are_removed(tmp_path: Path) -> None:

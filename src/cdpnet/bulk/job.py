@@ -11,7 +11,7 @@ from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
 from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error, thumbnail_file
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
-from cdpnet.io.files import check_out_folder, refuse_to_replace, remove_leftovers
+from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remove_leftovers
 from cdpnet.io.images import find_images
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, write_shared_files
@@ -96,7 +96,7 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
     check_out_folder(out)
     if not out.exists():
         return
-    read = {path.resolve() for path in (*inputs, *(labeller.target.images / image for image in images))}
+    read = {real_path(path) for path in (*inputs, *(labeller.target.images / image for image in images))}
     resumed = (out / FILE).exists()
     for name in _output_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)

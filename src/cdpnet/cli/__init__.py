@@ -25,6 +25,7 @@ commands:
   label      segment learned classes in all images of a folder
   web        serve a page to mark, name and segment classes
   export     write a network as ONNX graphs, for programs without PyTorch
+  weights    take the weights out of an archive that holds code
   demo       evaluate the embedded networks on novel classes
   train      train a network on episodes
   evaluate   evaluate a network on episodes of novel classes
@@ -44,6 +45,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "demo": "demo",
     "web": "web",
     "export": "export",
+    "weights": "weights",
     "train": "research",
     "evaluate": "research",
     "ablate": "research",

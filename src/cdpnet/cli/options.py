@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdpnet.errors import DataError
 from cdpnet.runtime.text import escape
+from cdpnet.values import check_seeds
 
 TINY = "tiny"
 TINY_ON_PHOTOGRAPHS = "the model tiny knows rendered icons and is poor on photographs; for those use --model photo."
@@ -123,6 +124,7 @@ def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] |
     at_least_one("--episodes", count)
     if len(set(chosen)) < len(chosen):
         raise DataError(f"--seeds must all be different, and are {' '.join(map(str, chosen))}.")
+    check_seeds(*chosen)
     return count, chosen
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
+from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from cdpnet.errors import ConfigError
+from cdpnet.io.documents import read_yaml
+from cdpnet.io.files import regular_file
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list such as [1,5]"}
 _MESSAGES = (  # patterns of jsonargparse's messages, and ours
@@ -29,6 +33,7 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
 )
+_SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
@@ -36,8 +41,18 @@ class Parser(ArgumentParser):  # type: ignore[misc]
     """Reports wrong arguments in one sentence; its parent would print every option first."""
 
     def parse_args(self, args: Sequence[str], **options: Any) -> Any:
-        """Parse arguments; names of options may have hyphens or underscores, and switches need no value."""
-        return super().parse_args(normalise_options(args), **options)
+        """Parse arguments; names of options may have hyphens or underscores, and switches need no value.
+
+        DataError for a file of settings that is a pipe or a device, or that `read_yaml` refuses.
+        """
+        arguments = normalise_options(args)
+        for value in (value for option in _SETTINGS_OPTIONS for value in given_values(arguments, option)):
+            if os.path.exists(value):  # noqa: PTH110 - the settings themselves may stand there, longer than any path
+                read_yaml(regular_file(Path(value), "a file of settings"))
+        try:
+            return super().parse_args(arguments, **options)
+        except RecursionError:
+            raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""
@@ -60,6 +75,12 @@ def normalise_options(arguments: Sequence[str]) -> list[str]:
         if spelt in _SWITCHES and following not in ("true", "false"):
             found.append("true")
     return found
+
+
+def given_values(arguments: Sequence[str], option: str) -> list[str]:
+    """The values of an option, given as ``--option VALUE`` or ``--option=VALUE``."""
+    apart = [value for name, value in pairwise(arguments) if name == option]
+    return apart + [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{option}=")]
 
 
 def to_sentence(message: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Self
 
-from cdpnet.config import JSON, decode
+from cdpnet.values import JSON, decode
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def _clip(name: str, source: str, option: str) -> Any:
         model = tiny.build_tiny()
         load_into(model, shipped(tiny.WEIGHTS_FILE), "The embedded encoder")
         return model
-    if name != TINY_MODEL and open_clip.get_model_config(name) is None:
-        raise ConfigError(f"open_clip has no model {name!r}; see open_clip.list_models().")
+    if name != TINY_MODEL:
+        _check_clip_name(name)
     published = open_clip.get_pretrained_cfg(name, "openai")
     if source == HUB:  # located before anything is built, so that a missing file is reported at once
         if not published:
@@ -92,6 +92,16 @@ def _clip(name: str, source: str, option: str) -> Any:
     return model
 
 
+def _check_clip_name(name: str) -> None:
+    """ConfigError unless open_clip itself has a plain CLIP of this name, which it builds without asking a model hub."""
+    if name not in open_clip.list_models():  # such as hf-hub:OWNER/MODEL, which a configuration must not choose
+        raise ConfigError(f"open_clip has no model {name!r}; RN50-quickgelu is one, for example.")
+    parts = open_clip.get_model_config(name)
+    foreign = {"hf_model_name", "hf_tokenizer_name", "timm_model_name"}
+    if foreign & {*parts["text_cfg"], *parts["vision_cfg"]}:
+        raise ConfigError(f"open_clip's {name} is not of CLIP's plain kind; RN50-quickgelu is, for one.")
+
+
 def _clip_architecture(name: str, *, quick_gelu: bool) -> Any:
     if name == TINY_MODEL:
         return tiny.build_tiny()
@@ -102,7 +112,7 @@ def _clip_architecture(name: str, *, quick_gelu: bool) -> Any:
 
 
 def shipped(filename: str) -> dict[str, Tensor]:
-    """Tensors that come with the package, as float32."""
+    """Tensors that come with the package, in the precision of their file."""
     with resources.as_file(resources.files("cdpnet.weights").joinpath(filename)) as path:
         return read_state(path)
 
@@ -210,7 +220,7 @@ def _photo(name: str, source: str) -> PhotoEncoder:  # noqa: ARG001 - there is o
         raise ConfigError("The encoder photo takes its image weights from its package; leave --image_weights out.")
     if source == RANDOM:
         return PhotoEncoder(random_photo_model(), F.normalize(torch.randn(N_CLASSES, DIM), dim=1))
-    return PhotoEncoder(load_photo_model(), F.normalize(shipped(TEXT_FILE)[CLASS_NAMES], dim=1))
+    return PhotoEncoder(load_photo_model(), F.normalize(shipped(TEXT_FILE)[CLASS_NAMES].float(), dim=1))
 
 
 _OF_ONE_FILE: dict[str, Callable[[str, str], ImageEncoder]] = {"residual": _residual, "timm": _timm, "photo": _photo}

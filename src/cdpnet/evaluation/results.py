@@ -12,7 +12,7 @@ from typing import Self
 from scipy.stats import t
 from torch import Tensor
 
-from cdpnet.config import JSON, NetworkConfig, Precision, decode
+from cdpnet.config import NetworkConfig, Precision
 from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import EpisodeRules, EpisodeSource
 from cdpnet.errors import ConfigError
@@ -22,6 +22,7 @@ from cdpnet.network.record import TrainingRecord, to_dict
 from cdpnet.runtime.devices import precision_on
 from cdpnet.runtime.metrics import SegmentationCounts
 from cdpnet.runtime.provenance import Machine, commit, version
+from cdpnet.values import JSON, decode
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
-from cdpnet.config import JSON, METHODS, Names, Switches, TrainConfig, method
+from cdpnet.config import METHODS, Names, Switches, TrainConfig, method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import ConfigError
 from cdpnet.evaluation.results import EvaluationResult
 from cdpnet.experiments.runs import Evaluation, ReportStage, load_record, load_result, score_or_load, train_or_load
 from cdpnet.io.files import write_json
+from cdpnet.values import JSON, check_seeds
 
 RESULTS_FILE = "ablation.json"
 
@@ -88,6 +89,7 @@ class AblationConfig:
             raise ConfigError("An ablation needs at least one episode, at least one number of shots, and a seed.")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"The seeds {list(self.seeds)} are not all different.")
+        check_seeds(*self.seeds)
         for name in self.rows:
             if name not in {row.name for row in ROWS}:
                 raise ConfigError(f"There is no row {name!r}; there are {', '.join(row.name for row in ROWS)}.")

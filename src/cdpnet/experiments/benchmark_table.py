@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 import torch
 
-from cdpnet.config import JSON, METHODS, EncoderConfig, TrainConfig, method
+from cdpnet.config import METHODS, EncoderConfig, TrainConfig, method
 from cdpnet.data.config import DataConfig
 from cdpnet.data.episodes import default_length, open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
@@ -20,6 +20,7 @@ from cdpnet.evaluation.results import EvaluationResult
 from cdpnet.experiments.runs import Evaluation, ReportStage, load_record, load_result, score_or_load, train_or_load
 from cdpnet.io.files import write_json
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.values import JSON, check_seeds
 
 RESULTS_FILE = "results.json"
 
@@ -54,6 +55,7 @@ class TableConfig:
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ConfigError(f"{name} must all be different, and are {', '.join(map(str, values))}.")
+        check_seeds(*self.seeds)
 
 
 class Recipe(NamedTuple):

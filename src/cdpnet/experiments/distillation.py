@@ -13,17 +13,19 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from scipy.stats import spearmanr
 from torch import Tensor
 
 from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TEXT_FILE, TextTower, pack, text_tokenizer, unpack
+from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases
 from cdpnet.experiments.teacher import embed
-from cdpnet.io.files import atomic, write_text
+from cdpnet.io.files import atomic, read_text, write_text
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
-from cdpnet.training.run import load_state
+from cdpnet.training.run import broken_state_as_sentence, load_state
+from cdpnet.values import check_seeds
 
 PHRASES_FILE, TEACHER_FILE, STATE_FILE = "phrases.txt", "teacher.safetensors", "distil.pt"
 _STATE_KEYS = ("model", "optimizer", "step", "settings")
@@ -49,6 +51,7 @@ class DistillationConfig:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.warmup, self.save_every) < 1:
             raise ConfigError("steps, batch, warmup and save_every must be at least 1.")
+        check_seeds(self.seed)
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,7 @@ def teacher_vectors(out: Path, report: Callable[[str], object] = id) -> TeacherV
         write_text("\n".join((*phrases.held_out, *phrases.train)) + "\n", phrases_path)
         with atomic(vectors_path) as temporary:
             temporary.write_bytes(save(vectors))
-    vectors = load_file(vectors_path)
-    lines = tuple(phrases_path.read_text(encoding="utf-8").splitlines())
+    vectors, lines = read_state(vectors_path), tuple(read_text(phrases_path).splitlines())
     n_held = len(vectors.get("held_out", ()))
     if len(lines) != n_held + len(vectors.get("train", ())) or CLASS_NAMES not in vectors:
         raise DataError(f"{phrases_path} and {vectors_path} do not fit together; remove both to make them anew.")
@@ -135,8 +137,9 @@ def distil(
         state = load_state(state_path, _STATE_KEYS)
         if state["settings"] != dataclasses.asdict(config):
             raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
-        tower.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        with broken_state_as_sentence(state_path):
+            load_into(tower, state["model"], str(state_path))
+            optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
     else:
         start_from_means(tower, tokens, teacher.train_vectors)

@@ -37,7 +37,8 @@ from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.io.files import atomic
 from cdpnet.runtime.devices import autocast
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
-from cdpnet.training.run import load_state
+from cdpnet.training.run import broken_state_as_sentence, load_state
+from cdpnet.values import check_seeds
 
 STATE_FILE = "pretrain.pt"
 _STATE_KEYS = ("model", "optimizer", "schedule", "step", "settings")
@@ -78,6 +79,7 @@ class PretrainConfig:
             raise ConfigError("batch, warmup and save_every must be at least 1, and crops at least a batch.")
         if not 1 <= self.other_at <= self.main_at <= 64:
             raise ConfigError(f"1 <= other_at <= main_at <= 64 must hold, not {self.other_at} and {self.main_at}.")
+        check_seeds(self.seed)
 
     @property
     def steps(self) -> int:
@@ -96,7 +98,8 @@ def pretrain(
     torch.manual_seed(config.seed)
     model = build_tiny().to(memory_format=torch.channels_last)
     if config.start:
-        load_into(model, _earlier(Path(config.start)), config.start)
+        with broken_state_as_sentence(Path(config.start)):
+            load_into(model, _earlier(Path(config.start)), config.start)
     model = model.to(device)
     optimizer = torch.optim.AdamW(
         decay_matrices(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
@@ -107,9 +110,10 @@ def pretrain(
         state = load_state(checkpoint, _STATE_KEYS, device)
         if state["settings"] != dataclasses.asdict(config):
             raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
+        with broken_state_as_sentence(checkpoint):
+            load_into(model, state["model"], str(checkpoint))
+            optimizer.load_state_dict(state["optimizer"])
+            schedule.load_state_dict(state["schedule"])
         start = state["step"]
     vocabulary = words()
     tokens = _tokens(vocabulary)

@@ -12,8 +12,9 @@ import torch
 from cdpnet.config import NetworkConfig, Precision, TrainConfig
 from cdpnet.data.source import EpisodeSource
 from cdpnet.encoders.catalogue import WeightSources
+from cdpnet.errors import CdpnetError
 from cdpnet.evaluation.results import EvaluationResult, score
-from cdpnet.io.files import write_json
+from cdpnet.io.files import read_text, write_json
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, read_config
 from cdpnet.network.network import PrototypeNetwork
@@ -96,8 +97,8 @@ def load_result(asked: Evaluation, record: TrainingRecord | None, path: Path) ->
     if not path.is_file():
         return None
     try:
-        result = EvaluationResult.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except TypeError:  # another version of the package wrote it
+        result = EvaluationResult.from_json(json.loads(read_text(path)))
+    except (CdpnetError, TypeError, ValueError, RecursionError):  # another version wrote it, or it is damaged
         return None
     return result if asked.is_answered_by(result, record) else None
 

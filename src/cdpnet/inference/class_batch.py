@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cdpnet.encoders.weights import load_into
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.network.fusion import ImageTextFusion
@@ -76,6 +77,8 @@ def build_class_batch(
     """
     if not 1 <= len(classes) < IGNORE_INDEX:
         raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
+    for learned in classes:
+        _check_fit(network, learned)
     device = next(network.parameters()).device
     prototypes = stack_prototypes([c.to_prototypes() for c in classes]).map(lambda part: part.to(device))
     by_name = torch.tensor([c.by_name for c in classes])
@@ -83,14 +86,29 @@ def build_class_batch(
         thresholds = presence_thresholds(by_name, network.config.decision)
     else:
         thresholds = torch.full((len(classes),), min_presence)
-    fusions = [None if c.fusion is None else _adapted_fusion(network, c.fusion) for c in classes]
+    fusions = [_adapted_fusion(network, c) for c in classes]
     names, proposed = tuple(c.name for c in classes), tuple(c.shots == 0 for c in classes)
     return ClassBatch(names, prototypes, by_name.to(device), thresholds, fusions, proposed)
 
 
-def _adapted_fusion(network: PrototypeNetwork, state: dict[str, Tensor]) -> ImageTextFusion:
-    """The fusion that was adapted to a class, from its weights."""
+def _check_fit(network: PrototypeNetwork, learned: ClassPrototype) -> None:
+    """DataError for a class that a network of another kind has learned."""
+    channels = network.image.channels
+    reads = network.config.reads_names
+    if len(learned.foreground) != channels or (learned.text is not None) != reads:
+        text = "with" if reads else "without"
+        raise DataError(
+            f"The class {learned.name!r} was learned by another model ({learned.model[1]}); this one has {channels} "
+            f"channels and classes {text} a text prototype."
+        )
+
+
+def _adapted_fusion(network: PrototypeNetwork, learned: ClassPrototype) -> ImageTextFusion | None:
+    """The fusion that was adapted to a class; None where it has none. WeightsError where its weights do not fit."""
+    if learned.fusion is None:
+        return None
+    if network.fusion is None:
+        raise DataError(f"The class {learned.name!r} has a fusion of its own, and this model has no fusion.")
     fusion = copy.deepcopy(network.fusion)
-    assert fusion is not None  # the class was learned by this network
-    fusion.load_state_dict(state)
+    load_into(fusion, learned.fusion, f"The fusion of the class {learned.name!r}")
     return fusion

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
 from cdpnet.errors import DataError
 from cdpnet.io.files import atomic
+from cdpnet.io.tensors import open_tensors
 from cdpnet.network.outputs import Prototypes
 from cdpnet.runtime.provenance import version
 from cdpnet.runtime.text import check_class_name
+from cdpnet.values import decode
 
 ENDING = ".safetensors"
 _KEY, _FUSION = "cdpnet_class", "fusion."
+_MOST_BYTES = 2**27  # a class file has some 100 KB, and an adapted fusion some MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +79,11 @@ class _Metadata:
 
     @classmethod
     def from_json(cls, text: str) -> _Metadata:
-        """KeyError, TypeError or ValueError where the text is not metadata of a class file."""
-        values = json.loads(text)
-        shots, version = int(values["shots"]), values.get("cdpnet", "")
-        return cls(values["name"], bool(values["by_name"]), shots, values["model"], values["model_name"], version)
+        """TypeError, ValueError or RecursionError where the text is not metadata of a class file."""
+        found = decode(cls, {"cdpnet": "", **json.loads(text)})
+        if found.shots < 0 or not found.name.strip():
+            raise ValueError("shots or name")
+        return found
 
 
 def save_class(learned: ClassPrototype, path: str | Path) -> None:
@@ -106,12 +110,13 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
 def load_class(path: str | Path) -> ClassPrototype:
     """Read a class file. DataError where it is missing, broken or of another kind."""
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"There is no class file {path}; `cdpnet learn` makes one.")
     try:
-        with safe_open(path, "pt") as file:
+        with open_tensors(path, "a class file", _MOST_BYTES) as file:
             metadata = _Metadata.from_json((file.metadata() or {})[_KEY])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dictionary
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - it is no dictionary
+        _check_tensors(tensors, path)
         fusion = {key.removeprefix(_FUSION): t.float() for key, t in tensors.items() if key.startswith(_FUSION)}
         return ClassPrototype(
             check_class_name(metadata.name, f"The name of the class in {path}"),
@@ -125,8 +130,22 @@ def load_class(path: str | Path) -> ClassPrototype:
             fusion or None,
             tensors.get("parts"),
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError):
+    except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None
+
+
+def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """DataError names the first tensor of a class file that no class has. KeyError where one is missing."""
+    channels = tensors["foreground"].shape[:1]
+    for name, value in tensors.items():
+        if name == "thumbnail":
+            fits, wanted = value.dtype == torch.uint8 and value.shape[2:] == (3,), "an image (h, w, 3) in 8 bits"
+        elif name.startswith(_FUSION):
+            fits, wanted = value.is_floating_point(), "finite floating-point numbers"
+        else:
+            fits, wanted = value.is_floating_point() and value.shape == channels, f"{channels.numel()} finite numbers"
+        if not fits or not value.float().isfinite().all():
+            raise DataError(f"{path} cannot be used: its tensor {name!r} is not {wanted}; learn the class again.")
 
 
 def load_classes(paths: Sequence[str | Path], fingerprint: str, model: str) -> list[ClassPrototype]:

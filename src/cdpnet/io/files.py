@@ -6,11 +6,14 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Collection, Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cdpnet.errors import DataError
+
+_OTHER_KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 
 
 @contextmanager
@@ -27,10 +30,33 @@ def atomic(path: Path) -> Iterator[Path]:
         raise
 
 
-def read_text(path: Path) -> str:
-    """Read a text file in UTF-8. DataError where it is in another encoding."""
+def regular_file(path: Path, what: str = "a file", most_bytes: int | None = None) -> Path:
+    """The path, for the call that opens it. ``what``: the file that is asked for, in words.
+
+    DataError where there is nothing, or a folder, or a pipe or device, whose reading may never end; and where the file
+    has more than ``most_bytes``.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a character that no path can hold
+        raise DataError(f"There is no file {path}; give the path of {what}.") from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((kind for is_kind, kind in _OTHER_KINDS if is_kind(status.st_mode)), "device")
+        raise DataError(f"{path} is a {kind}; give the path of {what}.")
+    if most_bytes is not None and status.st_size > most_bytes:
+        raise DataError(f"{path} has {status.st_size:,} bytes and cannot be {what}, which has {most_bytes:,} at most.")
+    return path
+
+
+def real_path(path: Path) -> Path:
+    """The absolute path without links; as `Path.resolve`, which would raise an error for a link to itself."""
+    return Path(os.path.realpath(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a text file in UTF-8. DataError where it is in another encoding, or no file at all."""
+    try:
+        return regular_file(path, "a text file").read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a text file in UTF-8; save it as one.") from None
 
@@ -51,8 +77,8 @@ def write_json(values: object, path: Path) -> None:
 
 
 def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: bool) -> None:
-    """DataError for a file that exists, unless ``overwrite``, and for a file among the resolved paths in ``read``."""
-    if path.resolve() in read:
+    """DataError for a file that exists, unless ``overwrite``, and for a file among the real paths in ``read``."""
+    if real_path(path) in read:
         raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
     if path.exists() and not overwrite:
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")

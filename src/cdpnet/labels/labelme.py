@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_list, as_name, as_point, as_record, as_text, as_whole, get
 from cdpnet.io.files import write_json
+from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines, trace_outlines
 
@@ -131,17 +129,14 @@ def _circle(centre: Sequence[float], edge: Sequence[float]) -> list[float]:
 
 def _paste(encoded: str, corner: tuple[int, int], size: tuple[int, int], label: str) -> NDArray[np.bool_]:
     """The mask (H, W) of a base64 image that covers a bounding box with its top left corner at x, y."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # its size is checked here
-            opened = Image.open(io.BytesIO(base64.b64decode(encoded)), formats=("PNG",))
-        with opened as image:
-            (left, top), (width, height) = corner, image.size  # known before anything is decoded
-            if left < 0 or top < 0 or width > size[1] or height > size[0]:
-                raise FieldError(f"the mask of {label!r} does not lie in the image")
-            inside = np.array(image.convert("L")) > 0
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise FieldError(f"the mask of {label!r} is not a PNG file in base64") from None
+    try:  # the size is checked before anything is decoded
+        image = open_image(base64.b64decode(encoded), most_pixels=size[0] * size[1])
+    except (DataError, ValueError):
+        raise FieldError(f"the mask of {label!r} is not a PNG file in base64, or does not lie in the image") from None
+    (left, top), (width, height) = corner, image.size
+    if left < 0 or top < 0 or width > size[1] or height > size[0]:
+        raise FieldError(f"the mask of {label!r} does not lie in the image")
+    inside = np.array(image.convert("L")) > 0
     mask = np.zeros(size, dtype=np.bool_)
     box = mask[top : top + height, left : left + width]
     box[:] = inside[: box.shape[0], : box.shape[1]]

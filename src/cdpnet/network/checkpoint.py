@@ -16,19 +16,21 @@ from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cdpnet.config import JSON, METHODS, NetworkConfig, method
+from cdpnet.config import METHODS, NetworkConfig, method
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.encoders.photo import SHA256
 from cdpnet.encoders.text_tower import TEXT_FILE
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import load_into, read_state
-from cdpnet.errors import WeightsError
-from cdpnet.io.files import atomic, write_json
+from cdpnet.errors import ConfigError, WeightsError
+from cdpnet.io.files import atomic, regular_file, write_json
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.runtime.provenance import version
+from cdpnet.values import JSON
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
+_MOST_CONFIG_BYTES = 2**20
 _INSTALLED = {"tiny": (WEIGHTS_FILE, ""), "photo": (TEXT_FILE, SHA256)}
 """Pairs whose weights every installation has: the file that the package ships, and the hash of a dependency's."""
 
@@ -122,7 +124,8 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         config_path, model_path = _locate(model_id, options)
         about = read_config(config_path)
         embedded, encoder = about.embedded, about.network.encoder
-        if embedded and (encoder.name not in _INSTALLED or embedded != _installed_sha256(encoder.name)):
+        installed = encoder.name in _INSTALLED and not encoder.text_tower
+        if embedded and not (installed and embedded == _installed_sha256(encoder.name)):
             raise WeightsError(
                 f"The checkpoint {model_id} was trained over another version of the encoders {encoder.name} "
                 f"(cdpnet {about.cdpnet}); train it again, or install that version."
@@ -191,7 +194,7 @@ def _locate(model_id: str, options: dict[str, str | bool | None]) -> tuple[Path,
     if Path(model_id).is_dir():
         folder = Path(model_id)
         for name in (CONFIG_FILE, MODEL_FILE):
-            if not (folder / name).is_file():
+            if not (folder / name).exists():
                 raise WeightsError(
                     f"The folder {folder} has no {name}; a cdpnet checkpoint holds {CONFIG_FILE} and {MODEL_FILE}."
                 )
@@ -205,15 +208,17 @@ def _locate(model_id: str, options: dict[str, str | bool | None]) -> tuple[Path,
 def read_config(path: Path) -> CheckpointConfig:
     """The configuration of a checkpoint. WeightsError for another file, ConfigError for an unknown setting."""
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(regular_file(path, "a configuration", _MOST_CONFIG_BYTES).read_text(encoding="utf-8"))
         if not isinstance(about["network"], dict):
             raise KeyError("network")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise WeightsError(
             f"The file {path} is no configuration of a cdpnet checkpoint; it needs a key 'network'."
         ) from None
     try:
         return CheckpointConfig.from_json(about)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except TypeError as error:
         raise WeightsError(f"The record of the training in {path} is incomplete: {error}.") from None
 

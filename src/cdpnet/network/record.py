@@ -6,9 +6,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Self
 
-from cdpnet.config import JSON, NetworkConfig, TrainConfig, decode
+from cdpnet.config import NetworkConfig, TrainConfig
 from cdpnet.data.source import TrainingEpisodes
 from cdpnet.errors import ConfigError
+from cdpnet.values import JSON, decode
 
 
 def to_dict(config: NetworkConfig) -> dict[str, JSON]:
@@ -17,7 +18,7 @@ def to_dict(config: NetworkConfig) -> dict[str, JSON]:
 
 
 def from_dict(values: object) -> NetworkConfig:
-    """The configuration of a JSON file. ConfigError for a key that is not a setting."""
+    """The configuration of a JSON file. ConfigError for a key that is not a setting, or a value of another kind."""
     try:
         return decode(NetworkConfig, values, strict=True)
     except TypeError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import pickle
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import StateDict
 
-from cdpnet.config import JSON, NetworkConfig
-from cdpnet.errors import ConfigError
-from cdpnet.io.files import atomic, remove_leftovers, write_text
+from cdpnet.config import NetworkConfig
+from cdpnet.encoders.weights import load_into
+from cdpnet.errors import CdpnetError, ConfigError
+from cdpnet.io.files import atomic, regular_file, remove_leftovers, write_text
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, trained_tensors
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import RunSettings, TrainingRecord, from_dict, to_dict
+from cdpnet.values import JSON
 
 STATE_FILE, LOG_FILE, CURVES_FOLDER = "training.pt", "log.json", "curves"
 
@@ -60,7 +62,8 @@ class TrainingState:
     def load(cls, path: Path, device: torch.device) -> Self:
         """Read the state of a run. ConfigError where the file is broken or of another kind."""
         values = load_state(path, cls.__dataclass_fields__, device)
-        values["validations"] = [Validation(**validation) for validation in values["validations"]]
+        with broken_state_as_sentence(path):
+            values["validations"] = [Validation(**validation) for validation in values["validations"]]
         return cls(**{name: values[name] for name in cls.__dataclass_fields__})
 
 
@@ -108,17 +111,20 @@ class TrainingRun:
                 f"{self.out} holds a run, at iteration {state.iteration}; go on with it by --resume, or give "
                 "another --out."
             )
-        then = describe_settings(RunSettings.from_json(state.settings), from_dict(state.settings["network"]))
+        path = self.out / STATE_FILE
+        with broken_state_as_sentence(path):
+            then = describe_settings(RunSettings.from_json(state.settings), from_dict(state.settings["network"]))
         now = describe_settings(self.settings, self.network.config)
         if then != now:
             raise ConfigError(
                 f"{self.out} holds a run with other settings ({_first_difference(then, now)}); give another --out, or "
                 "the same settings."
             )
-        self.network.load_state_dict(state.network, strict=False)
-        self.optimizer.load_state_dict(state.optimizer)
-        self.schedule.load_state_dict(state.schedule)
-        torch.set_rng_state(state.random.cpu())
+        with broken_state_as_sentence(path):
+            load_into(self.network, {**self.network.state_dict(), **state.network}, str(path))
+            self.optimizer.load_state_dict(state.optimizer)
+            self.schedule.load_state_dict(state.schedule)
+            torch.set_rng_state(state.random.cpu())
         self.iteration, self.best = state.iteration, state.best
         self.losses, self.validations = state.losses, state.validations
 
@@ -167,15 +173,24 @@ class TrainingRun:
 
 def load_state(path: Path, keys: Collection[str], device: torch.device | str = "cpu") -> dict[str, Any]:
     """The state of a stopped run. ConfigError where the file is broken or lacks one of the keys."""
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
+    with broken_state_as_sentence(path):
+        state = torch.load(regular_file(path), map_location=device, weights_only=True)
         if not set(keys) <= state.keys():
             raise KeyError
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError, TypeError):
+        return dict(state)
+
+
+@contextmanager
+def broken_state_as_sentence(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong with the content of a state file into a ConfigError."""
+    try:
+        yield
+    except (CdpnetError, OSError):
+        raise
+    except Exception:  # a broken file raises nearly every kind
         raise ConfigError(
             f"{path} is not the state of a run, or is broken; remove it to begin anew, or give another --out."
         ) from None
-    return dict(state)
 
 
 def _first_difference(then: JSON, now: JSON, name: str = "") -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cdpnet.errors import ConfigError
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import read_image
+from cdpnet.io.images import read_image, refuse_other_formats
 from cdpnet.web.limits import Limits
 
 _CLEAN_UP = 5.0  # seconds between two searches for expired sessions
@@ -42,6 +42,7 @@ def serve(
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the library is imported
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+        refuse_other_formats()  # Gradio opens what browsers send as images
         from starlette.middleware import Middleware
 
         from cdpnet.web import style

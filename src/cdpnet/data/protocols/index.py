@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.errors import DataError
-from cdpnet.io.files import atomic
+from cdpnet.io.files import atomic, regular_file
 from cdpnet.io.images import read_image
 
 
@@ -135,7 +135,7 @@ def _store(index: Index, path: Path) -> None:
 def _load(path: Path) -> Index | None:
     """The index in a cache file; None where there is none, or one that cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(regular_file(path), allow_pickle=False) as stored:
             identifiers, broken = json.loads(stored["said"].tobytes())
             return Index(tuple(identifiers), stored["sizes"], stored["areas"], tuple(broken))
     except Exception:  # a damaged file can raise nearly anything; the index is built again
