@@ -93,13 +93,12 @@ def build_class_batch(
 
 def _check_fit(network: PrototypeNetwork, learned: ClassPrototype) -> None:
     """DataError for a class that a network of another kind has learned."""
-    channels = network.image.channels
-    reads = network.config.reads_names
-    if len(learned.foreground) != channels or (learned.text is not None) != reads:
-        text = "with" if reads else "without"
+    wanted = network.image.channels, network.config.reads_names, network.config.part_prototypes
+    if (len(learned.foreground), learned.text is not None, learned.parts is not None) != wanted:
+        text, parts = ("with" if has else "without" for has in wanted[1:])
         raise DataError(
-            f"The class {learned.name!r} was learned by another model ({learned.model[1]}); this one has {channels} "
-            f"channels and classes {text} a text prototype."
+            f"The class {learned.name!r} was learned by another model ({learned.model[1]}); this one has {wanted[0]} "
+            f"channels and classes {text} a text prototype and {parts} parts."
         )
 
 

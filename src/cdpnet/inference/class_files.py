@@ -142,6 +142,9 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
             fits, wanted = value.dtype == torch.uint8 and value.shape[2:] == (3,), "an image (h, w, 3) in 8 bits"
         elif name.startswith(_FUSION):
             fits, wanted = value.is_floating_point(), "finite floating-point numbers"
+        elif name == "parts":
+            shape = value.ndim == 3 and value.shape[0] == 2 and value.shape[1] > 0 and value.shape[2:] == channels
+            fits, wanted = value.is_floating_point() and shape, f"two lists of {channels.numel()} finite numbers each"
         else:
             fits, wanted = value.is_floating_point() and value.shape == channels, f"{channels.numel()} finite numbers"
         if not fits or not value.float().isfinite().all():
