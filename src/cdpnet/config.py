@@ -43,9 +43,6 @@ class EncoderConfig:
             raise ConfigError(f"encoder.trained is own, frozen, all or last:N, such as last:3, not {self.trained!r}.")
 
 
-_SHARES_OF_MATCHING = ("support_weight", "shared_background_weight", "refinement_weights", "refined_share")
-
-
 @dataclass(frozen=True)
 class MatchingConfig:
     """Numbers of the match and of the AFBM; all but the last are those of SSP."""
@@ -68,7 +65,8 @@ class MatchingConfig:
     """Temperature of the match with all names; our choice: where it was learned, it was 13 to 16."""
 
     def __post_init__(self) -> None:
-        check_range(self, 0, 1, "foreground_threshold", "background_threshold", *_SHARES_OF_MATCHING)
+        check_range(self, 0, 1, "foreground_threshold", "background_threshold", "support_weight")
+        check_range(self, 0, 1, "shared_background_weight", "refinement_weights", "refined_share")
         check_range(self, 0, inf, "temperature", "attention_scale", "naming_temperature")
         check_range(self, 1, inf, "fallback_locations")
 

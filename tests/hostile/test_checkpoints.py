@@ -56,7 +56,7 @@ CASES = (  # a file, its maker, the command that reads it, a part of the sentenc
     ("e.safetensors", class_tensor("thumbnail", lambda x: x.float()), LIST, "its tensor 'thumbnail' is not an image"),
     ("e2.safetensors", class_tensor("fusion.x", lambda x: x / 0), LIST, "its tensor 'fusion.x' is not finite"),
     ("e3.safetensors", class_tensor("parts", lambda x: x[:, None]), LIST, "its tensor 'parts' is not two lists of"),
-    ("e4.safetensors", class_tensor("parts", lambda x: x.reshape(2, 2, 1)[:, :0]), LIST, "its tensor 'parts' is not two"),
+    ("e4.safetensors", class_tensor("parts", lambda x: x.reshape(2, 2, 1)[:, :0]), LIST, "its tensor 'parts' is no"),
     ("f.safetensors", class_with(name=5), LIST, NO_CLASS),
     ("g.safetensors", class_with(shots=-4), LIST, NO_CLASS),
     ("h.safetensors", class_with(shots=float("inf")), LIST, NO_CLASS),
