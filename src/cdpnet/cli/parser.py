@@ -37,7 +37,10 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 
     def parse_args(self, args: Sequence[str], **options: Any) -> Any:
         """Parse arguments; names of options may have hyphens or underscores, and switches need no value."""
-        return super().parse_args(normalise_options(args), **options)
+        chosen = super().parse_args(normalise_options(args), **options)
+        if not str(chosen.get("out", "x")).strip():
+            raise ConfigError("--out is empty; give the folder or file to write to.")
+        return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""
