@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import random
+import re
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 N_KILLS = 20
 N_PAIRS = 20
+SECONDS = re.compile(rb'"seconds": [0-9.e-]+')
 MODULES = ("cdpnet.cli.labelling", "cdpnet.training.loop", "cdpnet.inference.onnx_export", "cdpnet.bulk.job")
 
 
@@ -53,12 +55,13 @@ def finish(process: BaseProcess) -> int | None:
 
 
 def hashes(out: Path) -> dict[str, str]:
-    """The SHA-256 of every file, without the states of trainings, whose bytes depend on the identity of objects.
+    """The SHA-256 of every file, without the seconds that results have taken.
 
-    Nor that of the lock, which a process leaves that is killed while it holds the folder.
+    Left out are the states of trainings, whose bytes depend on the identity of objects, and the lock, which a process
+    leaves that is killed while it holds the folder.
     """
     return {
-        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(out).as_posix(): hashlib.sha256(SECONDS.sub(b"", path.read_bytes())).hexdigest()
         for path in out.rglob("*")
         if path.is_file() and path.name not in (LOCK_FILE, STATE_FILE)
     }

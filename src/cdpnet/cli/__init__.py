@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # here, where an error can still be handled
     except CdpnetError as error:
-        return _say(str(error), 2)
+        return _say(error, 2)
     except BrokenPipeError:  # the reader of the output has closed it
         _discard_unread_output()
         return 0
@@ -105,7 +105,7 @@ def _run(arguments: Sequence[str]) -> int:
     return command(list(arguments[1:])) or 0
 
 
-def _say(sentence: str, code: int) -> int:
+def _say(sentence: object, code: int = 0) -> int:
     """Print a sentence on standard error, if somebody reads it; it may hold names of files. Returns the exit code."""
     try:
         print(escape(f"cdpnet: {sentence}"), file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ def printed(table: Any) -> None:
     console = Console()
     with console.capture() as text:
         console.print(table)
-    print(text.get(), end="")
+    sys.stdout.write(text.get())  # its cells are escaped
 
 
 def print_line(line: str) -> None:
