@@ -71,12 +71,59 @@ def test_a_reader_that_stops_is_no_error() -> None:
         assert main(["data", "--help"]) == 0
 
 
-def test_ctrl_c_has_the_exit_code_of_shells(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: list[str]) -> None:
-        raise KeyboardInterrupt
+def test_a_reader_that_stops_before_the_last_lines_are_written_is_no_error() -> None:
+    """As in `cdpnet classes *.safetensors | true`: what is printed stays in a buffer until the end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as closed, redirect_stdout(closed):  # noqa: PTH123
+        assert main(["--help"]) == 0
 
-    monkeypatch.setattr("cdpnet.cli.benchmarks.data", interrupted)
-    assert run("data").returncode == 130
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "advice"),
+    [
+        ("data", "benchmarks", "no file is incomplete"),
+        ("table", "benchmarks", "The same command goes on"),
+        ("train", "research", "--resume"),
+        ("label", "labelling", "the same command labels the others"),
+    ],
+)
+def test_ctrl_c_has_the_exit_code_of_shells(
+    command: str, module: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"cdpnet.cli.{module}.{command}", _interrupted)
+    shown = run(command)
+    assert shown.returncode == 130
+    assert shown.stderr.startswith("cdpnet: stopped. ")
+    assert advice in shown.stderr
+
+
+def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdpnet.cli.import_module", _interrupted)
+    shown = run("label")
+    assert shown.returncode == 130
+    assert len(shown.stderr.splitlines()) == 1
+
+
+OUT: dict[str, list[str]] = {
+    "segment": ["image.png", "--support", "a.png:b.png"],
+    "learn": ["--name", "a"],
+    "label": ["images", "--classes", "a.safetensors"],
+    **{name: [] for name in ("export", "demo", "train", "ablate", "pretrain", "distil", "calibrate", "table")},
+}
+
+
+@pytest.mark.parametrize("command", OUT)
+@pytest.mark.parametrize("out", ["", " "])
+def test_an_empty_out_is_refused(command: str, out: str, tmp_path: Path) -> None:
+    shown = run(command, *OUT[command], "--out", out, cwd=tmp_path)
+    assert shown.returncode == 2, shown.stderr
+    assert shown.stderr == "cdpnet: --out is empty; give the folder or file to write to.\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,10 @@ def test_ctrl_c_loses_nothing(
 
     with monkeypatch.context() as patched:
         patched.setattr("os.replace", replace_or_stop)
-        assert run(*arguments(label_job, out)).returncode == 130
+        stopped = run(*arguments(label_job, out))
+    assert stopped.returncode == 130
+    assert re.search(r"^cdpnet: (0|16|20) of (20|all) images are finished\.$", stopped.stderr, re.MULTILINE)
+    assert stopped.stderr.endswith("cdpnet: stopped. Finished images are kept; the same command labels the others.\n")
     assert not (out / "index.html").exists()
     assert not leftovers(out)
     assert run(*arguments(label_job, out)).returncode == 0

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 import cdpnet
 from cdpnet.cli import main
-from cdpnet.cli.screen import labelling_bar, progress_bar, say, stages_bar
+from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say, stages_bar
 from cdpnet.training.loop import Progress
 from tests.cli.test_benchmarks import write_lists
 
@@ -84,3 +85,16 @@ def test_stages_have_a_bar_each_and_the_last_validation() -> None:
     assert "panet, iteration 1: loss 0.500  validation 43.2 mIoU" in shown
     assert "panet  loss 0.250  validation 43.2 mIoU" in shown
     assert "cdpn  loss 0.750" in shown
+
+
+def test_a_table_that_nobody_reads_is_a_broken_pipe() -> None:
+    """As in `cdpnet classes *.safetensors | true`; `main` handles that error."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    table = Table()
+    table.add_column("file")
+    with open(writer, "w") as closed, redirect_stdout(closed):  # noqa: PTH123
+        printed(table)
+        with pytest.raises(BrokenPipeError):
+            closed.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), closed.fileno())

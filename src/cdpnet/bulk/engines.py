@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,7 +19,13 @@ from cdpnet.bulk.labeller import Labeller
 from cdpnet.errors import ConfigError, DataError
 
 _WINDOWS_AT_ONCE = 2  # one is in the network while the other is decoded or written
-Window = Sequence[str]  # paths of images below the folder of images
+
+
+class Window(NamedTuple):
+    """Images that are labelled together, by their paths below the folder, and those that have their labels already."""
+
+    images: Sequence[str]
+    finished: Sequence[str]
 
 
 def label_locally(labeller: Labeller, windows: Iterable[Window]) -> Iterator[list[JournalRecord]]:
@@ -29,7 +35,7 @@ def label_locally(labeller: Labeller, windows: Iterable[Window]) -> Iterator[lis
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool, ThreadPoolExecutor(_WINDOWS_AT_ONCE) as starter:
         try:
             for window in windows:
-                running.append(starter.submit(labeller.label, window, pool, network_lock))
+                running.append(starter.submit(labeller.label, window.images, pool, network_lock, window.finished))
                 if len(running) > _WINDOWS_AT_ONCE:
                     yield running.popleft().result()
             while running:
@@ -68,7 +74,8 @@ class _Worker:
     def __call__(self, batch: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """Label a batch of one window; a disk that cannot be written to is reported, since a retry would not help."""
         try:
-            return _Answer(self.labeller.label(json.loads(batch["window"][0]), self.pool)).to_batch()
+            window = Window(*json.loads(batch["window"][0]))
+            return _Answer(self.labeller.label(window.images, self.pool, None, window.finished)).to_batch()
         except DataError as error:
             return _Answer(error=str(error)).to_batch()
 
@@ -84,7 +91,7 @@ def label_with_ray(
     ray = _import_ray()
     from ray.data import ActorPoolStrategy, from_items
 
-    rows = [{"window": json.dumps(list(window))} for window in windows]
+    rows = [{"window": json.dumps(window)} for window in windows]
     if not rows:
         return
     starts_ray = not ray.is_initialized()

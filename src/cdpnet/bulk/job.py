@@ -8,19 +8,22 @@ from pathlib import Path
 
 from cdpnet.bulk.engines import Window
 from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
-from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error, thumbnail_file
+from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error
+from cdpnet.bulk.resume import find_differences
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
-from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remove_leftovers
+from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remove_leftovers, write_text
 from cdpnet.io.images import find_images
+from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, write_shared_files
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
+from cdpnet.runtime.text import escape
 
 Engine = Callable[[Labeller, Iterable[Window]], Iterator[list[JournalRecord]]]
 Progress = Callable[[int, int], object]  # called with the number of finished images and the number of all images
-PAGE = "index.html"
+PAGE, FAILED_FILE = "index.html", "failed.txt"
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,9 @@ class JobResult:
 
     @property
     def failed(self) -> dict[str, str]:
-        """The images that could not be read, with the reason."""
-        return self.journal.failed(self.images)
+        """The images that could not be labelled, with the reason; both can be printed."""
+        failed = self.journal.failed(self.images)
+        return {escape(image): escape(reason) for image, reason in failed.items()}
 
 
 def run_job(
@@ -43,59 +47,106 @@ def run_job(
     *,
     overwrite: bool,
     inputs: Sequence[Path] = (),
+    strict: bool = False,
+    report: Callable[[str], object] = id,
+    finish: Callable[[JobResult], object] = id,
 ) -> JobResult:
-    """Label all images of a folder; images that an earlier run finished are skipped.
+    """Label all images of a folder; images that an earlier run finished, and that did not change, are skipped.
 
     engine: `label_locally` or `label_with_ray`. overwrite: replace the labels of an earlier run. inputs: other files
-    that are read, which no label may replace. ConfigError and DataError for a folder that cannot be labelled or
-    written to; finished images stay finished then.
+    that are read, which no label may replace. strict: DataError for the first image that cannot be labelled; otherwise
+    such images are in the result and in failed.txt. report: called with what a resumed job finds, in words. finish:
+    called with the result while the folder of labels is still held, so that no other job writes to it.
+    ConfigError and DataError for a folder that cannot be labelled or written to, or that another job writes to;
+    finished images stay finished then.
     """
     target = labeller.target
     images = [
         path.relative_to(target.images).as_posix()
         for path in find_images(target.images, deep=True, without=_output_folders(target.out))
     ]
-    _check_outputs(labeller, images, inputs, overwrite=overwrite)
+    check_out_folder(target.out)
     try:
-        if overwrite:
-            (target.out / FILE).unlink(missing_ok=True)
-        journal = Journal(target.out, _settings(labeller))
-        outputs = {FILE, *_output_files(labeller, images)}
-        remove_leftovers(target.out, outputs)
-        _label_unfinished(labeller, engine, images, journal, progress)
-        remove_leftovers(target.out, outputs)  # of a worker that was killed during the job
-        journal.sort(images)
-
-        def read_all() -> Iterator[ImageLabels]:
-            return (record.labels for record in journal.records(images))
-
-        write_shared_files(read_all, target, labeller.format_name)
+        with locked(target.out):
+            _check_outputs(labeller, images, inputs, overwrite=overwrite)
+            if overwrite:
+                (target.out / FILE).unlink(missing_ok=True)
+            journal = Journal(target.out, _settings(labeller))
+            outputs = {FILE, *_output_files(labeller, images)}
+            remove_leftovers(target.out, outputs)
+            if journal.is_resumed:
+                _compare(labeller, images, journal, report)
+            for records in _label_unfinished(labeller, engine, images, journal, progress):
+                if strict:
+                    _refuse_failed(records)
+            remove_leftovers(target.out, outputs)  # of a worker that was killed during the job
+            journal.sort(images)
+            result = JobResult(images, journal)
+            _write_about_all(result, labeller)
+            finish(result)
+    except BrokenPipeError:  # of what it reports, not of the disk
+        raise
     except OSError as error:
         raise DataError(disk_error(target.out, error)) from None
-    return JobResult(images, journal)
+    return result
+
+
+def _compare(labeller: Labeller, images: Sequence[str], journal: Journal, report: Callable[[str], object]) -> None:
+    """Say what a resumed job finds; images that have to be labelled anew are unfinished then."""
+    differences = find_differences(labeller, images, journal)
+    if journal.n_dropped:
+        report(
+            f"Lines of {journal.path} that are torn or of another job, and are left out: {journal.n_dropped}; their "
+            "images are labelled anew."
+        )
+    report(f"The job is resumed: {differences}.")
 
 
 def _label_unfinished(
     labeller: Labeller, engine: Engine, images: Sequence[str], journal: Journal, progress: Progress
-) -> None:
-    """Label every window with an unfinished image as a whole, so that batches equal those of an unstopped job."""
-    windows = [images[start : start + WINDOW_SIZE] for start in range(0, len(images), WINDOW_SIZE)]
-    unfinished = [window for window in windows if not all(journal.is_done(image) for image in window)]
+) -> Iterator[list[JournalRecord]]:
+    """Label every window with an unfinished image as a whole, so that batches equal those of an unstopped job.
+
+    Yields the records of each window once they are in the journal.
+    """
+    windows = []
+    for start in range(0, len(images), WINDOW_SIZE):
+        window = images[start : start + WINDOW_SIZE]
+        finished = [image for image in window if journal.is_done(image)]
+        if len(finished) < len(window):
+            windows.append(Window(window, finished))
     done = sum(journal.is_done(image) for image in images)
     progress(done, len(images))
-    for records in engine(labeller, unfinished):
-        new = [record for record in records if not journal.is_done(record.labels.image)]
-        journal.add(new)
-        done += len(new)
+    for records in engine(labeller, windows):
+        journal.add(records)
+        done += len(records)
         progress(done, len(images))
+        yield records
+
+
+def _refuse_failed(records: Iterable[JournalRecord]) -> None:
+    for record in records:
+        if record.error:
+            raise DataError(f"{escape(record.labels.image)} cannot be labelled: {escape(record.error)}")
+
+
+def _write_about_all(result: JobResult, labeller: Labeller) -> None:
+    """Write the files about all images: those of the format, and failed.txt where an image could not be labelled."""
+
+    def read_all() -> Iterator[ImageLabels]:
+        return (record.labels for record in result.journal.records(result.images))
+
+    write_shared_files(read_all, labeller.target, labeller.format_name)
+    path = labeller.target.out / FAILED_FILE
+    if failed := result.failed:
+        write_text("".join(f"{image}\t{reason}\n" for image, reason in failed.items()), path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> None:
     """DataError where a label would replace a file that is read, or one that no labelling job has written."""
     out = labeller.target.out
-    check_out_folder(out)
-    if not out.exists():
-        return
     read = {real_path(path) for path in (*inputs, *(labeller.target.images / image for image in images))}
     resumed = (out / FILE).exists()
     for name in _output_files(labeller, images):
@@ -103,13 +154,10 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
 
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
-    """All files that the job writes except its journal, below the folder of labels."""
-    label_format = FORMATS[labeller.format_name]
-    yield from (PAGE, *label_format.shared_files)
+    """All files that the job writes or removes, except its journal, below the folder of labels."""
+    yield from (PAGE, FAILED_FILE, *FORMATS[labeller.format_name].shared_files)
     for image in images:
-        yield thumbnail_file(image)
-        if label_format.image_file is not None:
-            yield label_format.image_file(image)
+        yield from labeller.output_files(image)
 
 
 def _output_folders(out: Path) -> tuple[Path, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from cdpnet.bulk.stamps import ImageStamp
 from cdpnet.errors import ConfigError
 from cdpnet.io.files import atomic, write_text
 from cdpnet.labels.regions import ImageLabels, Region
@@ -60,56 +61,86 @@ class JournalRecord:
     """The result for one image.
 
     labels: its regions; of an image that could not be read only the path. uncertainty: 0..1, see `Segmentation`.
-    error: the sentence that says why the image could not be labelled, or empty.
+    error: the sentence that says why the image could not be labelled, or empty. stamp: of the image that was read.
+    output_sizes: bytes of the files that were written for it, in the order of `Labeller.output_files`. Records of
+    versions 0.1 and 0.2 have neither of the two.
     """
 
     labels: ImageLabels
     uncertainty: float = 0.0
     error: str = ""
+    stamp: ImageStamp | None = None
+    output_sizes: tuple[int, ...] = ()
 
     def to_line(self) -> str:
         """As a line of JSON, without the line break."""
         labels = self.labels
         regions = [[region.label, region.counts, region.score] for region in labels.regions]
-        values = [labels.image, labels.height, labels.width, regions, self.uncertainty, self.error]
+        files = [] if self.stamp is None else [self.stamp.to_json(), list(self.output_sizes)]
+        values = [labels.image, labels.height, labels.width, regions, self.uncertainty, self.error, *files]
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> JournalRecord:
-        """From a line of JSON."""
-        image, height, width, regions, uncertainty, error = json.loads(line)
-        return cls(ImageLabels(image, height, width, tuple(Region(*region) for region in regions)), uncertainty, error)
+        """From a line of JSON. ValueError for one that is torn or of another kind."""
+        stamp: ImageStamp | None = None
+        sizes: tuple[int, ...] = ()
+        try:
+            image, height, width, regions, uncertainty, error, *files = json.loads(line)
+            labels = ImageLabels(image, height, width, tuple(Region(*region) for region in regions))
+            if files:
+                stamp, sizes = ImageStamp.from_json(files[0]), tuple(files[1])
+        except (TypeError, IndexError, RecursionError):
+            raise ValueError("not a record of an image") from None
+        texts = [image, error, *(text for region in labels.regions for text in (region.label, region.counts))]
+        numbers = [height, width, uncertainty, *sizes, *(region.score for region in labels.regions)]
+        if not (all(isinstance(text, str) for text in texts) and all(isinstance(n, (int, float)) for n in numbers)):
+            raise ValueError("a record has values of other types")
+        return cls(labels, uncertainty, error, stamp, sizes)
 
 
 class Journal:
     """The records of a job in its folder of labels; memory holds only the position of each image's line."""
 
     def __init__(self, out: Path, settings: JobSettings) -> None:
-        """Resume the job in ``out``, or start one. ConfigError where that job had other settings."""
+        """Resume the job in ``out``, or start one.
+
+        ConfigError where that job had other settings, or a file of another kind is in the place of the journal.
+        """
         self.path = out / FILE
+        self.is_resumed = self.path.exists()
+        self.n_dropped = 0  # lines that are torn or of another job
         self._positions: dict[str, int] = {}
         self._failed: dict[str, str] = {}
-        if self.path.exists():
+        if self.is_resumed:
             self._read(settings)
         else:
             write_text(json.dumps(settings.to_json(), ensure_ascii=False) + "\n", self.path)
 
     def _read(self, settings: JobSettings) -> None:
-        """Read the complete lines; an incomplete last line, left by a process that was stopped, is cut off."""
-        end = 0
+        """Read the lines that are records; others are left out, an incomplete last line is cut off."""
         with self.path.open("rb") as file:
+            self._compare(file.readline(), settings)
+            end = file.tell()
             for line in file:
-                if not line.endswith(b"\n"):
+                if not line.endswith(b"\n"):  # left by a process that was stopped
+                    self.n_dropped += 1
                     break
-                if end == 0:
-                    self._compare(json.loads(line), settings)
-                else:
+                try:
                     self._note(JournalRecord.from_line(line), end)
+                except ValueError:
+                    self.n_dropped += 1
                 end += len(line)
         os.truncate(self.path, end)
 
-    def _compare(self, previous: dict[str, SettingValue], settings: JobSettings) -> None:
-        previous = {_REFINED: False, **previous}
+    def _compare(self, first_line: bytes, settings: JobSettings) -> None:
+        try:
+            previous: dict[str, SettingValue] = {_REFINED: False, **json.loads(first_line)}
+        except (ValueError, TypeError, RecursionError):
+            raise ConfigError(
+                f"{self.path} does not begin as the journal of a labelling job does; give another --out, or "
+                "--overwrite to start again."
+            ) from None
         wanted = {**settings.to_json(), _REFINED: settings.refine}
         for field, (key, value) in zip(fields(settings), wanted.items(), strict=True):
             if previous.get(key) != value:
@@ -129,13 +160,17 @@ class Journal:
         """Whether an image has its labels; one that failed is tried again."""
         return image in self._positions and image not in self._failed
 
+    def forget(self, image: str) -> None:
+        """Leave out the record of an image, which is to be labelled anew."""
+        del self._positions[image]
+
     def failed(self, images: Iterable[str]) -> dict[str, str]:
         """Those of the images that could not be labelled, with the reason."""
         return {image: self._failed[image] for image in images if image in self._failed}
 
     def add(self, records: Sequence[JournalRecord]) -> None:
         """Append records; they are on the disk when this returns."""
-        lines = [(record, (record.to_line() + "\n").encode()) for record in records]
+        lines = [(record, (record.to_line() + "\n").encode("utf-8", "surrogatepass")) for record in records]
         with self.path.open("ab") as file:
             position = file.seek(0, os.SEEK_END)
             file.write(b"".join(line for _, line in lines))

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from cdpnet.bulk.journal import JournalRecord
-from cdpnet.errors import DataError
+from cdpnet.bulk.stamps import ImageStamp
+from cdpnet.errors import CdpnetError, DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import PreprocessedImage
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.files import atomic
-from cdpnet.labels.formats import write_image_labels
+from cdpnet.io.files import write_image
+from cdpnet.labels.formats import FORMATS, write_image_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels, region_from_mask
@@ -26,6 +29,14 @@ from cdpnet.labels.regions import ImageLabels, region_from_mask
 WINDOW_SIZE = 16  # images that are decoded and labelled together
 THUMBNAILS = "sheet"  # folder of the small images on the contact sheet
 _THUMBNAIL_SIDE = 256  # pixels of the longer side
+_ERRORS_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENOTDIR)  # not of the disk
+
+
+class _Loaded(NamedTuple):
+    """An image that was read, and the stamp of its file."""
+
+    image: PreprocessedImage
+    stamp: ImageStamp
 
 
 @dataclass(frozen=True)
@@ -43,44 +54,69 @@ class Labeller:
     min_presence: float | None = None
 
     def label(
-        self, window: Sequence[str], pool: Executor, network_lock: AbstractContextManager[object] | None = None
+        self,
+        window: Sequence[str],
+        pool: Executor,
+        network_lock: AbstractContextManager[object] | None = None,
+        finished: Collection[str] = (),
     ) -> list[JournalRecord]:
         """Label images, given by their paths below the folder, and write their files; one record for each image.
 
         pool: decodes and writes. network_lock: held while the network computes, so that several windows can be in
-        progress. DataError where the disk cannot be written to.
+        progress. finished: images of the window that have their files and get no record; they are computed with the
+        others, since a mask can depend on the batch in its last bit. DataError where the disk cannot be written to.
         """
         loaded = list(pool.map(self._load, window))
         with network_lock or nullcontext():
             segmentations = iter(
                 self.segmenter.segment_preprocessed(
-                    [image for image in loaded if isinstance(image, PreprocessedImage)],
+                    [one.image for one in loaded if isinstance(one, _Loaded)],
                     self.classes,
                     threshold=self.threshold,
                     min_presence=self.min_presence,
                 )
             )
-        results = [next(segmentations) if isinstance(image, PreprocessedImage) else image for image in loaded]
-        return list(pool.map(self._write, window, loaded, results))
+        results = [next(segmentations) if isinstance(one, _Loaded) else one for one in loaded]
+        unfinished = [entry for entry in zip(window, loaded, results, strict=True) if entry[0] not in finished]
+        return list(pool.map(lambda entry: self._write(*entry), unfinished))
 
-    def _load(self, image: str) -> PreprocessedImage | str:
+    def output_files(self, image: str) -> tuple[str, ...]:
+        """The files that are written for an image, below the folder of labels: the thumbnail is the last."""
+        image_file = FORMATS[self.format_name].image_file
+        return (*([] if image_file is None else [image_file(image)]), thumbnail_file(image))
+
+    def _load(self, image: str) -> _Loaded | str:
         """An image at working size, or the sentence that says why it cannot be read."""
+        path = self.target.images / image
         try:
-            return self.segmenter.preprocessing.load(self.target.images / image)
-        except DataError as error:
+            image.encode()
+            status = path.stat()
+            loaded = _Loaded(self.segmenter.preprocessing.load(path), ImageStamp.of(path))
+        except UnicodeEncodeError:
+            return "Its name is not text in UTF-8; rename it."
+        except OSError as error:
+            return f"{path} cannot be read ({error.strerror or error}); mend or remove it."
+        except CdpnetError as error:
             return str(error)
+        if not loaded.stamp.is_state_of(status):
+            return f"{path} was changed while it was read; the same command labels it."
+        return loaded
 
-    def _write(self, image: str, loaded: PreprocessedImage | str, result: Segmentation | str) -> JournalRecord:
+    def _write(self, image: str, loaded: _Loaded | str, result: Segmentation | str) -> JournalRecord:
         """Write the files of one image and return its record."""
         if isinstance(result, str) or isinstance(loaded, str):
             return JournalRecord(ImageLabels(image, 0, 0), error=str(result))
-        record = JournalRecord(make_image_labels(image, result), round(result.uncertainty, 4))
+        labels = make_image_labels(image, result)
         try:
-            write_image_labels(record.labels, self.target, self.format_name)
-            self._write_thumbnail(image, loaded, result)
+            write_image_labels(labels, self.target, self.format_name)
+            self._write_thumbnail(image, loaded.image, result)
+            sizes = tuple((self.target.out / name).stat().st_size for name in self.output_files(image))
         except OSError as error:
+            if error.errno in _ERRORS_OF_ONE_FILE:
+                reason = f"{error.filename} cannot be written ({error.strerror}); rename the image."
+                return JournalRecord(ImageLabels(image, 0, 0), error=reason)
             raise DataError(disk_error(self.target.out, error)) from None
-        return record
+        return JournalRecord(labels, round(result.uncertainty, 4), stamp=loaded.stamp, output_sizes=sizes)
 
     def _write_thumbnail(self, image: str, loaded: PreprocessedImage, segmentation: Segmentation) -> None:
         """Write the small image with its labels for the contact sheet."""
@@ -88,8 +124,7 @@ class Labeller:
         mask = Image.fromarray(segmentation.mask).resize((w, h), Image.Resampling.NEAREST)
         thumbnail = overlay(loaded.image, np.array(mask))
         thumbnail.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
-        with atomic(self.target.out / thumbnail_file(image)) as temporary:
-            thumbnail.save(temporary, quality=85)
+        write_image(thumbnail, self.target.out / thumbnail_file(image), quality=85)
 
 
 def make_image_labels(image: str, segmentation: Segmentation) -> ImageLabels:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.files import atomic, check_out_folder, real_path, refuse_to_replace
+from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, write_image
 from cdpnet.io.images import read_image
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.png import write_mask
@@ -65,8 +65,7 @@ def segment_images(
         mask = segmenter.segment(image, learned, threshold=threshold, min_presence=min_presence).mask
         try:
             write_mask(output.mask, mask)
-            with atomic(output.overlay) as path:
-                overlay(image, mask).save(path)
+            write_image(overlay(image, mask), output.overlay)
         except OSError as error:
             raise DataError(f"{output.mask.parent} cannot be written to ({error.strerror or error}).") from None
         progress(output, float((mask > 0).mean()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -55,15 +56,42 @@ _COMMANDS = {  # name of a command and the module that holds it
     "data": "benchmarks",
     "table": "benchmarks",
 }
+_AFTER_CTRL_C = {
+    "label": "Finished images are kept; the same command labels the others.",
+    "train": "The state that was saved last is kept; the same command with --resume goes on from it.",
+    **dict.fromkeys(("ablate", "pretrain", "distil", "table"), "The same command goes on from what was saved last."),
+}
+_NOTHING_KEPT = "Files that are finished are kept; no file is incomplete."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns 0 for success, 1 where a check found something wrong, and 2 after bad input, with one sentence on standard
-    error; 130 after Ctrl-C.
+    error; 130 after Ctrl-C, with a sentence that says how to go on.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may hold bytes that the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            with _own_warnings_as_sentences():
+                return _run(arguments)
+        finally:
+            sys.stdout.flush()  # here, where an error can still be handled
+    except CdpnetError as error:
+        return _say(error, 2)
+    except BrokenPipeError:  # the reader of the output has closed it
+        _discard_unread_output()
+        return 0
+    except OSError as error:
+        return _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).", 2)
+    except KeyboardInterrupt:
+        return _say(f"stopped. {_AFTER_CTRL_C.get(arguments[0], _NOTHING_KEPT) if arguments else _NOTHING_KEPT}", 130)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run a command; its exit code."""
     if arguments == ["--version"]:
         from cdpnet.runtime.provenance import version
 
@@ -73,29 +101,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_ABOUT)
         return 0 if arguments else 2
     if arguments[0] not in _COMMANDS:
-        _say(f"there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.")
-        return 2
+        return _say(f"there is no command {arguments[0]!r}; there are {', '.join(_COMMANDS)}.", 2)
     module = import_module(f"cdpnet.cli.{_COMMANDS[arguments[0]]}")
     command: Callable[[list[str]], int | None] = getattr(module, arguments[0])
+    return command(list(arguments[1:])) or 0
+
+
+def _say(sentence: object, code: int = 0) -> int:
+    """Print a sentence on standard error, if somebody reads it; it may hold names of files. Returns the exit code."""
     try:
-        with _own_warnings_as_sentences():
-            return command(arguments[1:]) or 0
-    except CdpnetError as error:
-        _say(error)
-        return 2
-    except BrokenPipeError:  # the reader of the output has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        print(escape(f"cdpnet: {sentence}"), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _discard_unread_output()
+    return code
 
 
-def _say(sentence: object) -> None:
-    """A sentence on standard error; it may hold names of files and classes."""
-    print(escape(f"cdpnet: {sentence}"), file=sys.stderr)
+def _discard_unread_output() -> None:
+    """Let what nobody reads any more go nowhere, so that the interpreter meets no error when it ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

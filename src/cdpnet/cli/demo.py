@@ -93,7 +93,7 @@ def demonstrate(
     from cdpnet.config import METHODS
     from cdpnet.data.icons.episodes import IconEpisodes
     from cdpnet.evaluation.loop import SegmentedBatch, evaluate
-    from cdpnet.io.files import atomic
+    from cdpnet.io.files import write_image
     from cdpnet.network.build import load_network
 
     def report(method: str) -> Callable[[SegmentedBatch], object]:
@@ -103,8 +103,7 @@ def demonstrate(
     networks = {name: load_network("tiny", name).to(device) for name in METHODS}
     counts = {name: evaluate(network, source, episodes, watch=report(name)) for name, network in networks.items()}
     image = out / IMAGE_FILE
-    with atomic(image) as path:
-        _draw_episodes(source, networks).save(path)
+    write_image(_draw_episodes(source, networks), image)
     return [MethodScore(name, total.miou(), total.fb_iou()) for name, total in counts.items()], image
 
 

@@ -52,7 +52,7 @@ def segment_photographs(folder: Path, image: Path, device: str) -> list[Finding]
     from PIL import Image
 
     from cdpnet.inference.segmenter import Segmenter
-    from cdpnet.io.files import atomic
+    from cdpnet.io.files import write_image
     from cdpnet.io.images import read_image
     from cdpnet.labels.overlay import overlay
     from cdpnet.report.images import grid
@@ -68,8 +68,7 @@ def segment_photographs(folder: Path, image: Path, device: str) -> list[Finding]
         mask = segmenter.segment(photograph, learned, min_presence=MIN_PRESENCE).mask
         columns[shows] = overlay(photograph, mask)
         findings.append(Finding(shows, float((mask > 0).mean())))
-    with atomic(image) as path:
-        grid([(NAME, list(columns.values()))], list(columns), cell=_CELL).save(path)
+    write_image(grid([(NAME, list(columns.values()))], list(columns), cell=_CELL), image)
     return findings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from cdpnet.cli.options import get_weight_sources, model_options
+from cdpnet.cli.options import get_weight_sources, held_folder, model_options
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
 from cdpnet.encoders.catalogue import require_image_weights
@@ -38,5 +38,7 @@ def export(arguments: list[str]) -> None:
     for name in (LEARN, SEGMENT, ABOUT, NAMES):
         refuse_to_replace(out / name, overwrite=chosen.overwrite)
     network = load_network(chosen.model, chosen.method, get_weight_sources(chosen))
-    for path in export(network, out, chosen.names, int8=chosen.int8):
+    with held_folder(chosen.out):
+        paths = export(network, out, chosen.names, int8=chosen.int8)
+    for path in paths:
         print_line(f"{path}  {path.stat().st_size / 1e6:.1f} MB")

@@ -18,7 +18,7 @@ from cdpnet.cli.options import (
     warn_of_icons_only,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import labelling_bar, print_line, printed, progress_bar, say
+from cdpnet.cli.screen import labelling_bar, print_line, printed, progress_bar, say, to_standard_error
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace
@@ -189,6 +189,7 @@ def label(arguments: list[str]) -> int:
     parser.add_argument("--out", required=True, help="folder for the labels and for index.html, the contact sheet")
     parser.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
+    parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be labelled")
     parser.add_argument(
         "--engine", choices=("plain", "ray"), default="plain", help="ray labels on a cluster (extra bulk)"
     )
@@ -210,7 +211,7 @@ def label(arguments: list[str]) -> int:
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
-    from cdpnet.bulk.job import run_job
+    from cdpnet.bulk.job import FAILED_FILE, PAGE, run_job
     from cdpnet.bulk.labeller import Labeller
     from cdpnet.inference.class_files import load_classes
     from cdpnet.labels.label_set import LabelSet
@@ -224,13 +225,26 @@ def label(arguments: list[str]) -> int:
     target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
     labeller = Labeller(segmenter, known, target, chosen.format, **thresholds)
     with labelling_bar() as show:
-        result = run_job(labeller, engine, show, overwrite=chosen.overwrite, inputs=files)
-    write_sheet(result, labeller)
+        result = run_job(
+            labeller,
+            engine,
+            show,
+            overwrite=chosen.overwrite,
+            inputs=files,
+            strict=chosen.strict,
+            report=to_standard_error,
+            finish=lambda result: write_sheet(result, labeller),
+        )
     warn_of_icons_only(chosen)
-    print_line(f"{len(result.images) - len(result.failed)} images are labelled; see {out / 'index.html'}")
-    for image, reason in result.failed.items():
+    failed = result.failed
+    for image, reason in failed.items():
         print_line(f"not labelled: {image}: {reason}")
-    return 1 if result.failed else 0
+    print_line(f"{len(result.images) - len(failed)} images are labelled; see {out / PAGE}")
+    if failed:
+        print_line(
+            f"{len(failed)} of {len(result.images)} images are not labelled; the reasons are in {out / FAILED_FILE}"
+        )
+    return 1 if failed else 0
 
 
 def _query_options(parser: ArgumentParser) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +136,15 @@ def out_folder(path: str) -> Path:
     except OSError as error:
         raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another --out.") from None
     return Path(path)
+
+
+@contextmanager
+def held_folder(path: str) -> Iterator[Path]:
+    """Make the folder to write to, and hold it, so that no other command writes to it. DataError where one does."""
+    from cdpnet.io.locks import locked
+
+    with locked(out_folder(path)):
+        yield Path(path)
 
 
 def out_file(path: str) -> Path:

@@ -50,9 +50,12 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             if os.path.exists(value):  # noqa: PTH110 - the settings themselves may stand there, longer than any path
                 read_yaml(regular_file(Path(value), "a file of settings"))
         try:
-            return super().parse_args(arguments, **options)
+            chosen = super().parse_args(arguments, **options)
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
+        if not str(chosen.get("out", "x")).strip():
+            raise ConfigError("--out is empty; give the folder or file to write to.")
+        return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""

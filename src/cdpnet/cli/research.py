@@ -13,6 +13,7 @@ from cdpnet.cli.options import (
     encoder_by_name,
     fold_or_all,
     get_weight_sources,
+    held_folder,
     length_of_run,
     load_chosen_network,
     model_options,
@@ -202,7 +203,8 @@ def calibrate(arguments: list[str]) -> None:
 
         decision, measured = calibrate(network, episodes, chosen.episodes, show, allowance)
     network.config = dataclasses.replace(network.config, decision=decision)
-    network.save(out)
+    with held_folder(chosen.out):
+        network.save(out)
     printed(calibration_table(measured))
     print_line(f"The network with its thresholds is in {out}")
 
@@ -244,20 +246,19 @@ def ablate(arguments: list[str]) -> None:
 
 def pretrain(arguments: list[str]) -> None:
     """Train the embedded dual encoder on captioned images, without masks."""
-    from cdpnet.experiments.pretraining import PretrainConfig, export, zero_shot
-    from cdpnet.experiments.pretraining import pretrain as run
+    from cdpnet.experiments import pretraining
     from cdpnet.runtime.devices import resolve_device
 
     parser = new_parser("pretrain", "Train the embedded dual encoder on captioned images, without masks.")
     parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
-    parser.add_class_arguments(PretrainConfig, None, instantiate=False)
+    parser.add_class_arguments(pretraining.PretrainConfig, None, instantiate=False)
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    config = settings(PretrainConfig, chosen)
-    out = out_folder(chosen.out)
-    model = run(config, out, print_line, resolve_device(chosen.device))
-    path = export(model, out)
-    seen, unseen = zero_shot(model, held_out=False), zero_shot(model, held_out=True)
+    config = settings(pretraining.PretrainConfig, chosen)
+    with held_folder(chosen.out) as out:
+        model = pretraining.pretrain(config, out, print_line, resolve_device(chosen.device))
+        path = pretraining.export(model, out)
+    seen, unseen = (pretraining.zero_shot(model, held_out=held_out) for held_out in (False, True))
     print_line(
         f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings"
     )
@@ -267,18 +268,17 @@ def pretrain(arguments: list[str]) -> None:
 def distil(arguments: list[str]) -> None:
     """Train the text tower of the pair photo to agree with a sentence encoder."""
     from cdpnet.encoders.text_tower import load_tower
-    from cdpnet.experiments.distillation import DistillationConfig, agreement, export_tower, teacher_vectors
-    from cdpnet.experiments.distillation import distil as run
+    from cdpnet.experiments import distillation
 
     parser = new_parser("distil", "Train the text tower of the pair photo to agree with a sentence encoder.")
     parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
-    parser.add_class_arguments(DistillationConfig, None, instantiate=False)
+    parser.add_class_arguments(distillation.DistillationConfig, None, instantiate=False)
     chosen = parser.parse_args(arguments)
-    config = settings(DistillationConfig, chosen)
-    out = out_folder(chosen.out)
-    teacher = teacher_vectors(out, print_line)
-    path = export_tower(run(config, teacher, out, print_line), out)
-    print_line(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {agreement(load_tower(path), teacher)}")
+    config = settings(distillation.DistillationConfig, chosen)
+    with held_folder(chosen.out) as out:
+        teacher = distillation.teacher_vectors(out, print_line)
+        path = distillation.export_tower(distillation.distil(config, teacher, out, print_line), out)
+    print_line(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {distillation.agreement(load_tower(path), teacher)}")
 
 
 def _describe(result: EvaluationResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
 
 
 def printed(table: Any) -> None:
-    """A table on standard output."""
+    """A table on standard output. It is printed as text, since rich ends the process where nobody reads any more."""
     from rich.console import Console
 
-    Console().print(table)
+    console = Console()
+    with console.capture() as text:
+        console.print(table)
+    sys.stdout.write(text.get())  # its cells are escaped
 
 
 def print_line(line: str) -> None:
@@ -28,6 +32,11 @@ def print_line(line: str) -> None:
 def say(console: Any, line: str) -> None:
     """A line as it is beside a bar: a path may hold brackets, and must not be broken."""
     console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def to_standard_error(sentence: str) -> None:
+    """A sentence about the work, not one of its results."""
+    print(escape(f"cdpnet: {sentence}"), file=sys.stderr)
 
 
 def progress_bar(*, visible: bool = True) -> Any:
@@ -42,7 +51,10 @@ def progress_bar(*, visible: bool = True) -> Any:
 
 @contextmanager
 def labelling_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar with images per second and the time left; images that were done before do not count."""
+    """A bar with images per second and the time left; images that were done before do not count.
+
+    After Ctrl-C it says how many images are done.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -58,7 +70,12 @@ def labelling_bar() -> Iterator[Callable[[int, int], None]]:
             speed = f"{(done - start[0][1]) / passed:.1f} images/s" if done > start[0][1] else ""
             progress.update(task, completed=done, total=total, speed=speed)
 
-        yield show
+        try:
+            yield show
+        except KeyboardInterrupt:
+            count, total = progress.tasks[0].completed, progress.tasks[0].total or "all"
+            to_standard_error(f"{count:g} of {total} images are finished.")
+            raise
     if speed := progress.tasks[0].fields["speed"]:
         say(Console(stderr=True), speed)
 

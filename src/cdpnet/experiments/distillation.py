@@ -22,9 +22,9 @@ from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases
 from cdpnet.experiments.teacher import embed
-from cdpnet.io.files import atomic, read_text, write_text
+from cdpnet.io.files import read_text, write_bytes, write_text
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
-from cdpnet.training.run import broken_state_as_sentence, load_state
+from cdpnet.training.run import broken_state_as_sentence, load_state, save_state
 from cdpnet.values import check_seeds
 
 PHRASES_FILE, TEACHER_FILE, STATE_FILE = "phrases.txt", "teacher.safetensors", "distil.pt"
@@ -104,8 +104,7 @@ def teacher_vectors(out: Path, report: Callable[[str], object] = id) -> TeacherV
         }
         vectors = {name: embed(group, report) for name, group in groups.items()}
         write_text("\n".join((*phrases.held_out, *phrases.train)) + "\n", phrases_path)
-        with atomic(vectors_path) as temporary:
-            temporary.write_bytes(save(vectors))
+        write_bytes(save(vectors), vectors_path)
     vectors, lines = read_state(vectors_path), tuple(read_text(phrases_path).splitlines())
     n_held = len(vectors.get("held_out", ()))
     if len(lines) != n_held + len(vectors.get("train", ())) or CLASS_NAMES not in vectors:
@@ -157,8 +156,7 @@ def distil(
             report(f"step {step + 1}/{config.steps}  loss {loss.item():.4f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             values = (tower.state_dict(), optimizer.state_dict(), step + 1, dataclasses.asdict(config))
-            with atomic(state_path) as temporary:
-                torch.save(dict(zip(_STATE_KEYS, values, strict=True)), temporary)
+            save_state(dict(zip(_STATE_KEYS, values, strict=True)), state_path)
             report(f"step {step + 1}/{config.steps}  {agreement(tower, teacher)}")
     return tower
 
@@ -232,6 +230,5 @@ def export_tower(tower: TextTower, out: Path) -> Path:
     packed = pack(tower.state_dict())
     loaded = TextTower()
     loaded.load_state_dict(unpack(packed))
-    with atomic(out / TEXT_FILE) as temporary:
-        temporary.write_bytes(save({**packed, CLASS_NAMES: encode(loaded.eval(), class_names()).half()}))
+    write_bytes(save({**packed, CLASS_NAMES: encode(loaded.eval(), class_names()).half()}), out / TEXT_FILE)
     return out / TEXT_FILE

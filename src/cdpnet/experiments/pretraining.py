@@ -34,10 +34,10 @@ from cdpnet.encoders.tiny import (
 )
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.io.files import atomic
+from cdpnet.io.files import write_bytes
 from cdpnet.runtime.devices import autocast
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
-from cdpnet.training.run import broken_state_as_sentence, load_state
+from cdpnet.training.run import broken_state_as_sentence, load_state, save_state
 from cdpnet.values import check_seeds
 
 STATE_FILE = "pretrain.pt"
@@ -235,8 +235,7 @@ def export(model: open_clip.CLIP, out: Path) -> Path:
         state[key] = state[key] / length
     half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     path = out / WEIGHTS_FILE
-    with atomic(path) as temporary:
-        temporary.write_bytes(save({key: value.contiguous() for key, value in half.items()}))
+    write_bytes(save({key: value.contiguous() for key, value in half.items()}), path)
     return path
 
 
@@ -275,5 +274,4 @@ def _save(
     step: int,
 ) -> None:
     state = (model.state_dict(), optimizer.state_dict(), schedule.state_dict(), step, dataclasses.asdict(config))
-    with atomic(path) as temporary:
-        torch.save(dict(zip(_STATE_KEYS, state, strict=True)), temporary)
+    save_state(dict(zip(_STATE_KEYS, state, strict=True)), path)

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.files import atomic
+from cdpnet.io.files import write_bytes
 from cdpnet.io.tensors import open_tensors
 from cdpnet.network.outputs import Prototypes
 from cdpnet.runtime.provenance import version
@@ -103,8 +103,7 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
     for key, value in (learned.fusion or {}).items():
         tensors[_FUSION + key] = value.half()
     metadata = _Metadata(learned.name, learned.by_name, learned.shots, *learned.model, version())
-    with atomic(path) as temporary:
-        temporary.write_bytes(save(tensors, {_KEY: metadata.to_json()}))
+    write_bytes(save(tensors, {_KEY: metadata.to_json()}), path)
 
 
 def load_class(path: str | Path) -> ClassPrototype:

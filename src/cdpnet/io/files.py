@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import re
 import secrets
 import stat
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from cdpnet.errors import DataError
 
 _OTHER_KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
+_LONGEST_NAME = 255  # bytes, on the usual file systems
+_TOKEN_BYTES = 4
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; renamed to ``path`` at the end, removed after an error."""
+    """A temporary path beside ``path`` to write to; renamed to ``path`` once it is on the disk, removed after an error.
+
+    Whatever writes to it must raise an error where not everything could be written. OSError, which names ``path``,
+    where the disk is full or the folder cannot be written to.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    shown = _without_token(path)
+    temporary = path.with_name(f".{shown.stem}.{secrets.token_hex(_TOKEN_BYTES)}{path.suffix}")
     try:
         yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
         temporary.replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
+    except BaseException as error:
+        with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename in (None, temporary, str(temporary)):
+            error.filename = str(path)  # the temporary name means nothing to people
         raise
+
+
+def _without_token(path: PurePath) -> PurePath:
+    """The path that a temporary name is made from: ``path``, or one with a shorter name where there is no room."""
+    room = _LONGEST_NAME - len(os.fsencode(path.suffix)) - 2 * _TOKEN_BYTES - 2
+    if len(os.fsencode(path.stem)) <= room:
+        return path
+    return path.with_name(hashlib.sha256(os.fsencode(path.stem)).hexdigest() + path.suffix)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write a file; readers see all of it or none."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_image(image: Image.Image, path: Path, **options: int) -> None:
+    """Write an image in the format of its ending; readers see all of it or none. options: of Pillow's ``save``.
+
+    It is encoded in memory, since Pillow's encoders take no notice of a write that a full disk cuts short.
+    """
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    image.save(buffer, Image.registered_extensions()[path.suffix.lower()], **options)
+    write_bytes(buffer.getvalue(), path)
 
 
 def regular_file(path: Path, what: str = "a file", most_bytes: int | None = None) -> Path:
@@ -49,7 +92,7 @@ def regular_file(path: Path, what: str = "a file", most_bytes: int | None = None
 
 
 def real_path(path: Path) -> Path:
-    """The absolute path without links; as `Path.resolve`, which would raise an error for a link to itself."""
+    """The absolute path without symbolic links; a link that leads back to itself stays, as does a name too long."""
     return Path(os.path.realpath(path))
 
 
@@ -80,7 +123,7 @@ def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: boo
     """DataError for a file that exists, unless ``overwrite``, and for a file among the real paths in ``read``."""
     if real_path(path) in read:
         raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
 
@@ -90,14 +133,18 @@ def check_out_folder(out: Path) -> None:
         raise DataError(f"{out} is a file; give --out a folder.")
 
 
-def remove_leftovers(folder: Path, names: Container[str]) -> None:
+def remove_leftovers(folder: Path, names: Collection[str]) -> None:
     """Remove temporary files of `atomic` that a killed process left in a folder.
 
     names: paths below the folder of the files that were being written.
     """
-    pattern = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>(\.[^.]*)?)")
+    pattern = re.compile(rf"\.(?P<stem>.+)\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}(?P<suffix>(\.[^.]*)?)", re.DOTALL)
+    shortened = {_without_token(PurePath(name)).as_posix() for name in names if len(name) > _LONGEST_NAME // 4}
     for parent, _, files in os.walk(folder):
         for name in files:
             match = pattern.fullmatch(name)
-            if match and (Path(parent) / (match["stem"] + match["suffix"])).relative_to(folder).as_posix() in names:
+            if not match:
+                continue
+            written = (Path(parent) / (match["stem"] + match["suffix"])).relative_to(folder).as_posix()
+            if written in names or written in shortened:
                 (Path(parent) / name).unlink(missing_ok=True)

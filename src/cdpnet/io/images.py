@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
-from cdpnet.io.files import regular_file
+from cdpnet.io.files import real_path, regular_file
 
 ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 MAX_PIXELS = 100_000_000
@@ -35,12 +35,12 @@ def find_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; give a folder that holds images.")
-    left_out = {path.resolve() for path in without}
+    left_out = {real_path(path) for path in without}
     found: dict[Path, Path] = {}
     for place, folders, files in os.walk(folder):
         here = Path(place)
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
-        folders[:] = [name for name in folders if (here / name).resolve() not in left_out]
+        folders[:] = [name for name in folders if real_path(here / name) not in left_out]
         for path in sorted(here / name for name in files):
             if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
                 continue

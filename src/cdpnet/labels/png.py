@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.files import atomic
+from cdpnet.io.files import write_image
 from cdpnet.io.images import open_image
 from cdpnet.runtime.constants import IGNORE_INDEX
 
@@ -97,8 +97,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
     """Write a mask (H, W) of class indices, 0 for background, as a palette PNG with the same indices."""
     image = Image.fromarray(mask).convert("P")
     image.putpalette(sum((colour_of(i) for i in range(256)), ()))
-    with atomic(path) as temporary:
-        image.save(temporary)
+    write_image(image, path)
 
 
 def colour_of(index: int) -> tuple[int, int, int]:

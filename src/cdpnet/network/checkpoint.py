@@ -24,7 +24,7 @@ from cdpnet.encoders.text_tower import TEXT_FILE
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.io.files import atomic, regular_file, write_json
+from cdpnet.io.files import regular_file, write_bytes, write_json
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.runtime.provenance import version
 from cdpnet.values import JSON
@@ -93,8 +93,7 @@ class CheckpointMixin(PyTorchModelHubMixin):  # type: ignore[misc]
         about = CheckpointConfig(
             version(), self.config, _installed_sha256(self.config.encoder.name) if embedded else None, self.record
         ).to_json()
-        with atomic(folder / MODEL_FILE) as path:
-            path.write_bytes(save(stored))
+        write_bytes(save(stored), folder / MODEL_FILE)
         write_json(about, folder / CONFIG_FILE)
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from cdpnet.errors import ConfigError
 from cdpnet.experiments.ablation import AblationResult
-from cdpnet.io.files import atomic
+from cdpnet.io.files import write_bytes
 
 _NAMES = {"exact": "", "category": ", category name", "none": ", no name", "wrong": ", wrong name"}
 _BAR, _CONTROL, _INK = "#2f6fb0", "#c3ccd6", "#20242c"
@@ -41,8 +42,9 @@ def plot_ablation(results: Sequence[AblationResult], out: Path) -> Path:
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()
     path = out / "ablation.png"
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    buffer = io.BytesIO()  # a write that a full disk cuts short would go unnoticed in a file
+    figure.savefig(buffer, dpi=120)
+    write_bytes(buffer.getvalue(), path)
     return path
 
 

@@ -19,6 +19,7 @@ from cdpnet.data.source import DrawnEpisodes, EpisodeSource
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.evaluation.loop import evaluate
+from cdpnet.io.locks import locked
 from cdpnet.network.checkpoint import sha256_of, trained_tensors
 from cdpnet.network.loss import multi_prototype_loss
 from cdpnet.network.network import PrototypeNetwork
@@ -57,7 +58,8 @@ def train(
 
     resume: continue the run found in ``out``; on a CPU it then gives the same weights as one that was never stopped.
     report: called after every iteration.
-    ConfigError where ``out`` holds a run and ``resume`` is off, or its settings differ.
+    ConfigError where ``out`` holds a run and ``resume`` is off, or its settings differ. DataError where another process
+    writes to ``out``.
     """
     split: Literal["val", "test"] = "val" if config.select_on == "base" else "test"
     validation = dataclasses.replace(episodes, split=split, category_share=0.0)
@@ -71,32 +73,33 @@ def train(
         validation_list=validation.list_sha256(config.validation_episodes),  # DataError where there are too few images
     )
     run = TrainingRun(network, optimizer, schedule, out, settings, writes=processes.first)
-    run.begin(resume=resume, curves=config.curves)
-    processes.wait()  # no process writes before all have read
-    model = DistributedDataParallel(network) if processes.world > 1 else network
-    if config.compile:
-        network.image.compile_grid()
-    numbers = _episode_numbers(config, run.iteration, processes)
-    drawn = zip(numbers, batches(episodes, numbers, config.workers), strict=True)
-    for iteration in range(run.iteration, config.iterations):
-        network.train()
-        with network.image.at_stride(config.output_stride):
-            loss = _step(model, network, drawn, config)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        run.add_loss(float(processes.total(loss)) / processes.world)
-        last = iteration + 1 == config.iterations
-        miou = None
-        if (iteration + 1) % config.validate_every == 0 or last:
-            counts = evaluate(
-                network, validation, config.validation_episodes, processes=processes, precision=config.precision
-            )
-            miou = counts.miou()
-            run.add_validation(miou)
-        if (iteration + 1) % config.checkpoint_every == 0 or last:
-            run.save()
-        report(Progress(iteration + 1, config.iterations, run.losses[-1], miou))
+    with locked(out) if processes.first else nullcontext():
+        run.begin(resume=resume, curves=config.curves)
+        processes.wait()  # no process writes before all have read
+        model = DistributedDataParallel(network) if processes.world > 1 else network
+        if config.compile:
+            network.image.compile_grid()
+        numbers = _episode_numbers(config, run.iteration, processes)
+        drawn = zip(numbers, batches(episodes, numbers, config.workers), strict=True)
+        for iteration in range(run.iteration, config.iterations):
+            network.train()
+            with network.image.at_stride(config.output_stride):
+                loss = _step(model, network, drawn, config)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            run.add_loss(float(processes.total(loss)) / processes.world)
+            last = iteration + 1 == config.iterations
+            miou = None
+            if (iteration + 1) % config.validate_every == 0 or last:
+                counts = evaluate(
+                    network, validation, config.validation_episodes, processes=processes, precision=config.precision
+                )
+                miou = counts.miou()
+                run.add_validation(miou)
+            if (iteration + 1) % config.checkpoint_every == 0 or last:
+                run.save()
+            report(Progress(iteration + 1, config.iterations, run.losses[-1], miou))
 
 
 def _step(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch.optim.optimizer import StateDict
 from cdpnet.config import NetworkConfig
 from cdpnet.encoders.weights import load_into
 from cdpnet.errors import CdpnetError, ConfigError
-from cdpnet.io.files import atomic, regular_file, remove_leftovers, write_text
+from cdpnet.io.files import regular_file, remove_leftovers, write_bytes, write_text
 from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, trained_tensors
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import RunSettings, TrainingRecord, from_dict, to_dict
@@ -55,8 +56,7 @@ class TrainingState:
     def save(self, path: Path) -> None:
         """Write the state; the file appears whole or not at all."""
         validations = [dataclasses.asdict(validation) for validation in self.validations]
-        with atomic(path) as temporary:
-            torch.save({**vars(self), "validations": validations}, temporary)
+        save_state({**vars(self), "validations": validations}, path)
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> Self:
@@ -169,6 +169,16 @@ class TrainingRun:
         write_text(json.dumps(log), self.out / LOG_FILE)
         if self.curves is not None:
             self.curves.flush()
+
+
+def save_state(values: Mapping[str, object], path: Path) -> None:
+    """Write the state of a run; readers see all of it or none.
+
+    It is encoded in memory, since torch's writer reports a full disk as an error of another kind.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(values), buffer)
+    write_bytes(buffer.getvalue(), path)
 
 
 def load_state(path: Path, keys: Collection[str], device: torch.device | str = "cpu") -> dict[str, Any]:

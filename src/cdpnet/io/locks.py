@@ -1,0 +1,36 @@
+"""A folder that one process at a time writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cdpnet.errors import DataError
+
+LOCK_FILE = ".cdpnet.lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made if need be, so that no other process of this package writes to it.
+
+    The system releases it when this process ends, however it ends. DataError where another process holds it, OSError
+    where it cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise DataError(
+            f"{folder} is in use: another cdpnet command is writing to it; wait for its end, or give another --out."
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file
+            (folder / LOCK_FILE).unlink()
+        lock.release()
