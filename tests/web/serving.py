@@ -16,8 +16,9 @@ from queue import Queue
 from threading import Event, Thread
 
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
-from cdpnet.web.server import Address, serve
+from cdpnet.web.server import serve
 from tests.processes import free_port
 
 COMMAND = "import sys; from cdpnet.cli import main; sys.exit(main(['web', '--model', 'tiny', *sys.argv[1:]]))"

@@ -19,9 +19,10 @@ from PIL import Image
 from cdpnet.cli import main
 from cdpnet.errors import ConfigError
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
-from cdpnet.web.server import Address, serve
+from cdpnet.web.server import serve
 from tests.web.serving import COMMAND, ServerProcess, serve_in_process, serve_in_thread, wait_until
 
 IMAGES = 12  # that a user segments at last
@@ -47,6 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     [
         (("--host", "0.0.0.0"), "--host 0.0.0.0 lets other machines in; give --user name:password, or --no-login"),
         (("--user", "anna"), "--user takes name:password, such as anna:a-long-password."),
+        (("--allow-host", "https://a.example"), "--allow-host takes a name such as page.example.org, without port"),
         (("--port", "many"), "--port takes a whole number, not many"),
         (("--port", "70000"), "--port is a number from 1 to 65535, not 70000."),
         (("--model", "clip-vit-b16"), "clip"),
@@ -98,9 +100,9 @@ def test_it_fetches_nothing_from_other_machines(server: ServerProcess) -> None:
     )
     for headers in (*kinds, []):
         assert httpx.post(f"{api}/queue/join", content=body, headers=headers).status_code == 403
-    for content in ("[" * 200_000, " " * (2**20 + 1)):  # nested too deep, too large
+    for content, status in (("[" * 200_000, 403), (" " * (2**20 + 1), 413)):  # nested too deep, too large
         answer = httpx.post(f"{api}/queue/join", content=content, headers={"content-type": "application/json"})
-        assert answer.status_code == 403
+        assert answer.status_code == status
 
 
 def test_handlers_cannot_be_called_outside_the_queue(server: ServerProcess) -> None:

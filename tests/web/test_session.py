@@ -19,7 +19,6 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples, render_samples
 from cdpnet.web.session import Session, file_name, with_threshold
-from cdpnet.web.sessions import Sessions
 from cdpnet.web.views import class_list, describe, draw_result, note, summarise
 
 
@@ -225,38 +224,6 @@ def test_texts_of_the_page(session: Session, samples: Samples) -> None:
     assert not np.array_equal(scores[0], scores[1])
 
 
-def test_sessions_are_separate_and_end(segmenter: Segmenter, tmp_path: Path) -> None:
-    sessions = Sessions(segmenter, tmp_path, replace(Limits(), sessions=2, grace=0.0))
-    one, two = sessions.get("one"), sessions.get("two")
-    assert one is not two
-    assert one.folder != two.folder
-    assert sessions.get("one") is one
-    sessions.get("three")  # ends the least recently used one
-    assert not two.folder.exists()
-    sessions.close("one")
-    assert sessions.get("one") is one  # it was only suspended
-    assert sessions.end_expired() == 0
-    sessions.close("one")
-    sessions.close("never seen")
-    assert sessions.end_expired() == 1
-    assert not one.folder.exists()
-    assert len(sessions) == 1
-    for key in ("one", "two"):
-        with pytest.raises(DataError, match="The session of this page has ended"):
-            sessions.get(key)
-
-
-def test_an_idle_page_ends_no_other_session(segmenter: Segmenter, tmp_path: Path) -> None:
-    sessions = Sessions(segmenter, tmp_path, replace(Limits(), sessions=2))
-    working, idle = sessions.get("working"), sessions.get("idle")
-    sessions.keep_alive("never used")  # starts no session
-    assert len(sessions) == 2
-    sessions.close("idle")
-    sessions.get("third")
-    assert working.folder.exists()
-    assert not idle.folder.exists()
-
-
 def test_previous_uploads_are_removed(session: Session, samples: Samples) -> None:
     for _ in range(3):
         session.open_image(samples.support[0])
@@ -281,11 +248,3 @@ def test_thin_strokes_on_a_tiny_image_count(session: Session, tmp_path: Path) ->
     drawn[398:402] = True  # between the centres of two pixels of the image
     example = session.add_example("line", drawn)
     assert np.array(Image.open(example.mask)).sum() == 32
-
-
-def test_a_closed_session_is_kept_during_its_grace(segmenter: Segmenter, tmp_path: Path) -> None:
-    sessions = Sessions(segmenter, tmp_path, replace(Limits(), grace=1000.0))
-    sessions.get("one")
-    sessions.close("one")
-    assert sessions.end_expired() == 0
-    assert len(sessions) == 1

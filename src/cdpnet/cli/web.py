@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 import signal
 from importlib.util import find_spec
-from ipaddress import ip_address
 from threading import Event
 
 from cdpnet.cli.options import (
@@ -21,6 +21,7 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
 from cdpnet.runtime.text import escape
+from cdpnet.web.address import Address
 
 _PORTS = 65535
 
@@ -33,15 +34,25 @@ def web(arguments: list[str]) -> None:
     )
     parser.add_argument("--port", type=int, default=7860, help="port to listen on; by default 7860")
     parser.add_argument("--user", default="", help="require this login, as name:password")
+    parser.add_argument(
+        "--allow_host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name under which the page is reached, such as that of a proxy; can be repeated",
+    )
     parser.add_argument("--no_login", action="store_true", help="serve other machines without a login")
     model_options(parser, "photo")
     refine_option(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    login = _login(chosen.user)
+    address = Address(chosen.host.strip("[]"), chosen.port, _login(chosen.user), tuple(chosen.allow_host))
+    for name in address.names:
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise ConfigError(f"--allow-host takes a name such as page.example.org, without port and path, not {name}.")
     if not 1 <= chosen.port <= _PORTS:
         raise ConfigError(f"--port is a number from 1 to {_PORTS}, not {chosen.port}.")
-    if not _is_loopback(chosen.host) and not login and not chosen.no_login:
+    if not address.is_local and not address.login and not chosen.no_login:
         raise ConfigError(
             f"--host {chosen.host} lets other machines in; give --user name:password, or --no-login to let anybody in."
         )
@@ -52,7 +63,7 @@ def web(arguments: list[str]) -> None:
 
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.web.limits import Limits
-    from cdpnet.web.server import Address, serve
+    from cdpnet.web.server import serve
 
     segmenter = Segmenter(load_chosen_network(chosen), refine=chosen_refinement(chosen))
     stop = Event()
@@ -66,7 +77,7 @@ def web(arguments: list[str]) -> None:
     serve(
         segmenter,
         _about(chosen.model, segmenter.model[1]),
-        Address(chosen.host.strip("[]"), chosen.port, login),
+        address,
         Limits(),
         lambda url: print(escape(f"The page is at {url} (stop it with Ctrl-C)"), flush=True),
         stop,
@@ -81,14 +92,6 @@ def _login(user: str) -> tuple[str, str] | None:
     if not name or not password:
         raise ConfigError("--user takes name:password, such as anna:a-long-password.")
     return name, password
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _about(model: str, described: str) -> str:

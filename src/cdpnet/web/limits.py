@@ -30,8 +30,14 @@ class Limits:
     examples: int = 40
     name: int = 60  # characters of a class name
     waiting: int = 48
-    sessions: int = 32  # at a time; then the least recently used one ends
-    grace: float = 600.0  # seconds until the session of a closed or suspended page ends
+    sessions: int = 32  # at a time
+    grace: float = 600.0  # seconds until the session of a closed or suspended page ends, and an idle one may
+    patience: float = 20.0  # seconds that a request may stop before it is complete
+
+    @property
+    def upload(self) -> int:
+        """The maximum number of bytes of an upload: those of all images, and a little around each."""
+        return self.images * (self.megabytes * 10**6 + 10**4)
 
     @property
     def pixels(self) -> int:

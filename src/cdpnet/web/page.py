@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import CdpnetError
 from cdpnet.labels.label_set import FormatName
 from cdpnet.report.images import to_image
+from cdpnet.web.blocks import PageBlocks
 from cdpnet.web.layout import SCORES, PageLayout
 from cdpnet.web.limits import Limits
 from cdpnet.web.samples import Samples
@@ -39,7 +40,7 @@ class EditorValue(TypedDict):
 
 def build_page(sessions: Sessions, samples: Samples, limits: Limits, model: str, threshold: float) -> gr.Blocks:
     """Build the page. model: a sentence about the network. threshold: the network's own, 0..1."""
-    with gr.Blocks(title="cdpnet", analytics_enabled=False, delete_cache=(60, 3600)) as page:
+    with PageBlocks(title="cdpnet", analytics_enabled=False, delete_cache=(60, 3600)) as page:
         layout = PageLayout(samples, limits, model, round(threshold, 2))
         Handlers(layout, sessions, samples, round(threshold, 2)).connect()
         page.unload(_make_close_handler(sessions))

@@ -1,60 +1,100 @@
-"""A filter that refuses requests for files by URL, which Gradio would have the server fetch from other machines."""
+"""What the page answers: what it uses of Gradio's interface, to users who are logged in, and no half request."""
 
 from __future__ import annotations
 
 import json
+import logging
 import re
-from contextlib import suppress
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_URL_IN_PATH = re.compile(r"/(file=|file/|proxy=)\s*\w{2,}:/", re.IGNORECASE)
+from cdpnet.web.limits import Limits
+from cdpnet.web.refusals import Refusal
+from cdpnet.web.request_body import BodyError, limited, read_body, replay
+from cdpnet.web.routes import Route, find_route
+
 _MAX_BODY = 2**20  # bytes of a request that is no upload
-_REFUSAL = "This page takes files that are uploaded to it; it fetches nothing from other machines."
+_URL = r"\s*\w{2,}:/"
+_URL_IN_PATH = re.compile(f"/(file=|file/|proxy=){_URL}", re.IGNORECASE)
+_NOTHING = Refusal(404, "There is nothing at this address.")
+_NO_LOGIN = Refusal(401, "Log in first.")
+_NO_URL = Refusal(403, "This page takes files that are uploaded to it; it fetches nothing from other machines.")
+_SENSELESS = Refusal(400, "This request asks for something that the page does not have; reload the page.")
+_FAULT = Refusal(500, "The server could not write or read a file; try again, or tell its administrator.")
+_log = logging.getLogger(__name__)
 
 
 class RequestFilter:
-    """An ASGI application around another; requests for files by URL are answered with 403."""
+    """An ASGI application around that of Gradio.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    Refused are addresses that the page does not use, requests without a login where there is one, requests for files
+    by URL, which Gradio would have the server fetch from other machines, and bodies that do not arrive or are too
+    large. A request that Gradio fails to handle is refused with one line in the log.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self.app, self.limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request or pass it on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        content_types = [value.strip().lower() for name, value in scope["headers"] if name == b"content-type"]
-        is_upload = len(content_types) == 1 and content_types[0].startswith(b"multipart/form-data")
-        body = await _read_body(receive) if scope["method"] == "POST" and not is_upload else b""
-        if _URL_IN_PATH.search(scope["path"]) or body is None or _contains_url(body):
-            await _refuse(send)
+        route = _choose_route(scope)
+        if isinstance(route, Refusal):
+            await route(scope, receive, send)
             return
-        with suppress(ClientDisconnect):  # a client that leaves during an upload is no error of the server
-            await self.app(scope, _replay(body, receive) if body else receive, send)
+        if route.uploads:
+            await self._handle(scope, limited(receive, self.limits.patience, self.limits.upload), send)
+            return
+        try:
+            body = await read_body(limited(receive, self.limits.patience, _MAX_BODY))
+        except BodyError as error:
+            await Refusal(error.status, error.message)(scope, receive, send)
+            return
+        await (_NO_URL if _contains_url(body) else self._handle)(scope, replay(body, receive), send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have Gradio answer; where it fails, the request is refused."""
+        started = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noted)
+        except Exception as error:
+            _log.warning("%s %.200r failed: %.200r", scope["method"], scope["path"], error)
+            if started:
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                refusal = _FAULT if isinstance(error, OSError) and scope["method"] == "POST" else _SENSELESS
+                await refusal(scope, receive, send)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
-    """The body of a request; None where it is larger than any request of the page but an upload."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _MAX_BODY:
-            return None
-    return body
+def _choose_route(scope: Scope) -> Route | Refusal:
+    """The route of a request, or why it is refused whatever its body is."""
+    if _URL_IN_PATH.search(scope["path"]):
+        return _NO_URL
+    route = find_route(scope["path"])
+    if not (route and route.public) and not _is_logged_in(scope):
+        return _NO_LOGIN
+    if route is None:
+        return _NOTHING
+    if scope["method"] not in route.methods:
+        return Refusal(405, f"This address takes {' and '.join(route.methods)} only.")
+    return route
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A receive function that gives a body which was read already, and then what ``receive`` gives."""
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_again
+def _is_logged_in(scope: Scope) -> bool:
+    """Whether a request has the token of a login, or Gradio's application asks for none."""
+    app, cookies = scope["app"], Request(scope).cookies
+    return app.auth is None or any(
+        cookies.get(f"access-token{kind}-{app.cookie_id}") in app.tokens for kind in ("", "-unsecure")
+    )
 
 
 def _contains_url(body: bytes) -> bool:
@@ -69,16 +109,9 @@ def _contains_url(body: bytes) -> bool:
         value = values.pop()
         if isinstance(value, dict):
             path = value.get("path")
-            if isinstance(path, str) and re.match(r"\s*\w{2,}:/", path):
+            if isinstance(path, str) and re.match(_URL, path):
                 return True
             values.extend(value.values())
         elif isinstance(value, list):
             values.extend(value)
     return False
-
-
-async def _refuse(send: Send) -> None:
-    body = json.dumps({"detail": _REFUSAL}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

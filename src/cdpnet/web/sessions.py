@@ -23,12 +23,16 @@ class Sessions:
     def __init__(self, segmenter: Segmenter, root: Path, limits: Limits) -> None:
         self._segmenter, self._root, self._limits = segmenter, root, limits
         self._sessions: OrderedDict[str, Session] = OrderedDict()  # from the least to the most recently used
+        self._used_at: dict[str, float] = {}
         self._closed_at: dict[str, float] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()  # in the order in which they ended
         self._lock = Lock()
 
     def get(self, key: str) -> Session:
-        """The session of a page, made by the first call. DataError for a session that has ended."""
+        """The session of a page, made by the first call.
+
+        DataError for a session that has ended, and for a new page where all places are taken by sessions in use.
+        """
         with self._lock:
             if key in self._ended:
                 raise DataError(
@@ -37,11 +41,11 @@ class Sessions:
                 )
             self._closed_at.pop(key, None)  # the page was suspended, as on a phone, and is used again
             if key not in self._sessions:
+                self._make_place()
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
                 self._sessions[key] = Session(self._segmenter, folder, self._limits)
             self._sessions.move_to_end(key)
-            while len(self._sessions) > self._limits.sessions:
-                self._end(next(iter(self._closed_at), next(iter(self._sessions))))
+            self._used_at[key] = monotonic()
             return self._sessions[key]
 
     def close(self, key: str) -> None:
@@ -67,8 +71,21 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def _make_place(self) -> None:
+        """End a session if all places are taken: a closed one, else the least recently used one if it is idle."""
+        if len(self._sessions) < self._limits.sessions:
+            return
+        key = next(iter(self._closed_at), next(iter(self._sessions)))
+        if key not in self._closed_at and self._used_at[key] > monotonic() - self._limits.grace:
+            raise DataError(
+                f"The page is used by {len(self._sessions)} others at the moment, which is all that it takes; try "
+                "again in some minutes."
+            )
+        self._end(key)
+
     def _end(self, key: str) -> None:
         self._closed_at.pop(key, None)
+        self._used_at.pop(key)
         self._ended[key] = None
         while len(self._ended) > _MAX_ENDED:
             self._ended.popitem(last=False)
