@@ -1,8 +1,9 @@
-"""A good checkpoint beside a good class file, and a network that notes every attempt to use it."""
+"""A good checkpoint beside a good class file, a network that notes every attempt to use it, and a small page."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,22 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
     return asked
+
+
+@pytest.fixture(scope="package", autouse=True)
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of what is uploaded to pages."""
+    folder = tmp_path_factory.mktemp("uploads")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        yield folder
+
+
+@pytest.fixture(scope="package")
+def url() -> Iterator[str]:
+    """The URL of a small page behind a proxy."""
+    from tests.hostile.small_page import small_page
+
+    with small_page(names=("page.example.org",)) as served:
+        yield served
