@@ -53,11 +53,12 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, page_url: str) -> Iterator[Any]:
-    """The page opened by a new user; at the end, no request may have gone to another host, and no script failed."""
+    """The page opened by a new user; no request may go to another host, and no script may fail or be forbidden."""
     opened = open_page(browser)
     requests, errors = [], []
     opened.on("request", lambda request: requests.append(urlsplit(request.url)))
     opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
     opened.goto(page_url)
     opened.locator("#support-samples button").nth(5).wait_for()
     yield opened
