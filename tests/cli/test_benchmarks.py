@@ -166,7 +166,7 @@ def test_what_is_refused(data_folder: Path, tmp_path: Path) -> None:
         (("evaluate", "--data", "pascal", "--root", tmp_path / "nowhere"), "There is no folder"),
         (("evaluate", "--data", "pascal", "--root", data_folder), "There is no JPEGImages"),
         (("evaluate", "--data", "folder", "--root", broken), "cannot be decoded"),
-        (("evaluate", "--data", "coco", "--root", tmp_path / "coco"), "is not whole JSON"),
+        (("evaluate", "--data", "coco", "--root", tmp_path / "coco"), "is not complete JSON"),
         (lists, "is refused"),
         (
             ("evaluate", "--data", "folder", "--root", data_folder, "--protocol", "fast"),

@@ -208,11 +208,11 @@ def test_segment_uses_photo_by_default_and_tiny_is_warned_of(icon_files: Path, t
     for refine in ("on", "off"):
         shown = run(
             "segment", "--support", support(icon_files), "--refine", refine, "--min_presence", 0,
-            "--out", tmp_path / refine, icon_files / "wide.jpg",
+            "--out", tmp_path / refine, icon_files / "query.png",
         )  # fmt: skip
         assert shown.returncode == 0, shown.stderr
         assert "tiny" not in shown.stderr
-        masks[refine] = np.array(Image.open(tmp_path / refine / "wide_mask.png"))
+        masks[refine] = np.array(Image.open(tmp_path / refine / "query_mask.png"))
     assert masks["on"].any()
     assert not np.array_equal(masks["on"], masks["off"])
     warned = run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import print_line
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.io.files import real_path, refuse_to_replace
 
@@ -43,4 +44,4 @@ def _convert(arguments: list[str]) -> None:
     if out.suffix != ENDING:
         raise DataError(f"{out} does not end in {ENDING}, as the file to write does.")
     refuse_to_replace(out, read=(real_path(source),), overwrite=chosen.overwrite)
-    print(f"{out}: {convert_archive(source, out)} tensors")
+    print_line(f"{out}: {convert_archive(source, out)} tensors")
