@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.parser import given_values
+from cdpnet.cli.screen import to_standard_error
 from cdpnet.errors import DataError
-from cdpnet.runtime.text import escape
 from cdpnet.values import check_seeds
 
 TINY = "tiny"
@@ -92,7 +91,7 @@ def chosen_refinement(chosen: Any) -> bool | None:
 def warn_of_icons_only(chosen: Any) -> None:
     """Say on standard error that the embedded network is not for photographs, where it was chosen."""
     if chosen.model == TINY:
-        print(escape(f"cdpnet: {TINY_ON_PHOTOGRAPHS}"), file=sys.stderr)
+        to_standard_error(TINY_ON_PHOTOGRAPHS)
 
 
 def data_options(parser: ArgumentParser) -> None:
@@ -205,9 +204,10 @@ def with_preset(arguments: Sequence[str]) -> list[str]:
     """Add the package's settings for the chosen data set and encoder, unless a file of settings is given."""
     from cdpnet.configs import preset
 
-    named = {option: value for option, value in pairwise(arguments) if option.startswith("--")}
-    named |= dict(argument.split("=", 1) for argument in arguments if argument.startswith("--") and "=" in argument)
-    path = None if "--config" in named else preset(named.get("--data", "icons"), named.get("--encoder.name", "tiny"))
+    if given_values(arguments, "--config"):
+        return list(arguments)
+    data, encoder = ["icons", *given_values(arguments, "--data")], ["tiny", *given_values(arguments, "--encoder.name")]
+    path = preset(data[-1], encoder[-1])
     return [*(["--config", path] if path else []), *arguments]
 
 

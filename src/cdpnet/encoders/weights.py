@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdpnet.errors import CdpnetError, WeightsError
-from cdpnet.io.files import atomic, regular_file
+from cdpnet.io.files import regular_file, write_bytes
 from cdpnet.io.tensors import open_tensors
 
 ENDING = ".safetensors"
@@ -67,8 +67,7 @@ def convert_archive(source: Path, out: Path) -> int:
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:120]
         raise WeightsError(f"The archive {source} cannot be opened ({reason}); is it complete?") from None
-    with atomic(out) as temporary:
-        temporary.write_bytes(save({key: value.clone().contiguous() for key, value in state.items()}))
+    write_bytes(save({key: value.clone().contiguous() for key, value in state.items()}), out)
     return len(state)
 
 

@@ -110,8 +110,7 @@ def write_text(text: str, path: Path) -> None:
         content = text.encode()
     except UnicodeEncodeError:  # a lone surrogate, as in a file name that is not UTF-8
         raise DataError(f"{path} cannot be written, since a name in it is not Unicode text; rename that.") from None
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
+    write_bytes(content, path)
 
 
 def write_json(values: object, path: Path) -> None:

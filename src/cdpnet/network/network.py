@@ -50,7 +50,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         support, query = self._encode(batch.support_images, batch.query_images)
         text, named = self._project_names(batch.class_names)
         fused_support, fused_query = self.fuse(support, text), self.fuse(query, text)
-        prototypes = self._prototypes(support, fused_support, batch.support_masks, text, named)
+        prototypes = self._learn(support, fused_support, batch.support_masks, text, named)
         size = batch.query_images.shape[-2:]
         prediction = self._match(fused_query, prototypes, size, fused_support, attention_dtype)
         if not (self.config.naming and batch.vocabulary):
@@ -80,7 +80,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         network's own, for a class that one was adapted to.
         """
         text, named = self._project_names(class_names)
-        return self._prototypes(features, self.fuse(features, text, fusion), support_masks, text, named)
+        return self._learn(features, self.fuse(features, text, fusion), support_masks, text, named)
 
     def encode_names(self, class_names: tuple[str, ...]) -> Tensor:
         """The projected names u (B, C) of B classes. ConfigError for a network that reads no names."""
@@ -98,8 +98,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         fused = self.fuse(features, text)
         mask = name_mask(fused, text, self.image.text_channels or 0)
         named = text.abs().sum(dim=1) > 0
-        found = self._prototypes(features[:, None], fused[:, None], mask[:, None], text, named)
-        return found._replace(parts=None)  # so few locations have no parts
+        return self._prototypes(features[:, None], fused[:, None], mask[:, None], text, named)
 
     def match(
         self, query_images: Tensor, prototypes: Prototypes, attention_dtype: torch.dtype | None = None
@@ -156,6 +155,11 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         fused: Tensor = fusion(features, text)
         return fused
 
+    def _learn(self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor) -> Prototypes:
+        """Part 2, with the parts of the examples."""
+        prototypes = self._prototypes(visual, fused, masks, text, named)
+        return prototypes._replace(parts=part_prototypes(fused, masks)) if self.config.part_prototypes else prototypes
+
     def _prototypes(
         self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor
     ) -> Prototypes:
@@ -164,7 +168,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         if self.config.text_only and text is not None and background is not None:
             return Prototypes(background.expand_as(text), text, text)
         prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named, background)
-        return prototypes._replace(parts=part_prototypes(fused, masks) if self.config.part_prototypes else None)
+        return prototypes
 
     def _match_names(self, features: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
         """Our addition to part 4: logits of F (B, K, C, h, w) for n names and the background, (B, K, n + 1, h, w)."""
