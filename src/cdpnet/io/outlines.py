@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from cdpnet.io.fields import FieldError
 
-_MARGIN = 2**12  # pixels around the image that an outline keeps; cut edges lie there, where no rule of filling sees them
+_MARGIN = (
+    2**12
+)  # pixels around the image that an outline keeps; cut edges lie there, where no rule of filling sees them
 _FARTHEST = 1e12  # pixels; beyond, numbers are too coarse for the place where an edge enters the image
 _LONGEST = 2**21  # pixels along an outline; filling takes up to 80 bytes for each
 _MIN_POINTS = 3

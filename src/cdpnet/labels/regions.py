@@ -30,12 +30,17 @@ class Region:
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels."""
+    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels.
+
+    notes: what a user should know about how a label file was read, such as what is left out, each a sentence without
+    the name of the file and the full stop.
+    """
 
     image: str
     height: int
     width: int
     regions: tuple[Region, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
