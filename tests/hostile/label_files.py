@@ -119,8 +119,9 @@ DEADLY = (  # each ended the process or took gigabytes
     Case("tasks-size-1e9", tasks(brush(0), (10**9, 10**9)), "an image of more than 100 million pixels"),
     Case("tasks-size-8000", tasks(brush(8000 * 8000 * 4), (8000, 8000)), "is for an image of 8000 x 8000 pixels"),
     Case("tasks-nan", tasks({"points": [[NAN, 1], [2, 3], [4, 5]], "polygonlabels": ["cat"]}), "not a finite number"),
-    yolo("yolo-nan", "0 nan 0.1 0.5 0.1 0.5 0.5", "has a point that is not finite"),
-    yolo("yolo-inf", "0 inf 0.1 0.5 0.1 0.5 0.5", "has a point that is not finite"),
+    yolo("yolo-nan", "0 nan 0.1 0.5 0.1 0.5 0.5", "nan is not a finite number"),
+    yolo("yolo-inf", "0 inf 0.1 0.5 0.1 0.5 0.5", "inf is not a finite number"),
+    yolo("yolo-1e8", "0 1e8 0.1 0.5 0.1 0.5 0.5", "1e+08 is not a share of the image"),
     yolo("yaml-bomb", LINE, "has a YAML alias, *a0", BOMB + "names: [*a8]\n"),
     yolo("yaml-of-itself", LINE, "has a YAML alias, *a", "names: &a [*a]\n"),
     yolo("yaml-deep", LINE, "is nested deeper than 32 levels", f"names: {'[' * 99}{']' * 99}\n"),
@@ -131,7 +132,6 @@ CLIPPED = (  # far outside the image: each took gigabytes; read now, without wha
     Case("labelme-1e8", labelme([[1e8, 5], *TRIANGLE]), ""),
     Case("labelme-1e300", labelme([[1e300, 5], *TRIANGLE]), ""),
     Case("labelme-circle", labelme([[1e9 + 20, 25], [20, 25]], shape_type="circle"), ""),
-    yolo("yolo-1e8", "0 1e8 0.1 0.5 0.1 0.5 0.5", ""),
     Case("tasks-1e8", tasks({"points": [[1e8, 10], [10, 10], [10, 50], [1e8, 50]], "polygonlabels": ["cat"]}), ""),
 )
 REFUSED = (  # each gave a traceback, or Python's words

@@ -41,3 +41,9 @@ def labelme(*shapes: Record, **more: object) -> str:
     """A file of LabelMe."""
     content = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": "a.png", "imageData": None}
     return json.dumps(content | {"imageHeight": HEIGHT, "imageWidth": WIDTH} | more)
+
+
+def line(*values: float, number: str = "0", more: str = "") -> str:
+    """A line of YOLO: a class number and pixels x, y in turn, written as shares."""
+    shares = [f"{value / (WIDTH, HEIGHT)[i % 2]:.6f}" for i, value in enumerate(values)]
+    return " ".join([number, *shares]) + more + "\n"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.images import find_images, open_image
-from cdpnet.labels import coco, labelme_reader, labelstudio, yolo
+from cdpnet.labels import coco, labelme_reader, labelstudio, yolo_reader
 from cdpnet.labels.regions import ImageLabels
 
 _MOST_NAMES = 20  # of a file that an error message lists
@@ -114,7 +114,7 @@ def _read_label_file(image: Path, annotations: Path) -> ImageLabels:
     """The labels in a file that belongs to one image."""
     if annotations.suffix.lower() == ".txt":
         opened = open_image(image)
-        return yolo.read(annotations, (opened.height, opened.width), image.name)
+        return yolo_reader.read(annotations, (opened.height, opened.width), image.name)
     content = read_json(annotations)
     if not isinstance(content, dict):
         raise DataError(f"{annotations} is not a label file of one image, as LabelMe writes it.")

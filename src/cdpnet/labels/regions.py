@@ -79,12 +79,14 @@ def region_from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) ->
     return Region(label, run_lengths.encode_mask(mask)["counts"].decode(), score)
 
 
-def region_from_outlines(outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str) -> Region:
+def region_from_outlines(
+    outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str, score: float = 1.0
+) -> Region:
     """The region inside closed outlines, each x1, y1, x2, y2, .. in pixels, filled by COCO's rule.
 
     size: H, W of the image. FieldError for an outline of fewer than three points, or one that no image has.
     """
-    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode())
+    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode(), score)
 
 
 def trace_outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
