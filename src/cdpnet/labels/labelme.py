@@ -18,10 +18,12 @@ from cdpnet.io.fields import FieldError, as_list, as_name, as_point, as_record, 
 from cdpnet.io.files import write_json
 from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
-from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines, trace_outlines
+from cdpnet.labels.outlines import trace_outlines
+from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines
 
 _VERSION = "5.5.0"  # of LabelMe, whose layout is written
 _CIRCLE_POINTS = 64
+_CENTRE = 0.5  # of a pixel; LabelMe fills whole pixels, those under the line included
 
 
 class _Shape(TypedDict):
@@ -60,7 +62,7 @@ def write_image(labels: ImageLabels, target: LabelSet) -> None:
         "version": _VERSION,
         "flags": {},
         "shapes": [
-            _polygon(region.label, outline.tolist())
+            _polygon(region.label, (outline + _CENTRE).tolist())
             for region in labels.regions
             for outline in trace_outlines(labels.mask(region))
         ],
