@@ -19,7 +19,7 @@ from cdpnet.labels.split import split_images
 LABELS, IMAGES, DATA_FILE = "labels", "images", "data.yaml"
 LIST_FILES = ("train.txt", "val.txt")
 _MIN_FIELDS = 7  # of a line: the class number and three points x y
-_IN_PIXEL = 0.49  # added to the number of a pixel, so that tools that round and tools that cut off get it again
+_IN_PIXEL = 0.499  # added to the number of a pixel; tools that round and tools that cut off get it again
 
 
 def image_file(image: str) -> str:
