@@ -8,9 +8,11 @@ from typing import TypedDict
 
 from cdpnet.io.files import write_json
 from cdpnet.labels.label_set import LabelFormat, LabelSet
-from cdpnet.labels.regions import ImageLabels, trace_outlines
+from cdpnet.labels.outlines import trace_outlines
+from cdpnet.labels.regions import ImageLabels
 
 _VERSION = "5.5.0"  # of LabelMe, whose layout is written
+_CENTRE = 0.5  # of a pixel; LabelMe fills whole pixels, those under the line included
 
 
 class _Shape(TypedDict):
@@ -49,7 +51,7 @@ def write_image(labels: ImageLabels, target: LabelSet) -> None:
         "version": _VERSION,
         "flags": {},
         "shapes": [
-            _polygon(region.label, outline.tolist())
+            _polygon(region.label, (outline + _CENTRE).tolist())
             for region in labels.regions
             for outline in trace_outlines(labels.mask(region))
         ],

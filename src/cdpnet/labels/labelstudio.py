@@ -17,7 +17,7 @@ from cdpnet.io.fields import FieldError, as_list, as_point, as_record, as_text, 
 from cdpnet.io.files import atomic
 from cdpnet.labels.brush import decode_mask, encode_mask
 from cdpnet.labels.coco import write_items
-from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
+from cdpnet.labels.label_set import Control, LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines
 
 FILE = "tasks.json"
@@ -65,28 +65,28 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
     """Write all tasks; images are addressed in a local storage whose root is the folder of images."""
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write("[\n")
-        write_items(file.write, map(_task, read_all()))
+        write_items(file.write, (_task(labels, target) for labels in read_all()))
         file.write("]\n")
 
 
 FORMAT = LabelFormat("Label Studio", shared_files=(FILE,), write_shared=write_shared)
 
 
-def _task(labels: ImageLabels) -> _Task:
-    results = [_result(number, labels, region) for number, region in enumerate(labels.regions, start=1)]
+def _task(labels: ImageLabels, target: LabelSet) -> _Task:
+    results = [_result(number, labels, region, target.control) for number, region in enumerate(labels.regions, start=1)]
     score = min((region.score for region in labels.regions), default=0.0)
     return {
-        "data": {"image": f"/data/local-files/?d={quote(labels.image)}"},
-        "predictions": [{"model_version": "cdpnet", "score": score, "result": results}],
+        "data": {target.control.data_key: f"/data/local-files/?d={quote(labels.image)}"},
+        "predictions": [{"model_version": target.model_version, "score": score, "result": results}],
     }
 
 
-def _result(number: int, labels: ImageLabels, region: Region) -> _BrushResult:
+def _result(number: int, labels: ImageLabels, region: Region, control: Control) -> _BrushResult:
     return {
         "id": f"region-{number}",
         "type": "brushlabels",
-        "from_name": "labels",
-        "to_name": "image",
+        "from_name": control.from_name,
+        "to_name": control.to_name,
         "original_width": labels.width,
         "original_height": labels.height,
         "image_rotation": 0,

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import yaml
 
 from cdpnet.io.files import write_text
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
-from cdpnet.labels.regions import ImageLabels, trace_outlines
+from cdpnet.labels.outlines import trace_outlines
+from cdpnet.labels.regions import ImageLabels
+from cdpnet.labels.split import split_images
 from cdpnet.labels.yolo_names import DATA_FILE
 
-FOLDER = "labels"
+LABELS, IMAGES = "labels", "images"
+LIST_FILES = ("train.txt", "val.txt")
+_IN_PIXEL = 0.499  # added to the number of a pixel; tools that round and tools that cut off get it again
 
 
 def image_file(image: str) -> str:
-    """The path of an image's label file, below the folder of labels."""
-    return f"{FOLDER}/{Path(image).with_suffix('.txt')}"
+    """The path of an image's label file, below the folder of labels, where trainers look for it.
+
+    They replace the last folder ``images`` in the path of an image by ``labels``.
+    """
+    head, _, tail = f"/{IMAGES}/{image}".rpartition(f"/{IMAGES}/")
+    return f"{head}/{LABELS}/{PurePosixPath(tail).with_suffix('.txt')}".removeprefix("/")
 
 
 def write_image(labels: ImageLabels, target: LabelSet) -> None:
@@ -27,17 +34,20 @@ def write_image(labels: ImageLabels, target: LabelSet) -> None:
     for region in labels.regions:
         number = target.classes.index(region.label)
         for outline in trace_outlines(labels.mask(region)):
-            fractions = (outline / (labels.width, labels.height)).ravel()
+            fractions = ((outline + _IN_PIXEL) / (labels.width, labels.height)).ravel()
             lines.append(" ".join([str(number), *(f"{fraction:.8f}" for fraction in fractions)]))
     write_text("".join(f"{line}\n" for line in lines), target.out / image_file(labels.image))
 
 
-def write_shared(_read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
-    """Write the names of the classes, as classes.txt and as YOLO's data.yaml."""
+def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
+    """Write the names of the classes, as classes.txt and as YOLO's data.yaml, and the lists of images it names."""
     target.write_names()
-    images = Path(os.path.relpath(target.images, target.out)).as_posix()
-    content = {"path": ".", "train": images, "val": images, "names": dict(enumerate(target.classes))}
+    lists = split_images([labels.image for labels in read_all()])
+    for name, images in zip(LIST_FILES, lists, strict=True):
+        write_text("".join(f"./{IMAGES}/{image}\n" for image in images), target.out / name)
+    # Without an entry for the folder it is that of the file.
+    content = {"train": LIST_FILES[0], "val": LIST_FILES[1], "names": dict(enumerate(target.classes))}
     write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), target.out / DATA_FILE)
 
 
-FORMAT = LabelFormat("YOLO", image_file, write_image, (NAMES_FILE, DATA_FILE), write_shared)
+FORMAT = LabelFormat("YOLO", image_file, write_image, IMAGES, (NAMES_FILE, DATA_FILE, *LIST_FILES), write_shared)
