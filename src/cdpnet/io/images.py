@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
@@ -95,6 +95,18 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
             return _decode(source, most_pixels, name)
         with _open(source) as file:
             return _decode(Image.open(file, formats=_installed_formats()), most_pixels, name)
+
+
+def read_orientation(source: ImageSource) -> int:
+    """The EXIF orientation of an image file, 1 to 8, without decoding it; 1 for an image that is not turned.
+
+    DataError for a file that is no image.
+    """
+    if not isinstance(source, (str, Path)):
+        return 1  # a PIL image or an array is as its owner sees it
+    with _errors_as_sentences(str(source)), _open(source) as file:
+        number = Image.open(file, formats=_installed_formats()).getexif().get(ExifTags.Base.Orientation, 1)
+    return number if number in range(1, 9) else 1
 
 
 def refuse_other_formats() -> None:
