@@ -97,16 +97,15 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
             return _decode(Image.open(file, formats=_installed_formats()), most_pixels, name)
 
 
-def read_orientation(source: ImageSource) -> int:
-    """The EXIF orientation of an image file, 1 to 8, without decoding it; 1 for an image that is not turned.
+def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation of an image file, 1 to 8, and its height and width as it is stored; it is not decoded.
 
-    DataError for a file that is no image.
+    1 is the orientation of an image that is not turned. DataError for a file that is no image.
     """
-    if not isinstance(source, (str, Path)):
-        return 1  # a PIL image or an array is as its owner sees it
-    with _errors_as_sentences(str(source)), _open(source) as file:
-        number = Image.open(file, formats=_installed_formats()).getexif().get(ExifTags.Base.Orientation, 1)
-    return number if number in range(1, 9) else 1
+    with _errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return (number if number in range(1, 9) else 1), (image.height, image.width)
 
 
 def refuse_other_formats() -> None:

@@ -22,6 +22,20 @@ _COLOUR = "#{:06x}"
 _NUMBERS = ("1", "P", "L", "F")  # modes of Pillow, beside those of whole numbers of more bits, I and I;16
 
 
+class NoSuchLevelError(DataError):
+    """A mask without the number or the colour that is chosen."""
+
+
+def holds_classes(image: Image.Image) -> bool:
+    """Whether a mask is one of numbers that are classes: of a palette other than black and white, or small numbers."""
+    if image.mode == "P":
+        return _grey_of_palette(image) is None
+    if image.mode not in _NUMBERS and not image.mode.startswith("I"):
+        return False
+    held = set(np.unique(np.array(image)).tolist()) - {0, IGNORE_INDEX}
+    return bool(held) and max(held) <= _SMALL_NUMBERS
+
+
 def pixels_of_image(image: Image.Image, name: str, options: ReadingOptions) -> Pixels:
     """The object in a mask (H, W): 1, 0 for background, 255 for ignored pixels.
 
@@ -98,7 +112,7 @@ def _select(levels: Levels, number: int, ignored: int | None, name: str) -> Pixe
     """The pixels of a number. DataError where there are none."""
     if number not in levels.values:
         shown = levels.shown(list(range(len(levels.values))), "{}")
-        raise DataError(f"{name} has no pixel of the number {number}; its numbers and their shares are {shown}.")
+        raise NoSuchLevelError(f"{name} has no pixel of the number {number}; its numbers and their shares are {shown}.")
     return _with_ignored(levels, (levels.values == number).astype(np.uint8), None if ignored == number else ignored)
 
 
@@ -137,7 +151,7 @@ def _of_colour(image: Image.Image, name: str, colour: tuple[int, int, int]) -> P
     found: NDArray[np.bool_] = (colours == np.array(colour, np.uint8)).all(axis=2) & is_visible
     if not found.any():
         levels = Levels.of_colours(colours, is_visible)
-        raise DataError(
+        raise NoSuchLevelError(
             f"{name} has no pixel of the colour #{bytes(colour).hex()}; its colours and their shares of the pixels are "
             f"{levels.shown(np.flatnonzero(levels.values != HIDDEN).tolist(), _COLOUR)}."
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.io.images import ImageSource, read_orientation
+from cdpnet.io.images import read_orientation
 from cdpnet.labels.reading_options import Exif
 from cdpnet.runtime.notes import note
 
 Size = tuple[int, int]
-_SWAPS_SIDES = (5, 6, 7, 8)  # numbers of EXIF orientations
 _TRANSPOSED, _FLIPPED, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
 """What the tag does: rows become columns, then the first row becomes the last, and the first column the last."""
 
 
-def raw_size(size: Size, orientation: int) -> Size:
-    """Height and width of an image as it is stored, from those of the image turned by its EXIF orientation."""
-    return size[::-1] if orientation in _SWAPS_SIDES else size
+def stored_size(image: Path) -> Size:
+    """Height and width of an image file as it is stored, before its EXIF tag turns it."""
+    return read_orientation(image)[1]
 
 
 def turn(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -27,17 +28,16 @@ def turn(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(mask[:, ::-1] if orientation in _MIRRORED else mask)
 
 
-def fit(mask: NDArray[np.uint8], image: ImageSource, size: Size, exif: Exif = "turned") -> NDArray[np.uint8]:
+def fit(mask: NDArray[np.uint8], image: Path, exif: Exif = "turned") -> NDArray[np.uint8]:
     """A mask (H, W) turned as its image is, where it was made for the image as it is stored.
 
-    size: H, W of the turned image. Its size tells which of the two the mask was made for; where it fits both, ``exif``
-    does, and a note says so. A mask that fits neither stays as it is.
+    Its size tells which of the two the mask was made for; where it fits both, ``exif`` does, and a note says so. A mask
+    that fits neither stays as it is.
     """
-    orientation = read_orientation(image)
-    raw = raw_size(size, orientation)
-    if orientation == 1 or mask.shape != raw:
+    orientation, stored = read_orientation(image)
+    if orientation == 1 or mask.shape != stored:
         return mask
-    if raw != size or exif == "raw":
+    if (orientation in _TRANSPOSED and stored[0] != stored[1]) or exif == "raw":
         return turn(mask, orientation)
     note(
         "Images with an EXIF tag that turns them have masks that fit both before and after; they are read as masks of "

@@ -14,10 +14,16 @@ from cdpnet.errors import DataError
 from cdpnet.io.files import write_image
 from cdpnet.io.images import open_image
 from cdpnet.labels.mask_pixels import pixels_of_image, pixels_of_numbers
+from cdpnet.labels.orientation import fit
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.runtime.constants import IGNORE_INDEX
 
 MaskSource = str | Path | Image.Image | np.ndarray | Tensor
+
+
+class EmptyMaskError(DataError):
+    """A mask without an object."""
+
 
 # Index 0 is the background; the eight others are easy to tell apart on photographs, also for colour-blind people.
 PALETTE = (
@@ -38,6 +44,7 @@ def read_mask(
     size: tuple[int, int] | None = None,
     name: str = "",
     options: ReadingOptions = DEFAULT,
+    image: Path | None = None,
 ) -> Tensor:
     """A mask as (H, W) uint8: 0 background, 1 foreground, 255 ignore.
 
@@ -47,12 +54,15 @@ def read_mask(
     varying alpha one colour where it is visible. Arrays and tensors: bool, or values as in grey masks. Where a mask
     holds several classes, ``options`` choose the number or the colour of one.
 
-    size: (H, W) of the image. name: what error messages call the mask, by default its path.
+    size: (H, W) of the image. name: what error messages call the mask, by default its path. image: the file of the
+    image; a mask that was made for it as it is stored is turned as its EXIF tag turns it.
     DataError for another size, for a mask that is empty or covers the whole image, for one of several classes of which
     none is chosen, and for a photograph.
     """
     name = name or (str(source) if isinstance(source, (str, Path)) else "the mask")
     values = _read_values(source, name, options)
+    if image is not None:
+        values = fit(values, image, options.exif)
     if size is not None and values.shape != tuple(size):
         raise DataError(
             f"{name} is {values.shape[1]} x {values.shape[0]} pixels and its image {size[1]} x {size[0]}; "
@@ -60,7 +70,7 @@ def read_mask(
         )
     is_counted = values != IGNORE_INDEX
     if not (values == 1).any():
-        raise DataError(f"{name} is empty: no pixel is marked; draw the object white (255) on black.")
+        raise EmptyMaskError(f"{name} is empty: no pixel is marked; draw the object white (255) on black.")
     if (values[is_counted] == 1).all():
         raise DataError(f"{name} covers the whole image; leave some background unmarked (0) to compare with.")
     return torch.from_numpy(values)
