@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.coco import open_coco_json
+from cdpnet.data.readers.coco import CocoFile, open_coco_json
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import atomic
@@ -99,15 +99,15 @@ def write_items(write: Callable[[str], object], items: Iterable[object]) -> None
 
 
 def read(
-    path: Path, images: Sequence[Path], folder: Path, label: str, options: ReadingOptions = DEFAULT
+    content: CocoFile, images: Sequence[Path], folder: Path, label: str, options: ReadingOptions = DEFAULT
 ) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Images that show a class, each with the mask (H, W) of the class; crowds are ignored (255) by default.
+    """Images that show a class of a file, each with the mask (H, W) of the class; crowds are ignored (255) by default.
 
-    images: those that may be meant, in ``folder``; the file's other images are passed over. The class must be one of
-    `read_class_names`. DataError for a file that cannot be read as COCO's JSON, for one that shows the class only as
-    crowds, for an image of another size than the file states, and where it is not clear which image is meant.
+    images: those that may be meant, in ``folder``; the file's other images are passed over. label: the name of one of
+    its categories. DataError where the file shows the class only as crowds, for an image of another size than the file
+    states, and where it is not clear which image is meant.
     """
-    reader = open_coco_json(path, folder)
+    path, reader = content.path, open_coco_json(content.path, folder, content)
     number = reader.class_names.index(label) + 1
     if not options.crowd and (n_crowds := reader.crowds_alone("train", number)):
         raise DataError(f"{path} shows {label!r} only as crowd regions ({n_crowds}); --crowd reads them.")
@@ -122,8 +122,3 @@ def read(
         labels = reader.labels("train", identifier, crowds=options.crowd)
         if (labels == number).any():
             yield image, np.where(labels == UNLABELLED, np.uint8(IGNORE_INDEX), (labels == number).view(np.uint8))
-
-
-def read_class_names(path: Path) -> tuple[str, ...]:
-    """The names of the categories of a file."""
-    return open_coco_json(path, path.parent).class_names

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdpnet.data.readers.coco import CocoFile, parse_coco
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
+from cdpnet.io.files import regular_file
 from cdpnet.labels import coco, labelstudio
 from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
@@ -58,15 +61,24 @@ def read_examples(images: Path, annotations: Path, label: str, options: ReadingO
 
 def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingOptions) -> list[Example]:
     """The examples of one file, which may be about several images."""
-    content = read_json(annotations) if annotations.suffix.lower() == ".json" else None
-    if isinstance(content, dict) and "annotations" in content:
-        return _from_coco(images, annotations, label, options)
+    content = None
+    if annotations.suffix.lower() == ".json":
+        content = _read_content(annotations, regular_file(annotations, "a label file").stat().st_mtime_ns)
+    if isinstance(content, CocoFile):
+        return _from_coco(content, images, label, options)
     if isinstance(content, list):
         return _from_tasks(content, images, annotations, label, options)
     if len(images.files) > 1:
         raise DataError(f"{annotations} labels one image, and {images.folder} has several; give the image itself.")
     (image,) = images.files
     return [Example(image, read_marks(image, annotations, label, options))]
+
+
+@lru_cache(maxsize=1)
+def _read_content(path: Path, changed: int) -> object:  # noqa: ARG001 - a changed file is read again
+    """What a JSON file holds; kept for the next image that it labels, since such files may be large."""
+    content = read_json(path)
+    return parse_coco(content, path) if isinstance(content, dict) and "annotations" in content else content
 
 
 def _from_pairs(
@@ -105,12 +117,13 @@ def _names(paths: Sequence[Path]) -> str:
     return ", ".join(map(str, paths[:_MOST_NAMES])) + more
 
 
-def _from_coco(images: FileSet, annotations: Path, label: str, options: ReadingOptions) -> list[Example]:
-    class_names = coco.read_class_names(annotations)
+def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingOptions) -> list[Example]:
+    class_names = tuple(category.name for category in content.categories)
     if label not in class_names:
-        raise unknown_label(label, annotations, class_names)
-    masks = coco.read(annotations, images.files, images.folder, label, options)
-    return _some((Example(image, fit(mask, image, options.exif)) for image, mask in masks), images, annotations, label)
+        raise unknown_label(label, content.path, class_names)
+    masks = coco.read(content, images.files, images.folder, label, options)
+    examples = (Example(image, fit(mask, image, options.exif)) for image, mask in masks)
+    return _some(examples, images, content.path, label)
 
 
 def _from_tasks(

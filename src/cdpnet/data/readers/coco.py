@@ -67,6 +67,8 @@ class CocoReader:
 
     root: Path
     files: dict[ImageSet, _Files]
+    content: CocoFile | None = None
+    """The content of the one JSON file, where it was read before."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -146,6 +148,8 @@ class CocoReader:
         return self.files[image_set]
 
     def _read(self, image_set: ImageSet) -> CocoFile:
+        if self.content is not None:
+            return self.content
         files = self._find(image_set)
         return _read_file(files.annotations, files.prefix, files.annotations.stat().st_mtime_ns)
 
@@ -173,17 +177,22 @@ def open_coco(root: Path) -> CocoReader:
     )
 
 
-def open_coco_json(path: Path, images: Path) -> CocoReader:
-    """One JSON file for both image sets, and the folder of its images."""
+def open_coco_json(path: Path, images: Path, content: CocoFile | None = None) -> CocoReader:
+    """One JSON file for both image sets, and the folder of its images. content: of the file, if it was read before."""
     files = _Files(path, images, "")
-    return CocoReader(path.parent, {"train": files, "val": files})
+    return CocoReader(path.parent, {"train": files, "val": files}, content)
 
 
 @lru_cache(maxsize=4)
 def _read_file(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - a changed file is read again
+    """The content of a JSON file, whose path and time are its key in the cache."""
+    return parse_coco(read_json(path), path, prefix)
+
+
+def parse_coco(value: object, path: Path, prefix: str = "") -> CocoFile:
     """The content of a JSON file; regions are checked when they are drawn. DataError where it is not COCO's."""
     try:
-        content = as_record(read_json(path), "the content")
+        content = as_record(value, "the content")
         categories = [_read_category(value, path) for value in as_list(get(content, "categories"), "categories")]
         if len({type(category_id) for category_id, _, _ in categories}) > 1:
             raise FieldError("some ids of categories are numbers and some are texts")
