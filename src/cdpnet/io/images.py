@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
@@ -95,6 +95,17 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
             return _decode(source, most_pixels, name)
         with _open(source) as file:
             return _decode(Image.open(file, formats=_installed_formats()), most_pixels, name)
+
+
+def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation of an image file, 1 to 8, and its height and width as it is stored; it is not decoded.
+
+    1 is the orientation of an image that is not turned. DataError for a file that is no image.
+    """
+    with _errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return (number if number in range(1, 9) else 1), (image.height, image.width)
 
 
 def refuse_other_formats() -> None:
