@@ -229,10 +229,10 @@ def test_other_shapes_of_labelme(tmp_path: Path) -> None:
         (example,) = read_examples(tmp_path / "a.png", tmp_path / "a.json", label)
         return np.asarray(example.mask)
 
-    assert mask("box").sum() == 8 * 5
-    assert mask("disc").sum() == pytest.approx(np.pi * 25, rel=0.06)
+    assert mask("box").sum() == 9 * 6  # with its border, as LabelMe draws it
+    assert mask("disc").sum() == pytest.approx(np.pi * 5.5**2, rel=0.03)
     assert np.array_equal(mask("pasted")[10:14, 30:34], np.eye(4))
-    with pytest.raises(DataError, match="no label 'line'"):
+    with pytest.raises(DataError, match=r"no label 'line': .*; 1 shape of kind line marks no area"):
         mask("line")
 
 
@@ -265,8 +265,8 @@ def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
         ("a.json", '[{"data": {"image": "a.png"}, "annotations": [{"result": [{}]}]}]', "no label 'crack'"),
         ("a.json", "[3]", "not a Label Studio export"),
         ("a.json", "7", "not a label file"),
-        ("a.txt", "0 0.1 0.1 0.5 0.5", "a box does not say which pixels"),
-        ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "not a class number"),
+        ("a.txt", "0 0.1 0.1 0.5", "a box has five, an outline a class number and at least three points"),
+        ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "crack is not a finite number"),
         ("none.png", None, "There is no file"),
     ],
 )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.images import find_images, open_image
-from cdpnet.labels import coco, labelme, labelstudio, yolo
+from cdpnet.labels import coco, labelme_reader, labelstudio, yolo_reader
 from cdpnet.labels.regions import ImageLabels
 
 _MOST_NAMES = 20  # of a file that an error message lists
@@ -106,7 +106,7 @@ def _from_one_image(image: Path, annotations: Path, label: str) -> Example:
         return Example(image, annotations)
     labels = _read_label_file(image, annotations)
     if label not in labels.class_names:
-        raise _unknown_label(label, annotations, labels.class_names)
+        raise _unknown_label(label, annotations, labels.class_names, labels.notes)
     return Example(image, labels.class_mask(label))
 
 
@@ -114,21 +114,22 @@ def _read_label_file(image: Path, annotations: Path) -> ImageLabels:
     """The labels in a file that belongs to one image."""
     if annotations.suffix.lower() == ".txt":
         opened = open_image(image)
-        return yolo.read(annotations, (opened.height, opened.width), image.name)
+        return yolo_reader.read(annotations, (opened.height, opened.width), image.name)
     content = read_json(annotations)
     if not isinstance(content, dict):
         raise DataError(f"{annotations} is not a label file of one image, as LabelMe writes it.")
-    return labelme.read(content, annotations, image)
+    return labelme_reader.read(content, annotations, image)
 
 
 def _is_mask(annotations: Path) -> bool:
     return annotations.suffix.lower() not in (".json", ".txt")
 
 
-def _unknown_label(label: str, annotations: Path, class_names: Sequence[str]) -> DataError:
+def _unknown_label(label: str, annotations: Path, class_names: Sequence[str], notes: Sequence[str] = ()) -> DataError:
     shown = [name[:80] for name in class_names[:_MOST_NAMES]]
     more = f" and {len(class_names) - _MOST_NAMES} more" if len(class_names) > _MOST_NAMES else ""
     labels = f"it has {', '.join(shown)}{more}" if shown else "it has no labels"
+    found = "; ".join([labels, *notes])
     return DataError(
-        f"{annotations} has no label {label!r}: {labels}; give --label the name that the class has in the file."
+        f"{annotations} has no label {label!r}: {found}; give --label the name that the class has in the file."
     )

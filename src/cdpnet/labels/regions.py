@@ -26,12 +26,17 @@ class Region:
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels."""
+    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels.
+
+    notes: what a user should know about how a label file was read, such as what is left out, each a sentence without
+    the name of the file and the full stop.
+    """
 
     image: str
     height: int
     width: int
     regions: tuple[Region, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -70,9 +75,11 @@ def region_from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) ->
     return Region(label, run_lengths.encode_mask(mask)["counts"].decode(), score)
 
 
-def region_from_outlines(outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str) -> Region:
+def region_from_outlines(
+    outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str, score: float = 1.0
+) -> Region:
     """The region inside closed outlines, each x1, y1, x2, y2, .. in pixels, filled by COCO's rule.
 
     size: H, W of the image. FieldError for an outline of fewer than three points, or one that no image has.
     """
-    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode())
+    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode(), score)
