@@ -39,7 +39,7 @@ def mask_shape(left: float, top: float, side: int = 10) -> Record:
 
 def labelme(*shapes: Record, **more: object) -> str:
     """A file of LabelMe."""
-    content = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": "a.png", "imageData": None}
+    content: Record = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": "a.png", "imageData": None}
     return json.dumps(content | {"imageHeight": HEIGHT, "imageWidth": WIDTH} | more)
 
 
