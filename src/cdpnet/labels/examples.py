@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
+from cdpnet.io.fields import FieldError
 from cdpnet.io.images import find_images, open_image
-from cdpnet.labels import coco, labelme_reader, labelstudio, yolo_reader
+from cdpnet.labels import coco, labelme_reader, labelstudio_reader, yolo_reader
+from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.regions import ImageLabels
 
 _MOST_NAMES = 20  # of a file that an error message lists
@@ -75,23 +77,33 @@ def _from_coco(images: Path, annotations: Path, label: str) -> list[Example]:
 
 
 def _from_tasks(content: list[object], images: Path, annotations: Path, label: str) -> list[Example]:
-    paths = {path.name: path for path in (find_images(images) if images.is_dir() else [images])}
-    tasks = labelstudio.read(content, annotations)
+    folder = images if images.is_dir() else images.parent
+    candidates = find_images(folder, deep=True) if images.is_dir() else [images]
+    file = labelstudio_reader.read(content, annotations)
+    try:
+        paths = match_images((task.image for task in file.tasks), candidates, folder)
+    except FieldError as error:
+        raise DataError(f"{annotations}: {error}.") from None
     examples = [
         Example(paths[task.image], task.read_mask(paths[task.image], label))
-        for task in tasks
+        for task in file.tasks
         if task.image in paths and label in task.class_names
     ]
-    class_names = tuple(dict.fromkeys(name for task in tasks for name in task.class_names))
-    return _select(examples, images, annotations, label, class_names)
+    class_names = tuple(dict.fromkeys(name for task in file.tasks for name in task.class_names))
+    return _select(examples, images, annotations, label, class_names, file.notes)
 
 
 def _select(
-    examples: Iterable[Example], images: Path, annotations: Path, label: str, class_names: Sequence[str]
+    examples: Iterable[Example],
+    images: Path,
+    annotations: Path,
+    label: str,
+    class_names: Sequence[str],
+    notes: Sequence[str] = (),
 ) -> list[Example]:
     """The examples of a file that are among the images asked for. DataError if there are none."""
     if label not in class_names:
-        raise _unknown_label(label, annotations, class_names)
+        raise _unknown_label(label, annotations, class_names, notes)
     if images.is_dir():
         selected = list(examples)
     else:
