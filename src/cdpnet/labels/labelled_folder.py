@@ -60,13 +60,14 @@ class LabelledFolder:
 
     classes: their names, in the order of the label files where these number them. labels: of each image that has a
     label file or an entry in one; failed: images whose labels cannot be read, with the reason; both by the path of the
-    image below its folder.
+    image below its folder. file_notes: what is left out of a file about all images.
     """
 
     format_name: FormatName
     classes: tuple[str, ...] = ()
     labels: dict[str, ImageLabels] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    file_notes: tuple[str, ...] = ()
 
     def add(self, name: str, read: Callable[[], ImageLabels]) -> None:
         """Read the labels of an image; what is wrong with them concerns this image only."""
@@ -79,4 +80,4 @@ class LabelledFolder:
     def notes(self) -> list[str]:
         """What is left out of label files, each sentence once, with the number of images where there are several."""
         counts = Counter(note for labels in self.labels.values() for note in labels.notes)
-        return [f"{note} (in {n} images)" if n > 1 else note for note, n in counts.items()]
+        return [*self.file_notes, *(f"{note} (in {n} images)" if n > 1 else note for note, n in counts.items())]

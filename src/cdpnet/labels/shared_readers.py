@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from cdpnet.data.readers.coco import CocoReader, open_coco_json
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
-from cdpnet.labels import coco, labelstudio
+from cdpnet.labels import coco, labelstudio, labelstudio_reader
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
-from cdpnet.labels.labelstudio import LabelledTask
-from cdpnet.labels.regions import ImageLabels, Region, region_from_mask
+from cdpnet.labels.regions import ImageLabels, Region
 
 
 def read_coco(source: Path, images: ImageFolder) -> LabelledFolder:
@@ -40,20 +37,14 @@ def _read_coco_image(reader: CocoReader, identifier: str, image: Path, path: Pat
 
 
 def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
-    """Label Studio's export; all regions of a class in an image are one."""
+    """Label Studio's export; of several annotations of an image the newest."""
     path = source / labelstudio.FILE if source.is_dir() else source
     content = read_json(path)
     if not isinstance(content, list):
         raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
-    tasks = {task.image: task for task in labelstudio.read(content, path)}
-    found = LabelledFolder("labelstudio")
+    file = labelstudio_reader.read(content, path)
+    tasks = {task.image: task for task in file.tasks}
+    found = LabelledFolder("labelstudio", file_notes=file.notes)
     for name, image in images.match(tasks, path).items():
-        found.add(images.name(image), partial(_read_task, tasks[name], image))
+        found.add(images.name(image), partial(tasks[name].read, image))
     return found
-
-
-def _read_task(task: LabelledTask, image: Path) -> ImageLabels:
-    masks = {name: task.read_mask(image, name) for name in task.class_names}
-    size = next(iter(masks.values())).shape
-    regions = [region_from_mask(mask.astype(np.bool_), name) for name, mask in masks.items()]
-    return ImageLabels(image.name, size[0], size[1], tuple(regions))
