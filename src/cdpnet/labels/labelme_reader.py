@@ -14,7 +14,7 @@ from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_list, as_name, as_point, as_record, as_text, as_whole, get
 from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import check_image_size
-from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle
+from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
 from cdpnet.labels.regions import ImageLabels, Region
 
 _POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")  # the last three have four points
@@ -92,7 +92,7 @@ def _fill(kind: str, points: Points, shape: dict[str, object], size: tuple[int, 
         return fill_rectangle(points, size)
     if kind == "circle":
         return fill_circle(points[0].tolist(), points[1].tolist(), size)
-    return _paste(_decode_mask(as_text(shape.get("mask"), "the mask"), size), points[0].tolist(), size)
+    return paste_mask(_decode_mask(as_text(shape.get("mask"), "the mask"), size), points[0].tolist(), size)
 
 
 def _decode_mask(encoded: str, size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -102,12 +102,3 @@ def _decode_mask(encoded: str, size: tuple[int, int]) -> NDArray[np.bool_]:
     except (DataError, ValueError):
         raise FieldError("the mask is not a PNG file in base64, or is far larger than the image") from None
     return np.array(image if image.mode in ("1", "L", "P") or image.mode.startswith("I") else image.convert("L")) > 0
-
-
-def _paste(mask: NDArray[np.bool_], corner: list[float], size: tuple[int, int]) -> Patch:
-    """The part in the image of a mask whose top left pixel is at ``corner``, x and y."""
-    left, top = (
-        int(min(max(at, -side), end)) for at, side, end in zip(corner, mask.shape[::-1], size[::-1], strict=True)
-    )
-    seen = mask[max(-top, 0) : size[0] - top, max(-left, 0) : size[1] - left]
-    return Patch(seen, max(left, 0), max(top, 0))

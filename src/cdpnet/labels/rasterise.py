@@ -109,6 +109,15 @@ def fill_ellipse(centre: Sequence[float], radii: Sequence[float], degrees: float
     return Patch(((x * cos + y * sin) / a) ** 2 + ((y * cos - x * sin) / b) ** 2 <= 1, left, top)
 
 
+def paste_mask(mask: NDArray[np.bool_], corner: Sequence[float], size: tuple[int, int]) -> Patch:
+    """The part in the image of a mask (h, w) whose top left pixel is at ``corner``, x and y."""
+    left, top = (
+        int(min(max(at, -side), end)) for at, side, end in zip(corner, mask.shape[::-1], size[::-1], strict=True)
+    )
+    seen = mask[max(-top, 0) : size[0] - top, max(-left, 0) : size[1] - left]
+    return Patch(seen, max(left, 0), max(top, 0))
+
+
 def _draw(kind: Literal["polygon", "ellipse"], points: NDArray[np.int64], frame: tuple[int, int, int, int]) -> Patch:
     """What Pillow draws in a frame."""
     left, top, width, height = frame
