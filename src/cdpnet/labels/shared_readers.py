@@ -1,4 +1,4 @@
-"""Read label files that are about all images of a folder: COCO's and Label Studio's."""
+"""Read label files that are about all images of a folder: those of COCO, Label Studio and CVAT."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from cdpnet.data.readers.coco import CocoReader, open_coco_json
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
-from cdpnet.labels import coco, labelstudio, labelstudio_reader
+from cdpnet.labels import coco, cvat_reader, cvat_writer, labelstudio, labelstudio_reader
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.regions import ImageLabels, Region
@@ -47,4 +47,15 @@ def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
     found = LabelledFolder("labelstudio", file_notes=file.notes)
     for name, image in images.match(tasks, path).items():
         found.add(images.name(image), partial(tasks[name].read, image))
+    return found
+
+
+def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
+    """CVAT's file."""
+    path = source / cvat_writer.FILE if source.is_dir() else source
+    file = cvat_reader.read(path)
+    entries = {entry.name: entry for entry in file.images}
+    found = LabelledFolder("cvat", tuple(file.class_names))
+    for name, image in images.match(entries, path).items():
+        found.add(images.name(image), partial(entries[name].read, image))
     return found
