@@ -116,6 +116,7 @@ def document(text: str) -> JSON:
     return found
 
 
+CORNER: dict[str, JSON] = {"x": 1, "y": 2, "width": 9, "height": 5}
 READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
     "coco": (
         read_json,
@@ -131,6 +132,7 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
             document(labelme(TRIANGLE, SIZE)),
             document(labelme([[1, 1], [3, 3]], SIZE, shape_type="circle")),
             document(labelme([[1, 1], [3, 3]], SIZE, shape_type="mask", mask="")),
+            document(labelme([[1, 1], [3, 1], [3, 3], [1, 3]], SIZE, shape_type="rectangle")),
         ),
     ),
     "labelstudio": (
@@ -138,9 +140,23 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
         (
             document(tasks({"points": TRIANGLE, "polygonlabels": ["cat"]}, SIZE)),
             document(tasks(brush(480, "111" + f"{479:016b}" + "1" * 8), SIZE)),
+            document(tasks({"x": 1, "y": 2, "radiusX": 9, "radiusY": 5, "rotation": 30, "labels": ["cat"]}, SIZE)),
+            document(tasks({"x": 1, "y": 2, "width": 9, "height": 5, "rotation": 30, "labels": ["cat"]}, SIZE)),
+            [
+                {
+                    "id": 1,
+                    "image": "a.png",
+                    "annotator": 2,
+                    "b": [{"labels": ["cat"], **CORNER}],
+                    "updated_at": "2024-05-01",
+                }
+            ],
         ),
     ),
-    "yolo": (read_yolo, ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4]],)),
+    "yolo": (
+        read_yolo,
+        ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4], [0, 0.5, 0.5, 0.1, 0.1, 1]],),
+    ),
     "data.yaml": (read_names, ({"path": ".", "names": {"0": "cat", "1": "dog"}}, {"names": ["cat", "dog"]})),
     "classes.txt": (read_class_list, (["cat", "dog"],)),
     "class file": (

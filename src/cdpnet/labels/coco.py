@@ -1,4 +1,4 @@
-"""COCO's instance annotations: one JSON file; one annotation, as run lengths, for each class in an image."""
+"""COCO's instance annotations: one JSON file; one annotation, as run lengths, for each region of an image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import atomic
 from cdpnet.labels.image_paths import match_images
-from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
+from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
@@ -53,7 +53,11 @@ class _Annotation(TypedDict):
 
 
 def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
-    """Write the file in two passes over the labels, so that they are never all in memory."""
+    """Write the file in two passes over the labels, so that they are never all in memory, and classes.txt.
+
+    The order in classes.txt is kept by a later run, so a category keeps its id.
+    """
+    target.write_names()
     numbers = {name: number for number, name in enumerate(target.classes, start=1)}
     categories = [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()]
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -65,7 +69,7 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
         file.write("]}\n")
 
 
-FORMAT = LabelFormat("COCO", shared_files=(FILE,), write_shared=write_shared)
+FORMAT = LabelFormat("COCO", shared_files=(FILE, NAMES_FILE), write_shared=write_shared)
 
 
 def _image(number: int, labels: ImageLabels) -> _Image:

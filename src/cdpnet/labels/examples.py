@@ -15,11 +15,12 @@ from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import regular_file
-from cdpnet.labels import coco, labelstudio
+from cdpnet.labels import coco, labelstudio_reader
 from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
 from cdpnet.labels.orientation import fit
 from cdpnet.labels.pairing import FileSet, Pair, pair
+from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.support_paths import find_support_images, find_support_marks
 from cdpnet.runtime.notes import note
@@ -71,7 +72,9 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
     if len(images.files) > 1:
         raise DataError(f"{annotations} labels one image, and {images.folder} has several; give the image itself.")
     (image,) = images.files
-    return [Example(image, read_marks(image, annotations, label, options))]
+    mask, notes = read_marks(image, annotations, label, options)
+    _say(notes, annotations)
+    return [Example(image, mask)]
 
 
 @lru_cache(maxsize=1)
@@ -85,10 +88,12 @@ def _from_pairs(
     pairs: Sequence[Pair], annotations: Path, images: Path, label: str, options: ReadingOptions
 ) -> list[Example]:
     """The examples of pairs; those that do not show the class, or cannot be read, are left out with a note."""
-    examples, absent, broken = [], [], []
+    examples, absent, broken, notes = [], [], [], list[Note]()
     for image, marks in pairs:
         try:
-            examples.append(Example(image, read_marks(image, marks, label, options)))
+            mask, notes_of_file = read_marks(image, marks, label, options)
+            examples.append(Example(image, mask))
+            notes += notes_of_file
         except NotShownError as error:
             absent.append((image, error))
         except DataError as error:
@@ -99,11 +104,17 @@ def _from_pairs(
         raise DataError(
             f"No file in {annotations} has the name of an image in {images} and shows {label!r}. {absent[0][1]}"
         )
+    _say(notes, annotations)
     for reason in broken:
         note(f"An example is left out: {reason}")
     if absent:
         note(f"{label!r} is not marked in {_names([image for image, _ in absent])}; they are left out.")
     return examples
+
+
+def _say(notes: Iterable[Note], annotations: Path) -> None:
+    for sentence in summarise(notes):
+        note(f"{annotations}: {sentence}.")
 
 
 def _note_unpaired(images: FileSet, pairs: Sequence[Pair], annotations: Path) -> None:
@@ -129,10 +140,11 @@ def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingO
 def _from_tasks(
     content: list[object], images: FileSet, annotations: Path, label: str, options: ReadingOptions
 ) -> list[Example]:
-    tasks = labelstudio.read(content, annotations)
+    tasks, notes = labelstudio_reader.read(content, annotations, options)
     class_names = tuple(dict.fromkeys(name for task in tasks for name in task.class_names))
     if label not in class_names:
-        raise unknown_label(label, annotations, class_names)
+        raise unknown_label(label, annotations, class_names, notes)
+    _say(notes, annotations)
     try:
         paths = match_images([task.image for task in tasks], images.files, images.folder)
     except FieldError as error:
