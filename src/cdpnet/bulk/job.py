@@ -17,6 +17,7 @@ from cdpnet.io.images import note_others, scan_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, write_shared_files
+from cdpnet.labels.image_copies import check_places
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
@@ -162,6 +163,8 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
     out = labeller.target.out
     read = {real_path(path) for path in (*inputs, *(labeller.target.images / image for image in images))}
     resumed = (out / FILE).exists()
+    if folder := FORMATS[labeller.format_name].images_folder:
+        check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
     for name in _output_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)
 
@@ -191,6 +194,7 @@ def _settings(labeller: Labeller) -> JobSettings:
         working_size=segmenter.preprocessing.longest_side,
         tiles_above=segmenter.preprocessing.tiles_above,
         refine=segmenter.refine,
+        instances=None if (rules := labeller.instances) is None else (rules.min_area, rules.fill_holes),
     )
 
 

@@ -24,6 +24,7 @@ commands:
   learn      learn a class from examples and save it in a class file
   classes    list class files
   label      segment learned classes in all images of a folder
+  labels     convert labels to another format, or compare them with the truth
   web        serve a page to mark, name and segment classes
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
@@ -43,6 +44,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "learn": "labelling",
     "classes": "labelling",
     "label": "labelling",
+    "labels": "labels",
     "demo": "demo",
     "web": "web",
     "export": "export",

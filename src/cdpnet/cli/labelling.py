@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing_options
 from cdpnet.cli.options import (
     at_least_one,
     check_probability,
@@ -179,15 +180,13 @@ def _known_by(learned: ClassPrototype) -> str:
 
 def label(arguments: list[str]) -> int:
     """Label a folder of images; returns 1 where some of them could not be read."""
-    from cdpnet.labels.label_set import FormatName
-
     parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
     parser.add_argument("folder", metavar="FOLDER", help="folder of images; its subfolders are included")
     parser.add_argument(
         "--classes", nargs="+", required=True, metavar="FILE", help="class files that `cdpnet learn` wrote"
     )
     parser.add_argument("--out", required=True, help="folder for the labels and for index.html, the contact sheet")
-    parser.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
+    writing_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be labelled")
     parser.add_argument(
@@ -204,7 +203,7 @@ def label(arguments: list[str]) -> int:
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    thresholds = _thresholds(chosen)
+    thresholds, instances = _thresholds(chosen), chosen_instances(chosen)
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
@@ -214,7 +213,6 @@ def label(arguments: list[str]) -> int:
     from cdpnet.bulk.job import FAILED_FILE, PAGE, run_job
     from cdpnet.bulk.labeller import Labeller
     from cdpnet.inference.class_files import load_classes
-    from cdpnet.labels.label_set import LabelSet
     from cdpnet.report.contact_sheet import write_sheet
 
     out = Path(chosen.out)
@@ -222,8 +220,10 @@ def label(arguments: list[str]) -> int:
     segmenter = _load_segmenter(chosen, chosen.tiles_above, chosen.precision, chosen_refinement(chosen))
     files = [Path(path) for path in chosen.classes]
     known = load_classes(files, *segmenter.model)
-    target = LabelSet(Path(chosen.folder), out, tuple(learned.name for learned in known))
-    labeller = Labeller(segmenter, known, target, chosen.format, **thresholds)
+    fingerprint, _ = segmenter.model
+    names = [learned.name for learned in known]
+    target = chosen_label_set(chosen, Path(chosen.folder), names, model_version=f"cdpnet {fingerprint}")
+    labeller = Labeller(segmenter, known, target, chosen.format, **thresholds, instances=instances)
     with labelling_bar() as show:
         result = run_job(
             labeller,
