@@ -13,6 +13,7 @@ from PIL import Image
 from cdpnet.errors import DataError
 from cdpnet.labels import cvat_reader, cvat_writer
 from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from tests.labels.shape_files import SIZE, write
 
@@ -69,7 +70,7 @@ def test_a_shape_is_read(kind: str, tmp_path: Path) -> None:
     labels = file.images[0].read(image)
     assert file.class_names == ["cat", "dog & co"]
     assert labels.class_mask("cat").sum() == pixels
-    left_out = ("1 shape of kind polyline marks no area", "1 shape of kind points marks no area")
+    left_out = (Note("shapes of kind polyline mark no area"), Note("shapes of kind points mark no area"))
     assert labels.notes == (left_out if "line" in kind else ())
 
 

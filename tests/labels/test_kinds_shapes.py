@@ -15,6 +15,7 @@ import pytest
 from cdpnet.errors import DataError
 from cdpnet.labels import yolo_reader
 from cdpnet.labels.examples import read_examples
+from cdpnet.labels.reading_notes import Note
 from tests.labels.shape_files import DIAMOND, SIZE, SQUARE, labelme, line, mask_shape, shape, write
 
 NAN = float("nan")
@@ -24,7 +25,6 @@ LABELME = {
     "polygon over the left border": (labelme(shape([[-500, 10], [29, 10], [29, 19], [-500, 19]])), 30 * 10),
     "polygon far out": (labelme(shape([[1e8, 10], [10, 10], [10, 19], [1e8, 19]])), 50 * 10),
     "polygon around the image": (labelme(shape([[-1e5, -1e5], [1e5, -1e5], [1e5, 1e5], [-1e5, 1e5]])), 60 * 50),
-    "polygon beside the image": (labelme(shape([[70, 0], [90, 0], [90, 20]])), 0),
     "two polygons that overlap": (labelme(shape(SQUARE), shape([[20, 10], [39, 10], [39, 19], [20, 19]])), 30 * 10),
     "shape_type null": (labelme(shape(SQUARE, None)), 200),
     "no shape_type": (labelme({"label": "cat", "points": SQUARE, "line_color": None}), 200),
@@ -46,7 +46,6 @@ LABELME = {
     "mask at a negative corner": (labelme(mask_shape(-4, -3)), 6 * 7),
     "mask over the last corner": (labelme(mask_shape(55, 45)), 5 * 5),
     "mask larger than the image": (labelme(mask_shape(-5, -5, 70)), 60 * 50),
-    "mask beside the image": (labelme(mask_shape(-10, 5)), 0),
     "line beside a polygon": (labelme(shape([[0, 0], [5, 5]], "line"), shape(SQUARE)), 200),
     "background beside a polygon": (labelme(shape(SQUARE), shape(DIAMOND, label="_background_")), 200),
 }
@@ -64,13 +63,15 @@ LABELME_REFUSED = {
     "circle of one point": (labelme(shape(SQUARE[:1], "circle")), "a circle has two points, not 1"),
     "point with three numbers": (labelme(shape([[1, 2, 3]])), r"a point of shape 1 \('cat'\) is not a pair x, y"),
     "mask without content": (labelme(shape(SQUARE[:2], "mask")), r"shape 1 \('cat'\): the mask is not a text"),
+    "polygon beside the image": (labelme(shape([[70, 0], [90, 0], [90, 20]])), "marks no pixel of .*a.png as 'cat'"),
+    "mask beside the image": (labelme(mask_shape(-10, 5)), "marks no pixel of .*a.png as 'cat'"),
     "only lines": (
         labelme(*[shape(SQUARE, "linestrip")] * 3, shape([[5, 5]], "point")),
-        "3 shapes of kind linestrip mark no area; 1 shape of kind point marks no area",
+        r"shapes of kind linestrip mark no area \(3\); shapes of kind point mark no area \(1\)",
     ),
     "lines beside another class": (
         labelme(shape(SQUARE[:2], "line"), shape(SQUARE, label="dog")),
-        "it has dog; 1 shape of kind line marks no area",
+        r"it has dog; shapes of kind line mark no area \(1\)",
     ),
     "only background": (labelme(shape(SQUARE, label="_background_")), "no label '_background_'"),
 }
@@ -204,5 +205,5 @@ def test_yaml_that_is_no_name_is_refused(names: str, tmp_path: Path) -> None:
 def test_boxes_of_yolo_are_counted(tmp_path: Path) -> None:
     image, path = write(tmp_path, "a.txt", line(*BOX) * 2 + line(*FLAT))
     assert yolo_reader.read(path, SIZE, image.name).notes == (
-        "2 boxes mark every pixel inside, objects or not; give outlines for exact masks",
+        Note("boxes mark every pixel inside; outlines are exact", 2),
     )

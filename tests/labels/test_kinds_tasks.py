@@ -14,7 +14,8 @@ from PIL import Image
 from cdpnet.errors import DataError
 from cdpnet.labels import labelstudio_reader
 from cdpnet.labels.examples import read_examples
-from cdpnet.labels.labelstudio_reader import Annotators, Merge
+from cdpnet.labels.reading_notes import Note
+from cdpnet.labels.reading_options import Merge, ReadingOptions
 from tests.labels.shape_files import (
     SIZE,
     Record,
@@ -113,8 +114,8 @@ READ: dict[str, tuple[list[Record], int]] = {
 }
 REFUSED = {
     "ids only": ([task(5, 6)], "task 7 lists its annotations by number only; choose JSON in the export dialogue"),
-    "points only": ([task(annotation(POINT))], "no label 'cat': .*; 1 region of kind keypointlabels is left out"),
-    "no labels": ([task(annotation(result(PLACE, "rectangle")))], "1 region without a label is left out"),
+    "points only": ([task(annotation(POINT))], "no label 'cat': .*; regions of kind keypointlabels are left out"),
+    "no labels": ([task(annotation(result(PLACE, "rectangle")))], "regions without a label are left out"),
     "not finite": (
         [task(annotation(BOX, ellipse(float("nan"), 2, 3, 3)))],
         r"region 2 \('cat'\) of task 7: x is not a finite number",
@@ -162,24 +163,24 @@ def test_an_export_is_refused(kind: str, tmp_path: Path) -> None:
 )
 def test_several_annotators(merge: Merge, annotator: str, left: int, pixels: int, tmp_path: Path) -> None:
     image, path = write(tmp_path, "a.json", json.dumps([task(*VOTES)]))
-    file = labelstudio_reader.read(json.loads(path.read_text()), path, Annotators(annotator, merge))
+    file = labelstudio_reader.read(json.loads(path.read_text()), path, ReadingOptions(annotator=annotator, merge=merge))
     mask = file.tasks[0].read_mask(image, "cat")
     assert (np.argwhere(mask)[:, 1].min(), mask.sum()) == (left, pixels)
     several = merge == "newest" and not annotator
-    assert file.notes == (("1 task has several annotations, of which the newest is read",) if several else ())
+    assert file.notes == ((Note("of several annotations of a task the newest is read"),) if several else ())
 
 
 def test_an_annotator_votes_once(tmp_path: Path) -> None:
     _, path = write(tmp_path, "a.json", "")
     twice = [task(VOTES[0], annotation(OTHER, by=2, at=OLD), VOTES[1])]
-    (found,) = labelstudio_reader.read(json.loads(json.dumps(twice)), path, Annotators(merge="majority")).tasks
+    (found,) = labelstudio_reader.read(json.loads(json.dumps(twice)), path, ReadingOptions(merge="majority")).tasks
     assert len(found.votes) == 2
 
 
 def test_an_unknown_annotator_is_refused_with_those_of_the_file(tmp_path: Path) -> None:
     _, path = write(tmp_path, "a.json", "")
     with pytest.raises(DataError, match=r"no annotation by 9; its annotators are 1, ann@example\.org, 2, 3"):
-        labelstudio_reader.read(json.loads(json.dumps([task(*VOTES)])), path, Annotators("9"))
+        labelstudio_reader.read(json.loads(json.dumps([task(*VOTES)])), path, ReadingOptions(annotator="9"))
 
 
 def test_labels_of_all_classes_are_read(tmp_path: Path) -> None:

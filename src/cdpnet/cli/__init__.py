@@ -129,9 +129,10 @@ def _discard_unread_output() -> None:
 
 @contextmanager
 def _own_warnings_as_sentences() -> Iterator[None]:
-    """Show the warnings of this package without the line of code that raised them."""
+    """Show the warnings of this package once, without the line of code that raised them."""
     with warnings.catch_warnings():
         show, package = warnings.showwarning, Path(__file__).parents[1]
+        said = set()
 
         def sentence(
             message: Warning | str,
@@ -142,7 +143,9 @@ def _own_warnings_as_sentences() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if category is UserWarning and package in Path(filename).parents:
-                _say(message)
+                if str(message) not in said:
+                    said.add(str(message))
+                    _say(message)
             else:
                 show(message, category, filename, lineno, file, line)
 

@@ -239,10 +239,10 @@ def label(arguments: list[str]) -> int:
     failed = result.failed
     for image, reason in failed.items():
         print_line(f"not labelled: {image}: {reason}")
-    print_line(f"{len(result.images) - len(failed)} images are labelled; see {out / PAGE}")
+    print_line(f"{result.n_images - len(failed)} images are labelled; see {out / PAGE}")
     if failed:
         print_line(
-            f"{len(failed)} of {len(result.images)} images are not labelled; the reasons are in {out / FAILED_FILE}"
+            f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in {out / FAILED_FILE}"
         )
     return 1 if failed else 0
 

@@ -51,14 +51,16 @@ class Preprocessing:
         DataError for one that cannot be used, also if object or background are too small at working size.
         """
         original = read_image(image)
-        original_mask = read_mask(mask, (original.shape[1], original.shape[2]))
+        size, name = (original.shape[1], original.shape[2]), _name_of_mask(mask, image)
+        is_turned_too = isinstance(image, (str, Path)) and isinstance(mask, (str, Path))
+        original_mask = read_mask(mask, size, name, image=Path(str(image)) if is_turned_too else None)
         resized = self.resize(original)
         resized_mask = _resize_mask(original_mask, resized)
         if max(resized.shape[-2:]) > self.longest_side and (resized_mask == 1).any():  # the scale of a tile
             window = _window_around_object(resized_mask, self.longest_side)
             resized = resize_to(resized[:, window[0], window[1]], self.longest_side)
             resized_mask = _resize_mask(resized_mask[window], resized)
-        self._check(resized_mask, str(mask) if isinstance(mask, (str, Path)) else "the mask")
+        self._check(resized_mask, name)
         return resized, resized_mask
 
     def resize(self, image: Tensor) -> Tensor:
@@ -91,6 +93,13 @@ def resize_to(image: Tensor, longest_side: int) -> Tensor:
     if (height, width) == tuple(image.shape[-2:]):
         return image
     return resize_image(image, (height, width))
+
+
+def _name_of_mask(mask: MaskSource, image: ImageSource) -> str:
+    """What error messages call a mask: its path, or that of its image."""
+    if isinstance(mask, (str, Path)):
+        return str(mask)
+    return f"The mask of {image}" if isinstance(image, (str, Path)) else "the mask"
 
 
 def _resize_mask(mask: Tensor, image: Tensor) -> Tensor:

@@ -6,52 +6,97 @@ import io
 import os
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.files import real_path, regular_file
+from cdpnet.runtime.notes import note
 
 ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 MAX_PIXELS = 100_000_000
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
+HEIF_ENDINGS = (".heic", ".heif")
+_MOST_NAMED = 10  # files in a note
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
 starts another program for one of them, EPS."""
 
 
-def find_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> list[Path]:
-    """The images of a folder by their endings, sorted; hidden ones are passed over.
+@dataclass(frozen=True)
+class FoundImages:
+    """The files of a folder: its images, sorted; images that cannot be used, with the reason; and other files."""
 
-    deep: with those of the folders in it, without some of these. DataError for a folder that is missing or
-    holds none, and for two images that differ in their ending only, since they would share one mask.
+    images: list[Path]
+    unusable: dict[Path, str]
+    others: list[Path]
+
+
+def find_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> list[Path]:
+    """The images of a folder, as `scan_images` finds them.
+
+    DataError also for an image that cannot be used.
+    """
+    found = scan_images(folder, deep=deep, without=without)
+    for reason in found.unusable.values():
+        raise DataError(reason)
+    return found.images
+
+
+def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> FoundImages:
+    """The images of a folder by their endings; hidden files are passed over.
+
+    deep: with those of the folders in it. without: files and folders that are left out. An image cannot be used where
+    another one differs in its ending only, since they would share one mask, and where its format is not installed.
+    DataError for a folder that is missing or holds no image.
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; give a folder that holds images.")
     left_out = {real_path(path) for path in without}
     found: dict[Path, Path] = {}
+    unusable: dict[Path, str] = {}
+    others = []
+    for path in _walk(folder, deep, left_out):
+        ending, stem = path.suffix.lower(), path.with_suffix("")
+        if ending not in (*ENDINGS, *HEIF_ENDINGS):
+            others.append(path)
+        elif stem in found:
+            unusable[path] = f"{path} and {found[stem].name} have one stem, so one mask; rename one of them."
+        elif ending in HEIF_ENDINGS and "HEIF" not in _installed_formats():
+            unusable[path] = f"{path} is a HEIC image, which `pip install 'cdpnet[heic]'` lets be read."
+        else:
+            found[stem] = path
+    if not found and not unusable:
+        raise DataError(f"{folder} holds no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and HEIC are read.")
+    return FoundImages(sorted(found.values()), unusable, others)
+
+
+def note_others(found: FoundImages, folder: Path) -> None:
+    """Say which files of a folder are left out, since they are no images."""
+    if found.others:
+        names = [path.relative_to(folder).as_posix() for path in found.others]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        shown = ", ".join(names[:_MOST_NAMED])
+        note(f"Files of {folder} that are no images by their endings, and are left out: {shown}{more}.")
+
+
+def _walk(folder: Path, deep: bool, left_out: Collection[Path]) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         here = Path(place)
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
         folders[:] = [name for name in folders if real_path(here / name) not in left_out]
-        for path in sorted(here / name for name in files):
-            if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
-                continue
-            if path.with_suffix("") in found:
-                raise DataError(
-                    f"{path} and {found[path.with_suffix('')].name} have one stem, so one mask; rename one of them."
-                )
-            found[path.with_suffix("")] = path
-    if not found:
-        raise DataError(f"{folder} holds no image; JPEG, PNG, WebP, BMP and TIFF are read.")
-    return sorted(found.values())
+        for path in sorted(here / name for name in files if not name.startswith(".")):
+            if not left_out or real_path(path) not in left_out:
+                yield path
 
 
 def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
@@ -97,6 +142,17 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
             return _decode(Image.open(file, formats=_installed_formats()), most_pixels, name)
 
 
+def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation of an image file, 1 to 8, and its height and width as it is stored; it is not decoded.
+
+    1 is the orientation of an image that is not turned. DataError for a file that is no image.
+    """
+    with _errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return (number if number in range(1, 9) else 1), (image.height, image.width)
+
+
 def refuse_other_formats() -> None:
     """Let no other library of this process open an image that is not of `FORMATS`, as a web framework would."""
     Image.ID[:] = _installed_formats()
@@ -104,7 +160,17 @@ def refuse_other_formats() -> None:
 
 def _installed_formats() -> list[str]:
     Image.init()
+    _install_heif()
     return [name for name in FORMATS if name in Image.OPEN]
+
+
+@cache
+def _install_heif() -> None:
+    """Let Pillow read HEIC images, where the extra for them is installed."""
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
 
 
 def _open(source: str | Path | bytes) -> BinaryIO:
@@ -127,8 +193,20 @@ def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
         raise DataError(f"{name} is empty: it has {image.width} x {image.height} pixels.")
     if image.mode == "LAB":  # which Pillow reads and does not convert
         raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
+    if image.format == "TIFF" and _has_second_page(image):
+        note(f"{name} has several pages; the first is read.")
     image.load()
     return ImageOps.exif_transpose(image)
+
+
+def _has_second_page(image: Image.Image) -> bool:
+    try:
+        image.seek(1)
+    except Exception:  # there is none, or it is damaged
+        return False
+    finally:
+        image.seek(0)
+    return True
 
 
 @contextmanager

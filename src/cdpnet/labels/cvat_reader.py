@@ -16,6 +16,7 @@ from cdpnet.io.fields import FieldError
 from cdpnet.io.xml_documents import read_xml
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import fill_ellipse, paste_mask
+from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, Region, region_from_outlines
 
 Size = tuple[int, int]
@@ -94,10 +95,7 @@ class CvatImage:
             regions = [shape.decode(self.size) for shape in sorted(self.shapes, key=lambda shape: shape.order)]
         except FieldError as error:
             raise DataError(f"{self.path}, image {self.name}: {error}; export it again from its tool.") from None
-        notes = [
-            f"1 shape of kind {kind} marks no area" if n == 1 else f"{n} shapes of kind {kind} mark no area"
-            for kind, n in self.left_out.items()
-        ]
+        notes = [Note(f"shapes of kind {kind} mark no area", count) for kind, count in self.left_out.items()]
         return ImageLabels(image.name, *self.size, tuple(regions), tuple(notes))
 
 

@@ -44,12 +44,12 @@ def match_images(names: Iterable[str], images: Sequence[Path], folder: Path) -> 
     found: dict[str, tuple[Path, _Fit]] = {}
     for name in dict.fromkeys(names):
         for parts in readings(name):
-            fits = [(path, _fit(parts, path, folder)) for path in index.get(_key(parts[-1]), ())]
+            fits = [(path, _fit(parts, path, folder)) for path in index.get(key(parts[-1]), ())]
             if fits:
                 best = max(fit for _, fit in fits)
                 candidates = [path for path, fit in fits if fit == best]
                 if len(candidates) > 1:
-                    raise FieldError(f"{name} may be {_listed(candidates)}; give the folder of the one that is meant")
+                    raise FieldError(f"{name} may be {listed(candidates)}; give the folder of the one that is meant")
                 found[name] = candidates[0], best
                 break
     return _without_rivals(found)
@@ -89,19 +89,20 @@ def _index(images: Sequence[Path]) -> dict[str, list[Path]]:
     index: dict[str, list[Path]] = defaultdict(list)
     for path in images:
         uploaded = _NOT_KEPT.sub("", path.name.replace(" ", "_"))
-        for key in {_key(path.name), _key(uploaded)}:
-            index[key].append(path)
+        for name in {key(path.name), key(uploaded)}:
+            index[name].append(path)
     return index
 
 
 def _fit(parts: Parts, path: Path, folder: Path) -> _Fit:
     of_file = Path(os.path.abspath(path)).parts  # noqa: PTH100 - links stay as they are named
-    tail = 1 + _common_tail([_key(part) for part in parts[:-1]], [_key(part) for part in of_file[:-1]])
+    tail = 1 + common_tail([key(part) for part in parts[:-1]], [key(part) for part in of_file[:-1]])
     relative = path.relative_to(folder).parts if path.is_relative_to(folder) else (path.name,)
-    return _Fit(tail, parts == relative, _common_tail(parts, of_file))
+    return _Fit(tail, parts == relative, common_tail(parts, of_file))
 
 
-def _common_tail(one: Sequence[str], other: Sequence[str]) -> int:
+def common_tail(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts at the end of two paths are equal."""
     length = 0
     for a, b in zip(reversed(one), reversed(other), strict=False):
         if a != b:
@@ -120,17 +121,18 @@ def _without_rivals(found: dict[str, tuple[Path, _Fit]]) -> dict[str, Path]:
         best = max(fit for _, fit in rivals)
         names = [name for name, fit in rivals if fit == best]
         if len({next(iter(readings(name))) for name in names}) > 1:
-            raise FieldError(f"{_listed(names)} may all be {path}; give a folder in which each has its image")
+            raise FieldError(f"{listed(names)} may all be {path}; give a folder in which each has its image")
         matches.update(dict.fromkeys(names, path))
     return {name: matches[name] for name in found if name in matches}
 
 
-def _key(part: str) -> str:
+def key(part: str) -> str:
     """A part of a path without what file systems differ in: upper and lower case, composed and decomposed letters."""
     return unicodedata.normalize("NFC", part).casefold()
 
 
-def _listed(candidates: Sequence[Path | str]) -> str:
+def listed(candidates: Sequence[Path | str]) -> str:
+    """Some candidates, for a message."""
     shown = [str(candidate) for candidate in candidates[:_MOST_SHOWN]]
     more = f" or {len(candidates) - _MOST_SHOWN} more" if len(candidates) > _MOST_SHOWN else ""
     return " or ".join(shown) + more

@@ -10,6 +10,7 @@ from typing import Literal
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text, write_text
 from cdpnet.io.images import open_image
+from cdpnet.labels.orientation import stored_size
 from cdpnet.labels.regions import ImageLabels
 
 NAMES_FILE = "classes.txt"
@@ -61,9 +62,12 @@ def keep_order(out: Path, classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_image_size(image: Path, size: tuple[int, int], labels: Path) -> None:
-    """DataError where an image has another size, H, W, than its label file states, or cannot be opened."""
+    """DataError where an image has another size, H, W, than its label file states, or cannot be opened.
+
+    The size may be that of the image as it is stored, before its EXIF tag turns it.
+    """
     found = open_image(image)
-    if (found.height, found.width) != size:
+    if size not in ((found.height, found.width), stored_size(image)):
         raise DataError(
             f"{labels} is for an image of {size[1]} x {size[0]} pixels and {image} has {found.width} x {found.height}; "
             "label the image at its own size."

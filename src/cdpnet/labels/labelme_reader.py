@@ -15,6 +15,7 @@ from cdpnet.io.fields import FieldError, as_list, as_name, as_point, as_record, 
 from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
+from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, Region
 
 _POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")  # the last three have four points
@@ -52,13 +53,10 @@ def _read_size(content: dict[str, object]) -> tuple[int, int] | None:
     return run_lengths.check_size(height, width)
 
 
-def _count_left_out(shapes: list[dict[str, object]]) -> tuple[str, ...]:
-    """A sentence for each kind of shapes that are not read."""
+def _count_left_out(shapes: list[dict[str, object]]) -> tuple[Note, ...]:
+    """A note for each kind of shapes that are not read."""
     counts = Counter(kind for shape in shapes if (kind := _kind(shape)) not in _WITH_AREA)
-    return tuple(
-        f"{n} shape of kind {kind} marks no area" if n == 1 else f"{n} shapes of kind {kind} mark no area"
-        for kind, n in counts.items()
-    )
+    return tuple(Note(f"shapes of kind {kind} mark no area", count) for kind, count in counts.items())
 
 
 def _kind(shape: dict[str, object]) -> str:

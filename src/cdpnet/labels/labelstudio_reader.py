@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,11 @@ from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text,
 from cdpnet.io.images import ENDINGS, open_image
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelstudio_shapes import Record, TaskRegion, read_regions
+from cdpnet.labels.reading_notes import Note
+from cdpnet.labels.reading_options import DEFAULT, Merge, ReadingOptions
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 
-Merge = Literal["newest", "union", "majority"]
 _IMAGE_KEYS = ("image", "img")  # of the address of a task's image, where there are several texts
-
-
-@dataclass(frozen=True)
-class Annotators:
-    """Whose annotations are read. annotator: the id or e-mail address of the only one; empty for all.
-
-    merge: of several annotations the newest; or what any of the annotators marked; or what more than half of them did.
-    """
-
-    annotator: str = ""
-    merge: Merge = "newest"
 
 
 @dataclass(frozen=True)
@@ -92,53 +82,43 @@ def _majority(masks: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     return marked * 2 > len(masks)
 
 
-@dataclass(frozen=True)
-class TaskFile:
-    """The tasks of a file that have regions. notes: what is left out, each a sentence without the file's name."""
+class TaskFile(NamedTuple):
+    """The tasks of a file that have regions. notes: what is left out."""
 
     tasks: tuple[LabelledTask, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
-def read(content: list[object], path: Path, annotators: Annotators | None = None) -> TaskFile:
+def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -> TaskFile:
     """The tasks of an export as JSON or JSON-MIN.
 
     Regions come from annotations that were not cancelled, or from predictions where a task has no annotation. DataError
     where the content is not Label Studio's, and where an annotator is not among those of the file.
     """
-    chosen = annotators or Annotators()
     tasks, left_out, several = [], Counter[str](), 0
     try:
         records = _whole_tasks([as_record(task, "a task") for task in content])
-        _check_annotator(chosen.annotator, records)
+        _check_annotator(options.annotator, records)
         for number, record in enumerate(records, start=1):
             what = f"task {_identifier(record, number)}"
-            entries = _choose_entries(record, what, chosen)
-            several += chosen.merge == "newest" and len(entries) > 1
-            read_all = [read_regions(_records(entry, "result"), what) for entry in _votes(entries, chosen.merge)]
+            entries = _choose_entries(record, what, options)
+            several += options.merge == "newest" and len(entries) > 1
+            read_all = [read_regions(_records(entry, "result"), what) for entry in _votes(entries, options.merge)]
             for _, counts in read_all:
                 left_out.update(counts)
             if any(regions for regions, _ in read_all):
                 votes = tuple(tuple(regions) for regions, _ in read_all)
-                tasks.append(LabelledTask(path, _image_address(record), votes, chosen.merge))
+                tasks.append(LabelledTask(path, _image_address(record), votes, options.merge))
     except FieldError as error:
         raise _refusal(path, error) from None
-    return TaskFile(tuple(tasks), (*_describe(left_out), *_describe_several(several)))
+    notes = [Note(f"regions {kind} are left out", count) for kind, count in left_out.items()]
+    if several:
+        notes.append(Note("of several annotations of a task the newest is read", several))
+    return TaskFile(tuple(tasks), tuple(notes))
 
 
 def _refusal(path: Path, error: FieldError) -> DataError:
     return DataError(f"{path} is not a Label Studio export: {error}; export it again from its tool.")
-
-
-def _describe(left_out: Counter[str]) -> list[str]:
-    return [
-        f"1 region {kind} is left out" if n == 1 else f"{n} regions {kind} are left out" for kind, n in left_out.items()
-    ]
-
-
-def _describe_several(several: int) -> list[str]:
-    tasks = "1 task has" if several == 1 else f"{several} tasks have"
-    return [f"{tasks} several annotations, of which the newest is read"] if several else []
 
 
 def _whole_tasks(records: list[Record]) -> list[Record]:
@@ -169,15 +149,15 @@ def _identifier(record: Record, number: int) -> int | str:
     return identifier if isinstance(identifier, (int, str)) else number
 
 
-def _choose_entries(record: Record, what: str, chosen: Annotators) -> list[Record]:
+def _choose_entries(record: Record, what: str, options: ReadingOptions) -> list[Record]:
     """The annotations of a task that count, or its predictions, from the oldest to the newest."""
     entries = as_list(record.get("annotations") or record.get("completions") or [], "annotations")
     if entries and not any(isinstance(entry, dict) for entry in entries):
         raise FieldError(f"{what} lists its annotations by number only; choose JSON in the export dialogue")
     annotations = [as_record(entry, f"an annotation of {what}") for entry in entries]
     annotations = [entry for entry in annotations if not (entry.get("was_cancelled") or entry.get("skipped"))]
-    if chosen.annotator:
-        annotations = [entry for entry in annotations if chosen.annotator.casefold() in _annotator_names(entry)]
+    if options.annotator:
+        annotations = [entry for entry in annotations if options.annotator.casefold() in _annotator_names(entry)]
     elif not annotations:
         annotations = _records(record, "predictions")
     return sorted(annotations, key=_time)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cdpnet.io import run_lengths
 from cdpnet.io.run_lengths import RunLengths
+from cdpnet.labels.reading_notes import Note
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,14 @@ class Region:
 class ImageLabels:
     """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels.
 
-    notes: what a user should know about how a label file was read, such as what is left out, each a sentence without
-    the name of the file and the full stop.
+    notes: what a user should know about how a label file was read, such as what is left out.
     """
 
     image: str
     height: int
     width: int
     regions: tuple[Region, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import read_text
 from cdpnet.labels.rasterise import fill_with_border
+from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, Region, region_from_outlines
 from cdpnet.labels.yolo_names import DataSet, read_data_near
 
@@ -42,8 +43,7 @@ def read(path: Path, size: tuple[int, int], image: str) -> ImageLabels:
         boxes += len(values) == _BOX
         if label != _BACKGROUND:
             regions.append(region)
-    counted = "1 box marks" if boxes == 1 else f"{boxes} boxes mark"
-    notes = (f"{counted} every pixel inside, objects or not; give outlines for exact masks",) if boxes else ()
+    notes = (Note("boxes mark every pixel inside; outlines are exact", boxes),) if boxes else ()
     return ImageLabels(image, *size, tuple(regions), notes)
 
 

@@ -42,7 +42,7 @@ def write_sheet(result: JobResult, labeller: Labeller) -> Path:
     order = sorted((-record.uncertainty, record.labels.image) for record in result.journal.records(result.images))
     pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
     out, summary = labeller.target.out, _summary(result, labeller)
-    title = f"{len(result.images) - len(result.failed)} images, labelled"
+    title = f"{result.n_images - len(result.failed)} images, labelled"
     try:
         for number, page in enumerate(pages):
             figures = [_figure(record, labeller) for record in result.journal.records([image for _, image in page])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
@@ -17,20 +19,10 @@ from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError, as_list, as_name, as_record, as_text, as_whole, get
 from cdpnet.io.run_lengths import RunLengths
 from cdpnet.runtime.constants import UNLABELLED
+from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import check_class_name
 
 _YEARS = ("2014", "2017")  # the field uses the first
-Id = int | str  # COCO's own files have numbers
-
-
-@dataclass(frozen=True)
-class CocoImage:
-    """An image of a COCO file; sides in pixels."""
-
-    id: Id
-    file_name: str
-    height: int
-    width: int
 
 
 @dataclass(frozen=True)
@@ -45,13 +37,14 @@ class CocoObject:
 
 @dataclass(frozen=True)
 class CocoFile:
-    """The content of a COCO file. categories: id, name and supercategory, sorted by id.
+    """The content of a COCO file. categories: one for each name, sorted by id.
 
-    numbers: of the classes, from 1, by category id. images: by identifier. objects: by the id of their image.
+    numbers: of the classes, from 1, by category id; several ids may have one. images: by identifier.
+    objects: by the id of their image.
     """
 
     path: Path
-    categories: tuple[tuple[Id, str, str], ...]
+    categories: tuple[Category, ...]
     numbers: dict[Id, int]
     images: dict[str, CocoImage]
     objects: dict[Id, list[CocoObject]]
@@ -74,6 +67,8 @@ class CocoReader:
 
     root: Path
     files: dict[ImageSet, _Files]
+    content: CocoFile | None = None
+    """The content of the one JSON file, where it was read before."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -109,17 +104,29 @@ class CocoReader:
         file = self._read(image_set)
         return {file.numbers[found.category_id] for found in file.objects[file.images[identifier].id]}
 
-    def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:
-        """The class of every pixel, (H, W). DataError for an object whose region is broken."""
+    def crowds_alone(self, image_set: ImageSet, number: int) -> int:
+        """How many crowds show a class that no other object of the file shows; 0 for another class."""
+        file = self._read(image_set)
+        are_crowds = [
+            found.is_crowd
+            for objects in file.objects.values()
+            for found in objects
+            if file.numbers[found.category_id] == number
+        ]
+        return len(are_crowds) if all(are_crowds) else 0
+
+    def labels(self, image_set: ImageSet, identifier: str, *, crowds: bool = False) -> NDArray[np.int16]:
+        """The class of every pixel, (H, W). crowds: whether those are of their class too, and not unlabelled.
+
+        DataError for an object whose region is broken.
+        """
         file, size = self._read(image_set), self.size(image_set, identifier)
         image = file.images[identifier]
-        regions = [
-            (UNLABELLED if found.is_crowd else file.numbers[found.category_id], _encode_region(found, size, file.path))
-            for found in file.objects.get(image.id, [])
-        ]
+        regions = [(found, _encode_region(found, size, file.path)) for found in file.objects[image.id]]
         labels = np.zeros(size, np.int16)
         # Crowds first, then from large to small. Run lengths are decoded one object at a time, to save memory.
-        for number, region in sorted(regions, key=lambda pair: (pair[0] != UNLABELLED, -run_lengths.area(pair[1]))):
+        for found, region in sorted(regions, key=lambda pair: (not pair[0].is_crowd, -run_lengths.area(pair[1]))):
+            number = UNLABELLED if found.is_crowd and not crowds else file.numbers[found.category_id]
             labels[run_lengths.decode(region).view(np.bool_)] = number
         return labels
 
@@ -152,6 +159,8 @@ class CocoReader:
         return self.files[image_set]
 
     def _read(self, image_set: ImageSet) -> CocoFile:
+        if self.content is not None:
+            return self.content
         files = self._find(image_set)
         return _read_file(files.annotations, files.prefix, files.annotations.stat().st_mtime_ns)
 
@@ -179,36 +188,70 @@ def open_coco(root: Path) -> CocoReader:
     )
 
 
-def open_coco_json(path: Path, images: Path) -> CocoReader:
-    """One JSON file for both image sets, and the folder of its images."""
+def open_coco_json(path: Path, images: Path, content: CocoFile | None = None) -> CocoReader:
+    """One JSON file for both image sets, and the folder of its images. content: of the file, if it was read before."""
     files = _Files(path, images, "")
-    return CocoReader(path.parent, {"train": files, "val": files})
+    return CocoReader(path.parent, {"train": files, "val": files}, content)
 
 
 @lru_cache(maxsize=4)
 def _read_file(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - a changed file is read again
+    """The content of a JSON file, whose path and time are its key in the cache."""
+    return parse_coco(read_json(path), path, prefix)
+
+
+def parse_coco(value: object, path: Path, prefix: str = "") -> CocoFile:
     """The content of a JSON file; regions are checked when they are drawn. DataError where it is not COCO's."""
     try:
-        content = as_record(read_json(path), "the content")
+        content = as_record(value, "the content")
         categories = [_read_category(value, path) for value in as_list(get(content, "categories"), "categories")]
         if len({type(category_id) for category_id, _, _ in categories}) > 1:
             raise FieldError("some ids of categories are numbers and some are texts")
         categories.sort(key=lambda category: category[0])
-        numbers = {category_id: number for number, (category_id, _, _) in enumerate(categories, start=1)}
-        images = [_read_image(value) for value in as_list(get(content, "images"), "images")]
-        objects: dict[Id, list[CocoObject]] = {image.id: [] for image in images}
-        for value in as_list(get(content, "annotations"), "annotations"):
-            image_id, found = _read_object(value)
-            if found.category_id not in numbers or image_id not in objects:
-                raise DataError(
-                    f"{path}: annotation {found.id} is of category {found.category_id} in image {image_id}, and the "
-                    "file does not list both."
-                )
-            objects[image_id].append(found)
-        by_name = {prefix + image.file_name: image for image in images}
-        return CocoFile(path, tuple(categories), numbers, by_name, objects)
+        merged, numbers = merge_categories(categories, path)
+        images = merge_images([_read_image(value) for value in as_list(get(content, "images"), "images")], path)
+        objects = _read_objects(as_list(get(content, "annotations"), "annotations"), numbers, images.ids, path)
+        by_name = {prefix + image.file_name: image for image in images.images}
+        return CocoFile(path, merged, numbers, by_name, objects)
     except FieldError as error:
         raise DataError(f"{path} is not a COCO file of instances: {error}; export it again from its tool.") from None
+
+
+def _read_objects(
+    values: list[object], numbers: Mapping[Id, int], images: Mapping[Id, Id], path: Path
+) -> dict[Id, list[CocoObject]]:
+    """The objects by the id of their image. images: the id that stands for each id of an image."""
+    objects: dict[Id, list[CocoObject]] = {image_id: [] for image_id in images.values()}
+    unlisted: dict[Id, int] = {}
+    seen: set[Id] = set()
+    twice: dict[Id, None] = {}
+    for value in values:
+        image_id, found = _read_object(value)
+        if isinstance(found.id, Id):
+            twice.update({found.id: None} if found.id in seen else {})
+            seen.add(found.id)
+        if found.category_id not in numbers:
+            raise DataError(
+                f"{path}: annotation {found.id} is of category {found.category_id} in image {image_id}, and the "
+                "file does not list both."
+            )
+        if image_id in images:
+            objects[images[image_id]].append(found)
+        else:
+            unlisted[image_id] = unlisted.get(image_id, 0) + 1
+    if twice:
+        note(f"{path}: several annotations have one id, {listed(list(twice))}; all of them are read.")
+    if unlisted:
+        _note_unlisted(unlisted, len(values), path)
+    return objects
+
+
+def _note_unlisted(unlisted: dict[Id, int], n_annotations: int, path: Path) -> None:
+    """Say that annotations are of images that the file does not list. DataError where all are."""
+    count, ids = sum(unlisted.values()), listed(list(unlisted))
+    if count == n_annotations:
+        raise DataError(f"{path} lists none of the images of its annotations, with the ids {ids}; export it again.")
+    note(f"{path}: {count} annotations are of images that it does not list, with the ids {ids}; they are left out.")
 
 
 def _read_id(record: dict[str, object], key: str) -> Id:
@@ -218,10 +261,11 @@ def _read_id(record: dict[str, object], key: str) -> Id:
     return value
 
 
-def _read_category(value: object, path: Path) -> tuple[Id, str, str]:
+def _read_category(value: object, path: Path) -> Category:
     record = as_record(value, "a category")
     name = check_class_name(as_name(get(record, "name"), "the name of a category"), f"{path}: the name of a category")
-    return _read_id(record, "id"), name, as_name(record.get("supercategory") or "", "the supercategory of a category")
+    supercategory = as_name(record.get("supercategory") or "", "the supercategory of a category")
+    return Category(_read_id(record, "id"), name, supercategory)
 
 
 def _read_image(value: object) -> CocoImage:
