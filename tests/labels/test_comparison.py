@@ -16,7 +16,7 @@ def labels(image: str, *rows: str) -> ImageLabels:
     """An image of letters: c and d are classes."""
     pixels = np.array([list(row) for row in rows])
     regions = [region_from_mask(pixels == name, name) for name in "cd" if (pixels == name).any()]
-    return ImageLabels(image, *pixels.shape, tuple(regions))
+    return ImageLabels(image, pixels.shape[0], pixels.shape[1], tuple(regions))
 
 
 def folder(*images: ImageLabels, classes: tuple[str, ...] = ("c", "d")) -> LabelledFolder:

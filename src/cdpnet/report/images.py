@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from cdpnet.io.images import resize_image
+from cdpnet.io.image_tensors import resize_image
 from cdpnet.labels.overlay import overlay
 
 if TYPE_CHECKING:
