@@ -40,7 +40,7 @@ commands:
 
 cdpnet COMMAND --help prints the options of a command, cdpnet --version the version."""
 _COMMANDS = {  # name of a command and the module that holds it
-    "segment": "labelling",
+    "segment": "segmenting",
     "learn": "labelling",
     "classes": "labelling",
     "label": "labelling",
