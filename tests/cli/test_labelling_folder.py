@@ -119,7 +119,10 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("{bad}/empty",), "{bad}/empty holds no image"),
         (("{bad}/none",), "There is no folder"),
         (("{bad}/twins",), "have one stem"),
-        (("{job}/images", "--format", "voc"), "takes one of png, coco, labelme, yolo, labelstudio, not voc"),
+        (
+            ("{job}/images", "--format", "kitti"),
+            "takes one of png, coco, labelme, yolo, labelstudio, cvat, voc, not kitti",
+        ),
         (("{job}/images", "--engine", "spark"), "takes one of plain, ray, not spark"),
         (("{job}/images", "--min_presence", "2"), "2.0"),
         (("{job}/images", "--threshold", "-0.1"), "-0.1"),

@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw
 
 def fill_by_trainers(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """What OpenCV's fillPoly draws, (H, W), from whole x, y (n, 2): the line itself and what it encloses, even-odd."""
-    ys, xs = np.mgrid[: size[0], : size[1]]
-    on_line, is_inside = np.zeros(size, bool), np.zeros(size, bool)
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    ys, xs = np.mgrid[top : bottom + 1, left : right + 1]
+    on_line, is_inside = np.zeros(ys.shape, bool), np.zeros(ys.shape, bool)
     for (x0, y0), (x1, y1) in zip(points.tolist(), np.roll(points, -1, axis=0).tolist(), strict=True):
         assert x0 == x1 or y0 == y1 or abs(x0 - x1) == abs(y0 - y1), "a line that is drawn in one way only"
         is_straight = (x1 - x0) * (ys - y0) == (y1 - y0) * (xs - x0)
@@ -18,7 +19,9 @@ def fill_by_trainers(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         if y0 != y1:
             crosses = (ys >= min(y0, y1)) & (ys < max(y0, y1))
             is_inside ^= crosses & (x0 + (ys - y0) * (x1 - x0) / (y1 - y0) > xs)
-    return on_line | is_inside
+    filled = np.zeros(size, bool)
+    filled[top : bottom + 1, left : right + 1] = on_line | is_inside
+    return filled
 
 
 def fill_by_labelme(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -14,10 +14,9 @@ from cdpnet.io.files import atomic, write_text
 from cdpnet.labels.regions import ImageLabels, Region
 
 FILE = ".cdpnet-label.jsonl"
-SettingValue = str | float | None | list[str] | list[list[str]]
-
-
-_REFINED = "refined edges"
+SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
+# Settings that earlier versions did not write, with what they did.
+_LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None}
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,8 @@ class JobSettings:
 
     images: the folder of images, resolved. classes: name and SHA-256 of each class. model: fingerprint and description
     of the network. threshold, min_presence: 0..1, or None for the network's own. working_size, tiles_above: pixels.
-    refine: whether edges are refined.
+    refine: whether edges are refined. instances: area in pixels of the smallest object and whether its holes are
+    filled, or None where a region has all objects of a class.
     """
 
     label_format: str
@@ -39,9 +39,10 @@ class JobSettings:
     working_size: int
     tiles_above: int
     refine: bool
+    instances: tuple[int, bool] | None = None
 
-    def to_json(self) -> dict[str, SettingValue]:
-        """The first line of a journal, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
+    def values(self) -> dict[str, SettingValue]:
+        """All settings, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
         return {
             "format": self.label_format,
             "pictures": self.images,
@@ -52,7 +53,15 @@ class JobSettings:
             "presence": self.min_presence,
             "working size": self.working_size,
             "tiles above": self.tiles_above,
-            **({_REFINED: True} if self.refine else {}),  # version 0.1 refined nothing and did not say so
+            "refined edges": self.refine,
+            "instances": None if self.instances is None else list(self.instances),
+        }
+
+    def to_json(self) -> dict[str, SettingValue]:
+        """The first line of a journal, without later settings where the job does as earlier versions did."""
+        values = self.values()
+        return {
+            key: value for key, value in values.items() if key not in _LATER_SETTINGS or value != _LATER_SETTINGS[key]
         }
 
 
@@ -135,14 +144,13 @@ class Journal:
 
     def _compare(self, first_line: bytes, settings: JobSettings) -> None:
         try:
-            previous: dict[str, SettingValue] = {_REFINED: False, **json.loads(first_line)}
+            previous: dict[str, SettingValue] = {**_LATER_SETTINGS, **json.loads(first_line)}
         except (ValueError, TypeError, RecursionError):
             raise ConfigError(
                 f"{self.path} does not begin as the journal of a labelling job does; give another --out, or "
                 "--overwrite to start again."
             ) from None
-        wanted = {**settings.to_json(), _REFINED: settings.refine}
-        for field, (key, value) in zip(fields(settings), wanted.items(), strict=True):
+        for field, (key, value) in zip(fields(settings), settings.values().items(), strict=True):
             if previous.get(key) != value:
                 raise ConfigError(
                     f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "

@@ -22,6 +22,7 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import write_image
 from cdpnet.labels.formats import FORMATS, write_image_labels
+from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels, region_from_mask
@@ -43,7 +44,8 @@ class _Loaded(NamedTuple):
 class Labeller:
     """Labels windows of images; the labels of a window depend on nothing but its images and these settings.
 
-    threshold, min_presence: as in `Segmenter.segment`.
+    threshold, min_presence: as in `Segmenter.segment`. instances: rules by which objects are told apart; None for one
+    region for each class.
     """
 
     segmenter: Segmenter
@@ -52,6 +54,7 @@ class Labeller:
     format_name: FormatName
     threshold: float | None = None
     min_presence: float | None = None
+    instances: InstanceRules | None = None
 
     def label(
         self,
@@ -107,6 +110,8 @@ class Labeller:
         if isinstance(result, str) or isinstance(loaded, str):
             return JournalRecord(ImageLabels(image, 0, 0), error=str(result))
         labels = make_image_labels(image, result)
+        if self.instances is not None:
+            labels = split_instances(labels, self.instances)
         try:
             write_image_labels(labels, self.target, self.format_name)
             self._write_thumbnail(image, loaded.image, result)

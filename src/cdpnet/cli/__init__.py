@@ -24,6 +24,7 @@ commands:
   learn      learn a class from examples and save it in a class file
   classes    list class files
   label      segment learned classes in all images of a folder
+  labels     convert labels to another format, or compare them with the truth
   web        serve a page to mark, name and segment classes
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
@@ -39,10 +40,11 @@ commands:
 
 cdpnet COMMAND --help prints the options of a command, cdpnet --version the version."""
 _COMMANDS = {  # name of a command and the module that holds it
-    "segment": "labelling",
+    "segment": "segmenting",
     "learn": "labelling",
     "classes": "labelling",
     "label": "labelling",
+    "labels": "labels",
     "demo": "demo",
     "web": "web",
     "export": "export",

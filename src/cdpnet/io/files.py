@@ -97,11 +97,16 @@ def real_path(path: Path) -> Path:
 
 
 def read_text(path: Path) -> str:
-    """Read a text file in UTF-8. DataError where it is in another encoding, or no file at all."""
+    """Read a text file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; lines end as they may.
+
+    DataError where it is in another encoding, or no file at all.
+    """
+    with regular_file(path, "a text file").open("rb") as file:
+        encoding = json.detect_encoding(file.read(4))
     try:
-        return regular_file(path, "a text file").read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not a text file in UTF-8; save it as one.") from None
+        return path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeError:
+        raise DataError(f"{path} is not a text file in UTF-8 or UTF-16; save it as one.") from None
 
 
 def write_text(text: str, path: Path) -> None:

@@ -13,8 +13,15 @@ from cdpnet.io.files import atomic, real_path
 from cdpnet.labels.label_set import LabelSet
 
 
-def check_places(images: Iterable[str], target: LabelSet, folder: str) -> None:
-    """DataError where another file has the place of an image. folder: of the images, below that of the labels."""
+def check_places(images: Iterable[str], target: LabelSet, folder: str, *, overwrite: bool) -> None:
+    """DataError where another file has the place of an image, unless ``overwrite``, or images would be their own links.
+
+    folder: of the images, below that of the labels.
+    """
+    if real_path(target.images) == real_path(target.out):
+        raise DataError(f"This format has the images in {target.out / folder}; give --out a folder of its own.")
+    if overwrite:
+        return
     for image in images:
         source, place = target.images / image, target.out / folder / image
         if os.path.lexists(place) and not (_is_same(source, place) or _is_copy(source, place) or place.is_symlink()):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
 from cdpnet.labels.regions import ImageLabels
 
 FOLDER = "masks"
@@ -23,16 +23,10 @@ def image_file(image: str) -> str:
 
 
 def number_classes(labels: ImageLabels, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """The number of the class of each pixel (H, W), from 1, 0 for none; where regions overlap, that of the later one.
-
-    DataError for more classes than fit, since 255 means ignored.
-    """
+    """As `ImageLabels.class_numbers`. DataError for more classes than fit, since 255 means ignored."""
     if len(classes) > _MOST_CLASSES:
         raise DataError(f"PNG masks hold {_MOST_CLASSES} classes at most, not {len(classes)}; take another format.")
-    mask = np.zeros(labels.size, np.uint8)
-    for region in labels.regions:
-        mask[labels.mask(region) > 0] = classes.index(region.label) + 1
-    return mask
+    return labels.class_numbers(classes).astype(np.uint8)
 
 
 def write_image(labels: ImageLabels, target: LabelSet) -> None:

@@ -57,6 +57,20 @@ class ImageLabels:
         masks = [self._run_lengths(region) for region in self.regions if region.label == label]
         return run_lengths.decode(run_lengths.merge(masks)) if masks else np.zeros(self.size, np.uint8)
 
+    def class_numbers(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """The number of the class of each pixel (H, W), from 1, 0 for none; the later of regions that overlap wins."""
+        found = np.zeros(self.size, np.int64)
+        for region in self.regions:
+            found[self.mask(region).view(np.bool_)] = classes.index(region.label) + 1
+        return found
+
+    @property
+    def has_overlaps(self) -> bool:
+        """Whether a pixel belongs to several classes."""
+        each = [[self._run_lengths(one) for one in self.regions if one.label == name] for name in self.class_names]
+        merged = [run_lengths.merge(regions) for regions in each]
+        return len(each) > 1 and run_lengths.area(run_lengths.merge(merged)) < sum(map(run_lengths.area, merged))
+
     def area(self, region: Region) -> int:
         """The area of a region in pixels."""
         return run_lengths.area(self._run_lengths(region))

@@ -49,3 +49,8 @@ def _common_folder(files: Sequence[Path]) -> Path:
     while not all(path.is_relative_to(folder) for path in files):
         folder = folder.parent
     return folder
+
+
+def mark_files(annotations: Path) -> list[Path]:
+    """The files that a support reads as marks; all files of a folder."""
+    return [path for path in annotations.rglob("*") if path.is_file()] if annotations.is_dir() else expand(annotations)

@@ -22,10 +22,11 @@ from cdpnet.inference.class_files import ENDING, ClassPrototype, save_class
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import atomic
-from cdpnet.io.images import read_image
-from cdpnet.labels.formats import write_labels
+from cdpnet.io.image_tensors import read_image
+from cdpnet.labels.formats import FORMATS, write_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
-from cdpnet.labels.png import read_mask, write_mask
+from cdpnet.labels.palette import write_mask
+from cdpnet.labels.png import read_mask
 from cdpnet.web.limits import Limits
 from cdpnet.web.views import at_view_size
 
@@ -192,7 +193,8 @@ class Session:
         if not segmentations:
             raise DataError("There are no masks yet; add an example and segment some images first.")
         out = self._make_empty_folder("labels")
-        image_folder = out if format_name == "labelme" else out / "images"  # where users of the format keep images
+        # Where users of the format keep images.
+        image_folder = out if format_name == "labelme" else out / (FORMATS[format_name].images_folder or "images")
         target = LabelSet(image_folder, out, segmentations[0].classes)
         labels = [
             make_image_labels(image.file.name, with_threshold(segmentation, threshold))

@@ -130,6 +130,17 @@ class CocoReader:
             labels[run_lengths.decode(region).view(np.bool_)] = number
         return labels
 
+    def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, RunLengths]]:
+        """The objects of an image, in the order of the file: the number of the class, UNLABELLED for a crowd, and mask.
+
+        DataError for an object whose region is broken.
+        """
+        file, size = self._read(image_set), self.size(image_set, identifier)
+        return [
+            (UNLABELLED if found.is_crowd else file.numbers[found.category_id], _encode_region(found, size, file.path))
+            for found in file.objects[file.images[identifier].id]
+        ]
+
     def label_files(self, image_set: ImageSet) -> list[Path]:
         """The JSON file."""
         return [self._find(image_set).annotations]
