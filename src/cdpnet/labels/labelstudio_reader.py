@@ -51,7 +51,7 @@ class LabelledTask:
             size = self._read_size(image)
             votes = [self._decode(vote, image, size, only) for vote in self.votes]
         except FieldError as error:
-            raise _refusal(self.path, error) from None
+            raise DataError(f"{self.path}: {error}; correct it in Label Studio and export it again.") from None
         if self.merge != "majority" or len(votes) == 1:
             return ImageLabels(image.name, *size, tuple(region for vote in votes for region in vote.regions))
         names = [only] if only else self.class_names
