@@ -19,7 +19,8 @@ from PIL import EpsImagePlugin, Image, UnidentifiedImageError, features
 
 import cdpnet
 from cdpnet.errors import DataError
-from cdpnet.io.images import FORMATS, open_image, read_image, refuse_other_formats
+from cdpnet.io.image_tensors import read_image
+from cdpnet.io.images import FORMATS, open_image, refuse_other_formats
 from tests.hostile.refusing import Case, assert_refused
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 128 128\n%%EndComments\nshowpage\n%%EOF\n"

@@ -17,7 +17,7 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
-from cdpnet.io.images import ImageSource
+from cdpnet.io.image_tensors import ImageSource
 from cdpnet.io.locks import LOCK_FILE, locked
 from cdpnet.runtime.text import escape
 from tests.hostile.jobs import N_IMAGES, Job, contents, write_noise

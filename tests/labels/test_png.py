@@ -12,8 +12,9 @@ from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.io import images as images
-from cdpnet.io.images import read_image
-from cdpnet.labels.png import PALETTE, colour_of, read_mask, write_mask
+from cdpnet.io.image_tensors import read_image
+from cdpnet.labels.palette import PALETTE, colour_of, write_mask
+from cdpnet.labels.png import read_mask
 from cdpnet.labels.reading_options import ReadingOptions
 
 EXPECTED = np.zeros((4, 6), dtype=np.uint8)

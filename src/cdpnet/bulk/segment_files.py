@@ -11,9 +11,10 @@ from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, write_image
-from cdpnet.io.images import note_others, read_image, scan_images
+from cdpnet.io.image_tensors import read_image
+from cdpnet.io.images import note_others, scan_images
 from cdpnet.labels.overlay import overlay
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
 from cdpnet.labels.support_paths import expand
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import ImageSource, read_image, resize_image
+from cdpnet.io.image_tensors import ImageSource, read_image, resize_image
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network.prototypes import to_grid
 

@@ -25,7 +25,7 @@ from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
 from cdpnet.inference.refinement import refine_edges
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
-from cdpnet.io.images import ImageSource
+from cdpnet.io.image_tensors import ImageSource
 from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network

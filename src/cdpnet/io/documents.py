@@ -1,22 +1,18 @@
-"""Read the JSON, YAML and XML files of others, with bounds on size and depth, so that no file ends the process."""
+"""Read the JSON and YAML files of others, with bounds on size and depth, so that no file ends the process."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from xml.etree import ElementTree as ET
-from xml.parsers import expat
 
 import yaml
 
 from cdpnet.errors import DataError
-from cdpnet.io.files import read_text, regular_file
+from cdpnet.io.files import read_text
 
 _MAX_JSON_BYTES = 2**31  # the largest published annotations, those of LVIS, have more than half of that
 _MAX_YAML_BYTES = 2**20  # a list of 20,000 names has less
 _MAX_YAML_DEPTH = 32
-_MAX_XML_BYTES = 2**29  # 100,000 images with a few masks each
-_MAX_XML_DEPTH = 32
 _YAML: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = (  # the first is ten times as fast
     yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 )
@@ -69,37 +65,3 @@ def _check_size(path: Path, most: int) -> None:
     size = path.stat().st_size
     if size > most:
         raise DataError(f"{path} has {size:,} bytes; at most {most:,} are read.")
-
-
-def read_xml(path: Path) -> ET.Element:
-    """The root of an XML file. DataError where it is broken, too large, nested too deep, or declares entities.
-
-    An entity repeats a text; a few lines of them stand for more than fits into memory.
-    """
-    content = regular_file(path, "an XML file", _MAX_XML_BYTES).read_bytes()
-    tree, depth = ET.TreeBuilder(), 0
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > _MAX_XML_DEPTH:
-            raise DataError(f"{path} is nested deeper than {_MAX_XML_DEPTH} levels; a file of labels has a few.")
-        tree.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        tree.end(tag)
-
-    def refuse(*_: object) -> None:
-        raise DataError(f"{path} declares a document type, as no file of labels does; remove the line with DOCTYPE.")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = tree.data
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(content, True)
-    except (expat.ExpatError, ValueError, LookupError):  # the last two: an unknown encoding
-        raise DataError(f"{path} is not an XML file that can be read; export it again from its tool.") from None
-    return tree.close()

@@ -1,4 +1,4 @@
-"""Images in: from a path, a PIL image, an array or a tensor to one kind of tensor."""
+"""Image files: find them in folders and open them, as this module alone does; `image_tensors` makes tensors."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.files import real_path, regular_file
 from cdpnet.runtime.notes import note
 
-ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 MAX_PIXELS = 100_000_000
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 HEIF_ENDINGS = (".heic", ".heif")
@@ -99,43 +94,14 @@ def _walk(folder: Path, deep: bool, left_out: Collection[Path]) -> Iterator[Path
                 yield path
 
 
-def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
-    """An image as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
-
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
-    DataError says what a source lacks, and where a file has more than ``most_pixels``, by default MAX_PIXELS,
-    before it is decoded.
-    """
-    if isinstance(source, Tensor):
-        return _from_tensor(source)
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    image, name = open_image(source, most_pixels), _name_of(source)
-    if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
-        return _from_array(_to_16_bits(np.array(image), name))
-    if image.mode == "F" and not np.isfinite(np.array(image)).all():
-        raise DataError(f"{name} holds numbers that are not finite; an image has 0 to 255.")
-    with _errors_as_sentences(name):
-        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
-
-
-def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
-    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
-    return scaled[0].round().clamp(0, 255).to(torch.uint8)
-
-
 def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None = None, name: str = "") -> Image.Image:
     """A decoded PIL image, turned as its EXIF tag says, from a file, its content, or an image; the only such call.
 
     Of several frames it is the first. name: what error messages call the image, by default its path. DataError where it
     is missing, broken, empty, too large or not of `FORMATS`; the size is checked before anything is decoded.
     """
-    most_pixels, name = most_pixels or MAX_PIXELS, name or _name_of(source)
-    with _errors_as_sentences(name):
+    most_pixels, name = most_pixels or MAX_PIXELS, name or name_of(source)
+    with errors_as_sentences(name):
         if isinstance(source, Image.Image):
             return _decode(source, most_pixels, name)
         with _open(source) as file:
@@ -147,7 +113,7 @@ def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
 
     1 is the orientation of an image that is not turned. DataError for a file that is no image.
     """
-    with _errors_as_sentences(str(path)), _open(path) as file:
+    with errors_as_sentences(str(path)), _open(path) as file:
         image = Image.open(file, formats=_installed_formats())
         number = image.getexif().get(ExifTags.Base.Orientation, 1)
         return (number if number in range(1, 9) else 1), (image.height, image.width)
@@ -177,7 +143,8 @@ def _open(source: str | Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else regular_file(Path(source), "an image").open("rb")
 
 
-def _name_of(source: ImageSource | bytes) -> str:
+def name_of(source: object) -> str:
+    """What error messages call an image: its path, or that of the file that it was opened from."""
     if isinstance(source, (str, Path)):
         return str(source)
     return getattr(source, "filename", "") or "the image"
@@ -210,7 +177,7 @@ def _has_second_page(image: Image.Image) -> bool:
 
 
 @contextmanager
-def _errors_as_sentences(name: str) -> Iterator[None]:
+def errors_as_sentences(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into a DataError, and keep its warnings from the terminal."""
     try:
         with warnings.catch_warnings():
@@ -225,35 +192,3 @@ def _errors_as_sentences(name: str) -> Iterator[None]:
     except Exception as error:  # decoders raise nearly every kind on a damaged file
         reason = str(error) if isinstance(error, (OSError, SyntaxError, ValueError)) else "it is damaged"
         raise DataError(f"{name} cannot be decoded ({reason}); save it again from its source.") from None
-
-
-def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:
-    """Numbers (H, W) of 16 or 32 bits as uint16. DataError where one does not fit."""
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise DataError(f"{name} holds the numbers {values.min()} to {values.max()}; an image has 0 to 65535.")
-    return values.astype(np.uint16)
-
-
-def _from_tensor(source: Tensor) -> Tensor:
-    if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
-        raise DataError(f"An image tensor has the shape (3, H, W), not {tuple(source.shape)}.")
-    if source.dtype == torch.uint8:
-        return source
-    if not source.is_floating_point():
-        raise DataError(f"An image tensor is uint8 or float in 0..1, not {source.dtype}.")
-    if not source.isfinite().all():
-        raise DataError("An image tensor holds numbers that are not finite; floats are in 0..1.")
-    return (source.clamp(0, 1) * 255).round().to(torch.uint8)
-
-
-def _from_array(source: np.ndarray) -> Tensor:
-    if not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))) or 0 in source.shape:
-        raise DataError(f"An image array has the shape (H, W), (H, W, 3) or (H, W, 4), not {source.shape}.")
-    if source.dtype == np.uint16:
-        source = source / 65535
-    if source.dtype != np.uint8 and not np.issubdtype(source.dtype, np.floating):
-        raise DataError(f"An image array is uint8, uint16 or float in 0..1, not {source.dtype}.")
-    if source.dtype != np.uint8 and not np.isfinite(source).all():
-        raise DataError("An image array holds numbers that are not finite; floats are in 0..1.")
-    values = source if source.dtype == np.uint8 else np.round(np.clip(source, 0, 1) * 255).astype(np.uint8)
-    return read_image(Image.fromarray(values))

@@ -20,7 +20,7 @@ def read_labelme(source: Path, images: ImageFolder) -> LabelledFolder:
     """LabelMe's files."""
     found = LabelledFolder("labelme")
     for image, file in images.with_files(source, labelme.image_file):
-        found.add(images.name(image), partial(_read_labelme_file, file, image))
+        found.add(images.name(image), partial(_read_labelme_file, file), image)
     return found
 
 
@@ -37,7 +37,7 @@ def read_yolo(source: Path, images: ImageFolder) -> LabelledFolder:
     names = read_data_near(pairs[0][1]).names if pairs else {}
     found = LabelledFolder("yolo", tuple(names[number] for number in sorted(names)))
     for image, file in pairs:
-        found.add(images.name(image), partial(_read_yolo_file, file, image))
+        found.add(images.name(image), partial(_read_yolo_file, file), image)
     return found
 
 
@@ -51,7 +51,7 @@ def read_png(source: Path, images: ImageFolder) -> LabelledFolder:
     names = read_names(_root(source, png_folder.FOLDER))
     found = LabelledFolder("png", names)
     for image, file in images.with_files(source, png_folder.image_file):
-        found.add(images.name(image), partial(read_numbers, file, image, names))
+        found.add(images.name(image), partial(read_numbers, file, names), image)
     return found
 
 
@@ -64,12 +64,12 @@ def read_voc(source: Path, images: ImageFolder) -> LabelledFolder:
         colours = read_colour_map(root / voc.MAP_FILE)
         found = LabelledFolder("voc", tuple(colours.values()))
         for image, file in pairs:
-            found.add(images.name(image), partial(read_colours, file, image, colours))
+            found.add(images.name(image), partial(read_colours, file, colours), image)
         return found
     names = read_names(root) or tuple(name for name, _ in VOC_CLASSES)
     found = LabelledFolder("voc", names)
     for image, file in pairs:
-        found.add(images.name(image), partial(read_numbers, file, image, names))
+        found.add(images.name(image), partial(read_numbers, file, names), image)
     return found
 
 

@@ -11,6 +11,8 @@ from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.label_set import FormatName
+from cdpnet.labels.orientation import turn_labels
+from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.regions import ImageLabels
 
 
@@ -67,17 +69,16 @@ class LabelledFolder:
     classes: tuple[str, ...] = ()
     labels: dict[str, ImageLabels] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    file_notes: tuple[str, ...] = ()
+    file_notes: tuple[Note, ...] = ()
 
-    def add(self, name: str, read: Callable[[], ImageLabels]) -> None:
-        """Read the labels of an image; what is wrong with them concerns this image only."""
+    def add(self, name: str, read: Callable[[Path], ImageLabels], image: Path) -> None:
+        """Read the labels of an image, as it is shown; what is wrong with them concerns this image only."""
         try:
-            self.labels[name] = replace(read(), image=name)
+            self.labels[name] = replace(turn_labels(read(image), image), image=name)
         except DataError as error:
             self.failed[name] = str(error)
 
     @property
     def notes(self) -> list[str]:
-        """What is left out of label files, each sentence once, with the number of images where there are several."""
-        counts = Counter(note for labels in self.labels.values() for note in labels.notes)
-        return [*self.file_notes, *(f"{note} (in {n} images)" if n > 1 else note for note, n in counts.items())]
+        """What is left out of label files, or read in one of several ways, each sentence once."""
+        return summarise([*self.file_notes, *(note for labels in self.labels.values() for note in labels.notes)])

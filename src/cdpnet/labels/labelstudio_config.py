@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 from cdpnet.errors import DataError
-from cdpnet.io.documents import read_xml
+from cdpnet.io.xml_documents import XmlPart, read_xml
 from cdpnet.labels.label_set import Control
 
 _BRUSH, _IMAGE = "BrushLabels", "Image"
@@ -17,25 +16,24 @@ def read_control(path: Path, from_name: str = "") -> Control:
 
     from_name: the name of the control, where there are several. DataError where the file has no such control.
     """
-    root = read_xml(path)
-    found = [element for element in root.iter(_BRUSH) if not from_name or element.get("name") == from_name]
+    parts = [part for part in read_xml(path) if part.attributes is not None]
+    brushes = [part for part in parts if part.tags[-1] == _BRUSH]
+    found = [part for part in brushes if not from_name or _attribute(part, "name", path) == from_name]
     if not found:
         named = f" named {from_name!r}" if from_name else ""
         raise DataError(f"{path} has no control {_BRUSH}{named}, to which masks belong; add one to the configuration.")
     if len(found) > 1:
-        names = ", ".join(_attribute(element, "name", path) for element in found)
+        names = ", ".join(_attribute(part, "name", path) for part in found)
         raise DataError(f"{path} has several controls {_BRUSH}, {names}; choose one with --from-name.")
     name, image_name = (_attribute(found[0], key, path) for key in ("name", "toName"))
-    for image in root.iter(_IMAGE):
-        if image.get("name") == image_name:
-            return Control(name, image_name, _attribute(image, "value", path).removeprefix("$"))
+    for part in parts:
+        if part.tags[-1] == _IMAGE and _attribute(part, "name", path) == image_name:
+            return Control(name, image_name, _attribute(part, "value", path).removeprefix("$"))
     raise DataError(f"{path} has no {_IMAGE} named {image_name!r}, which its control {name!r} labels.")
 
 
-def _attribute(element: ET.Element, key: str, path: Path) -> str:
-    value = element.get(key, "")
+def _attribute(part: XmlPart, key: str, path: Path) -> str:
+    value = (part.attributes or {}).get(key, "")
     if not value:
-        raise DataError(
-            f"{path} has a {element.tag} without {key}; copy the configuration from the project's settings."
-        )
+        raise DataError(f"{path} has a {part.tags[-1]} without {key}; copy the configuration from the project.")
     return value

@@ -31,7 +31,7 @@ def read_names(folder: Path) -> tuple[str, ...]:
     return tuple(check_class_name(line.strip(), f"A line of {path}") for line in lines)
 
 
-def read_numbers(path: Path, image: Path, names: tuple[str, ...]) -> ImageLabels:
+def read_numbers(path: Path, names: tuple[str, ...], image: Path) -> ImageLabels:
     """The classes in a mask of numbers; names: of the numbers from 1 on, a number without one is its own name.
 
     255 is left out. DataError where the mask holds colours or has another size than its image.
@@ -40,7 +40,7 @@ def read_numbers(path: Path, image: Path, names: tuple[str, ...]) -> ImageLabels
     return _labels(numbers, path, image, dict(enumerate(names, start=1)))
 
 
-def read_colours(path: Path, image: Path, colours: Mapping[Colour, str]) -> ImageLabels:
+def read_colours(path: Path, colours: Mapping[Colour, str], image: Path) -> ImageLabels:
     """The classes in a mask of colours, by the names that colours have. DataError for a colour without a name."""
     pixels = np.array(open_image(path).convert("RGB"), np.int64)
     packed = (pixels[..., 0] * _BYTE + pixels[..., 1]) * _BYTE + pixels[..., 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from cdpnet.io.images import read_orientation
 from cdpnet.labels.reading_options import Exif
+from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.runtime.notes import note
 
 Size = tuple[int, int]
@@ -44,3 +46,17 @@ def fit(mask: NDArray[np.uint8], image: Path, exif: Exif = "turned") -> NDArray[
         "the turned images. For masks of the images as they are stored give --exif raw."
     )
     return mask
+
+
+def turn_labels(labels: ImageLabels, image: Path) -> ImageLabels:
+    """Labels turned as their image is, where they were made for the image as it is stored; see `fit`."""
+    orientation, stored = read_orientation(image)
+    if orientation == 1 or labels.size != stored:
+        return labels
+    masks = [fit(labels.mask(region), image) for region in labels.regions]
+    regions = [
+        region_from_mask(mask > 0, region.label, region.score)
+        for mask, region in zip(masks, labels.regions, strict=True)
+    ]
+    height, width = stored[::-1] if orientation in _TRANSPOSED else stored
+    return replace(labels, height=height, width=width, regions=tuple(regions))

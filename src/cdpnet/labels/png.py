@@ -1,4 +1,4 @@
-"""Masks as PNG: reads 1-bit, grey, palette and RGBA masks; writes palette PNG."""
+"""Masks as tensors, from files, images, arrays and tensors: 1-bit, grey, palette and RGBA masks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from PIL import Image
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.files import write_image
 from cdpnet.io.images import open_image
 from cdpnet.labels.mask_pixels import pixels_of_image, pixels_of_numbers
 from cdpnet.labels.orientation import fit
@@ -23,20 +22,6 @@ MaskSource = str | Path | Image.Image | np.ndarray | Tensor
 
 class EmptyMaskError(DataError):
     """A mask without an object."""
-
-
-# Index 0 is the background; the eight others are easy to tell apart on photographs, also for colour-blind people.
-PALETTE = (
-    (0, 0, 0),
-    (255, 112, 32),
-    (0, 160, 255),
-    (0, 200, 120),
-    (232, 60, 160),
-    (255, 208, 0),
-    (128, 96, 255),
-    (120, 220, 240),
-    (200, 80, 60),
-)
 
 
 def read_mask(
@@ -85,17 +70,3 @@ def _read_values(source: MaskSource, name: str, options: ReadingOptions) -> NDAr
     if source.ndim != 2 or 0 in source.shape:
         raise DataError(f"{name} has the shape {source.shape}; a mask is (H, W).")
     return source.astype(np.uint8) if source.dtype == np.bool_ else pixels_of_numbers(source, name, options)
-
-
-def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
-    """Write a mask (H, W) of class indices, 0 for background, as a palette PNG with the same indices."""
-    image = Image.fromarray(mask).convert("P")
-    image.putpalette(sum((colour_of(i) for i in range(256)), ()))
-    write_image(image, path)
-
-
-def colour_of(index: int) -> tuple[int, int, int]:
-    """The RGB colour of a class by its index in a mask; colours repeat after eight classes."""
-    if index == IGNORE_INDEX:
-        return (224, 224, 192)
-    return PALETTE[index if index == 0 else (index - 1) % (len(PALETTE) - 1) + 1]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
 from cdpnet.labels.regions import ImageLabels
 
 FOLDER = "masks"

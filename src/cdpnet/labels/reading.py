@@ -19,6 +19,7 @@ READERS: dict[FormatName, Callable[[Path, ImageFolder], LabelledFolder]] = {
     "labelme": file_readers.read_labelme,
     "yolo": file_readers.read_yolo,
     "labelstudio": shared_readers.read_label_studio,
+    "cvat": shared_readers.read_cvat,
     "voc": file_readers.read_voc,
 }
 _SHARED_FILES: dict[FormatName, str] = {

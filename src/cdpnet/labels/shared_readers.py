@@ -1,4 +1,4 @@
-"""Read label files that are about all images of a folder: COCO's and Label Studio's."""
+"""Read label files that are about all images of a folder: those of COCO, Label Studio and CVAT."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from cdpnet.data.readers.coco import CocoReader, open_coco_json
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
-from cdpnet.labels import coco, labelstudio, labelstudio_reader
+from cdpnet.labels import coco, cvat_reader, cvat_writer, labelstudio, labelstudio_reader
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
+from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, Region
 
 
@@ -20,11 +21,11 @@ def read_coco(source: Path, images: ImageFolder) -> LabelledFolder:
     reader = open_coco_json(path, images.path)
     found = LabelledFolder("coco", reader.class_names)
     for identifier, image in images.match(reader.identifiers("train"), path).items():
-        found.add(images.name(image), partial(_read_coco_image, reader, identifier, image, path))
+        found.add(images.name(image), partial(_read_coco_image, reader, identifier, path), image)
     return found
 
 
-def _read_coco_image(reader: CocoReader, identifier: str, image: Path, path: Path) -> ImageLabels:
+def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Path) -> ImageLabels:
     size = reader.size("train", identifier)
     check_image_size(image, size, path)
     objects = reader.regions("train", identifier)
@@ -32,7 +33,7 @@ def _read_coco_image(reader: CocoReader, identifier: str, image: Path, path: Pat
         Region(reader.class_names[number - 1], encoded["counts"].decode()) for number, encoded in objects if number > 0
     ]
     n_crowds = len(objects) - len(regions)
-    notes = (f"crowd regions are left out ({n_crowds})",) if n_crowds else ()
+    notes = (Note("crowd regions are left out", n_crowds),) if n_crowds else ()
     return ImageLabels(image.name, *size, tuple(regions), notes)
 
 
@@ -46,5 +47,16 @@ def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
     tasks = {task.image: task for task in file.tasks}
     found = LabelledFolder("labelstudio", file_notes=file.notes)
     for name, image in images.match(tasks, path).items():
-        found.add(images.name(image), partial(tasks[name].read, image))
+        found.add(images.name(image), tasks[name].read, image)
+    return found
+
+
+def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
+    """CVAT's file."""
+    path = source / cvat_writer.FILE if source.is_dir() else source
+    file = cvat_reader.read(path)
+    entries = {entry.name: entry for entry in file.images}
+    found = LabelledFolder("cvat", tuple(file.class_names))
+    for name, image in images.match(entries, path).items():
+        found.add(images.name(image), entries[name].read, image)
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from cdpnet.io.files import write_text
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.comparison import Comparison, ImageComparison
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels

@@ -13,7 +13,7 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller, disk_error, thumbnail_file
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
-from cdpnet.labels.png import colour_of
+from cdpnet.labels.palette import colour_of
 from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address
 

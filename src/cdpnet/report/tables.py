@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 from rich.text import Text
 
-from cdpnet.evaluation.results import EvaluationResult
 from cdpnet.runtime.text import escape
-from cdpnet.training.calibration import CalibrationResult
+
+if TYPE_CHECKING:  # a table of other things needs no network
+    from cdpnet.evaluation.results import EvaluationResult
+    from cdpnet.training.calibration import CalibrationResult
 
 Alignment = Literal["left", "right"]
 

@@ -13,7 +13,8 @@ from threading import Event
 import numpy as np
 
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import read_image, refuse_other_formats
+from cdpnet.io.image_tensors import read_image
+from cdpnet.io.images import refuse_other_formats
 from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
 

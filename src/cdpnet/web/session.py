@@ -22,10 +22,11 @@ from cdpnet.inference.class_files import ENDING, ClassPrototype, save_class
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import atomic
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.formats import FORMATS, write_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
-from cdpnet.labels.png import read_mask, write_mask
+from cdpnet.labels.palette import write_mask
+from cdpnet.labels.png import read_mask
 from cdpnet.web.limits import Limits
 from cdpnet.web.views import at_view_size
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.labels.overlay import overlay, score_map
-from cdpnet.labels.png import colour_of
+from cdpnet.labels.palette import colour_of
 from cdpnet.report.images import data_address, to_image
 
 _VIEW_SIDE = 640  # pixels of the longer side

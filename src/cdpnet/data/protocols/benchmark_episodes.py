@@ -16,7 +16,7 @@ from cdpnet.data.source import DrawnEpisodes, EpisodeRules, EpisodeSource, Train
 from cdpnet.data.transforms import resize_with_labels
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 from cdpnet.runtime.rng import keys, uniform
 
