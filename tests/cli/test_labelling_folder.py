@@ -118,7 +118,7 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (("{bad}/empty",), "{bad}/empty holds no image"),
         (("{bad}/none",), "There is no folder"),
-        (("{bad}/twins",), "have one stem"),
+        (("{bad}/twins", "--strict"), "have one stem"),
         (
             ("{job}/images", "--format", "kitti"),
             "takes one of png, coco, labelme, yolo, labelstudio, cvat, voc, not kitti",

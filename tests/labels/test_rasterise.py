@@ -22,6 +22,7 @@ def whole(patch: Patch) -> np.ndarray:
     height, width = patch.mask.shape
     mask[patch.top : patch.top + height, patch.left : patch.left + width] = patch.mask
     assert patch.region(SIZE, "cat", 0.5) == region_from_mask(mask, "cat", 0.5)
+    assert Patch.around(mask).region(SIZE, "cat", 0.5) == region_from_mask(mask, "cat", 0.5)
     return mask
 
 

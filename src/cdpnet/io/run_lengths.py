@@ -14,6 +14,7 @@ from cdpnet.io.images import MAX_PIXELS
 from cdpnet.io.outlines import as_outline, cut_far_parts
 
 _FIVE_BITS, _SIGN, _MORE, _ZERO = 31, 16, 32, 48  # of a character: its number, its highest bit, another follows, '0'
+_MERGED_AT_ONCE = 8
 _MAX_CHARACTERS = 7  # of a count, which has at most 32 bits
 
 
@@ -101,6 +102,8 @@ def _check_sum(total: int, size: tuple[int, int]) -> None:
 
 def merge(masks: Sequence[RunLengths]) -> RunLengths:
     """The union of at least one mask of one size; only run lengths are in memory."""
+    while len(masks) > _MERGED_AT_ONCE:  # each merge goes through all that is merged before, so thousands go in steps
+        masks = [merge(masks[i : i + _MERGED_AT_ONCE]) for i in range(0, len(masks), _MERGED_AT_ONCE)]
     found: RunLengths = coco_mask.merge(masks)
     return found
 

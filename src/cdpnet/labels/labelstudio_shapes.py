@@ -15,8 +15,8 @@ from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_list, as_name, as_number, as_point, as_record, as_text, as_whole, get
 from cdpnet.io.images import open_image
 from cdpnet.labels.brush import decode_mask
-from cdpnet.labels.rasterise import fill_ellipse
-from cdpnet.labels.regions import Region, region_from_mask, region_from_outlines
+from cdpnet.labels.rasterise import Patch, fill_ellipse
+from cdpnet.labels.regions import Region, region_from_outlines
 
 Record = dict[str, object]
 _UNLABELLED = ("brush", "polygon", "rectangle", "ellipse", "bitmask")  # kinds that get their label from another result
@@ -98,7 +98,7 @@ def _shape_of(value: Record) -> str | None:
 
 
 def _read_brush(value: Record, size: tuple[int, int], label: str) -> Region:
-    return region_from_mask(decode_mask(as_list(value["rle"], "rle"), size), label)
+    return Patch.around(decode_mask(as_list(value["rle"], "rle"), size)).region(size, label)
 
 
 def _read_bitmask(value: Record, size: tuple[int, int], label: str) -> Region:
@@ -111,7 +111,7 @@ def _read_bitmask(value: Record, size: tuple[int, int], label: str) -> Region:
     if image.size != size[::-1]:
         raise FieldError(f"imageDataURL has {image.width} x {image.height} pixels for {size[1]} x {size[0]}")
     channel = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
-    return region_from_mask(np.array(channel) > 0, label)
+    return Patch.around(np.array(channel) > 0).region(size, label)
 
 
 def _read_polygon(value: Record, size: tuple[int, int], label: str) -> Region:

@@ -35,6 +35,16 @@ class Patch:
     left: int
     top: int
 
+    @classmethod
+    def around(cls, mask: NDArray[np.bool_]) -> Patch:
+        """The part of a mask of a whole image (H, W) that is marked."""
+        rows = np.flatnonzero(mask.any(axis=1))
+        if not rows.size:
+            return cls(np.zeros((0, 0), np.bool_), 0, 0)
+        band = mask[rows[0] : rows[-1] + 1]
+        columns = np.flatnonzero(band.any(axis=0))
+        return cls(band[:, columns[0] : columns[-1] + 1], int(columns[0]), int(rows[0]))
+
     def region(self, size: tuple[int, int], label: str, score: float = 1.0) -> Region:
         """The region of an image of ``size``; as quick as the patch is small."""
         columns = np.pad(self.mask, ((1, 1), (0, 0))).T.astype(np.int8)
