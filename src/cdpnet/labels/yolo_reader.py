@@ -22,13 +22,13 @@ _BACKGROUND = "_background_"  # what some tools call the class of what is no obj
 _MOST_SHOWN = 20  # characters of a field in an error message
 
 
-def read(path: Path, size: tuple[int, int], image: str) -> ImageLabels:
-    """The regions of a file; its notes count boxes. size: H, W of the image.
+def read(path: Path, size: tuple[int, int], image: str, data: DataSet | None = None) -> ImageLabels:
+    """The regions of a file; its notes count boxes. size: H, W of the image. data: by default the one near the file.
 
     Outlines are filled as YOLO's trainers fill them. DataError for a line that is neither an outline nor a box, and for
     pixels in place of shares.
     """
-    data, regions, boxes = read_data_near(path), [], 0
+    data, regions, boxes = data or read_data_near(path), [], 0
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         fields = line.split()
         if not fields:

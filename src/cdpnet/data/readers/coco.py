@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images
-from cdpnet.data.readers.reader import ImageSet
+from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.documents import read_json
@@ -74,6 +74,11 @@ class CocoReader:
     def class_names(self) -> tuple[str, ...]:
         """The names of all categories."""
         return tuple(name for _, name, _ in self._any_file.categories)
+
+    @property
+    def image_sets(self) -> tuple[ImageSet, ...]:
+        """Validation and tests share their images."""
+        return TWO_SETS
 
     @property
     def categories(self) -> tuple[str, ...] | None:
@@ -173,7 +178,7 @@ def open_coco(root: Path) -> CocoReader:
     years = []
     for year in _YEARS:
         files: dict[ImageSet, _Files] = {}
-        for image_set in get_args(ImageSet):
+        for image_set in TWO_SETS:
             path = root / "annotations" / f"instances_{image_set}{year}.json"
             if path.is_file():
                 folders = (root / f"{image_set}{year}", root / "images" / f"{image_set}{year}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from cdpnet.data.readers.reader import ImageSet
+from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.masks import read_class_numbers, to_labels
@@ -56,6 +56,11 @@ class VocReader:
     def class_names(self) -> tuple[str, ...]:
         """The twenty classes in VOC's order."""
         return tuple(name for name, _ in VOC_CLASSES)
+
+    @property
+    def image_sets(self) -> tuple[ImageSet, ...]:
+        """Validation and tests share their images."""
+        return TWO_SETS
 
     @property
     def categories(self) -> tuple[str, ...]:
