@@ -64,7 +64,9 @@ def minimal(*values: Record, **more: object) -> Record:
     return entry | {"annotation_id": 3, "created_at": OLD, "updated_at": OLD, "lead_time": 3.5} | more
 
 
-READ: dict[str, tuple[list[Record], int]] = {
+READ: dict[str, tuple[list[Record] | Record, int]] = {
+    "one task, as storages get it": (task(annotation(BOX)), 200),
+    "one annotation with its task": ({**annotation(BOX), "task": {"id": 7, "data": {"image": "gs://b/a.png"}}}, 200),
     "rectangle": ([task(annotation(BOX))], 200),
     "rectangle turned by 90 degrees about its corner": ([task(annotation(rectangle(30, 10, 20, 10, turned=90)))], 200),
     "rectangle turned by 45 degrees": ([task(annotation(rectangle(30, 10, 200**0.5, 200**0.5, turned=45)))], 200),

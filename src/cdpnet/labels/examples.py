@@ -81,6 +81,8 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
 def _read_content(path: Path, changed: int) -> object:  # noqa: ARG001 - a changed file is read again
     """What a JSON file holds; kept for the next image that it labels, since such files may be large."""
     content = read_json(path)
+    if (tasks := labelstudio_reader.find_tasks(content)) is not None:
+        return tasks
     return parse_coco(content, path) if isinstance(content, dict) and "annotations" in content else content
 
 

@@ -89,6 +89,20 @@ class TaskFile(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
+def find_tasks(content: object) -> list[object] | None:
+    """The tasks of a JSON value: a list of them, one task, or an annotation with its task, as storages get them.
+
+    None for another value.
+    """
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict):
+        return None
+    if isinstance(content.get("task"), dict) and "result" in content:
+        return [{**content["task"], "annotations": [content]}]
+    return [content] if isinstance(content.get("data"), dict) else None
+
+
 def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -> TaskFile:
     """The tasks of an export as JSON or JSON-MIN.
 
