@@ -112,10 +112,10 @@ def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -
     tasks, left_out, several = [], Counter[str](), 0
     try:
         records = _whole_tasks([as_record(task, "a task") for task in content])
-        _check_annotator(options.annotator, records)
+        _check_annotator(options.annotator, records, path)
         for number, record in enumerate(records, start=1):
             what = f"task {_identifier(record, number)}"
-            entries = _choose_entries(record, what, options)
+            entries = _choose_entries(record, f"{path}: {what}", options)
             several += options.merge == "newest" and len(entries) > 1
             read_all = [read_regions(_records(entry, "result"), what) for entry in _votes(entries, options.merge)]
             for _, counts in read_all:
@@ -164,11 +164,14 @@ def _identifier(record: Record, number: int) -> int | str:
 
 
 def _choose_entries(record: Record, what: str, options: ReadingOptions) -> list[Record]:
-    """The annotations of a task that count, or its predictions, from the oldest to the newest."""
+    """The annotations of a task that count, or its predictions, from the oldest to the newest.
+
+    what: the file and the task, in messages. DataError where annotations are listed by number only.
+    """
     entries = as_list(record.get("annotations") or record.get("completions") or [], "annotations")
     if entries and not any(isinstance(entry, dict) for entry in entries):
-        raise FieldError(f"{what} lists its annotations by number only; choose JSON in the export dialogue")
-    annotations = [as_record(entry, f"an annotation of {what}") for entry in entries]
+        raise DataError(f"{what} lists its annotations by number only; export them with their content, as JSON.")
+    annotations = [as_record(entry, "an annotation") for entry in entries]
     annotations = [entry for entry in annotations if not (entry.get("was_cancelled") or entry.get("skipped"))]
     if options.annotator:
         annotations = [entry for entry in annotations if options.annotator.casefold() in _annotator_names(entry)]
@@ -197,15 +200,15 @@ def _annotator_names(entry: Record) -> list[str]:
     return [str(value).casefold() for value in values if isinstance(value, (int, str)) and value != ""]
 
 
-def _check_annotator(annotator: str, records: list[Record]) -> None:
-    """FieldError where an annotator that is asked for made none of the annotations."""
+def _check_annotator(annotator: str, records: list[Record], path: Path) -> None:
+    """DataError where an annotator that is asked for made none of the annotations."""
     if not annotator:
         return
     entries = [entry for record in records for entry in as_list(record.get("annotations") or [], "annotations")]
     known = {name: None for entry in entries if isinstance(entry, dict) for name in _annotator_names(entry)}
     if annotator.casefold() not in known:
         listed = ", ".join(list(known)[:20]) or "none"
-        raise FieldError(f"it has no annotation by {annotator}; its annotators are {listed}")
+        raise DataError(f"{path} has no annotation by {annotator}; its annotators are {listed}.")
 
 
 def _time(entry: Record) -> float:

@@ -55,7 +55,7 @@ def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
     """CVAT's file."""
     path = source / cvat_writer.FILE if source.is_dir() else source
     file = cvat_reader.read(path)
-    entries = {entry.name: entry for entry in file.images}
+    entries = {entry.image: entry for entry in file.images}
     found = LabelledFolder("cvat", tuple(file.class_names))
     for name, image in images.match(entries, path).items():
         found.add(images.name(image), entries[name].read, image)
