@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 # All numbers are our choice; levels are scaled to 0..255.
-_NEAR, _APART = 16, 64
+_NEAR, _APART = 32, 64
 """Levels that differ by no more are one with noise, as of JPEG; those that differ by as much can be two classes."""
 _MOST_SOFT = 0.05  # share of the pixels on soft edges
 _FLAT = 1 / 9  # share of a class's pixels inside it; that of a square of 3 x 3
+_TWO = 2
 _FEW_LEVELS = 16  # a mask may have so many, however few pixels each of them has
 _MOST_SHOWN = 12  # levels in an error message
 
@@ -65,8 +66,10 @@ class Levels:
     def split_soft(self) -> SoftMask | None:
         """The two sides of a mask with soft edges; None for other masks.
 
-        95 % of its pixels are near two levels, and no level between these is a class of its own.
+        95 % of its pixels are near two levels, and no level between these fills an area, nor do all levels.
         """
+        if len(self.values) > _TWO and self._are_flat().all():
+            return None
         first = int(self.counts.argmax())
         distance = self._distances(first)
         apart = np.where(distance >= _APART, self.counts, 0)
