@@ -34,6 +34,7 @@ def test_iou_and_confusion_by_hand() -> None:
     assert worst.mean_iou == 1 / 2
     assert second.iou.tolist() == [3 / 5, 2 / 3]
     assert empty.mean_iou == 1
+    assert (worst.n_wrong, second.n_wrong, empty.n_wrong) == (1, 2, 0)
     assert second.confusion.tolist() == [[1, 1, 0], [0, 3, 1], [0, 0, 2]]
     assert result.iou.tolist() == [4 / 7, 2 / 3]  # of all pixels, not the mean of the images
     assert result.mean_iou == pytest.approx((4 / 7 + 2 / 3) / 2)

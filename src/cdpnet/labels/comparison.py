@@ -32,12 +32,17 @@ class ImageComparison:
         known = self.iou[~np.isnan(self.iou)]
         return float(known.mean()) if known.size else 1.0
 
+    @property
+    def n_wrong(self) -> int:
+        """The pixels that have another class than in the truth."""
+        return int(self.confusion.sum() - self.confusion.trace())
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Labels of a folder against the truth.
 
-    images: the worst first. not_found: images of the truth without labels to compare; failed: images that cannot be
+    images: the worst first, of equal ones that with more wrong pixels. not_found: images of the truth without labels to compare; failed: images that cannot be
     compared, with the reason.
     """
 
@@ -81,7 +86,7 @@ def compare(truth: LabelledFolder, found: LabelledFolder, only: Sequence[str] = 
             images.append(ImageComparison(expected, labels, count_confusion(expected, labels, classes)))
         elif name not in failed:
             not_found.append(name)
-    images.sort(key=lambda image: (image.mean_iou, image.truth.image))
+    images.sort(key=lambda image: (image.mean_iou, -image.n_wrong, image.truth.image))
     return Comparison(classes, images, not_found, failed)
 
 
