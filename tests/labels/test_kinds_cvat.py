@@ -14,7 +14,6 @@ from cdpnet.errors import DataError
 from cdpnet.labels import cvat_reader, cvat_writer
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.label_set import LabelSet
-from cdpnet.labels.png_folder import number_classes
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from tests.labels.shape_files import SIZE, write
@@ -135,20 +134,3 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, pixel
     cvat_writer.write_shared(lambda: [labels], LabelSet(folder, folder, ("cat",)))
     (found,) = cvat_reader.read(folder / cvat_writer.FILE).images
     assert found.read(folder / "a.png").regions == labels.regions
-
-
-def test_of_classes_that_overlap_the_later_is_written_and_said(recwarn: pytest.WarningsRecorder) -> None:
-    square = np.zeros((5, 6), bool)
-    square[:3, :3] = True
-    cat, again = region_from_mask(square, "cat"), region_from_mask(square[::-1], "cat")
-    dog = region_from_mask(np.roll(square, 2, axis=1), "dog")
-    assert np.array_equal(number_classes(ImageLabels("a.png", 5, 6, (cat, again)), ("cat", "dog"))[0, :4], [1, 1, 1, 0])
-    assert not notes(recwarn)
-    numbers = number_classes(ImageLabels("a.png", 5, 6, (cat, dog)), ("cat", "dog"))
-    assert numbers[0].tolist() == [1, 1, 2, 2, 2, 0]
-    assert notes(recwarn) == ["Classes overlap; where they do, the class of the later annotation is written."]
-
-
-def notes(warned: pytest.WarningsRecorder) -> list[str]:
-    """The notes of this package."""
-    return [str(warning.message) for warning in warned.list if warning.category is UserWarning]
