@@ -1,6 +1,6 @@
-"""Files in the tools themselves, those that are installed: labelme, supervision, ultralytics, opencv-python.
+"""Files in the tools themselves, those that are installed: labelme, supervision, ultralytics, Label Studio.
 
-None of them is a dependency; `pip install labelme supervision ultralytics` beside the package, then
+None of them is a dependency; `pip install labelme supervision ultralytics label-studio-sdk` beside the package, then
 `pytest tests/labels/test_foreign_tools.py -s` prints the IoU of each.
 """
 
@@ -91,6 +91,17 @@ def test_supervision(name: FormatName, images: Path, tmp_path: Path) -> None:
         read = data_set.from_coco(str(images), str(out / "annotations.json"), force_masks=True)
     found = {Path(path).name: np.any(np.asarray(objects.mask), axis=0) for path, _, objects in read}
     check(f"supervision, {name}", found, 1.0)
+
+
+def test_label_studio(images: Path, tmp_path: Path) -> None:
+    """The decoder with which it exports masks as PNG."""
+    tool = pytest.importorskip("label_studio_sdk.converter.brush")
+    found = {}
+    for task in json.loads((write("labelstudio", images, tmp_path) / "tasks.json").read_text()):
+        name, (result,) = task["data"]["image"].partition("?d=")[2], task["predictions"][0]["result"]
+        pixels = tool.decode_rle(result["value"]["rle"])
+        found[name] = np.array(pixels).reshape(*MASKS[name].shape, 4)[..., 3] > 0
+    check("Label Studio", found, 1.0)
 
 
 def test_ultralytics(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
