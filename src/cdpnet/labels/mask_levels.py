@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 # All numbers are our choice; levels are scaled to 0..255.
-_NEAR, _APART = 16, 64
+_NEAR, _APART = 32, 64
 """Levels that differ by no more are one with noise, as of JPEG; those that differ by as much can be two classes."""
 _MOST_SOFT = 0.05  # share of the pixels on soft edges
 _FLAT = 1 / 9  # share of a class's pixels inside it; that of a square of 3 x 3
+_TWO = 2
+_LEAST_FLAT = 0.5  # share of the pixels of a mask that have a level which fills an area
 _FEW_LEVELS = 16  # a mask may have so many, however few pixels each of them has
 _MOST_SHOWN = 12  # levels in an error message
 
@@ -65,8 +67,12 @@ class Levels:
     def split_soft(self) -> SoftMask | None:
         """The two sides of a mask with soft edges; None for other masks.
 
-        95 % of its pixels are near two levels, and no level between these is a class of its own.
+        95 % of its pixels are near two levels, and no level between these fills an area, nor do all levels. Half
+        of the pixels or more have a level that does, unlike those of a dark photograph.
         """
+        flat = self._are_flat()
+        if len(self.values) > _TWO and (flat.all() or self.counts[flat].sum() < _LEAST_FLAT * self.at.size):
+            return None
         first = int(self.counts.argmax())
         distance = self._distances(first)
         apart = np.where(distance >= _APART, self.counts, 0)
@@ -74,7 +80,7 @@ class Levels:
         if not apart[second]:
             return None
         between = (distance > _NEAR) & (self._distances(second) > _NEAR)
-        if self.counts[between].sum() > _MOST_SOFT * self.at.size or (between & self._are_flat()).any():
+        if self.counts[between].sum() > _MOST_SOFT * self.at.size or (between & flat).any():
             return None
         dark, light = sorted((self.scaled[first], self.scaled[second]), key=lambda level: float(level.sum()))
         is_light = (self.scaled - (light + dark) / 2) @ (light - dark) > 0

@@ -34,7 +34,8 @@ class Pair(NamedTuple):
 
 def find_marks(folder: Path, images: Path) -> list[Path]:
     """The masks and label files of a folder and its subfolders, sorted, without those in the folder of the images."""
-    others = [images.resolve()] if images.resolve() != folder.resolve() and images.is_dir() else []
+    here, there = folder.resolve(), images.resolve()
+    others = [there] if there != here and there.is_relative_to(here) else []
     files = (path for path in folder.rglob("*") if path.suffix.lower() in (*ENDINGS, *LABEL_FILES))
     return sorted(path for path in files if path.is_file() and not _is_left_out(path, folder, others))
 

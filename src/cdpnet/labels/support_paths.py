@@ -7,8 +7,9 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import find_images
+from cdpnet.io.images import scan_images
 from cdpnet.labels.pairing import FileSet, find_marks
+from cdpnet.runtime.notes import note
 
 
 def expand(path: Path) -> list[Path]:
@@ -26,7 +27,10 @@ def find_support_images(images: Path, annotations: Path) -> FileSet:
     """
     if images.is_dir():
         others = [annotations] if annotations.is_dir() and annotations.resolve() != images.resolve() else []
-        return FileSet(find_images(images, deep=True, without=others), images)
+        found = scan_images(images, deep=True, without=others)
+        for reason in found.unusable.values():
+            note(f"An image is left out: {reason}")
+        return FileSet(found.images, images)
     files = expand(images)
     if not files or not files[0].exists():
         raise DataError(f"There is no file {images}; give an image, or a folder of images.")
