@@ -12,7 +12,9 @@ from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.labels import cvat_reader, cvat_writer
+from cdpnet.labels.examples import read_examples
 from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.png_folder import number_classes
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from tests.labels.shape_files import SIZE, write
@@ -74,6 +76,14 @@ def test_a_shape_is_read(kind: str, tmp_path: Path) -> None:
     assert labels.notes == (left_out if "line" in kind else ())
 
 
+def test_examples_are_read(tmp_path: Path) -> None:
+    image, path = write(tmp_path, "a.xml", xml(BOX.replace("cat", "dog") + POLYGON, name="train/a.png"))
+    (example,) = read_examples(image, path, "dog")
+    assert np.count_nonzero(example.mask) == 200
+    with pytest.raises(DataError, match=r"a\.xml has no label 'cow': it has dog, cat"):
+        read_examples(image, path, "cow")
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_broken_shape_is_refused(kind: str, tmp_path: Path) -> None:
     shapes, sentence = REFUSED[kind]
@@ -125,3 +135,20 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, pixel
     cvat_writer.write_shared(lambda: [labels], LabelSet(folder, folder, ("cat",)))
     (found,) = cvat_reader.read(folder / cvat_writer.FILE).images
     assert found.read(folder / "a.png").regions == labels.regions
+
+
+def test_of_classes_that_overlap_the_later_is_written_and_said(recwarn: pytest.WarningsRecorder) -> None:
+    square = np.zeros((5, 6), bool)
+    square[:3, :3] = True
+    cat, again = region_from_mask(square, "cat"), region_from_mask(square[::-1], "cat")
+    dog = region_from_mask(np.roll(square, 2, axis=1), "dog")
+    assert np.array_equal(number_classes(ImageLabels("a.png", 5, 6, (cat, again)), ("cat", "dog"))[0, :4], [1, 1, 1, 0])
+    assert not notes(recwarn)
+    numbers = number_classes(ImageLabels("a.png", 5, 6, (cat, dog)), ("cat", "dog"))
+    assert numbers[0].tolist() == [1, 1, 2, 2, 2, 0]
+    assert notes(recwarn) == ["Classes overlap; where they do, the class of the later annotation is written."]
+
+
+def notes(warned: pytest.WarningsRecorder) -> list[str]:
+    """The notes of this package."""
+    return [str(warning.message) for warning in warned.list if warning.category is UserWarning]

@@ -8,7 +8,17 @@ from pathlib import Path
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.images import scan_images
-from cdpnet.labels import coco, cvat_writer, file_readers, labelstudio, png_folder, shared_readers, voc, yolo
+from cdpnet.labels import (
+    coco,
+    cvat_writer,
+    file_readers,
+    labelstudio,
+    labelstudio_reader,
+    png_folder,
+    shared_readers,
+    voc,
+    yolo,
+)
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.yolo_names import DATA_FILE
@@ -63,9 +73,11 @@ def _recognise_file(path: Path) -> FormatName | None:
     if path.suffix.lower() != ".json":
         return by_ending.get(path.suffix.lower())
     content = read_json(path)
+    if labelstudio_reader.find_tasks(content) is not None:
+        return "labelstudio"
     if isinstance(content, dict):
         return "labelme" if "shapes" in content else "coco" if "annotations" in content else None
-    return "labelstudio" if isinstance(content, list) else None
+    return None
 
 
 def _recognise_folder(folder: Path) -> FormatName | None:
