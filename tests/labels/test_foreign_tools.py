@@ -58,7 +58,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(name: FormatName, images: Path, out: Path) -> Path:
-    labels = [ImageLabels(image, *mask.shape, (region_from_mask(mask, "thing"),)) for image, mask in MASKS.items()]
+    labels = [
+        ImageLabels(image, mask.shape[0], mask.shape[1], (region_from_mask(mask, "thing"),))
+        for image, mask in MASKS.items()
+    ]
     write_labels(labels, LabelSet(images, out, ("thing",)), name)
     return out
 
@@ -109,14 +112,13 @@ def test_ultralytics(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("YOLO_OFFLINE", "1")
     tool = pytest.importorskip("ultralytics.data.utils")
-    from ultralytics.data.dataset import YOLODataset
-
+    data_set = pytest.importorskip("ultralytics.data.dataset").YOLODataset
     content = tool.check_det_dataset(str(write("yolo", images, tmp_path / "out") / "data.yaml"), autodownload=False)
     found = {}
     for split in ("train", "val"):
-        for labels in YOLODataset(img_path=content[split], data=content, task="segment", augment=False).labels:
+        for labels in data_set(img_path=content[split], data=content, task="segment", augment=False).labels:
             (height, width), name = labels["shape"], Path(labels["im_file"]).name
-            objects = YOLODataset.update_labels_info(_OF_MASKS, dict(labels))["instances"]
+            objects = data_set.update_labels_info(_OF_MASKS, dict(labels))["instances"]
             objects.denormalize(width, height)
             parts = [tool.polygon2mask((height, width), [part.reshape(-1)]) > 0 for part in objects.segments]
             found[name] = np.any(parts, axis=0)
