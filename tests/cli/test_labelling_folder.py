@@ -201,3 +201,15 @@ def test_a_folder_without_write_permission(label_job: Path, tmp_path: Path) -> N
     )
     assert shown.returncode == 2
     assert "cannot be written" in shown.stderr
+
+
+def test_a_job_is_compared_with_the_truth(label_job: Path, job_labels: Path, tmp_path: Path) -> None:
+    """The truth are the labels of an equal job: every pixel agrees."""
+    options = ("--classes", *class_files(label_job), "--format", "yolo", "--instances", "--truth", job_labels)
+    shown = run("label", "--model", "tiny", label_job / "images", "--out", tmp_path / "out", *options)
+    assert shown.returncode == 0, shown.stderr
+    assert f"mean IoU 100.0; see {tmp_path / 'out' / 'truth.html'}" in shown.stdout
+    assert (tmp_path / "out" / "data.yaml").is_file()
+    none = run("label", "--model", "tiny", label_job / "images", "--out", tmp_path, *options[:3], "--truth", "none")
+    assert none.returncode == 2
+    assert "There is nothing at none" in none.stderr

@@ -113,6 +113,13 @@ def test_the_worst_image_is_first(folder: Path) -> None:
     )
 
 
+def test_one_class_is_compared(folder: Path) -> None:
+    arguments = ("compare", "coco", "coco", "--images", "images", "--out", "page.html", "--only", "dent")
+    shown = run("labels", *arguments, cwd=folder)
+    assert "dent" in shown.stdout
+    assert "crack" not in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -132,6 +139,10 @@ def test_the_worst_image_is_first(folder: Path) -> None:
         (("convert", "coco", "out"), "What must be given is missing: images"),
         (("compare", "coco", "coco", "--images", "images", "--out", "page.txt"), "does not end in .html"),
         (("compare", "coco", "coco", "--images", "images", "--out", "old.html"), "exists already"),
+        (
+            ("compare", "coco", "coco", "--images", "images", "--out", "a.html", "--only", "bolt"),
+            "has no class 'bolt'; it",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence(arguments: tuple[str, ...], expected: str, folder: Path) -> None:

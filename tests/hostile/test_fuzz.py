@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import cast
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from safetensors.torch import save_file
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import load_class
+from cdpnet.labels import cvat_reader
 from cdpnet.labels.examples import read_examples
 from cdpnet.values import JSON
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
@@ -98,6 +100,19 @@ def read_names(folder: Path, document: JSON) -> None:
     read_examples(folder / "a.png", folder / "a.txt", "cat")
 
 
+def read_cvat(folder: Path, document: JSON) -> None:
+    """Shapes of an image as lists of an element's name and its attributes."""
+    shapes = [shape for shape in document if isinstance(shape, list) and shape] if isinstance(document, list) else []
+    image = ElementTree.Element("image", {"name": "a.png", "width": str(SIZE[1]), "height": str(SIZE[0])})
+    for name, *attributes in shapes:
+        kept = attributes[0] if attributes and isinstance(attributes[0], dict) else {}
+        ElementTree.SubElement(image, str(name), {key: str(value) for key, value in kept.items()})
+    text = "<annotations>" + ElementTree.tostring(image, encoding="unicode") + "</annotations>"
+    (folder / "a.xml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    for found in cvat_reader.read(folder / "a.xml").images:
+        found.read(folder / "a.png")
+
+
 def read_class_list(folder: Path, document: JSON) -> None:
     lines = document if isinstance(document, list) else [document]
     (folder / "classes.txt").write_text("\n".join(map(str, lines)), encoding="utf-8", errors="surrogatepass")
@@ -158,6 +173,15 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
         ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4], [0, 0.5, 0.5, 0.1, 0.1, 1]],),
     ),
     "data.yaml": (read_names, ({"path": ".", "names": {"0": "cat", "1": "dog"}}, {"names": ["cat", "dog"]})),
+    "cvat": (
+        read_cvat,
+        (
+            [["polygon", {"label": "cat", "points": "1,1;5,1;5,5", "z_order": 1}], ["tag", {"label": "cat"}]],
+            [["mask", {"label": "cat", "rle": "1,2,1", "left": 1, "top": 2, "width": 2, "height": 2}]],
+            [["ellipse", {"label": "cat", "cx": 3, "cy": 3, "rx": 2, "ry": 1, "rotation": 9}]],
+            [["box", {"label": "cat", "xtl": 1, "ytl": 1, "xbr": 4, "ybr": 5, "rotation": 9}]],
+        ),
+    ),
     "classes.txt": (read_class_list, (["cat", "dog"],)),
     "class file": (
         read_class_file,

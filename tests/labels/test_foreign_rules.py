@@ -183,3 +183,18 @@ def test_pascal_voc(images: Path, tmp_path: Path) -> None:
         "weld crack:128,0,0::",
         "Ölkanne:0,128,0::",
     ]
+
+
+@pytest.mark.parametrize("width", [7, 640, 4000, 30000])
+def test_every_column_of_a_wide_image_is_found_again(width: int, tmp_path: Path) -> None:
+    columns = np.unique(np.random.default_rng(0).integers(0, width, 200))
+    columns = columns[np.diff(columns, prepend=-9) > 1]  # parts of one pixel each
+    mask = np.zeros((1, width), bool)
+    mask[0, columns] = True
+    labels = ImageLabels("a.png", 1, width, (region_from_mask(mask, CLASSES[1]),))
+    (tmp_path / "a.png").touch()
+    write_labels([labels], LabelSet(tmp_path, tmp_path / "out", CLASSES), "yolo")
+    lines = (tmp_path / "out" / "labels" / "a.txt").read_text().splitlines()
+    shares = np.array([line.split()[1] for line in lines], np.float32)
+    for to_pixels in (np.trunc, np.round):
+        assert sorted(to_pixels(shares * np.float32(width)).tolist()) == columns.tolist()

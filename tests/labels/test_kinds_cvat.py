@@ -12,6 +12,7 @@ from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.labels import cvat_reader, cvat_writer
+from cdpnet.labels.examples import read_examples
 from cdpnet.labels.label_set import LabelSet
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, region_from_mask
@@ -72,6 +73,14 @@ def test_a_shape_is_read(kind: str, tmp_path: Path) -> None:
     assert labels.class_mask("cat").sum() == pixels
     left_out = (Note("shapes of kind polyline mark no area"), Note("shapes of kind points mark no area"))
     assert labels.notes == (left_out if "line" in kind else ())
+
+
+def test_examples_are_read(tmp_path: Path) -> None:
+    image, path = write(tmp_path, "a.xml", xml(BOX.replace("cat", "dog") + POLYGON, name="train/a.png"))
+    (example,) = read_examples(image, path, "dog")
+    assert np.count_nonzero(example.mask) == 200
+    with pytest.raises(DataError, match=r"a\.xml has no label 'cow': it has dog, cat"):
+        read_examples(image, path, "cow")
 
 
 @pytest.mark.parametrize("kind", REFUSED)

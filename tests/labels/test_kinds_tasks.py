@@ -16,6 +16,7 @@ from cdpnet.labels import labelstudio_reader
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.reading_options import Merge, ReadingOptions
+from tests.cli.running import run
 from tests.labels.shape_files import (
     SIZE,
     Record,
@@ -64,7 +65,9 @@ def minimal(*values: Record, **more: object) -> Record:
     return entry | {"annotation_id": 3, "created_at": OLD, "updated_at": OLD, "lead_time": 3.5} | more
 
 
-READ: dict[str, tuple[list[Record], int]] = {
+READ: dict[str, tuple[list[Record] | Record, int]] = {
+    "one task, as storages get it": (task(annotation(BOX)), 200),
+    "one annotation with its task": ({**annotation(BOX), "task": {"id": 7, "data": {"image": "gs://b/a.png"}}}, 200),
     "rectangle": ([task(annotation(BOX))], 200),
     "rectangle turned by 90 degrees about its corner": ([task(annotation(rectangle(30, 10, 20, 10, turned=90)))], 200),
     "rectangle turned by 45 degrees": ([task(annotation(rectangle(30, 10, 200**0.5, 200**0.5, turned=45)))], 200),
@@ -113,7 +116,10 @@ READ: dict[str, tuple[list[Record], int]] = {
     "JSON-MIN by two": ([minimal(BOX, updated_at=NEW), minimal(brush(0, 1), annotator=2)], 200),
 }
 REFUSED = {
-    "ids only": ([task(5, 6)], "task 7 lists its annotations by number only; choose JSON in the export dialogue"),
+    "ids only": (
+        [task(5, 6)],
+        "a.json: task 7 lists its annotations by number only; export them with their content, as JSON",
+    ),
     "points only": ([task(annotation(POINT))], "no label 'cat': .*; regions of kind keypointlabels are left out"),
     "no labels": ([task(annotation(result(PLACE, "rectangle")))], "regions without a label are left out"),
     "not finite": (
@@ -196,3 +202,21 @@ def test_a_file_of_labelme_is_still_one(tmp_path: Path) -> None:
     image, path = write(tmp_path, "a.json", labelme(mask_shape(0, 0)))
     (example,) = read_examples(image, path, "cat")
     assert np.asarray(example.mask).sum() == 100
+
+
+def test_the_command_takes_an_annotator(tmp_path: Path) -> None:
+    image, path = write(tmp_path, "a.json", json.dumps([task(*VOTES)]))
+    learn = [
+        "learn",
+        "--model",
+        "tiny",
+        "--name",
+        "cat",
+        "--support",
+        f"{image}:{path}",
+        "--out",
+        f"{tmp_path}/c.safetensors",
+    ]
+    shown = run(*learn, "--annotator", "9", "--merge", "union")
+    assert shown.returncode == 2
+    assert "a.json has no annotation by 9; its annotators are 1, ann@example.org, 2, 3." in shown.stderr

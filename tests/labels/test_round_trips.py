@@ -156,3 +156,12 @@ def test_labels_of_an_image_as_it_is_stored_are_turned_with_it(name: FormatName,
     found = read_labels(tmp_path / "out", tmp_path / "images").labels["a.png"]
     assert found.size == (6, 4)
     assert np.array_equal(found.class_numbers(CLASSES), np.rot90(numbers, -1))
+
+
+def test_names_of_yolo_reach_deep_folders(tmp_path: Path) -> None:
+    image = "a/b/c/d.png"
+    numbers = np.full((3, 4), 2, np.uint8)
+    save(tmp_path / "images", image, (3, 4))
+    write_labels([labels_of(numbers, image)], LabelSet(tmp_path / "images", tmp_path / "out", CLASSES), "yolo")
+    for source in (tmp_path / "out", tmp_path / "out" / "labels"):
+        assert read_labels(source, tmp_path / "images").labels[image].class_names == (CLASSES[1],)

@@ -24,7 +24,7 @@ from cdpnet.runtime.text import escape
 
 Engine = Callable[[Labeller, Iterable[Window]], Iterator[list[JournalRecord]]]
 Progress = Callable[[int, int], object]  # called with the number of finished images and the number of all images
-PAGE, FAILED_FILE = "index.html", "failed.txt"
+PAGE, FAILED_FILE, TRUTH_PAGE = "index.html", "failed.txt", "truth.html"
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
     """All files that the job writes or removes, except its journal, below the folder of labels."""
-    yield from (PAGE, FAILED_FILE, *FORMATS[labeller.format_name].shared_files)
+    yield from (PAGE, FAILED_FILE, TRUTH_PAGE, *FORMATS[labeller.format_name].shared_files)
     for image in images:
         yield from labeller.output_files(image)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing_options
+from cdpnet.cli.labels import compare_with_truth
 from cdpnet.cli.options import at_least_one, chosen_refinement, device_option, model_options, warn_of_icons_only
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
@@ -113,6 +114,8 @@ def _known_by(learned: ClassPrototype) -> str:
 
 def label(arguments: list[str]) -> int:
     """Label a folder of images; returns 1 where some of them could not be read."""
+    from cdpnet.labels.reading import recognise
+
     parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
     parser.add_argument("folder", metavar="FOLDER", help="folder of images; its subfolders are included")
     parser.add_argument(
@@ -123,6 +126,12 @@ def label(arguments: list[str]) -> int:
     parser.add_argument("--out", required=True, help="folder for the labels and for index.html, the contact sheet")
     writing_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
+    parser.add_argument(
+        "--truth",
+        default="",
+        metavar="LABELS",
+        help="true labels of the images, a file or a folder: prints the IoU of each class and writes truth.html",
+    )
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be labelled")
     parser.add_argument(
         "--engine", choices=("plain", "ray"), default="plain", help="ray labels on a cluster (extra bulk)"
@@ -147,12 +156,16 @@ def label(arguments: list[str]) -> int:
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
+    truth = [Path(chosen.truth)] if chosen.truth else []
+    for path in truth:
+        recognise(path)  # refused before anything is loaded
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
-    from cdpnet.bulk.job import FAILED_FILE, PAGE, run_job
+    from cdpnet.bulk.job import FAILED_FILE, PAGE, TRUTH_PAGE, run_job
     from cdpnet.bulk.labeller import Labeller
     from cdpnet.inference.class_files import load_classes
+    from cdpnet.labels.labelled_folder import LabelledFolder
     from cdpnet.report.contact_sheet import write_sheet
 
     out = Path(chosen.out)
@@ -176,7 +189,7 @@ def label(arguments: list[str]) -> int:
             show,
             overwrite=chosen.overwrite,
             inputs=[*files, *read],
-            marks=marks,
+            marks=[*marks, *truth],
             strict=chosen.strict,
             report=to_standard_error,
             finish=lambda result: write_sheet(result, labeller),
@@ -190,4 +203,8 @@ def label(arguments: list[str]) -> int:
         print_line(
             f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in {out / FAILED_FILE}"
         )
+    for path in truth:
+        labels = {record.labels.image: record.labels for record in result.journal.records(result.images)}
+        found = LabelledFolder(chosen.format, tuple(names), labels)
+        compare_with_truth(path, found, target.images, out / TRUTH_PAGE)
     return 1 if failed else 0

@@ -71,31 +71,39 @@ def _compare(arguments: list[str]) -> int:
     parser.add_argument("truth", metavar="A", help="the true labels: a label file, or a folder of labels")
     parser.add_argument("found", metavar="B", help="the labels to measure")
     _reading_options(parser)
+    parser.add_argument("--only", nargs="+", default=[], metavar="CLASS", help="classes to compare; by default all")
     parser.add_argument("--out", required=True, metavar="PAGE", help="the page to write, *.html")
     parser.add_argument("--overwrite", action="store_true", help="replace the page")
     chosen = parser.parse_args(arguments)
     page, images = Path(chosen.out), Path(chosen.images)
-    check_page(page, overwrite=chosen.overwrite)
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise DataError(f"{page} does not end in .html, as the page to write does.")
+    refuse_to_replace(page, overwrite=chosen.overwrite)
 
     from cdpnet.labels.comparison import compare
     from cdpnet.labels.reading import read_labels
 
-    sides = [Path(chosen.truth), Path(chosen.found)]
-    folders = [read_labels(side, images, chosen["from"]) for side in sides]
-    for side, folder in zip(sides, folders, strict=True):
-        _say_notes(side, folder)
-    report_comparison(compare(*folders), images, page)
+    truth, found = (read_labels(side, images, chosen["from"]) for side in (Path(chosen.truth), Path(chosen.found)))
+    for name in chosen.only:
+        if name not in truth.classes:
+            raise DataError(f"{chosen.truth} has no class {name!r}; it has {', '.join(truth.classes) or 'none'}.")
+    _say_notes(Path(chosen.truth), truth)
+    _say_notes(Path(chosen.found), found)
+    _report(compare(truth, found, chosen.only), images, page)
     return 0
 
 
-def check_page(page: Path, *, overwrite: bool) -> None:
-    """DataError where the page cannot be written, before the work begins."""
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise DataError(f"{page} does not end in .html, as the page to write does.")
-    refuse_to_replace(page, overwrite=overwrite)
+def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: Path) -> None:
+    """Compare labels with those in a file or a folder, print the result and write the page. images: their folder."""
+    from cdpnet.labels.comparison import compare
+    from cdpnet.labels.reading import read_labels
+
+    expected = read_labels(truth, images)
+    _say_notes(truth, expected)
+    _report(compare(expected, found, found.classes), images, page)
 
 
-def report_comparison(comparison: Comparison, images: Path, page: Path) -> None:
+def _report(comparison: Comparison, images: Path, page: Path) -> None:
     """Print the IoU of the classes and of the worst images, and write the page. images: their folder."""
     from cdpnet.report.comparison import format_percent, write_comparison
     from cdpnet.report.tables import text_table

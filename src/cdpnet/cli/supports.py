@@ -26,7 +26,7 @@ def support_options(parser: ArgumentParser, without: str) -> None:
         default=[],
         metavar="IMAGE:MARKS",
         help="examples, several after one option or the option repeated: an image, folder or pattern, a colon, and its "
-        "marks: a mask, a COCO, LabelMe, YOLO or Label Studio file, or a folder or pattern of those; " + without,
+        "marks: a mask, a COCO, LabelMe, YOLO, Label Studio or CVAT file, or a folder or pattern of those; " + without,
     )
     parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
     parser.add_argument("--index", type=int, default=None, help="number of the class in masks that hold several")

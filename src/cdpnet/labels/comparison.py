@@ -32,12 +32,17 @@ class ImageComparison:
         known = self.iou[~np.isnan(self.iou)]
         return float(known.mean()) if known.size else 1.0
 
+    @property
+    def n_wrong(self) -> int:
+        """The pixels that have another class than in the truth."""
+        return int(self.confusion.sum() - self.confusion.trace())
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Labels of a folder against the truth.
 
-    images: the worst first. not_found: images of the truth without labels to compare; failed: images that cannot be
+    images: the worst first, of equal ones that with more wrong pixels. not_found: images of the truth without labels to compare; failed: images that cannot be
     compared, with the reason.
     """
 
@@ -64,9 +69,13 @@ class Comparison:
         return float(known.mean()) if known.size else math.nan
 
 
-def compare(truth: LabelledFolder, found: LabelledFolder) -> Comparison:
-    """Compare the labels of the images that the truth is about."""
-    classes = tuple(dict.fromkeys([*truth.classes, *found.classes]))
+def compare(truth: LabelledFolder, found: LabelledFolder, only: Sequence[str] = ()) -> Comparison:
+    """Compare the labels of the images that the truth is about.
+
+    only: the classes that are compared, as far as one of the two shows them; by default all of these.
+    """
+    shown = {name for side in (truth, found) for labels in side.labels.values() for name in labels.class_names}
+    classes = tuple(name for name in only or dict.fromkeys([*truth.classes, *found.classes]) if name in shown)
     failed = {**{image: found.failed[image] for image in found.failed if image in truth.labels}, **truth.failed}
     images, not_found = [], []
     for name, expected in truth.labels.items():
@@ -77,14 +86,14 @@ def compare(truth: LabelledFolder, found: LabelledFolder) -> Comparison:
             images.append(ImageComparison(expected, labels, count_confusion(expected, labels, classes)))
         elif name not in failed:
             not_found.append(name)
-    images.sort(key=lambda image: (image.mean_iou, image.truth.image))
+    images.sort(key=lambda image: (image.mean_iou, -image.n_wrong, image.truth.image))
     return Comparison(classes, images, not_found, failed)
 
 
 def count_confusion(truth: ImageLabels, found: ImageLabels, classes: Sequence[str]) -> NDArray[np.int64]:
-    """Pixels by class, truth in rows and labels in columns, (1 + classes, 1 + classes)."""
+    """Pixels by class, truth in rows and labels in columns, (1 + classes, 1 + classes); other classes count as none."""
     n = len(classes) + 1
-    pairs = truth.class_numbers(classes) * n + found.class_numbers(classes)
+    pairs = truth.only(classes).class_numbers(classes) * n + found.only(classes).class_numbers(classes)
     return np.bincount(pairs.ravel(), minlength=n * n).reshape(n, n)
 
 

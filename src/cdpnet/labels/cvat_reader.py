@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
@@ -77,26 +78,44 @@ class CvatShape:
 
 @dataclass
 class CvatImage:
-    """An image of a file. name: as the file has it; sides in pixels; shapes that mark an area; kinds that do not."""
+    """An image of a file.
+
+    image: its name, as the file has it; sides in pixels. shapes: those that mark an area; left_out: kinds that do not.
+    """
 
     path: Path
-    name: str
+    image: str
     size: Size
     shapes: list[CvatShape] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def read(self, image: Path) -> ImageLabels:
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The labels of the shapes, each once."""
+        return tuple(dict.fromkeys(shape.label for shape in self.shapes))
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """How many shapes of which kind are left out."""
+        return tuple(Note(f"shapes of kind {kind} mark no area", n) for kind, n in self.left_out.items())
+
+    def read_mask(self, image: Path, label: str) -> NDArray[np.uint8]:
+        """All shapes with a label as one mask (H, W), 0 or 1; see `read`."""
+        return self.read(image, label).class_mask(label)
+
+    def read(self, image: Path, only: str = "") -> ImageLabels:
         """The regions, the lowest first; notes count shapes without area.
 
-        image: the file of the image. DataError where a shape is broken or the image has another size.
+        image: the file of the image. only: the one label to read. DataError where a shape is broken or the image has
+        another size.
         """
         check_image_size(image, self.size, self.path)
         try:
-            regions = [shape.decode(self.size) for shape in sorted(self.shapes, key=lambda shape: shape.order)]
+            ordered = sorted(self.shapes, key=lambda shape: shape.order)
+            regions = [shape.decode(self.size) for shape in ordered if not only or shape.label == only]
         except FieldError as error:
-            raise DataError(f"{self.path}, image {self.name}: {error}; export it again from its tool.") from None
-        notes = [Note(f"shapes of kind {kind} mark no area", count) for kind, count in self.left_out.items()]
-        return ImageLabels(image.name, *self.size, tuple(regions), tuple(notes))
+            raise DataError(f"{self.path}, image {self.image}: {error}; export it again from its tool.") from None
+        return ImageLabels(image.name, *self.size, tuple(regions), self.notes)
 
 
 @dataclass
@@ -139,7 +158,7 @@ def _add_shape(image: CvatImage, kind: str, attributes: dict[str, str]) -> None:
     if kind in _DECODERS:
         shape = CvatShape(kind, len(image.shapes) + 1, attributes)
         if "label" not in attributes:
-            raise DataError(f"{image.path}, image {image.name}: {kind} {shape.number} has no label.")
+            raise DataError(f"{image.path}, image {image.image}: {kind} {shape.number} has no label.")
         image.shapes.append(shape)
     else:
         image.left_out[kind] += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import regular_file
-from cdpnet.labels import coco, labelstudio_reader
+from cdpnet.labels import coco, cvat_reader, labelstudio_reader
 from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
 from cdpnet.labels.orientation import fit
@@ -68,12 +69,17 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
     if isinstance(content, CocoFile):
         return _from_coco(content, images, label, options)
     if isinstance(content, list):
-        return _from_tasks(content, images, annotations, label, options)
+        tasks, notes = labelstudio_reader.read(content, annotations, options)
+        return _from_entries(tasks, notes, images, annotations, label, options)
+    if annotations.suffix.lower() == ".xml":
+        found = cvat_reader.read(annotations).images
+        left_out = [note for image in found for note in image.notes]
+        return _from_entries(found, left_out, images, annotations, label, options)
     if len(images.files) > 1:
         raise DataError(f"{annotations} labels one image, and {images.folder} has several; give the image itself.")
     (image,) = images.files
-    mask, notes = read_marks(image, annotations, label, options)
-    _say(notes, annotations)
+    mask, said = read_marks(image, annotations, label, options)
+    _say(said, annotations)
     return [Example(image, mask)]
 
 
@@ -81,6 +87,8 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
 def _read_content(path: Path, changed: int) -> object:  # noqa: ARG001 - a changed file is read again
     """What a JSON file holds; kept for the next image that it labels, since such files may be large."""
     content = read_json(path)
+    if (tasks := labelstudio_reader.find_tasks(content)) is not None:
+        return tasks
     return parse_coco(content, path) if isinstance(content, dict) and "annotations" in content else content
 
 
@@ -137,20 +145,34 @@ def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingO
     return _some(examples, images, content.path, label)
 
 
-def _from_tasks(
-    content: list[object], images: FileSet, annotations: Path, label: str, options: ReadingOptions
+class _Entry(Protocol):
+    """What a file about several images says about one: a task of Label Studio, or an image of CVAT."""
+
+    @property
+    def image(self) -> str: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+    def read_mask(self, image: Path, label: str) -> NDArray[np.uint8]: ...
+
+
+def _from_entries(
+    entries: Sequence[_Entry],
+    notes: Sequence[Note],
+    images: FileSet,
+    annotations: Path,
+    label: str,
+    options: ReadingOptions,
 ) -> list[Example]:
-    tasks, notes = labelstudio_reader.read(content, annotations, options)
-    class_names = tuple(dict.fromkeys(name for task in tasks for name in task.class_names))
+    class_names = tuple(dict.fromkeys(name for entry in entries for name in entry.class_names))
     if label not in class_names:
         raise unknown_label(label, annotations, class_names, notes)
     _say(notes, annotations)
     try:
-        paths = match_images([task.image for task in tasks], images.files, images.folder)
+        paths = match_images([entry.image for entry in entries], images.files, images.folder)
     except FieldError as error:
         raise DataError(f"{annotations}: {error}.") from None
-    shown = [(task, paths[task.image]) for task in tasks if task.image in paths and label in task.class_names]
-    masks = ((path, task.read_mask(path, label)) for task, path in shown)
+    shown = [(entry, paths[entry.image]) for entry in entries if entry.image in paths and label in entry.class_names]
+    masks = ((path, entry.read_mask(path, label)) for entry, path in shown)
     return _some((Example(path, fit(mask, path, options.exif)) for path, mask in masks), images, annotations, label)
 
 

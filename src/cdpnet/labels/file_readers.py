@@ -13,7 +13,7 @@ from cdpnet.labels import labelme, labelme_reader, png_folder, voc, yolo, yolo_r
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.number_masks import read_colour_map, read_colours, read_names, read_numbers
 from cdpnet.labels.regions import ImageLabels
-from cdpnet.labels.yolo_names import read_data_near
+from cdpnet.labels.yolo_names import DATA_FILE, DataSet, read_data_near
 
 
 def read_labelme(source: Path, images: ImageFolder) -> LabelledFolder:
@@ -32,18 +32,20 @@ def _read_labelme_file(file: Path, image: Path) -> ImageLabels:
 
 
 def read_yolo(source: Path, images: ImageFolder) -> LabelledFolder:
-    """YOLO's text files; classes have the numbers of the names near them."""
+    """YOLO's text files; classes are named by the data set of the folder, or else of the first file."""
     pairs = images.with_files(source, yolo.image_file)
-    names = read_data_near(pairs[0][1]).names if pairs else {}
-    found = LabelledFolder("yolo", tuple(names[number] for number in sorted(names)))
+    data = read_data_near(source / yolo.LABELS / DATA_FILE) if source.is_dir() else DataSet()
+    if data.source is None and pairs:
+        data = read_data_near(pairs[0][1])
+    found = LabelledFolder("yolo", tuple(data.names[number] for number in sorted(data.names)))
     for image, file in pairs:
-        found.add(images.name(image), partial(_read_yolo_file, file), image)
+        found.add(images.name(image), partial(_read_yolo_file, file, data), image)
     return found
 
 
-def _read_yolo_file(file: Path, image: Path) -> ImageLabels:
+def _read_yolo_file(file: Path, data: DataSet, image: Path) -> ImageLabels:
     opened = open_image(image)
-    return yolo_reader.read(file, (opened.height, opened.width), image.name)
+    return yolo_reader.read(file, (opened.height, opened.width), image.name, data)
 
 
 def read_png(source: Path, images: ImageFolder) -> LabelledFolder:

@@ -37,11 +37,14 @@ def read(content: dict[str, object], path: Path, image: Path) -> ImageLabels:
         if size is None:
             opened = open_image(image)
             size = (opened.height, opened.width)
-        check_image_size(image, size, path)
+    except FieldError as error:
+        raise DataError(f"{path} is not a LabelMe file: {error}; export it again from its tool.") from None
+    check_image_size(image, size, path)
+    try:
         regions = [_read_shape(shape, number, size) for number, shape in enumerate(shapes, start=1)]
         notes = _count_left_out(shapes)
     except FieldError as error:
-        raise DataError(f"{path} is not a LabelMe file: {error}; export it again from its tool.") from None
+        raise DataError(f"{path}: {error}; correct it in its tool.") from None
     return ImageLabels(image.name, *size, tuple(region for region in regions if region is not None), notes)
 
 

@@ -51,7 +51,7 @@ class LabelledTask:
             size = self._read_size(image)
             votes = [self._decode(vote, image, size, only) for vote in self.votes]
         except FieldError as error:
-            raise _refusal(self.path, error) from None
+            raise DataError(f"{self.path}: {error}; correct it in Label Studio and export it again.") from None
         if self.merge != "majority" or len(votes) == 1:
             return ImageLabels(image.name, *size, tuple(region for vote in votes for region in vote.regions))
         names = [only] if only else self.class_names
@@ -89,6 +89,20 @@ class TaskFile(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
+def find_tasks(content: object) -> list[object] | None:
+    """The tasks of a JSON value: a list of them, one task, or an annotation with its task, as storages get them.
+
+    None for another value.
+    """
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict):
+        return None
+    if isinstance(content.get("task"), dict) and "result" in content:
+        return [{**content["task"], "annotations": [content]}]
+    return [content] if isinstance(content.get("data"), dict) else None
+
+
 def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -> TaskFile:
     """The tasks of an export as JSON or JSON-MIN.
 
@@ -98,10 +112,10 @@ def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -
     tasks, left_out, several = [], Counter[str](), 0
     try:
         records = _whole_tasks([as_record(task, "a task") for task in content])
-        _check_annotator(options.annotator, records)
+        _check_annotator(options.annotator, records, path)
         for number, record in enumerate(records, start=1):
             what = f"task {_identifier(record, number)}"
-            entries = _choose_entries(record, what, options)
+            entries = _choose_entries(record, f"{path}: {what}", options)
             several += options.merge == "newest" and len(entries) > 1
             read_all = [read_regions(_records(entry, "result"), what) for entry in _votes(entries, options.merge)]
             for _, counts in read_all:
@@ -150,11 +164,14 @@ def _identifier(record: Record, number: int) -> int | str:
 
 
 def _choose_entries(record: Record, what: str, options: ReadingOptions) -> list[Record]:
-    """The annotations of a task that count, or its predictions, from the oldest to the newest."""
+    """The annotations of a task that count, or its predictions, from the oldest to the newest.
+
+    what: the file and the task, in messages. DataError where annotations are listed by number only.
+    """
     entries = as_list(record.get("annotations") or record.get("completions") or [], "annotations")
     if entries and not any(isinstance(entry, dict) for entry in entries):
-        raise FieldError(f"{what} lists its annotations by number only; choose JSON in the export dialogue")
-    annotations = [as_record(entry, f"an annotation of {what}") for entry in entries]
+        raise DataError(f"{what} lists its annotations by number only; export them with their content, as JSON.")
+    annotations = [as_record(entry, "an annotation") for entry in entries]
     annotations = [entry for entry in annotations if not (entry.get("was_cancelled") or entry.get("skipped"))]
     if options.annotator:
         annotations = [entry for entry in annotations if options.annotator.casefold() in _annotator_names(entry)]
@@ -183,15 +200,15 @@ def _annotator_names(entry: Record) -> list[str]:
     return [str(value).casefold() for value in values if isinstance(value, (int, str)) and value != ""]
 
 
-def _check_annotator(annotator: str, records: list[Record]) -> None:
-    """FieldError where an annotator that is asked for made none of the annotations."""
+def _check_annotator(annotator: str, records: list[Record], path: Path) -> None:
+    """DataError where an annotator that is asked for made none of the annotations."""
     if not annotator:
         return
     entries = [entry for record in records for entry in as_list(record.get("annotations") or [], "annotations")]
     known = {name: None for entry in entries if isinstance(entry, dict) for name in _annotator_names(entry)}
     if annotator.casefold() not in known:
         listed = ", ".join(list(known)[:20]) or "none"
-        raise FieldError(f"it has no annotation by {annotator}; its annotators are {listed}")
+        raise DataError(f"{path} has no annotation by {annotator}; its annotators are {listed}.")
 
 
 def _time(entry: Record) -> float:

@@ -7,8 +7,18 @@ from pathlib import Path
 
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
-from cdpnet.io.images import find_images
-from cdpnet.labels import coco, cvat_writer, file_readers, labelstudio, png_folder, shared_readers, voc, yolo
+from cdpnet.io.images import scan_images
+from cdpnet.labels import (
+    coco,
+    cvat_writer,
+    file_readers,
+    labelstudio,
+    labelstudio_reader,
+    png_folder,
+    shared_readers,
+    voc,
+    yolo,
+)
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.yolo_names import DATA_FILE
@@ -37,8 +47,10 @@ def read_labels(source: Path, images: Path, format_name: FormatName | None = Non
     """
     format_name = format_name or recognise(source)
     around_images = source in (images, *images.parents)
-    folder = ImageFolder(images, tuple(find_images(images, deep=True, without=() if around_images else (source,))))
+    scanned = scan_images(images, deep=True, without=() if around_images else (source,))
+    folder = ImageFolder(images, tuple(scanned.images))
     found = READERS[format_name](source, folder)
+    found.failed |= {folder.name(image): reason for image, reason in scanned.unusable.items()}
     if not found.labels and not found.failed:
         raise DataError(f"{source} has labels for no image in {images}; give --images the folder of their images.")
     names = [name for labels in found.labels.values() for name in labels.class_names]
@@ -61,9 +73,11 @@ def _recognise_file(path: Path) -> FormatName | None:
     if path.suffix.lower() != ".json":
         return by_ending.get(path.suffix.lower())
     content = read_json(path)
+    if labelstudio_reader.find_tasks(content) is not None:
+        return "labelstudio"
     if isinstance(content, dict):
         return "labelme" if "shapes" in content else "coco" if "annotations" in content else None
-    return "labelstudio" if isinstance(content, list) else None
+    return None
 
 
 def _recognise_folder(folder: Path) -> FormatName | None:

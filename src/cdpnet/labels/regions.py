@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,10 @@ class ImageLabels:
         """All regions with a label as one mask (H, W), 0 or 1."""
         masks = [self._run_lengths(region) for region in self.regions if region.label == label]
         return run_lengths.decode(run_lengths.merge(masks)) if masks else np.zeros(self.size, np.uint8)
+
+    def only(self, classes: Collection[str]) -> ImageLabels:
+        """The labels without regions of other classes."""
+        return replace(self, regions=tuple(region for region in self.regions if region.label in classes))
 
     def class_numbers(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """The number of the class of each pixel (H, W), from 1, 0 for none; the later of regions that overlap wins."""

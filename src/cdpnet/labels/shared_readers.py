@@ -40,8 +40,8 @@ def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Pat
 def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
     """Label Studio's export; of several annotations of an image the newest."""
     path = source / labelstudio.FILE if source.is_dir() else source
-    content = read_json(path)
-    if not isinstance(content, list):
+    content = labelstudio_reader.find_tasks(read_json(path))
+    if content is None:
         raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
     file = labelstudio_reader.read(content, path)
     tasks = {task.image: task for task in file.tasks}
@@ -55,7 +55,7 @@ def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
     """CVAT's file."""
     path = source / cvat_writer.FILE if source.is_dir() else source
     file = cvat_reader.read(path)
-    entries = {entry.name: entry for entry in file.images}
+    entries = {entry.image: entry for entry in file.images}
     found = LabelledFolder("cvat", tuple(file.class_names))
     for name, image in images.match(entries, path).items():
         found.add(images.name(image), entries[name].read, image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
+import numpy as np
 import yaml
 
 from cdpnet.io.files import write_text
@@ -16,7 +17,7 @@ from cdpnet.labels.yolo_names import DATA_FILE
 
 LABELS, IMAGES = "labels", "images"
 LIST_FILES = ("train.txt", "val.txt")
-_IN_PIXEL = 0.499  # added to the number of a pixel; tools that round and tools that cut off get it again
+_PRECISION = 1.5e-7  # of fractions that trainers hold and multiply in 32 bits
 
 
 def image_file(image: str) -> str:
@@ -31,11 +32,15 @@ def image_file(image: str) -> str:
 def write_image(labels: ImageLabels, target: LabelSet) -> None:
     """Write the file of one image; it is empty for an image without regions. Points are fractions of width, height."""
     lines = []
+    sides = np.array([labels.width, labels.height])
+    # Just before the centre of a pixel: tools that round get its number, and so do tools that cut off. Those that first
+    # interpolate along a diagonal get one of its pixels, the more surely the nearer to the centres the line is.
+    in_pixel = 0.5 - _PRECISION * sides
     for region in labels.regions:
         number = target.classes.index(region.label)
         for outline in trace_outlines(labels.mask(region)):
-            fractions = ((outline + _IN_PIXEL) / (labels.width, labels.height)).ravel()
-            lines.append(" ".join([str(number), *(f"{fraction:.8f}" for fraction in fractions)]))
+            fractions = ((outline + in_pixel) / sides).ravel()
+            lines.append(" ".join([str(number), *(f"{fraction:.9f}" for fraction in fractions)]))
     write_text("".join(f"{line}\n" for line in lines), target.out / image_file(labels.image))
 
 

@@ -17,18 +17,18 @@ from cdpnet.labels.yolo_names import DataSet, read_data_near
 
 _BOX, _MIN_OUTLINE = 4, 6  # numbers of a box (centre, width, height) and of the shortest outline
 _FARTHEST = 2.0  # a number beyond is no share: what is marked lies in the image, or a little outside
-_ROUNDING = 0.01  # pixels; shares are rounded, and what lies between pixels is cut off, so 12.999 must be 13
+_ROUNDING = 0.002  # pixels; half of the sixth decimal in 4000. What lies between pixels is cut off, and 12.999 is 13
 _BACKGROUND = "_background_"  # what some tools call the class of what is no object
 _MOST_SHOWN = 20  # characters of a field in an error message
 
 
-def read(path: Path, size: tuple[int, int], image: str) -> ImageLabels:
-    """The regions of a file; its notes count boxes. size: H, W of the image.
+def read(path: Path, size: tuple[int, int], image: str, data: DataSet | None = None) -> ImageLabels:
+    """The regions of a file; its notes count boxes. size: H, W of the image. data: by default the one near the file.
 
     Outlines are filled as YOLO's trainers fill them. DataError for a line that is neither an outline nor a box, and for
     pixels in place of shares.
     """
-    data, regions, boxes = read_data_near(path), [], 0
+    data, regions, boxes = data or read_data_near(path), [], 0
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         fields = line.split()
         if not fields:

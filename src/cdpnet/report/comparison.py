@@ -104,6 +104,6 @@ def _figure(image: ImageComparison, classes: tuple[str, ...], folder: Path) -> s
 
 
 def _draw(labels: ImageLabels, classes: tuple[str, ...], folder: Path) -> Image.Image:
-    drawn = overlay(read_image(folder / labels.image), labels.class_numbers(classes).astype(np.uint8))
+    drawn = overlay(read_image(folder / labels.image), labels.only(classes).class_numbers(classes).astype(np.uint8))
     drawn.thumbnail((_SIDE, _SIDE))
     return drawn
