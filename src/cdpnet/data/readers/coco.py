@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images
+from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images, read_id
 from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
@@ -125,24 +125,21 @@ class CocoReader:
 
         DataError for an object whose region is broken.
         """
-        file, size = self._read(image_set), self.size(image_set, identifier)
-        image = file.images[identifier]
-        regions = [(found, _encode_region(found, size, file.path)) for found in file.objects[image.id]]
-        labels = np.zeros(size, np.int16)
+        labels = np.zeros(self.size(image_set, identifier), np.int16)
+        regions = self.regions(image_set, identifier)
         # Crowds first, then from large to small. Run lengths are decoded one object at a time, to save memory.
-        for found, region in sorted(regions, key=lambda pair: (not pair[0].is_crowd, -run_lengths.area(pair[1]))):
-            number = UNLABELLED if found.is_crowd and not crowds else file.numbers[found.category_id]
-            labels[run_lengths.decode(region).view(np.bool_)] = number
+        for number, is_crowd, region in sorted(regions, key=lambda one: (not one[1], -run_lengths.area(one[2]))):
+            labels[run_lengths.decode(region).view(np.bool_)] = UNLABELLED if is_crowd and not crowds else number
         return labels
 
-    def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, RunLengths]]:
-        """The objects of an image, in the order of the file: the number of the class, UNLABELLED for a crowd, and mask.
+    def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, bool, RunLengths]]:
+        """The objects of an image, in the order of the file: the number of the class, whether it is a crowd, and mask.
 
         DataError for an object whose region is broken.
         """
         file, size = self._read(image_set), self.size(image_set, identifier)
         return [
-            (UNLABELLED if found.is_crowd else file.numbers[found.category_id], _encode_region(found, size, file.path))
+            (file.numbers[found.category_id], found.is_crowd, _encode_region(found, size, file.path))
             for found in file.objects[file.images[identifier].id]
         ]
 
@@ -259,34 +256,27 @@ def _note_unlisted(unlisted: dict[Id, int], n_annotations: int, path: Path) -> N
     note(f"{path}: {count} annotations are of images that it does not list, with the ids {ids}; they are left out.")
 
 
-def _read_id(record: dict[str, object], key: str) -> Id:
-    value = get(record, key)
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise FieldError(f"{key} is neither a whole number nor a text")
-    return value
-
-
 def _read_category(value: object, path: Path) -> Category:
     record = as_record(value, "a category")
     name = check_class_name(as_name(get(record, "name"), "the name of a category"), f"{path}: the name of a category")
     supercategory = as_name(record.get("supercategory") or "", "the supercategory of a category")
-    return Category(_read_id(record, "id"), name, supercategory)
+    return Category(read_id(record, "id"), name, supercategory)
 
 
 def _read_image(value: object) -> CocoImage:
     record = as_record(value, "an image")
     height, width = (as_whole(get(record, key), f"the {key} of an image") for key in ("height", "width"))
     file_name = as_text(get(record, "file_name"), "the file_name of an image")
-    return CocoImage(_read_id(record, "id"), file_name, *run_lengths.check_size(height, width))
+    return CocoImage(read_id(record, "id"), file_name, *run_lengths.check_size(height, width))
 
 
 def _read_object(value: object) -> tuple[Id, CocoObject]:
     """An annotation, and the id of its image."""
     record = as_record(value, "an annotation")
     found = CocoObject(
-        record.get("id"), _read_id(record, "category_id"), bool(record.get("iscrowd")), record.get("segmentation")
+        record.get("id"), read_id(record, "category_id"), bool(record.get("iscrowd")), record.get("segmentation")
     )
-    return _read_id(record, "image_id"), found
+    return read_id(record, "image_id"), found
 
 
 def _encode_region(found: CocoObject, size: tuple[int, int], path: Path) -> RunLengths:
