@@ -73,7 +73,7 @@ CASES = (
     Case("eps.jpg", partial(content, EPS), SEGMENT, NOT_AN_IMAGE),
     Case("eps.png", partial(content, EPS), LEARN, NOT_AN_IMAGE),
     Case("eps.tif", partial(content, EPS), SHOWN, NOT_AN_IMAGE),
-    Case("eps.json", labelme, LEARN, "the mask of 'x' is not a PNG file in base64"),
+    Case("eps.json", labelme, LEARN, "shape 1 ('x'): the mask is not a PNG file in base64"),
     *(Case(f"{name}.jpg", partial(content, data), SEGMENT, NOT_AN_IMAGE) for name, data in OTHERS.items()),
     Case("empty.jpg", Path.touch, SEGMENT, NOT_AN_IMAGE),
     Case("pipe.jpg", os.mkfifo, SEGMENT, "pipe.jpg is a pipe; give the path of an image"),
@@ -82,7 +82,7 @@ CASES = (
     Case("pipe.txt", os.mkfifo, LEARN, "pipe.txt is a pipe"),
     Case("zero.jpg", partial(link, "/dev/zero"), SEGMENT, "zero.jpg is a device"),
     Case("loop.jpg", partial(link, "loop.jpg"), SEGMENT, "loop.jpg cannot be decoded"),
-    Case("folder.jpg", Path.mkdir, SEGMENT, "folder.jpg is a folder"),
+    Case("folder.jpg", Path.mkdir, SEGMENT, "folder.jpg holds no image"),
     Case(
         "large.png",
         partial(png_header, 11_000, 11_000),

@@ -161,3 +161,20 @@ def test_unusable_images_are_refused_in_words(tmp_path: Path, monkeypatch: pytes
     for bad in shapes:
         with pytest.raises(DataError, match="has the shape"):
             read_image(bad)
+
+
+def test_heic_is_read_where_its_extra_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    (tmp_path / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    monkeypatch.setattr(images, "_installed_formats", lambda: ["PNG"])
+    found = images.scan_images(tmp_path)
+    assert found.images == [tmp_path / "a.png"]
+    assert list(found.unusable) == [tmp_path / "b.heic"]
+    with pytest.raises(DataError, match=r"b.heic is a HEIC image; `pip install 'cdpnet\[heic\]'`"):
+        images.open_image(tmp_path / "b.heic")
+    monkeypatch.undo()
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    Image.new("RGB", (64, 48)).save(tmp_path / "b.heic")
+    assert images.scan_images(tmp_path).images == [tmp_path / "a.png", tmp_path / "b.heic"]
+    assert images.open_image(tmp_path / "b.heic").size == (64, 48)

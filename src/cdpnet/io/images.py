@@ -67,7 +67,7 @@ def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
         elif stem in found:
             unusable[path] = f"{path} and {found[stem].name} have one stem, so one mask; rename one of them."
         elif ending in HEIF_ENDINGS and "HEIF" not in _installed_formats():
-            unusable[path] = f"{path} is a HEIC image, which `pip install 'cdpnet[heic]'` lets be read."
+            unusable[path] = _no_heif(str(path))
         else:
             found[stem] = path
     if not found and not unusable:
@@ -130,6 +130,10 @@ def _installed_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
+def _no_heif(name: str) -> str:
+    return f"{name} is a HEIC image; `pip install 'cdpnet[heic]'` installs what reads it."
+
+
 @cache
 def _install_heif() -> None:
     """Let Pillow read HEIC images, where the extra for them is installed."""
@@ -186,6 +190,8 @@ def errors_as_sentences(name: str) -> Iterator[None]:
     except CdpnetError:
         raise
     except UnidentifiedImageError:
+        if name.lower().endswith(HEIF_ENDINGS) and "HEIF" not in _installed_formats():
+            raise DataError(_no_heif(name)) from None
         raise DataError(f"{name} is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are.") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None

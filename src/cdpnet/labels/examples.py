@@ -49,7 +49,7 @@ def read_examples(images: Path, annotations: Path, label: str, options: ReadingO
     """
     found = find_support_images(images, annotations)
     marks = find_support_marks(annotations, found)
-    if annotations.is_file():
+    if marks.files == [annotations]:
         return _from_file(found, annotations, label, options)
     pairs = pair(found, marks)
     shared = [path for path in marks.files if path.suffix.lower() == ".json"]
@@ -65,7 +65,7 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
     """The examples of one file, which may be about several images."""
     content = None
     if annotations.suffix.lower() == ".json":
-        content = _read_content(annotations, regular_file(annotations, "a label file").stat().st_mtime_ns)
+        content = _read_content(annotations, regular_file(annotations, "a text file").stat().st_mtime_ns)
     if isinstance(content, CocoFile):
         return _from_coco(content, images, label, options)
     if isinstance(content, list):
