@@ -22,6 +22,8 @@ from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import load_class
 from cdpnet.labels import cvat_reader
 from cdpnet.labels.examples import read_examples
+from cdpnet.labels.labelstudio_config import read_control
+from cdpnet.labels.number_masks import read_colour_map
 from cdpnet.values import JSON
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
 
@@ -113,6 +115,24 @@ def read_cvat(folder: Path, document: JSON) -> None:
         found.read(folder / "a.png")
 
 
+def read_label_map(folder: Path, document: JSON) -> None:
+    lines = document if isinstance(document, list) else [document]
+    (folder / "labelmap.txt").write_text("\n".join(map(str, lines)), encoding="utf-8", errors="surrogatepass")
+    read_colour_map(folder / "labelmap.txt")
+
+
+def read_label_config(folder: Path, document: JSON) -> None:
+    """Elements as lists of their name and attributes."""
+    root = ElementTree.Element("View")
+    for entry in document if isinstance(document, list) else []:
+        name, *attributes = entry if isinstance(entry, list) and entry else ["View"]
+        kept = attributes[0] if attributes and isinstance(attributes[0], dict) else {}
+        ElementTree.SubElement(root, str(name), {key: str(value) for key, value in kept.items()})
+    text = ElementTree.tostring(root, encoding="unicode")
+    (folder / "config.xml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    read_control(folder / "config.xml")
+
+
 def read_class_list(folder: Path, document: JSON) -> None:
     lines = document if isinstance(document, list) else [document]
     (folder / "classes.txt").write_text("\n".join(map(str, lines)), encoding="utf-8", errors="surrogatepass")
@@ -181,6 +201,11 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
             [["ellipse", {"label": "cat", "cx": 3, "cy": 3, "rx": 2, "ry": 1, "rotation": 9}]],
             [["box", {"label": "cat", "xtl": 1, "ytl": 1, "xbr": 4, "ybr": 5, "rotation": 9}]],
         ),
+    ),
+    "labelmap.txt": (read_label_map, (["# label:color_rgb:parts:actions", "background:0,0,0::", "cat:128,0,0::"],)),
+    "label config": (
+        read_label_config,
+        ([["Image", {"name": "a", "value": "$b"}], ["BrushLabels", {"name": "c", "toName": "a"}]],),
     ),
     "classes.txt": (read_class_list, (["cat", "dog"],)),
     "class file": (

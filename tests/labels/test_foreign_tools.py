@@ -1,6 +1,6 @@
-"""Files in the tools themselves, those that are installed: labelme, supervision, ultralytics, opencv-python.
+"""Files in the tools themselves, those that are installed: labelme, supervision, ultralytics, Label Studio.
 
-None of them is a dependency; `pip install labelme supervision ultralytics` beside the package, then
+None of them is a dependency; `pip install labelme supervision ultralytics label-studio-sdk` beside the package, then
 `pytest tests/labels/test_foreign_tools.py -s` prints the IoU of each.
 """
 
@@ -58,7 +58,10 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(name: FormatName, images: Path, out: Path) -> Path:
-    labels = [ImageLabels(image, *mask.shape, (region_from_mask(mask, "thing"),)) for image, mask in MASKS.items()]
+    labels = [
+        ImageLabels(image, mask.shape[0], mask.shape[1], (region_from_mask(mask, "thing"),))
+        for image, mask in MASKS.items()
+    ]
     write_labels(labels, LabelSet(images, out, ("thing",)), name)
     return out
 
@@ -93,19 +96,29 @@ def test_supervision(name: FormatName, images: Path, tmp_path: Path) -> None:
     check(f"supervision, {name}", found, 1.0)
 
 
+def test_label_studio(images: Path, tmp_path: Path) -> None:
+    """The decoder with which it exports masks as PNG."""
+    tool = pytest.importorskip("label_studio_sdk.converter.brush")
+    found = {}
+    for task in json.loads((write("labelstudio", images, tmp_path) / "tasks.json").read_text()):
+        name, (result,) = task["data"]["image"].partition("?d=")[2], task["predictions"][0]["result"]
+        pixels = tool.decode_rle(result["value"]["rle"])
+        found[name] = np.array(pixels).reshape(*MASKS[name].shape, 4)[..., 3] > 0
+    check("Label Studio", found, 1.0)
+
+
 def test_ultralytics(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its check of a data set, and masks as its training draws them, before they are made smaller."""
     monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
     monkeypatch.setenv("YOLO_OFFLINE", "1")
     tool = pytest.importorskip("ultralytics.data.utils")
-    from ultralytics.data.dataset import YOLODataset
-
+    data_set = pytest.importorskip("ultralytics.data.dataset").YOLODataset
     content = tool.check_det_dataset(str(write("yolo", images, tmp_path / "out") / "data.yaml"), autodownload=False)
     found = {}
     for split in ("train", "val"):
-        for labels in YOLODataset(img_path=content[split], data=content, task="segment", augment=False).labels:
+        for labels in data_set(img_path=content[split], data=content, task="segment", augment=False).labels:
             (height, width), name = labels["shape"], Path(labels["im_file"]).name
-            objects = YOLODataset.update_labels_info(_OF_MASKS, dict(labels))["instances"]
+            objects = data_set.update_labels_info(_OF_MASKS, dict(labels))["instances"]
             objects.denormalize(width, height)
             parts = [tool.polygon2mask((height, width), [part.reshape(-1)]) > 0 for part in objects.segments]
             found[name] = np.any(parts, axis=0)

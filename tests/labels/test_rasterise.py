@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from cdpnet.io.fields import FieldError
 from cdpnet.labels.rasterise import Patch, fill_circle, fill_ellipse, fill_polygon, fill_with_border
 from cdpnet.labels.regions import region_from_mask
 
@@ -107,3 +108,9 @@ def test_an_ellipse_has_the_pixels_whose_centres_lie_in_it(radii: tuple[float, f
 def test_a_patch_anywhere_is_the_region_of_its_mask(pixels: list[bool], left: int, top: int) -> None:
     whole(Patch(np.array(pixels).reshape(4, 3), left, top))
     whole(Patch(np.ones((14, 3), bool), left, 0))
+
+
+def test_an_outline_that_takes_minutes_is_refused() -> None:
+    zigzag = np.stack([np.arange(200_000) % 2, np.abs(np.arange(200_000) % 5998 - 2999)], axis=1).astype(float)
+    with pytest.raises(FieldError, match="an outline has 200,000 points over 3,000 rows"):
+        fill_polygon(zigzag, (3000, 3000))

@@ -165,3 +165,22 @@ def test_names_of_yolo_reach_deep_folders(tmp_path: Path) -> None:
     write_labels([labels_of(numbers, image)], LabelSet(tmp_path / "images", tmp_path / "out", CLASSES), "yolo")
     for source in (tmp_path / "out", tmp_path / "out" / "labels"):
         assert read_labels(source, tmp_path / "images").labels[image].class_names == (CLASSES[1],)
+
+
+def test_unusual_names_of_classes(tmp_path: Path) -> None:
+    names = ("a:b", "# c", "background", "1,2,3")
+    save(tmp_path / "images", "a.png", (2, 4))
+    regions = [region_from_mask(np.arange(8).reshape(2, 4) == i, name) for i, name in enumerate(names)]
+    labels = ImageLabels("a.png", 2, 4, tuple(regions))
+    for name in READERS:
+        write_labels([labels], LabelSet(tmp_path / "images", tmp_path / name, names), name)
+        found = read_labels(tmp_path / name, tmp_path / "images")
+        assert set(found.labels["a.png"].class_names) == set(names), name
+
+
+@pytest.mark.parametrize(("label", "message"), [("", "without a name"), ("a\nb", "holds a control character")])
+def test_names_that_no_class_can_have(label: str, message: str, tmp_path: Path) -> None:
+    save(tmp_path / "images", "a.png", (5, 6))
+    labels = ImageLabels("a.png", 5, 6, (region_from_mask(np.ones((5, 6), bool), label),))
+    write_labels([labels], LabelSet(tmp_path / "images", tmp_path / "out", ()), "labelme")
+    assert message in read_labels(tmp_path / "out", tmp_path / "images").failed["a.png"]

@@ -42,8 +42,8 @@ class ImageComparison:
 class Comparison:
     """Labels of a folder against the truth.
 
-    images: the worst first, of equal ones that with more wrong pixels. not_found: images of the truth without labels to compare; failed: images that cannot be
-    compared, with the reason.
+    images: the worst first, of equal ones that with more wrong pixels. not_found: images of the truth without labels to
+    compare; failed: images that cannot be compared, with the reason.
     """
 
     classes: tuple[str, ...]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cdpnet.labels.regions import ImageLabels, Region, region_from_mask
+from cdpnet.labels.rasterise import Patch
+from cdpnet.labels.regions import ImageLabels, Region
 
 _TOUCHING = np.ones((3, 3), np.bool_)  # pixels that touch at a side or a corner belong together, as for outlines
 
@@ -35,6 +36,5 @@ def _parts(labels: ImageLabels, region: Region, rules: InstanceRules) -> Iterato
         if rules.fill_holes:
             part = ndimage.binary_fill_holes(part)
         if part.sum() >= rules.min_area:
-            mask = np.zeros(labels.size, np.bool_)
-            mask[box] = part
-            yield region_from_mask(mask, region.label, region.score)
+            rows, columns = box
+            yield Patch(part, columns.start, rows.start).region(labels.size, region.label, region.score)

@@ -14,6 +14,7 @@ from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.orientation import turn_labels
 from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.regions import ImageLabels
+from cdpnet.runtime.text import check_class_name
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,12 @@ class LabelledFolder:
     def add(self, name: str, read: Callable[[Path], ImageLabels], image: Path) -> None:
         """Read the labels of an image, as it is shown; what is wrong with them concerns this image only."""
         try:
-            self.labels[name] = replace(turn_labels(read(image), image), image=name)
+            found = turn_labels(read(image), image)
+            for label in found.class_names:
+                check_class_name(label)
+                if not label.strip():
+                    raise DataError("It has a label without a name; name it.")
+            self.labels[name] = replace(found, image=name)
         except DataError as error:
             self.failed[name] = str(error)
 

@@ -63,9 +63,9 @@ def _count_left_out(shapes: list[dict[str, object]]) -> tuple[Note, ...]:
 
 
 def _kind(shape: dict[str, object]) -> str:
-    """The kind of a shape; old versions write none or null for a polygon."""
+    """The kind of a shape; old versions write none, null or an empty text for a polygon."""
     kind = shape.get("shape_type")
-    return "polygon" if kind is None else as_text(kind, "the shape_type of a shape")
+    return "polygon" if kind in (None, "") else as_text(kind, "the shape_type of a shape")
 
 
 def _read_shape(shape: dict[str, object], number: int, size: tuple[int, int]) -> Region | None:
@@ -88,7 +88,7 @@ def _fill(kind: str, points: Points, shape: dict[str, object], size: tuple[int, 
             raise FieldError(f"a {kind} has at least three points, not {n}")
         return fill_polygon(points, size)
     if n != 2:
-        raise FieldError(f"a {kind} has two points, not {n}")
+        raise FieldError(f"a {kind} has {'two or four' if kind == 'rectangle' else 'two'} points, not {n}")
     if kind == "rectangle":
         return fill_rectangle(points, size)
     if kind == "circle":
@@ -97,9 +97,9 @@ def _fill(kind: str, points: Points, shape: dict[str, object], size: tuple[int, 
 
 
 def _decode_mask(encoded: str, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask (h, w) of a base64 image."""
+    """The mask (h, w) of a base64 image, or of an address with one after its comma."""
     try:  # the size is checked before anything is decoded
-        image = open_image(base64.b64decode(encoded), most_pixels=_MASK_MARGIN * size[0] * size[1])
+        image = open_image(base64.b64decode(encoded.rpartition(",")[2]), most_pixels=_MASK_MARGIN * size[0] * size[1])
     except (DataError, ValueError):
         raise FieldError("the mask is not a PNG file in base64, or is far larger than the image") from None
     return np.array(image if image.mode in ("1", "L", "P") or image.mode.startswith("I") else image.convert("L")) > 0

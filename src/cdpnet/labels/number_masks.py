@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from cdpnet.runtime.constants import IGNORE_INDEX
 from cdpnet.runtime.text import check_class_name
 
 Colour = tuple[int, int, int]
-_BACKGROUND = "background"
+_BLACK = (0, 0, 0)  # that of the background
 _VOID = (224, 224, 192)  # VOC's colour of pixels that are not labelled
-_CHANNELS, _BYTE = 3, 256
+_BYTE = 256
+_COLOUR_LINE = re.compile(r"(.+?):\s*([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*(?::.*)?")
 
 
 def read_names(folder: Path) -> tuple[str, ...]:
@@ -42,13 +44,13 @@ def read_numbers(path: Path, names: tuple[str, ...], image: Path) -> ImageLabels
 
 def read_colours(path: Path, colours: Mapping[Colour, str], image: Path) -> ImageLabels:
     """The classes in a mask of colours, by the names that colours have. DataError for a colour without a name."""
-    pixels = np.array(open_image(path).convert("RGB"), np.int64)
-    packed = (pixels[..., 0] * _BYTE + pixels[..., 1]) * _BYTE + pixels[..., 2]
+    red, green, blue = (np.array(band, np.int32) for band in open_image(path).convert("RGB").split())
+    packed = (red * _BYTE + green) * _BYTE + blue
     found, numbers = np.unique(packed, return_inverse=True)
     names = {}
     for number, value in enumerate(found.tolist()):
         colour = (value // _BYTE**2, value // _BYTE % _BYTE, value % _BYTE)
-        if colour not in colours and colour not in ((0, 0, 0), _VOID):
+        if colour not in colours and colour not in (_BLACK, _VOID):
             raise DataError(f"{path} has the colour {','.join(map(str, colour))}, which {MAP_FILE} does not name.")
         names[number + 1] = colours.get(colour, "")
     return _labels(numbers.reshape(packed.shape) + 1, path, image, names)
@@ -73,14 +75,15 @@ def read_colour_map(path: Path) -> dict[Colour, str]:
     """
     found: dict[Colour, str] = {}
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip() or line.startswith("#"):
+        match = _COLOUR_LINE.fullmatch(line)
+        if match is None and (not line.strip() or line.startswith("#")):
             continue
-        name, _, rest = line.partition(":")
-        parts = rest.split(":")[0].split(",")
-        if len(parts) != _CHANNELS or not all(part.strip().isdecimal() for part in parts):
+        if match is None:
             raise DataError(
                 f"Line {number} of {path} is not of the form name:red,green,blue::, such as crack:128,0,0::."
             )
-        if name != _BACKGROUND:
-            found[int(parts[0]), int(parts[1]), int(parts[2])] = check_class_name(name, f"Line {number} of {path}")
+        name, *values = match.groups()
+        red, green, blue = map(int, values)
+        if (red, green, blue) != _BLACK:
+            found[red, green, blue] = check_class_name(name, f"Line {number} of {path}")
     return found

@@ -12,7 +12,6 @@ from cdpnet.errors import DataError
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.regions import ImageLabels
-from cdpnet.runtime.notes import note
 
 FOLDER = "masks"
 _MOST_CLASSES = 254
@@ -24,22 +23,10 @@ def image_file(image: str) -> str:
 
 
 def number_classes(labels: ImageLabels, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """As `ImageLabels.class_numbers`, with a note where classes overlap, since a pixel holds one number.
-
-    DataError for more classes than fit, since 255 means ignored.
-    """
+    """As `ImageLabels.class_numbers`. DataError for more classes than fit, since 255 means ignored."""
     if len(classes) > _MOST_CLASSES:
         raise DataError(f"PNG masks hold {_MOST_CLASSES} classes at most, not {len(classes)}; take another format.")
-    numbers = labels.class_numbers(classes).astype(np.uint8)
-    n_marked = np.count_nonzero(numbers)
-    if sum(map(labels.area, labels.regions)) > n_marked and _class_pixels(labels) > n_marked:
-        note("Classes overlap; where they do, the class of the later annotation is written.")
-    return numbers
-
-
-def _class_pixels(labels: ImageLabels) -> int:
-    """The pixels of all classes together, those of overlaps once for each class."""
-    return sum(int(np.count_nonzero(labels.class_mask(name))) for name in labels.class_names)
+    return labels.class_numbers(classes).astype(np.uint8)
 
 
 def write_image(labels: ImageLabels, target: LabelSet) -> None:

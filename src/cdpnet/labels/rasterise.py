@@ -22,7 +22,7 @@ from cdpnet.labels.regions import Region
 
 _LARGEST_CIRCLE = 2**14  # pixels of a radius that Pillow draws; it walks along the whole circle
 _SMALLEST, _FARTHEST = 1e-9, 1e12  # pixels, of an ellipse: no number overflows
-_MOST_STEPS = 2**31  # of Pillow's filling: points times rows
+_MOST_STEPS = 2**29  # of Pillow's filling, points times rows: two seconds
 
 Points = NDArray[np.float64]
 
