@@ -49,7 +49,7 @@ def test_a_process_has_the_exit_code_of_main(tmp_path: Path) -> None:
     shown = run_process("segment", "--model", "tiny", "--support", "image.png", "--out", tmp_path / "out", "image.png")
     assert COMMAND[-1] == "cdpnet"
     assert shown.returncode == 2
-    assert "IMAGE:MASK" in shown.stderr
+    assert "IMAGE:MARKS" in shown.stderr
     assert len(shown.stderr.strip().splitlines()) == 1
 
 

@@ -30,7 +30,9 @@ def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Pat
     check_image_size(image, size, path)
     objects = reader.regions("train", identifier)
     regions = [
-        Region(reader.class_names[number - 1], encoded["counts"].decode()) for number, encoded in objects if number > 0
+        Region(reader.class_names[number - 1], encoded["counts"].decode())
+        for number, is_crowd, encoded in objects
+        if not is_crowd
     ]
     n_crowds = len(objects) - len(regions)
     notes = (Note("crowd regions are left out", n_crowds),) if n_crowds else ()

@@ -97,24 +97,21 @@ class CocoReader:
 
         DataError for an object whose region is broken.
         """
-        file, size = self._read(image_set), self.size(image_set, identifier)
-        image = file.images[identifier]
-        regions = [(found, _encode_region(found, size, file.path)) for found in file.objects[image.id]]
-        labels = np.zeros(size, np.int16)
+        labels = np.zeros(self.size(image_set, identifier), np.int16)
+        regions = self.regions(image_set, identifier)
         # Crowds first, then from large to small. Run lengths are decoded one object at a time, to save memory.
-        for found, region in sorted(regions, key=lambda pair: (not pair[0].is_crowd, -run_lengths.area(pair[1]))):
-            number = UNLABELLED if found.is_crowd and not crowds else file.numbers[found.category_id]
-            labels[run_lengths.decode(region).view(np.bool_)] = number
+        for number, is_crowd, region in sorted(regions, key=lambda one: (not one[1], -run_lengths.area(one[2]))):
+            labels[run_lengths.decode(region).view(np.bool_)] = UNLABELLED if is_crowd and not crowds else number
         return labels
 
-    def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, RunLengths]]:
-        """The objects of an image, in the order of the file: the number of the class, UNLABELLED for a crowd, and mask.
+    def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, bool, RunLengths]]:
+        """The objects of an image, in the order of the file: the number of the class, whether it is a crowd, and mask.
 
         DataError for an object whose region is broken.
         """
         file, size = self._read(image_set), self.size(image_set, identifier)
         return [
-            (UNLABELLED if found.is_crowd else file.numbers[found.category_id], _encode_region(found, size, file.path))
+            (file.numbers[found.category_id], found.is_crowd, _encode_region(found, size, file.path))
             for found in file.objects[file.images[identifier].id]
         ]
 

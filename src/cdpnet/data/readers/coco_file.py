@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images
+from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images, read_id
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_list, as_name, as_record, as_text, as_whole, get
@@ -93,31 +93,24 @@ def _note_unlisted(unlisted: dict[Id, int], n_annotations: int, path: Path) -> N
     note(f"{path} has annotations ({count}) of images that it does not list, with the ids {ids}; they are left out.")
 
 
-def _read_id(record: dict[str, object], key: str) -> Id:
-    value = get(record, key)
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise FieldError(f"{key} is neither a whole number nor a text")
-    return value
-
-
 def _read_category(value: object, path: Path) -> Category:
     record = as_record(value, "a category")
     name = check_class_name(as_name(get(record, "name"), "the name of a category"), f"{path}: the name of a category")
     supercategory = as_name(record.get("supercategory") or "", "the supercategory of a category")
-    return Category(_read_id(record, "id"), name, supercategory)
+    return Category(read_id(record, "id"), name, supercategory)
 
 
 def _read_image(value: object) -> CocoImage:
     record = as_record(value, "an image")
     height, width = (as_whole(get(record, key), f"the {key} of an image") for key in ("height", "width"))
     file_name = as_text(get(record, "file_name"), "the file_name of an image")
-    return CocoImage(_read_id(record, "id"), file_name, *run_lengths.check_size(height, width))
+    return CocoImage(read_id(record, "id"), file_name, *run_lengths.check_size(height, width))
 
 
 def _read_object(value: object) -> tuple[Id, CocoObject]:
     """An annotation, and the id of its image."""
     record = as_record(value, "an annotation")
     found = CocoObject(
-        record.get("id"), _read_id(record, "category_id"), bool(record.get("iscrowd")), record.get("segmentation")
+        record.get("id"), read_id(record, "category_id"), bool(record.get("iscrowd")), record.get("segmentation")
     )
-    return _read_id(record, "image_id"), found
+    return read_id(record, "image_id"), found

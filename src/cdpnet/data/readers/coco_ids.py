@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdpnet.errors import DataError
+from cdpnet.io.fields import FieldError, get
 from cdpnet.runtime.notes import note
 
 Id = int | str  # COCO's own files have numbers
@@ -30,6 +31,14 @@ class CocoImage:
     file_name: str
     height: int
     width: int
+
+
+def read_id(record: dict[str, object], key: str) -> Id:
+    """An id in an object of the file. FieldError for a value of another kind."""
+    value = get(record, key)
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise FieldError(f"{key} is neither a whole number nor a text")
+    return value
 
 
 class MergedImages(NamedTuple):
