@@ -74,7 +74,7 @@ COCO = (
          says="two images have the id 1, a.png and b.png"),
     kind("coco-one-annotation-id-twice", coco([SQUARE, OTHER | {"id": 1}]), 300, notes=("have one id, 1; all",)),
     kind("coco-unlisted-image", coco([SQUARE, OTHER | {"image_id": 7}]), 100,
-         notes=("1 annotations are of images that it does not list, with the ids 7",)),
+         notes=(r"annotations \(1\) of images that it does not list, with the ids 7",)),
     kind("coco-all-unlisted", coco([SQUARE | {"image_id": 7}]), says="lists none of the images .* with the ids 7"),
     kind("coco-unlisted-category", coco([SQUARE | {"category_id": 9}]), says="annotation 1 is of category 9 in"),
     kind("coco-only-crowds", coco([of(CROWD, iscrowd=1)]), says=r"shows 'cat' only as crowd regions \(1\); --crowd"),

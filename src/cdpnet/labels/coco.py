@@ -10,7 +10,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.coco import CocoFile, open_coco_json
+from cdpnet.data.readers.coco import open_coco_json
+from cdpnet.data.readers.coco_file import CocoFile
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import atomic

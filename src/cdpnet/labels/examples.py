@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.coco import CocoFile, parse_coco
+from cdpnet.data.readers.coco_file import CocoFile, parse_coco
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
