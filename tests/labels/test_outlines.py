@@ -19,7 +19,7 @@ def drawing(*rows: str) -> np.ndarray:
     return np.array([[character == "#" for character in row] for row in rows], np.uint8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(MASKS)
 def test_a_filled_outline_is_its_part(mask: np.ndarray) -> None:
     parts, count = ndimage.label(mask, np.ones((3, 3)))

@@ -42,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", READERS)
 def test_no_pixel_is_lost(name: FormatName, folder: Path) -> None:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=8, deadline=None)
     @given(NUMBERS)
     def check(numbers: np.ndarray) -> None:
         numbers[0, 0] = 1  # no format says of every image without a region that it has none
