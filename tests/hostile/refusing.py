@@ -47,5 +47,6 @@ def offered(pipe: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # open until the thread, which may start late, is done
         writer.join()
+        os.close(reader)

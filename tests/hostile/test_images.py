@@ -92,6 +92,12 @@ CASES = (
     Case("cut.png", cut_off, SEGMENT, "cut.png cannot be decoded"),
     Case("lab.tif", partial(saved, Image.new("LAB", (8, 8))), SEGMENT, "lab.tif has colours of the space Lab"),
     Case("deep.tif", partial(saved, Image.new("I", (8, 8), 70_000)), SEGMENT, "holds the numbers 70000 to 70000"),
+    Case(
+        "minus.tif",
+        partial(saved, Image.fromarray(np.float32([[-3, 0.5]]))),
+        SEGMENT,
+        "minus.tif holds the numbers -3 to 0.5; an image of floating-point numbers has 0 to 1, or 0 to 255.",
+    ),
     Case("nan.tif", partial(saved, Image.fromarray(NOT_FINITE)), SEGMENT, "nan.tif holds numbers that are not finite"),
 )
 
@@ -146,6 +152,13 @@ def test_numbers_that_are_not_finite_are_refused_in_arrays_too() -> None:
     for source in (NOT_FINITE, torch.full((3, 8, 8), float("inf"))):
         with pytest.raises(DataError, match="not finite"):
             read_image(source)
+
+
+@pytest.mark.parametrize("largest", [1, 255])
+def test_floating_point_numbers_are_fractions_or_of_8_bits(largest: int, tmp_path: Path) -> None:
+    grey = np.array([[0, 51], [204, 255]], np.uint8)
+    Image.fromarray((grey / np.float32(255) * largest).astype(np.float32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").tolist() == [grey.tolist()] * 3
 
 
 @pytest.mark.slow

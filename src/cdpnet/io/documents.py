@@ -20,9 +20,8 @@ _YAML: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = (  # the first is ten ti
 
 def read_json(path: Path) -> object:
     """The value in a JSON file. DataError where it is cut off, too large, nested too deep, or has too long a number."""
-    _check_size(path, _MAX_JSON_BYTES)
     try:
-        value: object = json.loads(read_text(path))
+        value: object = json.loads(read_text(path, most_bytes=_MAX_JSON_BYTES))
     except RecursionError:
         raise DataError(f"{path} is nested too deep; a file of labels has a few levels.") from None
     except json.JSONDecodeError as error:
@@ -39,8 +38,7 @@ def read_yaml(path: Path) -> object:
 
     An alias (*name) repeats a part of the file; a few lines of them stand for more than fits into memory.
     """
-    _check_size(path, _MAX_YAML_BYTES)
-    text = read_text(path)
+    text = read_text(path, most_bytes=_MAX_YAML_BYTES)
     try:
         _check_events(text, path)
         value: object = yaml.load(text, Loader=_YAML)
@@ -59,9 +57,3 @@ def _check_events(text: str, path: Path) -> None:
             raise DataError(f"{path} is nested deeper than {_MAX_YAML_DEPTH} levels; such a file has two or three.")
         if isinstance(event, yaml.AliasEvent):
             raise DataError(f"{path} has a YAML alias, *{event.anchor}; write out what it stands for.")
-
-
-def _check_size(path: Path, most: int) -> None:
-    size = path.stat().st_size
-    if size > most:
-        raise DataError(f"{path} has {size:,} bytes; at most {most:,} are read.")
