@@ -38,6 +38,7 @@ CASES = (  # a file, its maker, the command that reads it, a part of the sentenc
     ("nan", with_setting("network.matching.temperature", float("nan")), SCORE, "temperature must be at least 0"),
     ("words", with_setting("network.matching.refinement_weights", ["a"] * 3), SCORE, "a list of 3, each a number"),
     ("two", with_setting("network.matching.refinement_weights", [1, 2]), SCORE, "a list of 3, each a number"),
+    ("digits", with_setting("network.matching.temperature", 10**400), SCORE, "temperature must be a number, not 1000"),
     ("switch", with_setting("network.text_fusion", "no"), SCORE, 'text_fusion must be true or false, not "no"'),
     ("number", with_setting("network.encoder.trained", 3), SCORE, "trained must be text, not 3"),
     ("attention", with_setting("network.encoder.dense_attention", "x"), SCORE, "one of plain, value, self"),
