@@ -94,7 +94,7 @@ CASES = (
     Case("deep.tif", partial(saved, Image.new("I", (8, 8), 70_000)), SEGMENT, "holds the numbers 70000 to 70000"),
     Case(
         "minus.tif",
-        partial(saved, Image.fromarray(np.float32([[-3, 0.5]]))),
+        partial(saved, Image.fromarray(np.array([[-3, 0.5]], np.float32))),
         SEGMENT,
         "minus.tif holds the numbers -3 to 0.5; an image of floating-point numbers has 0 to 1, or 0 to 255.",
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import astuple, dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _DIGITS = 32  # of the hash that are kept: 128 bits, our choice
 
@@ -86,7 +86,7 @@ class OutputStamp:
         return not self.sha256 or OutputStamp.of(path) == self
 
 
-def _digest(file: BinaryIO) -> str:
+def _digest(file: BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
 
 

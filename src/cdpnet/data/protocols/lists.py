@@ -66,11 +66,10 @@ def _read_pickle(path: Path) -> list[tuple[str, int]]:
         raise DataError(
             f"{path} is refused ({error}); a list is a pickle of plain lists and strings and nothing else."
         ) from None
-    fits = isinstance(found, dict) and all(
+    if not isinstance(found, dict) or not all(
         isinstance(number, int) and isinstance(images, list) and all(isinstance(p, str) for p in images)
         for number, images in found.items()
-    )
-    if not fits:
+    ):
         raise DataError(f"{path} does not hold a dictionary of class number to a list of images.")
     return [(image, number + 1) for number, images in found.items() for image in images]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from dataclasses import dataclass
@@ -141,7 +140,7 @@ def _read_mat(path: Path) -> NDArray[np.int64]:
     content = regular_file(path, "a class segmentation of SBD", _MOST_MAT_BYTES).read_bytes()
     try:
         _check_unpacked_size(content)
-        values: NDArray[np.int64] = loadmat(io.BytesIO(content))["GTcls"]["Segmentation"][0, 0].astype(np.int64)
+        values: NDArray[np.int64] = loadmat(path)["GTcls"]["Segmentation"][0, 0].astype(np.int64)
     except Exception:  # scipy raises many kinds
         raise DataError(f"{path} is not a class segmentation of SBD, or is broken; copy it again.") from None
     return values
