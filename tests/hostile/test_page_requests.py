@@ -107,6 +107,15 @@ def addresses(routes: Sequence[Any]) -> Iterator[tuple[str, str]]:
             yield from addresses(route.original_router.routes)
 
 
+def test_many_wrong_logins_wait() -> None:
+    wrong = {"username": "anna", "password": "guessed"}
+    with small_page(login=("anna", "secret")) as url:
+        answers = [CLIENT.post(f"{url}{path}", data=wrong) for path in ("login", "login/", "login", "login", "login/")]
+        assert [answer.status_code for answer in answers] == [400, 400, 400, 429, 429]
+        assert_refused(CLIENT.post(f"{url}login", data={**wrong, "password": "secret"}), 429)
+        assert CLIENT.get(url).status_code == 200
+
+
 def test_everything_asks_for_the_login(uploads: Path) -> None:
     (uploads / "private.txt").write_text(SECRET)
     everything = set(addresses(App.create_app(gr.Blocks()).routes))
