@@ -40,6 +40,8 @@ from tests.web.serving import TIMEOUT
         ("POST", JOIN, '{"data": 5, "fn_index": "x"}', 422),
         ("POST", JOIN, '{"data": []}', 400),
         ("POST", JOIN, '{"data": [], "fn_index": 999, "session_hash": "a"}', 400),
+        ("POST", JOIN, r'{"data": [1], "fn_index": 0, "session_hash": "\ud800"}', 400),
+        ("POST", JOIN, r'{"data": [{"\udfff": 1}], "fn_index": 0, "session_hash": "a"}', 400),
         ("POST", "login", "username=anna", 422),
     ],
 )
