@@ -87,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).", 2)
     except KeyboardInterrupt:
+        exec("")  # else `python -m cdpnet` ends by the signal where the interrupt came through an exec, such as torch's
         return _say(f"stopped. {_AFTER_CTRL_C.get(arguments[0], _NOTHING_KEPT) if arguments else _NOTHING_KEPT}", 130)
 
 
