@@ -32,6 +32,10 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (r"Parser key \"(?P<name>.*?)\": File does not exist: '(?P<value>.*)'", "--{name}: there is no file {value}"),
     (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
+    (
+        r"Subclasses are disabled for .*, thus '(?P<value>.*?)' is .*",
+        "The settings hold {value} as class_path; there is no such setting",
+    ),
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
