@@ -54,7 +54,7 @@ def test_files_of_sbd_take_no_memory(damage: str, tmp_path: Path) -> None:
     make_voc(tmp_path)
     (tmp_path / "SBD" / "cls").mkdir(parents=True)
     path = tmp_path / "SBD" / "cls" / "2008_000002.mat"
-    side = 4200 if "bomb" in damage else 50
+    side = 2100 if "bomb" in damage else 50
     savemat(path, {"GTcls": {"Segmentation": np.zeros((side, side), np.uint8)}}, do_compression=True)
     content = path.read_bytes()
     data = open_voc(tmp_path)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
+from cdpnet.data.readers.mat_files import read_field
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text, regular_file
@@ -41,8 +41,7 @@ VOC_CLASSES = (
 _TREES = ("", "VOCdevkit/VOC2012", "VOC2012")
 _AUGMENTED, _OFFICIAL = "SegmentationClassAug", "SegmentationClass"
 _SBD_FOLDERS = ("SBD/cls", "sbd/cls", "benchmark_RELEASE/dataset/cls")
-_MOST_MAT_BYTES, _MOST_UNPACKED_BYTES = 2**20, 2**24  # the images of SBD have 500 x 500 pixels
-_MAT_HEADER, _MAT_COMPRESSED = 128, 15  # bytes before the first element; the kind of those that are compressed
+_MOST_MAT_BYTES = 2**20  # the images of SBD have 500 x 500 pixels
 _TRAIN_LISTS = ("trainaug.txt", "train_aug.txt")
 
 
@@ -139,22 +138,6 @@ def _read_mat(path: Path) -> NDArray[np.int64]:
     """The class numbers of a file of SBD, (H, W). DataError where it is another kind of file."""
     content = regular_file(path, "a class segmentation of SBD", _MOST_MAT_BYTES).read_bytes()
     try:
-        _check_unpacked_size(content)
-        values: NDArray[np.int64] = loadmat(path)["GTcls"]["Segmentation"][0, 0].astype(np.int64)
-    except Exception:  # scipy raises many kinds
+        return read_field(content, "GTcls", "Segmentation")
+    except (ValueError, LookupError, struct.error, zlib.error, StopIteration):
         raise DataError(f"{path} is not a class segmentation of SBD, or is broken; copy it again.") from None
-    return values
-
-
-def _check_unpacked_size(content: bytes) -> None:
-    """ValueError where a compressed element of a .mat file (version 5) is larger than any of SBD."""
-    position, order = _MAT_HEADER, ">" if content[_MAT_HEADER - 2 : _MAT_HEADER] == b"MI" else "<"
-    while position < len(content):
-        kind, size = struct.unpack_from(f"{order}II", content, position)
-        position += 8
-        if kind == _MAT_COMPRESSED:
-            stream = zlib.decompressobj()
-            stream.decompress(content[position : position + size], _MOST_UNPACKED_BYTES)
-            if stream.unconsumed_tail:
-                raise ValueError("an element is too large")
-        position += size
