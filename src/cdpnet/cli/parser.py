@@ -57,8 +57,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             chosen = super().parse_args(arguments, **options)
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
-        if not str(chosen.get("out", "x")).strip():
-            raise ConfigError("--out is empty; give the folder or file to write to.")
+        out = str(chosen.get("out", "x"))
+        if not out.strip() or "\0" in out:
+            raise ConfigError("--out is empty, or holds a zero byte; give the folder or file to write to.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
