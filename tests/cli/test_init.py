@@ -143,3 +143,11 @@ def test_a_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert shown.returncode == 2
     assert "labels.json" in shown.stderr
     assert "No space left on device" in shown.stderr
+
+
+def test_a_zero_byte_in_out_is_refused() -> None:
+    shown = run("train", "--out", "a\0b")
+    assert (shown.returncode, shown.stderr) == (
+        2,
+        "cdpnet: --out holds a zero byte; give the folder or file to write to.\n",
+    )

@@ -59,7 +59,8 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
         out = str(chosen.get("out", "x"))
         if not out.strip() or "\0" in out:
-            raise ConfigError("--out is empty, or holds a zero byte; give the folder or file to write to.")
+            fault = "holds a zero byte" if out.strip() else "is empty"
+            raise ConfigError(f"--out {fault}; give the folder or file to write to.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
