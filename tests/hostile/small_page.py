@@ -33,15 +33,15 @@ CLIENT = httpx.Client(verify=False, timeout=TIMEOUT)  # without certificates, wh
 
 
 @contextmanager
-def small_page(*, patience: float = TIMEOUT, **address: Any) -> Iterator[str]:
+def small_page(*, patience: float = TIMEOUT, connections: int = Limits().connections, **address: Any) -> Iterator[str]:
     """Serve a page with one event, which takes a number; gives its URL."""
     with PageBlocks(analytics_enabled=False) as page:
         gr.Markdown(SECRET)
         number = gr.Slider(0, 1)
         number.change(lambda value: value + 1, number, number)
     served = Address(**{"host": "127.0.0.1", "port": free_port(), "login": None, **address})
-    limits = replace(Limits(), patience=patience, images=1, megabytes=1)
-    with serving(make_application(page, served, limits), served, patience) as url:
+    limits = replace(Limits(), patience=patience, connections=connections, logins=3, images=1, megabytes=1)
+    with serving(make_application(page, served, limits), served, limits) as url:
         yield url
         page.close(verbose=False)
 

@@ -17,6 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.bulk.stamps import ImageStamp, OutputStamp
+from cdpnet.config import NetworkConfig
+from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import load_class
@@ -24,11 +28,34 @@ from cdpnet.labels import cvat_reader
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.labelstudio_config import read_control
 from cdpnet.labels.number_masks import read_colour_map
+from cdpnet.labels.regions import ImageLabels, Region
+from cdpnet.network.checkpoint import CheckpointConfig, read_config
 from cdpnet.values import JSON
+from tests.helpers import record_of
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
 
 SIZE = (10, 12)
 NUMBERS = count()
+IMAGES = ["a.png", "b.png", "c.png"]
+OUTPUTS = (OutputStamp(5, "12" * 16), OutputStamp(6, "34" * 16))
+RECORDS = (
+    JournalRecord(ImageLabels("a.png", *SIZE, (Region("cat", "5:Y3", 0.5),)), 0.25),
+    JournalRecord(ImageLabels("b.png", 0, 0), error="it is damaged"),
+    JournalRecord(ImageLabels("c.png", *SIZE), stamp=ImageStamp(5, 2, 3, "56" * 16), outputs=OUTPUTS),
+)
+TRAINED = record_of(IconEpisodes(0, 1, "train").settings())
+JOB = JobSettings(
+    label_format="png",
+    images="/images",
+    classes=(("cat", "abc"),),
+    model=("123", "tiny"),
+    precision="float32",
+    threshold=None,
+    min_presence=0.5,
+    working_size=768,
+    tiles_above=3072,
+    refine=False,
+)
 MISSING = "missing"  # stands for a key or an entry that is left out
 VALUES = cast(
     "st.SearchStrategy[JSON]",
@@ -146,6 +173,21 @@ def read_class_file(folder: Path, document: JSON) -> None:
     load_class(path)
 
 
+def read_journal(folder: Path, document: JSON) -> None:
+    """Lines of a journal; one that is no record is left out, and every record that is read has masks."""
+    lines = document if isinstance(document, list) else [document]
+    (folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    journal = Journal(folder, JOB)
+    for record in journal.records(IMAGES):
+        assert all(record.labels.mask(region).shape == SIZE for region in record.labels.regions)
+    journal.sort(IMAGES)
+
+
+def read_checkpoint(folder: Path, document: JSON) -> None:
+    (folder / "config.json").write_text(json.dumps(document))
+    assert json.dumps(read_config(folder / "config.json").to_json())
+
+
 def document(text: str) -> JSON:
     found: JSON = json.loads(text)
     return found
@@ -212,6 +254,11 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
         read_class_file,
         ({"name": "cat", "by_name": True, "shots": 1, "model": "123", "model_name": "tiny", "cdpnet": "0.2.0"},),
     ),
+    "journal": (
+        read_journal,
+        ([document(json.dumps(JOB.to_json())), *(document(record.to_line()) for record in RECORDS)],),
+    ),
+    "config": (read_checkpoint, (CheckpointConfig("0.2.0", NetworkConfig(), None, TRAINED).to_json(),)),
 }
 
 

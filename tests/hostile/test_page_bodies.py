@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ from tests.web.serving import TIMEOUT
         ("POST", JOIN, '{"data": 5, "fn_index": "x"}', 422),
         ("POST", JOIN, '{"data": []}', 400),
         ("POST", JOIN, '{"data": [], "fn_index": 999, "session_hash": "a"}', 400),
+        ("POST", JOIN, r'{"data": [1], "fn_index": 0, "session_hash": "\ud800"}', 400),
+        ("POST", JOIN, r'{"data": [{"\udfff": 1}], "fn_index": 0, "session_hash": "a"}', 400),
         ("POST", "login", "username=anna", 422),
     ],
 )
@@ -139,6 +141,24 @@ def test_a_trickling_body_times_out(impatient: str) -> None:
             except TimeoutError:
                 continue
     assert received.startswith(b"HTTP/1.1 408")
+
+
+def test_connections_are_limited() -> None:
+    with small_page(connections=2) as url, connect(url), connect(url) as second:
+        answer = send(url, b"")
+        assert answer.startswith("HTTP/1.1 503")
+        assert answer.endswith("Too many connections are open; try again in a moment.")
+        second.close()
+        assert "HTTP/1.1 200" in _send_until_served(url)
+
+
+def _send_until_served(url: str) -> str:
+    """The answer to a request, which is sent again while the server has not noticed that another has left."""
+    answer = ""
+    while "HTTP/1.1 200" not in answer:
+        with suppress(ConnectionError):
+            answer = send(url, b"GET /config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    return answer
 
 
 def test_a_broken_upload_leaves_no_file(url: str, uploads: Path) -> None:

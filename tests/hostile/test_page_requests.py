@@ -40,7 +40,10 @@ PUBLIC = {  # what needs no login: the form of the login, and files of Gradio th
 }
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "192.0.2.1", "["])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "192.0.2.1", "[", "a@localhost", "localhost:a"],
+)
 def test_other_names_are_refused(url: str, host: str) -> None:
     """Such requests come from a site whose name was made to lead to this machine."""
     assert_refused(CLIENT.get(f"{url}config", headers={"Host": host}), 421)
@@ -105,6 +108,15 @@ def addresses(routes: Sequence[Any]) -> Iterator[tuple[str, str]]:
             yield from ((method, route.path) for method in sorted(route.methods or {"GET"}))
         else:
             yield from addresses(route.original_router.routes)
+
+
+def test_many_wrong_logins_wait() -> None:
+    wrong = {"username": "anna", "password": "guessed"}
+    with small_page(login=("anna", "secret")) as url:
+        answers = [CLIENT.post(f"{url}{path}", data=wrong) for path in ("login", "login/", "login", "login", "login/")]
+        assert [answer.status_code for answer in answers] == [400, 400, 400, 429, 429]
+        assert_refused(CLIENT.post(f"{url}login", data={**wrong, "password": "secret"}), 429)
+        assert CLIENT.get(url).status_code == 200
 
 
 def test_everything_asks_for_the_login(uploads: Path) -> None:

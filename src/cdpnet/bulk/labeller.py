@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cdpnet.bulk.journal import JournalRecord
-from cdpnet.bulk.stamps import ImageStamp
+from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import PreprocessedImage
@@ -115,13 +115,13 @@ class Labeller:
         try:
             write_image_labels(labels, self.target, self.format_name)
             self._write_thumbnail(image, loaded.image, result)
-            sizes = tuple((self.target.out / name).stat().st_size for name in self.output_files(image))
+            outputs = tuple(OutputStamp.of(self.target.out / name) for name in self.output_files(image))
         except OSError as error:
             if error.errno in _ERRORS_OF_ONE_FILE:
                 reason = f"{error.filename} cannot be written ({error.strerror}); rename the image."
                 return JournalRecord(ImageLabels(image, 0, 0), error=reason)
             raise DataError(disk_error(self.target.out, error)) from None
-        return JournalRecord(labels, round(result.uncertainty, 4), stamp=loaded.stamp, output_sizes=sizes)
+        return JournalRecord(labels, round(result.uncertainty, 4), stamp=loaded.stamp, outputs=outputs)
 
     def _write_thumbnail(self, image: str, loaded: PreprocessedImage, segmentation: Segmentation) -> None:
         """Write the small image with its labels for the contact sheet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
+from cdpnet.cli.screen import discard, to_standard_error
 from cdpnet.errors import CdpnetError
 from cdpnet.runtime.text import escape
 
@@ -84,11 +84,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CdpnetError as error:
         return _say(error, 2)
     except BrokenPipeError:  # the reader of the output has closed it
-        _discard_unread_output()
+        discard(sys.stdout)
         return 0
     except OSError as error:
         return _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).", 2)
     except KeyboardInterrupt:
+        exec("")  # else `python -m cdpnet` ends by the signal where the interrupt came through an exec, such as torch's
         return _say(f"stopped. {_AFTER_CTRL_C.get(arguments[0], _NOTHING_KEPT) if arguments else _NOTHING_KEPT}", 130)
 
 
@@ -110,21 +111,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _say(sentence: object, code: int = 0) -> int:
-    """Print a sentence on standard error, if somebody reads it; it may hold names of files. Returns the exit code."""
-    try:
-        print(escape(f"cdpnet: {sentence}"), file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        _discard_unread_output()
+    """Print a sentence on standard error. Returns the exit code."""
+    to_standard_error(sentence)
     return code
-
-
-def _discard_unread_output() -> None:
-    """Let what nobody reads any more go nowhere, so that the interpreter meets no error when it ends."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager

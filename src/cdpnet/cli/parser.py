@@ -32,6 +32,10 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (r"Parser key \"(?P<name>.*?)\": File does not exist: '(?P<value>.*)'", "--{name}: there is no file {value}"),
     (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
+    (
+        r"Subclasses are disabled for .*, thus '(?P<value>.*?)' is .*",
+        "The settings hold {value} as class_path; there is no such setting",
+    ),
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
@@ -53,8 +57,10 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             chosen = super().parse_args(arguments, **options)
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
-        if not str(chosen.get("out", "x")).strip():
-            raise ConfigError("--out is empty; give the folder or file to write to.")
+        out = str(chosen.get("out", "x"))
+        if not out.strip() or "\0" in out:
+            fault = "holds a zero byte" if out.strip() else "is empty"
+            raise ConfigError(f"--out {fault}; give the folder or file to write to.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -19,6 +19,7 @@ ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
     """An image as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
 
+    A file of floating-point numbers, 0 to 1 or 0 to 255, is read as grey.
     Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
     DataError says what a source lacks, and where a file has more than ``most_pixels``, by default MAX_PIXELS,
     before it is decoded.
@@ -30,8 +31,8 @@ def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
     image, name = open_image(source, most_pixels), name_of(source)
     if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
         return _from_array(_to_16_bits(np.array(image), name))
-    if image.mode == "F" and not np.isfinite(np.array(image)).all():
-        raise DataError(f"{name} holds numbers that are not finite; an image has 0 to 255.")
+    if image.mode == "F":
+        return _from_array(_to_fractions(np.array(image), name))
     with errors_as_sentences(name):
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("RGBA")
@@ -50,6 +51,21 @@ def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
         raise DataError(f"{name} holds the numbers {values.min()} to {values.max()}; an image has 0 to 65535.")
     return values.astype(np.uint16)
+
+
+def _to_fractions(values: np.ndarray, name: str) -> np.ndarray:
+    """Floating-point numbers (H, W) of a file as 0..1, which they are in already where none is larger than 1.
+
+    DataError where one is not finite, or outside 0..255.
+    """
+    if not np.isfinite(values).all():
+        raise DataError(f"{name} holds numbers that are not finite; an image has 0 to 255.")
+    if values.min() < 0 or values.max() > 255:
+        raise DataError(
+            f"{name} holds the numbers {values.min():g} to {values.max():g}; an image of floating-point numbers has 0 "
+            "to 1, or 0 to 255."
+        )
+    return values if values.max() <= 1 else values / 255
 
 
 def _from_tensor(source: Tensor) -> Tensor:

@@ -196,5 +196,6 @@ def errors_as_sentences(name: str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None
     except Exception as error:  # decoders raise nearly every kind on a damaged file
-        reason = str(error) if isinstance(error, (OSError, SyntaxError, ValueError)) else "it is damaged"
+        is_sentence = isinstance(error, (OSError, SyntaxError, ValueError)) and "_" not in str(error)  # no name of code
+        reason = str(error) if is_sentence else "it is damaged"
         raise DataError(f"{name} cannot be decoded ({reason}); save it again from its source.") from None

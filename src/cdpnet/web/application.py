@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from cdpnet.web import style
 from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
+from cdpnet.web.logins import LoginFilter
 from cdpnet.web.refusals import Refusal
 from cdpnet.web.request_filter import RequestFilter
 from cdpnet.web.response_headers import AllowedScripts, ResponseHeaders
@@ -36,7 +37,11 @@ def make_application(page: Any, address: Address, limits: Limits) -> ASGIApp:
         enable_monitoring=False,
         footer_links=[],
         app_kwargs={
-            "middleware": [Middleware(RequestFilter, limits=limits), Middleware(AllowedScripts, head=head)],
+            "middleware": [
+                Middleware(LoginFilter, limits=limits),
+                Middleware(RequestFilter, limits=limits),
+                Middleware(AllowedScripts, head=head),
+            ],
             "exception_handlers": {RequestValidationError: _refuse_form},
         },
         max_file_size=limits.megabytes * 10**6,

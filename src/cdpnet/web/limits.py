@@ -32,6 +32,8 @@ class Limits:
     waiting: int = 48
     sessions: int = 32  # at a time
     grace: float = 600.0  # seconds until the session of a closed or suspended page ends, and an idle one may
+    connections: int = 500  # open at a time; a page has up to six, and a process often no more than 1024 files
+    logins: int = 10  # wrong ones of an address within a minute
     patience: float = 20.0  # seconds that a request may stop before it is complete
 
     @property

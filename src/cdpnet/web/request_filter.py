@@ -53,7 +53,7 @@ class RequestFilter:
         except BodyError as error:
             await Refusal(error.status, error.message)(scope, receive, send)
             return
-        await (_NO_URL if _contains_url(body) else self._handle)(scope, replay(body, receive), send)
+        await (_find_refusal(body) or self._handle)(scope, replay(body, receive), send)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have Gradio answer; where it fails, the request is refused."""
@@ -97,21 +97,32 @@ def _is_logged_in(scope: Scope) -> bool:
     )
 
 
-def _contains_url(body: bytes) -> bool:
-    """Whether a file in the JSON body is given by a URL instead of a path."""
+def _find_refusal(body: bytes) -> Refusal | None:
+    """Why a JSON body is refused: a file in it is given by a URL instead of a path, or a text has half a character."""
     try:
         values = [json.loads(body)]
     except ValueError:
-        return False  # not JSON, so it contains no file
+        return None  # not JSON, so it contains no file
     except RecursionError:
-        return True  # nested deeper than any request of the page
+        return _NO_URL  # nested deeper than any request of the page
     while values:
         value = values.pop()
         if isinstance(value, dict):
             path = value.get("path")
             if isinstance(path, str) and re.match(_URL, path):
-                return True
-            values.extend(value.values())
+                return _NO_URL
+            values.extend((*value.keys(), *value.values()))
         elif isinstance(value, list):
             values.extend(value)
-    return False
+        elif isinstance(value, str) and not _is_unicode(value):
+            return _SENSELESS
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogate, on which Gradio's bookkeeping of all events would fail from then on."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

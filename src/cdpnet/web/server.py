@@ -44,7 +44,7 @@ def serve(
         samples = render_samples(Path(folder, "samples"))
         _warm_up(segmenter, samples.support[0], samples.query[0])
         page = build_page(sessions, samples, limits, model, segmenter.threshold)
-        with serving(make_application(page, address, limits), address, limits.patience) as url:
+        with serving(make_application(page, address, limits), address, limits) as url:
             try:
                 ready(url)
                 while not stop.wait(_CLEAN_UP):

@@ -34,11 +34,13 @@ class FolderReader:
         """Line i of classes.txt names the class of number i. DataError for a line that is empty or comes twice."""
         path = self.root / "classes.txt"
         names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
+        seen: set[str] = set()
         for line, name in enumerate(names, start=1):
-            if not name or name in names[: line - 1]:
+            if not name or name in seen:
                 fault = f"repeats {name!r}" if name else "is empty"
                 raise DataError(f"Line {line} of {path} {fault}; line i names the class whose number in masks is i.")
             check_class_name(name, f"Line {line} of {path}")
+            seen.add(name)
         return names
 
     @property
