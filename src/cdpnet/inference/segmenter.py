@@ -18,7 +18,7 @@ from cdpnet.encoders.catalogue import PAIRS, EncoderPair
 from cdpnet.episode import NO_NAME
 from cdpnet.errors import DataError
 from cdpnet.inference.adaptation import adapt
-from cdpnet.inference.class_batch import ClassBatch, adapted_fusion, build_class_batch
+from cdpnet.inference.class_batch import adapted_fusion, build_class_batch
 from cdpnet.inference.class_examples import ClassExample
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.learning import (
@@ -35,14 +35,15 @@ from cdpnet.inference.learning import (
     with_examples,
     without_example,
 )
-from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
-from cdpnet.inference.scoring import Scores, Scoring
+from cdpnet.inference.marking import ClickModel, Marking
+from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing, resize_to
+from cdpnet.inference.scoring import Scores, Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.io.images import ImageSource
+from cdpnet.inference.uncertainty import disagreement, leave_one_out
+from cdpnet.io.images import ImageSource, read_image
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint
-from cdpnet.network.decision import is_absent
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.runtime.devices import resolve_device
 from cdpnet.runtime.text import check_class_name
@@ -177,6 +178,27 @@ class Segmenter:
             return unlearn(self.network, learned)
         return self._with_examples(learned, examples, None if index else blank_thumbnail())
 
+    def disagreement(self, image: ImageSource, learned: ClassPrototype) -> float:
+        """How much the result for an image depends on single examples of a class, 0..1 (our addition).
+
+        See `uncertainty.disagreement`. DataError for an image that cannot be used, and for fewer than two examples.
+        """
+        classes = leave_one_out(learned, self.network.config.decision)
+        return disagreement(self.segment(image, classes, min_presence=0))
+
+    @torch.no_grad()
+    def begin(self, image: ImageSource, model: ClickModel | None = None) -> Marking:
+        """Encode an image in which an object is to be marked by clicks, see `Marking.mask` (our addition).
+
+        It is worked on in one piece, however large it is. model: by default the one of the package.
+
+        DataError for an image that cannot be used.
+        """
+        original = read_image(image)
+        resized = resize_to(original, self.preprocessing.longest_side)
+        features = self.network.image.features(resized[None].to(self.device))[0].float().cpu()
+        return Marking(resized, features, (original.shape[1], original.shape[2]), model)
+
     def segment(
         self,
         image: ImageSource,
@@ -226,7 +248,8 @@ class Segmenter:
         scores: dict[int, Scores] = {}
         for numbers in _group_by_size(images):
             scores.update(zip(numbers, scoring.score([images[i].image for i in numbers], batch), strict=True))
-        found = [self._to_segmentation(image, scores[i], batch) for i, image in enumerate(images)]
+        background = self.network.config.decision.background
+        found = [to_segmentation(image, scores[i], batch, background) for i, image in enumerate(images)]
         return found if threshold is None else [segmentation.at(threshold) for segmentation in found]
 
     @torch.inference_mode()
@@ -244,17 +267,6 @@ class Segmenter:
         self, learned: ClassPrototype, examples: Sequence[ClassExample], thumbnail: NDArray[np.uint8] | None
     ) -> ClassPrototype:
         return with_examples(learned, examples, self.network.config.decision, thumbnail)
-
-    def _to_segmentation(self, image: PreprocessedImage, scores: Scores, classes: ClassBatch) -> Segmentation:
-        return Segmentation(
-            image.original_size,
-            (image.image.shape[1], image.image.shape[2]),
-            classes.names,
-            scores.log_odds,
-            tuple(scores.presence.tolist()),
-            tuple(is_absent(scores.presence, classes.presence_thresholds).tolist()),
-            self.network.config.decision.background,
-        )
 
 
 def _group_by_size(images: Sequence[PreprocessedImage]) -> Iterator[list[int]]:
