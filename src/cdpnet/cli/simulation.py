@@ -1,6 +1,8 @@
-"""The command simulate."""
+"""The commands simulate and clicks: simulated users."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from cdpnet.cli.options import (
     device_option,
@@ -10,7 +12,7 @@ from cdpnet.cli.options import (
     settings,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import print_line, printed
+from cdpnet.cli.screen import print_line, printed, progress_bar
 from cdpnet.encoders.catalogue import require_image_weights
 
 
@@ -52,3 +54,50 @@ def simulate(arguments: list[str]) -> None:
     classes = len({curve.class_name for curve in curves})
     printed(correction_table(curves))
     print_line(f"{classes} classes, {config.starts} starts each; the curves are {path} and {plot}")
+
+
+def clicks(arguments: list[str]) -> None:
+    """Measure how many clicks an object takes, by a simulated user; or fit the model of the clicks."""
+    from cdpnet.experiments.clicks import ClicksConfig
+
+    parser = new_parser(
+        "clicks",
+        "A simulated user marks objects, each click in the middle of the largest error; an IoU of 0.85 that is not "
+        "reached in 20 clicks counts as 20. Prints mean, median and curve.",
+    )
+    parser.add_argument("--root", required=True, help="folder of a data set in COCO's layout")
+    parser.add_class_arguments(ClicksConfig, None, instantiate=False)
+    parser.add_argument(
+        "--fit", type=int, default=0, help="steps of fitting the model of the clicks anew; by default 0, the package's"
+    )
+    parser.add_argument("--out", required=True, help="folder for clicks.json, clicks.png and, with --fit, the model")
+    model_options(parser, "photo")
+    device_option(parser)
+    chosen = parser.parse_args(arguments)
+    config = settings(ClicksConfig, chosen)
+    require_image_weights(chosen.model, chosen.image_weights)
+
+    from cdpnet.data.readers.coco import open_coco
+    from cdpnet.experiments.clicks import clicks_json, fit, mean_ious, measure, save_click_model
+    from cdpnet.inference.marking import WEIGHTS
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.io.files import write_json
+    from cdpnet.report.plots import need_matplotlib, plot_clicks
+
+    need_matplotlib()
+    reader = open_coco(Path(chosen.root))
+    with held_folder(chosen.out) as out, progress_bar() as progress:
+        segmenter = Segmenter(load_chosen_network(chosen))
+        model = None
+        if chosen.fit:
+            model = fit(segmenter, reader, config, chosen.fit, print_line)
+            save_click_model(model, out / WEIGHTS)
+        task = progress.add_task("marking", total=config.objects)
+        marked = measure(segmenter, reader, config, lambda done: progress.update(task, completed=done), model)
+        measured = clicks_json(marked, config, segmenter.model)
+        write_json(measured, out / "clicks.json")
+        plot = plot_clicks(marked, out)
+    mean, median = measured["mean clicks"], measured["median clicks"]
+    print_line(f"{len(marked)} objects: {mean:.2f} clicks in the mean, {median:g} in the median")
+    print_line(f"mean IoU after 1, 2, ... clicks: {' '.join(f'{iou:.3f}' for iou in mean_ious(marked))}")
+    print_line(f"the curve is {plot}")

@@ -176,16 +176,26 @@ def fit(
 
 @torch.no_grad()
 def _states(begun: Marking, truth: NDArray[np.bool_]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The cues (n, h, w) that the model meets in the first clicks on an object, and the object's share (h, w)."""
+    """The cues (n, h, w) that the model meets in the first clicks on an object, and the object's share (h, w).
+
+    The user sees the mask on the grid, which is not refined.
+    """
     share = F.interpolate(torch.from_numpy(truth).float()[None, None], begun.grid.size, mode="area")[0, 0]
+    on_grid = (share > 0.5).numpy()
     clicks: tuple[Click, ...] = ()
-    found = np.zeros_like(truth)
-    while len(clicks) < _FITTED_CLICKS and (click := next_click(found, truth)) is not None:
-        before, clicks = begun.replay(clicks), (*clicks, click)
+    state = begun.replay(clicks)
+    while len(clicks) < _FITTED_CLICKS:
+        click = next_click(state.odds.numpy() > 0, on_grid)
+        if click is None:
+            return
+        row, column = (
+            (2 * place + 1) * side // (2 * count)
+            for place, side, count in zip(click[:2], begun.size, begun.grid.size, strict=True)
+        )
+        before, clicks = state, (*clicks, Click(row, column, click.positive))
         state = begun.replay(clicks)
         for odds in (before.odds, state.odds):
             yield begun.grid.cues(state.positive, state.negative, odds, state.clicks), share
-        found = begun.mask(clicks) > 0
 
 
 def _choose(share: Tensor, rng: torch.Generator) -> Tensor:

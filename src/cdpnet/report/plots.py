@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cdpnet.errors import ConfigError
 from cdpnet.experiments.ablation import AblationResult
+from cdpnet.experiments.clicks import GOAL, MOST_CLICKS, MarkedObject, mean_ious
 from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves
 from cdpnet.io.files import write_bytes
 
@@ -66,6 +67,25 @@ def plot_correction(curves: Sequence[CorrectionCurve], out: Path) -> Path:
     panel.legend(frameon=False)
     panel.spines[["top", "right"]].set_visible(False)
     return _save(figure, out / "correction.png")
+
+
+def plot_clicks(marked: Sequence[MarkedObject], out: Path) -> Path:
+    """Mean IoU over the clicks, and the share of objects that are good enough."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    panel = figure.subplots()
+    clicks = range(1, MOST_CLICKS + 1)
+    reached = [100 * sum(one.ious[-1] >= GOAL and one.clicks <= n for one in marked) / len(marked) for n in clicks]
+    panel.plot(clicks, [100 * iou for iou in mean_ious(marked)], marker="o", color=_LINES[0], label="mean IoU")
+    panel.plot(clicks, reached, marker="o", color=_LINES[1], label=f"objects at an IoU of {100 * GOAL:.0f}")
+    panel.set_xlabel("clicks", color=_INK)
+    panel.set_ylabel("%", color=_INK)
+    panel.set_xticks(clicks)
+    panel.set_ylim(0, 100)
+    panel.legend(frameon=False)
+    panel.spines[["top", "right"]].set_visible(False)
+    return _save(figure, out / "clicks.png")
 
 
 def _save(figure: Figure, path: Path) -> Path:
