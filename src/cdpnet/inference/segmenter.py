@@ -45,6 +45,7 @@ from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.presence import presence_thresholds
 from cdpnet.runtime.devices import resolve_device
 from cdpnet.runtime.text import check_class_name
 
@@ -112,11 +113,12 @@ class Segmenter:
         *,
         read_name: bool = True,
         steps: int = 0,
+        without: Sequence[ImageSource] = (),
     ) -> ClassPrototype:
         """Learn a class from K images, which may differ in size, and their masks.
 
         name: of the class; with an empty name, or ``read_name=False``, the network uses the images alone. steps: of
-        test-time adaptation, see `adapt`; 0 for none.
+        test-time adaptation, see `adapt`; 0 for none. without: images that do not show the class, see `learn_absence`.
 
         DataError for an image or mask that cannot be used.
         """
@@ -132,7 +134,21 @@ class Segmenter:
         with torch.inference_mode():
             pairs = zip(grids, supports, strict=True)
             examples = [pool_example(self.network, grid, support, read, fusion) for grid, support in pairs]
-        return with_examples(blank, examples, self.network.config.decision, supports[0].thumbnail())
+        learned = with_examples(blank, examples, self.network.config.decision, supports[0].thumbnail())
+        return self.learn_absence(learned, without) if without else learned
+
+    def learn_absence(self, learned: ClassPrototype, without: Sequence[ImageSource]) -> ClassPrototype:
+        """The class with a presence threshold by which it is absent in these images without it (our addition).
+
+        The threshold is the highest probability of presence in them, and at least the network's own; it stays when
+        examples come and go. DataError for an image that cannot be used, and for no image.
+        """
+        if not without:
+            raise DataError("No image without the class was given; give one or more.")
+        found = self.segment_batch(without, replace(learned, min_presence=None))
+        highest = np.float32(max(one.presence[0] for one in found))  # as presence is compared
+        own = presence_thresholds(torch.tensor([learned.by_name]), self.network.config.decision)
+        return replace(learned, min_presence=min(1.0, max(float(own), float(np.nextafter(highest, np.float32(2))))))
 
     def learn_name(self, name: str) -> ClassPrototype:
         """A class of which only the name is known: its masks are proposals to begin with (our addition).
