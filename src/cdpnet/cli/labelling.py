@@ -30,6 +30,7 @@ def learn(arguments: list[str]) -> None:
     parser = new_parser("learn", "Learn a class from examples and save it in a class file.")
     parser.add_argument("--name", required=True, help="what the class is called")
     support_options(parser, "none: proposals from the name")
+    parser.add_argument("--without", nargs="+", default=[], metavar="IMAGE", help="images that do not show the class")
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
     parser.add_argument(
         "--images_only", action="store_true", help="learn from the images alone; the model does not read the name"
@@ -56,7 +57,10 @@ def learn(arguments: list[str]) -> None:
     from cdpnet.inference.class_files import save_class
 
     examples = read_supports(chosen)
-    learned = _learn(load_segmenter(chosen), examples, chosen)
+    segmenter = load_segmenter(chosen)
+    learned = _learn(segmenter, examples, chosen)
+    if chosen.without:
+        learned = segmenter.learn_absence(learned, chosen.without)
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
         print_line(
@@ -67,6 +71,8 @@ def learn(arguments: list[str]) -> None:
         print_line(
             "The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept."
         )
+    if learned.min_presence is not None:
+        print_line(f"The class counts as absent below a presence of {learned.min_presence:.3f}.")
     if not learned.shots:
         print_line(PROPOSALS)
     print_line(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")

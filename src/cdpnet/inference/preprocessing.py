@@ -45,8 +45,8 @@ class Preprocessing:
         tensor = read_image(image)
         return PreprocessedImage(self.resize(tensor), (tensor.shape[1], tensor.shape[2]))
 
-    def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor]:
-        """Read an example: the image (3, h, w) and its mask (h, w) at working size.
+    def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor, Tensor]:
+        """Read an example: the image (3, h, w) and its mask (h, w) at working size, and the original image (3, H, W).
 
         DataError for one that cannot be used, also if object or background are too small at working size.
         """
@@ -61,7 +61,7 @@ class Preprocessing:
             resized = resize_to(resized[:, window[0], window[1]], self.longest_side)
             resized_mask = _resize_mask(resized_mask[window], resized)
         self._check(resized_mask, name)
-        return resized, resized_mask
+        return resized, resized_mask, original
 
     def resize(self, image: Tensor) -> Tensor:
         """An image (3, H, W) at working size, which is larger than ``longest_side`` for one that needs tiles."""
