@@ -80,7 +80,9 @@ def _read_pickle(path: Path) -> Any:
     archived = zipfile.is_zipfile(regular_file(path, _WHAT))
     if archived:
         _check_archive(path)
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's words about how a file was pickled
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
 
 
 def _check_archive(path: Path) -> None:
