@@ -120,7 +120,8 @@ def _read_pickle(path: Path) -> Any:
     archived = zipfile.is_zipfile(regular_file(path, _WHAT))
     if archived:
         _check_archive(path)
-    with torch.serialization.safe_globals(list(_PLAIN_OBJECTS)):
+    with torch.serialization.safe_globals(list(_PLAIN_OBJECTS)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's words about how a file was pickled
         return torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
 
 
