@@ -188,10 +188,10 @@ def label(arguments: list[str]) -> int:
     parser.add_argument(
         "--classes", nargs="+", default=[], metavar="FILE", help="class files that `cdpnet learn` wrote"
     )
-    parser.add_argument("--out", default="", help="folder for the labels and for index.html, the contact sheet")
+    parser.add_argument("--out", default=None, help="folder for the labels and for index.html, the contact sheet")
     parser.add_argument(
         "--project",
-        default="",
+        default=None,
         metavar="FOLDER",
         help="instead of FOLDER, --classes and --out: finish a project of `cdpnet web`",
     )
