@@ -94,6 +94,7 @@ def learn(arguments: list[str]) -> None:
         help="examples; marks are a mask, or a COCO, LabelMe, YOLO or Label Studio file; both also as folders; none: "
         "proposals from the name",
     )
+    parser.add_argument("--without", nargs="+", default=[], metavar="IMAGE", help="images that do not show the class")
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
     parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
     parser.add_argument(
@@ -122,7 +123,10 @@ def learn(arguments: list[str]) -> None:
     from cdpnet.labels.examples import read_examples
 
     examples = [example for pair in supports for example in read_examples(*pair, chosen.label or chosen.name)]
-    learned = _learn(_load_segmenter(chosen), examples, chosen)
+    segmenter = _load_segmenter(chosen)
+    learned = _learn(segmenter, examples, chosen)
+    if chosen.without:
+        learned = segmenter.learn_absence(learned, chosen.without)
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
         print_line(
@@ -133,6 +137,8 @@ def learn(arguments: list[str]) -> None:
         print_line(
             "The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept."
         )
+    if learned.min_presence is not None:
+        print_line(f"The class counts as absent below a presence of {learned.min_presence:.3f}.")
     if not learned.shots:
         print_line(_PROPOSALS)
     print_line(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
