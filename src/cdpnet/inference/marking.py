@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from cdpnet.errors import DataError
 from cdpnet.inference.click_cues import N_CUES, Click, ClickGrid, Nearest
-from cdpnet.inference.refinement import refine_edges
+from cdpnet.inference.refinement import REDUCTION, refine_edges
 
 _WIDTH = 24
 _PASSES = 2  # times that the mask in progress is taken into account after a click
@@ -101,7 +101,9 @@ class Marking:
         """
         given = self._check([Click(*click) for click in clicks], box, mask)
         state = self.replay(given, mask)
-        odds = refine_edges(state.odds[None, None], self.image[None])
+        odds = state.odds[None, None]
+        if max(self.image.shape[-2:]) > REDUCTION * max(self.grid.size):  # else the grid is the finer one
+            odds = refine_edges(odds, self.image[None])
         found = F.interpolate(odds, self.size, mode="bilinear", align_corners=False)[0, 0].numpy() > 0
         if box is not None:
             found &= _inside(box, self.size)
