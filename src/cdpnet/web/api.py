@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -89,7 +90,7 @@ class Api:
         async def endpoint(request: Request) -> Response:
             call = await self._read(request)
             more = await self.threads.in_files(_tell, change, call)
-            return self._answer_state(call.workspace, more)
+            return await self._answer_state(call.workspace, more)
 
         return answering(endpoint)
 
@@ -117,7 +118,7 @@ class Api:
     async def _state(self, request: Request) -> Response:
         key = request.cookies.get(self.cookie)
         found, workspace = await self.threads.in_files(self.places.begin, key)
-        answer = self._answer_state(workspace)
+        answer = await self._answer_state(workspace)
         if found and found != key:
             answer.set_cookie(self.cookie, found, httponly=True, samesite="strict")
         return answer
@@ -136,18 +137,18 @@ class Api:
                 _, pending = await asyncio.wait(waiting, timeout=_WAIT, return_when=asyncio.FIRST_COMPLETED)
                 for task in pending:
                     task.cancel()
-        return self._answer_state(workspace)
+        return await self._answer_state(workspace)
 
     async def _upload(self, request: Request) -> Response:
         workspace = self.places.get(request.cookies.get(self.cookie))
         files = await read_files(request, self.limits)
         refused = await self.threads.in_files(add_uploads, workspace.project, files, self.limits)
-        return self._answer_state(workspace, {"refused": refused})
+        return await self._answer_state(workspace, {"refused": refused})
 
-    def _answer_state(self, workspace: Workspace, more: Fields | None = None) -> JSONResponse:
+    async def _answer_state(self, workspace: Workspace, more: Fields | None = None) -> JSONResponse:
         """The state; what is out of date in the project is worked on from now on."""
         self.threads.wake(workspace.work)
-        state = describe(workspace, self.model, self.limits)
+        state = await run_in_threadpool(describe, workspace, self.model, self.limits)
         return JSONResponse({**state, **(more or {})}, headers={"cache-control": "no-store"})
 
 
