@@ -68,7 +68,8 @@ def finish(chosen: Any) -> int:
         work = ProjectSegmenter(project, segmenter)
         try:
             with labelling_bar() as show:
-                while work.step():
+                while not work.is_segmented:
+                    work.step()
                     if (job := work.job()) is not None:
                         show(job.done, job.total)
         finally:

@@ -34,7 +34,13 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "classes": [_class(document, one) for one in document.classes.values()],
             "images": [_image(document, image) for image in document.images.values()],
             "examples": [
-                {"id": e.id, "image": e.image, "class": e.class_id, "enabled": e.enabled, "disagreement": None}
+                {
+                    "id": e.id,
+                    "image": e.image,
+                    "class": e.class_id,
+                    "enabled": e.enabled,
+                    "disagreement": work.agreement.of(e),
+                }
                 for e in document.examples.values()
             ],
             "job": _job(work.job()),
