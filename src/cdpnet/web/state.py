@@ -24,6 +24,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
     project, work = workspace.project, workspace.work
     with project.lock:
         document, history = project.document, project.history
+        marked = {example.image for example in document.examples.values()}
         return {
             "version": version(),
             "model": model,
@@ -32,7 +33,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "limits": limits.for_browser(),  # type: ignore[dict-item]
             "settings": _settings(document, work.segmenter.threshold),
             "classes": [_class(document, one) for one in document.classes.values()],
-            "images": [_image(document, image) for image in document.images.values()],
+            "images": [_image(image, example=image.id in marked) for image in document.images.values()],
             "examples": [
                 {
                     "id": e.id,
@@ -93,7 +94,7 @@ def _class(document: Document, one: ProjectClass) -> Fields:
     }
 
 
-def _image(document: Document, image: ProjectImage) -> Fields:
+def _image(image: ProjectImage, *, example: bool) -> Fields:
     return {
         "id": image.id,
         "name": image.file,
@@ -104,7 +105,7 @@ def _image(document: Document, image: ProjectImage) -> Fields:
         "revision": image.revision,
         "classes": {f.class_id: {"share": f.share, "presence": f.presence} for f in image.findings},
         "uncertainty": image.uncertainty,
-        "example": any(e.image == image.id for e in document.examples.values()),
+        "example": example,
     }
 
 
