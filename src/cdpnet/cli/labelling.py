@@ -10,6 +10,7 @@ from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing
 from cdpnet.cli.labels import compare_with_truth
 from cdpnet.cli.options import at_least_one, chosen_refinement, device_option, model_options, warn_of_icons_only
 from cdpnet.cli.parser import new_parser
+from cdpnet.cli.projects import check_project_or_folders, finish, project_option
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import labelling_bar, print_line, printed, to_standard_error
 from cdpnet.cli.supports import files_of, read_supports, spread_supports, support_options, support_pairs
@@ -123,13 +124,14 @@ def label(arguments: list[str]) -> int:
     from cdpnet.labels.reading import recognise
 
     parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
-    parser.add_argument("folder", metavar="FOLDER", help="folder of images; its subfolders are included")
+    parser.add_argument("folder", nargs="?", default="", metavar="FOLDER", help="images; with those of its subfolders")
     parser.add_argument(
         "--classes", nargs="+", default=[], metavar="FILE", help="class files that `cdpnet learn` wrote"
     )
     parser.add_argument("--name", default="", help="what the class is called that is learned in this run")
     support_options(parser, "none: proposals from --name, or only the classes of --classes")
-    parser.add_argument("--out", required=True, help="folder for the labels and for index.html, the contact sheet")
+    parser.add_argument("--out", default=None, help="folder for the labels and for index.html, the contact sheet")
+    project_option(parser)
     writing_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
     parser.add_argument(
@@ -155,10 +157,7 @@ def label(arguments: list[str]) -> int:
     chosen = parser.parse_args(spread_supports(arguments))
     thresholds, instances = chosen_thresholds(chosen), chosen_instances(chosen)
     chosen.name = chosen.name.strip()
-    if chosen.support and not chosen.name:
-        raise DataError("--support needs --name, what the class is called in the labels.")
-    if not chosen.classes and not chosen.name:
-        raise DataError("There is no class to label; give --classes FILE, or --support IMAGE:MARKS with --name.")
+    check_project_or_folders(chosen)
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
@@ -166,6 +165,8 @@ def label(arguments: list[str]) -> int:
     for path in truth:
         recognise(path)  # refused before anything is loaded
     require_image_weights(chosen.model, chosen.image_weights)
+    if chosen.project:
+        return finish(chosen)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
     from cdpnet.bulk.job import FAILED_FILE, PAGE, TRUTH_PAGE, run_job

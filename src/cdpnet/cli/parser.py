@@ -57,10 +57,11 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             chosen = super().parse_args(arguments, **options)
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
-        out = str(chosen.get("out", "x"))
-        if not out.strip() or "\0" in out:
-            fault = "holds a zero byte" if out.strip() else "is empty"
-            raise ConfigError(f"--out {fault}; give the folder or file to write to.")
+        for option, wanted in (("out", "folder or file to write to"), ("project", "folder of the project")):
+            given = str(chosen.get(option, "x"))
+            if not given.strip() or "\0" in given:
+                fault = "holds a zero byte" if given.strip() else "is empty"
+                raise ConfigError(f"--{option} {fault}; give the {wanted}.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -21,6 +21,7 @@ from cdpnet.runtime.notes import note
 MAX_PIXELS = 100_000_000
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 HEIF_ENDINGS = (".heic", ".heif")
+_TURNED = (5, 6, 7, 8)  # values of the EXIF tag for an image on its side
 _MOST_NAMED = 10  # files in a note
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
@@ -119,6 +120,15 @@ def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
         return (number if number in range(1, 9) else 1), (image.height, image.width)
 
 
+def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
+    """H, W of an image file as `open_image` gives it, from its head alone. DataError as `open_image`."""
+    with errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        _check_size(image, most_pixels or MAX_PIXELS, str(path))
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
 def refuse_other_formats() -> None:
     """Let no other library of this process open an image that is not of `FORMATS`, as a web framework would."""
     Image.ID[:] = _installed_formats()
@@ -154,7 +164,7 @@ def name_of(source: object) -> str:
     return getattr(source, "filename", "") or "the image"
 
 
-def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
+def _check_size(image: Image.Image, most_pixels: int, name: str) -> None:
     if image.width * image.height > most_pixels:
         raise DataError(
             f"{name} has {image.width} x {image.height} pixels; at most {most_pixels // 10**6} million are read, "
@@ -162,6 +172,10 @@ def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
         )
     if 0 in image.size:
         raise DataError(f"{name} is empty: it has {image.width} x {image.height} pixels.")
+
+
+def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
+    _check_size(image, most_pixels, name)
     if image.mode == "LAB":  # which Pillow reads and does not convert
         raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
     if image.format == "TIFF" and _has_second_page(image):

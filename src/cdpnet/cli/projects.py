@@ -1,0 +1,96 @@
+"""`cdpnet label --project`: finish a project of the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
+from cdpnet.cli.screen import labelling_bar, print_line
+from cdpnet.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+_OF_FOLDERS = (
+    *("folder", "classes", "name", "support", "out", "overwrite", "strict", "workers", "truth"),
+    *("instances", "copy_images", "label_config", "from_name", "to_name"),
+)
+_OF_PROJECT = ("threshold", "min_presence")
+
+
+def project_option(parser: ArgumentParser) -> None:
+    """Add the option of a project, which stands in the place of folders and classes."""
+    parser.add_argument(
+        "--project",
+        default=None,
+        metavar="FOLDER",
+        help="instead of FOLDER, --classes and --out: finish a project of `cdpnet web`",
+    )
+
+
+def check_project_or_folders(chosen: Any) -> None:
+    """ConfigError where there is neither a project nor what `label` needs without one, or more than a project."""
+    if not chosen.project:
+        for option, value in (("FOLDER", chosen.folder), ("--out", chosen.out)):
+            if not value:
+                raise ConfigError(f"label needs {option}: a folder of images, classes and --out, or --project.")
+        if chosen.support and not chosen.name:
+            raise DataError("--support needs --name, what the class is called in the labels.")
+        if not chosen.classes and not chosen.name:
+            raise DataError("There is no class to label; give --classes FILE, or --support IMAGE:MARKS with --name.")
+        return
+    for name in (*_OF_FOLDERS, *_OF_PROJECT):
+        if chosen[name]:
+            option = "FOLDER" if name == "folder" else f"--{name}"
+            why = "the project has its own" if name in _OF_PROJECT else "the project has its own folders"
+            raise ConfigError(f"{option} does not go with --project: {why}; leave it out.")
+    if chosen.engine != "plain" or chosen.format != "png":
+        raise ConfigError("--engine and --format do not go with --project, which holds PNG masks; leave them out.")
+
+
+def finish(chosen: Any) -> int:
+    """Segment what nobody has settled in a project; returns 1 where an image cannot be used."""
+    folder = Path(chosen.project)
+    if not folder.is_dir():
+        raise DataError(
+            f"There is no folder {folder}; give the folder of a project, as `cdpnet web --project` makes it."
+        )
+
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.projects.folder import LABELS, held
+    from cdpnet.projects.project import Project
+    from cdpnet.projects.segmenting import ProjectSegmenter
+
+    with held(folder):
+        project = Project(folder)
+        if not project.document.examples:
+            raise DataError(f"{folder} has no example of a class yet; `cdpnet web --project {folder}` takes them.")
+        segmenter = Segmenter(
+            load_chosen_network(chosen),
+            tiles_above=chosen.tiles_above,
+            precision=chosen.precision,
+            refine=chosen_refinement(chosen),
+        )
+        work = ProjectSegmenter(project, segmenter)
+        try:
+            with labelling_bar() as show:
+                while not work.is_segmented:
+                    work.step()
+                    if not work.is_segmented and (job := work.job()) is not None:
+                        show(job.done, job.total)
+        finally:
+            project.save()
+        document = project.document
+    warn_of_icons_only(chosen)
+    for one in document.classes.values():
+        if one.reason:
+            print_line(f"not learned: {one.name}: {one.reason}")
+    failed = [image for image in document.images.values() if image.reason]
+    for image in failed:
+        print_line(f"not labelled: {image.file}: {image.reason}")
+    usable = [image for image in document.images.values() if not image.reason]
+    settled = sum(image.is_settled for image in usable)
+    done = len(usable) - settled
+    print_line(f"{done} images are labelled and {settled} left as a person settled them; see {folder / LABELS}")
+    return 1 if failed else 0
