@@ -64,7 +64,7 @@ def test_an_empty_project(user: User) -> None:
         "images": 8,
         "examples": 40,
         "name": 60,
-        "endings": [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"],
+        "endings": [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"],
     }
     assert state["settings"]["threshold"] == state["settings"]["own_threshold"]
     assert (state["undo"], state["redo"], state["gain"], state["order"]) == ("", "", None, [])
