@@ -15,6 +15,7 @@ LAYERS = (  # from the commands down to what everything imports; a layer imports
     ("web",),
     ("report",),
     ("experiments",),
+    ("projects",),
     ("bulk",),
     ("training",),
     ("evaluation",),

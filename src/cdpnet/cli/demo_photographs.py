@@ -1,6 +1,6 @@
 """The photographs of the demonstration: a cheetah is marked in one, and looked for in three others.
 
-The photographs come with Gradio (extra web) and are only read; the outline of the cheetah is our own.
+The photographs come with Gradio (extra demo) and are only read; the outline of the cheetah is our own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OTHERS = {  # and what they show
     "test_data/cheetah2.jpg": "a cub",
     "media_assets/images/lion.jpg": "no cheetah",
 }
-HOW_TO_GET = "The photographs come with the page: pip install 'cdpnet[web]'. The demonstration goes on with icons."
+HOW_TO_GET = "The photographs come with Gradio: pip install 'cdpnet[demo]'. The demonstration goes on with icons."
 KNOWN = "The classifier that the encoder comes from was trained on cheetahs and lions, so this is an easy case."
 MIN_PRESENCE = 0.99  # stricter than the network's own, so that a lion does not pass for a cheetah
 _CELL = 320  # pixels

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 import signal
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Event
 
 from cdpnet.cli.options import (
@@ -27,8 +27,14 @@ _PORTS = 65535
 
 
 def web(arguments: list[str]) -> None:
-    """Serve a page on which a user marks an object, names its class and segments it in other images."""
-    parser = new_parser("web", "Serve a page to mark an object, name its class and segment it in other images.")
+    """Serve a page on which a user marks objects, corrects what the network finds, and teaches it."""
+    parser = new_parser("web", "Serve a page to mark objects, correct what is found in other images, and teach that.")
+    parser.add_argument(
+        "--project",
+        default="",
+        metavar="FOLDER",
+        help="folder in which the work is kept; made if need be; by default nothing is kept when the server stops",
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; by default reachable from this machine only"
     )
@@ -56,8 +62,8 @@ def web(arguments: list[str]) -> None:
         raise ConfigError(
             f"--host {chosen.host} lets other machines in; give --user name:password, or --no-login to let anybody in."
         )
-    if find_spec("gradio") is None:
-        raise ConfigError("cdpnet web needs Gradio, which comes with the extra web: pip install 'cdpnet[web]'.")
+    if missing := [name for name in ("starlette", "uvicorn", "python_multipart") if find_spec(name) is None]:
+        raise ConfigError(f"cdpnet web needs {missing[0]}, which comes with the extra web: pip install 'cdpnet[web]'.")
     require_image_weights(chosen.model, chosen.image_weights)
     warn_of_icons_only(chosen)
 
@@ -81,6 +87,7 @@ def web(arguments: list[str]) -> None:
         Limits(),
         lambda url: print(escape(f"The page is at {url} (stop it with Ctrl-C)"), flush=True),
         stop,
+        Path(chosen.project) if chosen.project else None,
     )
 
 
@@ -98,7 +105,7 @@ def _about(model: str, described: str) -> str:
     """A sentence about the model for the page: what it is good for."""
     if model == TINY:
         return (
-            "The model is <b>tiny</b>: it knows rendered icons, and on photographs follows colour and texture more "
-            "than objects; for those, start with <code>--model photo</code>."
+            "The model is tiny: it knows rendered icons, and on photographs follows colour and texture more than "
+            "objects; for those, start with --model photo."
         )
-    return f"The model is <b>{html.escape(described)}</b>."
+    return f"The model is {described}."

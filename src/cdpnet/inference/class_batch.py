@@ -78,7 +78,7 @@ def build_class_batch(
     if not 1 <= len(classes) < IGNORE_INDEX:
         raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
     for learned in classes:
-        _check_fit(network, learned)
+        check_fit(network, learned)
     device = next(network.parameters()).device
     prototypes = stack_prototypes([c.to_prototypes() for c in classes]).map(lambda part: part.to(device))
     by_name = torch.tensor([c.by_name for c in classes])
@@ -86,12 +86,12 @@ def build_class_batch(
         thresholds = presence_thresholds(by_name, network.config.decision)
     else:
         thresholds = torch.full((len(classes),), min_presence)
-    fusions = [_adapted_fusion(network, c) for c in classes]
+    fusions = [adapted_fusion(network, c) for c in classes]
     names, proposed = tuple(c.name for c in classes), tuple(c.shots == 0 for c in classes)
     return ClassBatch(names, prototypes, by_name.to(device), thresholds, fusions, proposed)
 
 
-def _check_fit(network: PrototypeNetwork, learned: ClassPrototype) -> None:
+def check_fit(network: PrototypeNetwork, learned: ClassPrototype) -> None:
     """DataError for a class that a network of another kind has learned."""
     wanted = network.image.channels, network.config.reads_names, network.config.part_prototypes
     if (len(learned.foreground), learned.text is not None, learned.parts is not None) != wanted:
@@ -102,7 +102,7 @@ def _check_fit(network: PrototypeNetwork, learned: ClassPrototype) -> None:
         )
 
 
-def _adapted_fusion(network: PrototypeNetwork, learned: ClassPrototype) -> ImageTextFusion | None:
+def adapted_fusion(network: PrototypeNetwork, learned: ClassPrototype) -> ImageTextFusion | None:
     """The fusion that was adapted to a class; None where it has none. WeightsError where its weights do not fit."""
     if learned.fusion is None:
         return None

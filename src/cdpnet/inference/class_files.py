@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cdpnet.errors import DataError
+from cdpnet.inference.class_examples import ClassExample
 from cdpnet.io.files import write_bytes
 from cdpnet.io.tensors import open_tensors
 from cdpnet.network.outputs import Prototypes
@@ -23,7 +26,9 @@ from cdpnet.runtime.text import check_class_name
 from cdpnet.values import decode
 
 ENDING = ".safetensors"
-_KEY, _FUSION = "cdpnet_class", "fusion."
+_KEY, _FUSION, _EXAMPLES = "cdpnet_class", "fusion.", "examples."
+_PICTURE = re.compile(r"([0-9a-f]{64})?")  # SHA-256
+_MOST_SHOTS = 2**31
 _MOST_BYTES = 2**27  # a class file has some 100 KB, and an adapted fusion some MB
 
 
@@ -36,6 +41,7 @@ class ClassPrototype:
     0 for a class of which only the name is known. thumbnail: (h, w, 3), a small version of the first example with its
     mask. model: the network's fingerprint and its description. fusion: weights of the fusion that was adapted to the
     class, None for the network's own. parts: prototypes (2, n, C) of its parts, see `part_prototypes`, or None.
+    examples: what the class keeps of each example; empty for a class that version 0.2 has learned.
     """
 
     name: str
@@ -48,6 +54,14 @@ class ClassPrototype:
     model: tuple[str, str]
     fusion: dict[str, Tensor] | None = None
     parts: Tensor | None = None
+    examples: tuple[ClassExample, ...] = ()
+
+    @property
+    def stored_examples(self) -> tuple[ClassExample, ...]:
+        """The examples; all of them as one where the class does not keep them apart."""
+        if self.examples or not self.shots:
+            return self.examples
+        return (ClassExample(self.background, self.foreground, self.parts, None, self.shots),)
 
     @property
     def reads_name(self) -> bool:
@@ -64,7 +78,8 @@ class ClassPrototype:
 class _Metadata:
     """The fields of a class file that are not tensors, stored as JSON.
 
-    model: fingerprint of the network. model_name: its description. cdpnet: version that wrote the file.
+    model: fingerprint of the network. model_name: its description. cdpnet: version that wrote the file. example_shots,
+    similarities, pictures: of K examples, see `ClassExample`; empty in a file of version 0.2.
     """
 
     name: str
@@ -73,6 +88,9 @@ class _Metadata:
     model: str
     model_name: str
     cdpnet: str
+    example_shots: tuple[int, ...] = ()
+    similarities: tuple[float | None, ...] = ()
+    pictures: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -81,9 +99,22 @@ class _Metadata:
     def from_json(cls, text: str) -> _Metadata:
         """TypeError, ValueError or RecursionError where the text is not metadata of a class file."""
         found = decode(cls, {"cdpnet": "", **json.loads(text)})
-        if found.shots < 0 or not found.name.strip():
+        if not 0 <= found.shots < _MOST_SHOTS or not found.name.strip():
             raise ValueError("shots or name")
+        found._check_examples()
         return found
+
+    def _check_examples(self) -> None:
+        """ValueError where what is said about the examples does not agree."""
+        shots, similarities = self.example_shots, self.similarities
+        if not len(shots) == len(similarities) == len(self.pictures):
+            raise ValueError("number of examples")
+        if shots and (min(shots) < 1 or sum(shots) != self.shots):
+            raise ValueError("shots of the examples")
+        if not all(value is None or isfinite(value) for value in similarities):
+            raise ValueError("similarities")
+        if not all(_PICTURE.fullmatch(picture) for picture in self.pictures):
+            raise ValueError("pictures")
 
 
 def save_class(learned: ClassPrototype, path: str | Path) -> None:
@@ -91,6 +122,7 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
     path = Path(path)
     if path.suffix != ENDING:
         raise DataError(f"{path} does not end in {ENDING}, as a class file does.")
+    examples = learned.stored_examples
     tensors = {
         "background": learned.background,
         "foreground": learned.foreground,
@@ -100,9 +132,21 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
         tensors["text"] = learned.text
     if learned.parts is not None:
         tensors["parts"] = learned.parts.contiguous()
+    if examples:
+        tensors[_EXAMPLES + "background"] = torch.stack([example.background for example in examples])
+        tensors[_EXAMPLES + "foreground"] = torch.stack([example.foreground for example in examples])
     for key, value in (learned.fusion or {}).items():
         tensors[_FUSION + key] = value.half()
-    metadata = _Metadata(learned.name, learned.by_name, learned.shots, *learned.model, version())
+    metadata = _Metadata(
+        learned.name,
+        learned.by_name,
+        learned.shots,
+        *learned.model,
+        version(),
+        tuple(example.shots for example in examples),
+        tuple(example.similarity for example in examples),
+        tuple(example.picture for example in examples),
+    )
     write_bytes(save(tensors, {_KEY: metadata.to_json()}), path)
 
 
@@ -115,7 +159,7 @@ def load_class(path: str | Path) -> ClassPrototype:
         with open_tensors(path, "a class file", _MOST_BYTES) as file:
             metadata = _Metadata.from_json((file.metadata() or {})[_KEY])
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 - it is no dictionary
-        _check_tensors(tensors, path)
+        _check_tensors(tensors, path, len(metadata.example_shots))
         fusion = {key.removeprefix(_FUSION): t.float() for key, t in tensors.items() if key.startswith(_FUSION)}
         return ClassPrototype(
             check_class_name(metadata.name, f"The name of the class in {path}"),
@@ -128,13 +172,37 @@ def load_class(path: str | Path) -> ClassPrototype:
             (metadata.model, metadata.model_name),
             fusion or None,
             tensors.get("parts"),
+            _read_examples(tensors, metadata),
         )
     except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None
 
 
-def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """DataError names the first tensor of a class file that no class has. KeyError where one is missing."""
+def _read_examples(tensors: Mapping[str, Tensor], metadata: _Metadata) -> tuple[ClassExample, ...]:
+    """The examples of a class file, none for one of version 0.2. ValueError where its parts are not those of shots."""
+    shots, parts = metadata.example_shots, tensors.get("parts")
+    if not shots:
+        return ()
+    of_each: Sequence[Tensor | None] = [None] * len(shots)
+    if parts is not None:
+        if parts.shape[1] % metadata.shots:
+            raise ValueError("parts")
+        each = parts.shape[1] // metadata.shots
+        of_each = torch.split(parts, [each * count for count in shots], dim=1)
+    about = zip(shots, metadata.similarities, metadata.pictures, strict=True)
+    return tuple(
+        ClassExample(background, foreground, part, similarity, count, picture)
+        for background, foreground, part, (count, similarity, picture) in zip(
+            tensors[_EXAMPLES + "background"], tensors[_EXAMPLES + "foreground"], of_each, about, strict=True
+        )
+    )
+
+
+def _check_tensors(tensors: Mapping[str, Tensor], path: Path, examples: int) -> None:
+    """DataError names the first tensor of a class file that no class has. KeyError where one is missing.
+
+    examples: their number K.
+    """
     channels = tensors["foreground"].shape[:1]
     for name, value in tensors.items():
         if name == "thumbnail":
@@ -144,6 +212,9 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         elif name == "parts":
             shape = value.ndim == 3 and value.shape[0] == 2 and value.shape[1] > 0 and value.shape[2:] == channels
             fits, wanted = value.is_floating_point() and shape, f"two lists of {channels.numel()} finite numbers each"
+        elif name.startswith(_EXAMPLES):
+            fits = value.is_floating_point() and value.shape == (examples, *channels)
+            wanted = f"{examples} lists of {channels.numel()} finite numbers each"
         else:
             fits, wanted = value.is_floating_point() and value.shape == channels, f"{channels.numel()} finite numbers"
         if not fits or not value.float().isfinite().all():

@@ -49,14 +49,19 @@ class LearnModule(nn.Module):
         """
         network, (episodes, shots) = self.network, images.shape[:2]
         names = text if text is not None else masks.new_zeros(episodes, 1)  # only their number is used then
-        grids = network.encode_shots(images)
-        learned = network.learn_features(grids, masks, names)
-        fused = network.fuse(grids, learned.text).flatten(0, 1)
-        config, named = network.config.decision, learned.named
-        means = learned._replace(parts=None)
-        repeated = means.map(lambda part: part[:, None].expand(-1, shots, -1).flatten(0, 1))  # (B * K, C)
-        similarity = presence_statistic(fused, repeated, named[:, None].expand(-1, shots).flatten(), config)
-        by_name = recognises_name(similarity.reshape(episodes, shots).mean(dim=1), named, config)
+        grids = network.encode_shots(images).flatten(0, 1)
+        repeated = names[:, None].expand(-1, shots, -1).flatten(0, 1)
+        each = network.learn_features(grids[:, None], masks.flatten(0, 1)[:, None], repeated)
+        config = network.config.decision
+        similarity = presence_statistic(network.fuse(grids, each.text), each, each.named, config)
+        rows = each.map(lambda part: part.reshape(episodes, shots, *part.shape[1:]))
+        learned = Prototypes(
+            rows.background.mean(dim=1),
+            rows.foreground.mean(dim=1),
+            None if rows.text is None else rows.text[:, 0],
+            None if rows.parts is None else rows.parts.transpose(1, 2).flatten(2, 3),
+        )
+        by_name = recognises_name(similarity.reshape(episodes, shots).mean(dim=1), learned.named, config)
         return *(part for part in learned if part is not None), by_name
 
 

@@ -5,50 +5,50 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from numpy.typing import NDArray
 
 from cdpnet.config import QueryPrecision
 from cdpnet.encoders.catalogue import PAIRS, EncoderPair
 from cdpnet.episode import NO_NAME
 from cdpnet.errors import DataError
 from cdpnet.inference.adaptation import adapt
-from cdpnet.inference.class_batch import ClassBatch, build_class_batch
+from cdpnet.inference.class_batch import ClassBatch, adapted_fusion, build_class_batch
+from cdpnet.inference.class_examples import ClassExample
 from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.learning import (
+    Support,
+    blank_class,
+    blank_thumbnail,
+    check_model,
+    learn_name,
+    load_support,
+    load_supports,
+    pool_example,
+    replace_picture,
+    unlearn,
+    with_examples,
+    without_example,
+)
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
-from cdpnet.inference.refinement import refine_edges
+from cdpnet.inference.scoring import Scores, Scoring
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
 from cdpnet.io.images import ImageSource
-from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint
-from cdpnet.network.decision import is_absent, log_odds
-from cdpnet.network.fusion import ImageTextFusion
+from cdpnet.network.decision import is_absent
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.outputs import Prototypes, mean_prototypes
-from cdpnet.network.presence import presence_probability, presence_statistic, recognises_name
-from cdpnet.runtime.devices import autocast, resolve_device
+from cdpnet.runtime.devices import resolve_device
 from cdpnet.runtime.text import check_class_name
 
 _TILES_ABOVE = 4  # times the working size, the longer side beyond which an image is tiled by default
-_THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
 _BATCH = 8  # images of one size in an encoder pass
-_MAX_FEATURES = 2**24  # numbers in the fused features of all classes matched at a time, 64 MiB
-
-
-class _Scores(NamedTuple):
-    """Of one image and n classes, on the CPU: log-odds (n, h, w), and the probability of presence (n,)."""
-
-    log_odds: Tensor
-    presence: Tensor
 
 
 class Segmenter:
@@ -120,33 +120,18 @@ class Segmenter:
         DataError for an image or mask that cannot be used.
         """
         check_class_name(name)
-        # Each image gives its own prototypes. The method averages over shots, so images of one size give what they
-        # would give as one batch.
-        supports = self._load_supports(images, masks)
+        supports = load_supports(self.preprocessing, images, masks, self.device)
         read = name if read_name else NO_NAME
         with torch.no_grad():
-            grids = [self.network.image.features(image[None]) for image, _ in supports]
-        fusion = adapt(self.network, grids, [mask for _, mask in supports], read, steps).fusion if steps else None
+            grids = [self.network.image.features(support.image[None]) for support in supports]
+        fusion = adapt(self.network, grids, [s.mask for s in supports], read, steps).fusion if steps else None
+        blank = blank_class(self.network, name, read, self.model)
+        if fusion is not None:
+            blank = replace(blank, fusion={key: value.cpu() for key, value in fusion.state_dict().items()})
         with torch.inference_mode():
-            learned = mean_prototypes(
-                [
-                    self.network.learn_features(grid[None], mask[None, None], (read,), fusion)
-                    for grid, (_, mask) in zip(grids, supports, strict=True)
-                ]
-            )
-            by_name = self._recognises_name(learned, grids, fusion)
-        return ClassPrototype(
-            name,
-            learned.background[0].cpu(),
-            learned.foreground[0].cpu(),
-            None if learned.text is None else learned.text[0].cpu(),
-            by_name,
-            len(supports),
-            thumbnail(supports[0][0].cpu(), supports[0][1].cpu()),
-            self.model,
-            None if fusion is None else {key: value.cpu() for key, value in fusion.state_dict().items()},
-            None if learned.parts is None else learned.parts[0].cpu(),
-        )
+            pairs = zip(grids, supports, strict=True)
+            examples = [pool_example(self.network, grid, support, read, fusion) for grid, support in pairs]
+        return with_examples(blank, examples, self.network.config.decision, supports[0].thumbnail())
 
     def learn_name(self, name: str) -> ClassPrototype:
         """A class of which only the name is known: its masks are proposals to begin with (our addition).
@@ -156,12 +141,41 @@ class Segmenter:
         if not name.strip():
             raise DataError("The name is empty; give the class a name, or an example.")
         check_class_name(name)
-        with torch.inference_mode():
-            text = self.network.encode_names((name,))[0].cpu()
-        background, foreground = torch.zeros_like(text), torch.zeros_like(text)  # taken from each image
-        parts = torch.zeros(2, 1, len(text)) if self.network.config.part_prototypes else None
-        blank = np.full((_THUMBNAIL, _THUMBNAIL, 3), _GREY, dtype=np.uint8)
-        return ClassPrototype(name, background, foreground, text, True, 0, blank, self.model, parts=parts)
+        return learn_name(self.network, name, self.model)
+
+    def add_example(self, learned: ClassPrototype, image: ImageSource, mask: MaskSource) -> ClassPrototype:
+        """The class with one example more, last; what it was learned from before is not needed (our addition).
+
+        A class that was adapted keeps its adaptation as it is.
+
+        DataError for an image or mask that cannot be used, and for a class of another model.
+        """
+        example, support = self._learn_example(learned, image, mask)
+        examples = (*learned.stored_examples, example)
+        return self._with_examples(learned, examples, None if learned.shots else support.thumbnail())
+
+    def correct(self, learned: ClassPrototype, image: ImageSource, mask: MaskSource) -> ClassPrototype:
+        """The class with this mask as an example, in the place of an earlier one of the same image (our addition).
+
+        Arguments and errors as `add_example`.
+        """
+        example, support = self._learn_example(learned, image, mask)
+        examples = replace_picture(learned.stored_examples, example)
+        return self._with_examples(learned, examples, support.thumbnail() if examples[0] is example else None)
+
+    def remove_example(self, learned: ClassPrototype, index: int) -> ClassPrototype:
+        """The class without one of its examples, counted from 0 (our addition).
+
+        Without the first example it has no thumbnail; without the last one only its name is known.
+
+        DataError where there is no such example, for a class of another model, and for the only example of a class
+        whose name is not read.
+        """
+        check_model(learned, self.model)
+        examples = without_example(learned, index)
+        if not examples:
+            return unlearn(self.network, learned)
+        return self._with_examples(learned, examples, None if index else blank_thumbnail())
 
     def segment(
         self,
@@ -208,68 +222,30 @@ class Segmenter:
         """As `segment_batch`, for images that `Preprocessing.load` has read."""
         learned = [classes] if isinstance(classes, ClassPrototype) else list(classes)
         batch = build_class_batch(self.network, learned, min_presence)
-        scores: dict[int, _Scores] = {}
+        scoring = Scoring(self.network, self.preprocessing.longest_side, self.precision, refine=self.refine)
+        scores: dict[int, Scores] = {}
         for numbers in _group_by_size(images):
-            scores.update(zip(numbers, self._score([images[i].image for i in numbers], batch), strict=True))
+            scores.update(zip(numbers, scoring.score([images[i].image for i in numbers], batch), strict=True))
         found = [self._to_segmentation(image, scores[i], batch) for i, image in enumerate(images)]
         return found if threshold is None else [segmentation.at(threshold) for segmentation in found]
 
-    def _load_supports(
-        self, images: ImageSource | Sequence[ImageSource], masks: MaskSource | Sequence[MaskSource]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """K images (3, h, w) and masks (h, w) at working size, on the network's device. DataError as `learn`."""
-        images = [images] if isinstance(images, ImageSource) else images
-        masks = [masks] if isinstance(masks, MaskSource) else masks
-        if len(images) != len(masks) or not images:
-            raise DataError(f"{len(images)} images and {len(masks)} masks were given; each image needs its mask.")
-        loaded = [self.preprocessing.load_support(image, mask) for image, mask in zip(images, masks, strict=True)]
-        return [(image.to(self.device), mask.to(self.device)) for image, mask in loaded]
+    @torch.inference_mode()
+    def _learn_example(
+        self, learned: ClassPrototype, image: ImageSource, mask: MaskSource
+    ) -> tuple[ClassExample, Support]:
+        """One more example of a class, as that reads its name. DataError as `add_example`."""
+        check_model(learned, self.model)
+        support = load_support(self.preprocessing, image, mask, self.device)
+        grid = self.network.image.features(support.image[None])
+        read = learned.name if learned.reads_name else NO_NAME
+        return pool_example(self.network, grid, support, read, adapted_fusion(self.network, learned)), support
 
-    def _recognises_name(self, learned: Prototypes, grids: Sequence[Tensor], fusion: ImageTextFusion | None) -> bool:
-        """Whether a class is recognised by its name in its own examples, K features (1, C, h, w)."""
-        config, named = self.network.config.decision, learned.named
-        fused = [self.network.fuse(grid, learned.text, fusion) for grid in grids]
-        similarities = torch.stack([presence_statistic(grid, learned, named, config) for grid in fused])
-        return bool(recognises_name(similarities.mean(dim=0), named, config))
+    def _with_examples(
+        self, learned: ClassPrototype, examples: Sequence[ClassExample], thumbnail: NDArray[np.uint8] | None
+    ) -> ClassPrototype:
+        return with_examples(learned, examples, self.network.config.decision, thumbnail)
 
-    def _score(self, images: Sequence[Tensor], classes: ClassBatch) -> list[_Scores]:
-        """Scores of images (3, h, w) of one working size."""
-        if max(images[0].shape[-2:]) > self.preprocessing.longest_side:
-            return [self._score_tiles(image, classes) for image in images]
-        stacked = torch.stack(list(images)).to(self.device)
-        with autocast("bfloat16" if self.precision == "bfloat16" else "float32", self.device):
-            features = self.network.image.features(stacked)
-            return [self._match(*pair, classes) for pair in zip(features, stacked, strict=True)]
-
-    def _match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> _Scores:
-        """Scores of an image (3, H, W) with features (C, h, w)."""
-        config, grid = self.network.config.decision, query.shape[-2:]
-        found, presence = torch.zeros(len(classes), *grid), torch.zeros(len(classes))
-        dtype = torch.bfloat16 if self.precision == "attention" else None
-        for part in classes.subsets(max(1, _MAX_FEATURES // query.numel())):
-            prototypes = part.prototypes
-            if part.proposed and prototypes.text is not None:
-                prototypes = self.network.propose(query.expand(len(part.numbers), *query.shape), prototypes.text)
-            prediction = self.network.match_features(query[None], prototypes, grid, part.fusion, dtype)
-            similarity = presence_statistic(prediction.query_features, prototypes, part.by_name, config)
-            found[part.numbers] = log_odds(prediction.logits).float().cpu()
-            presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
-        return _Scores(refine_edges(found[None], image.cpu()[None])[0] if self.refine else found, presence)
-
-    def _score_tiles(self, image: Tensor, classes: ClassBatch) -> _Scores:
-        """Scores of an image (3, h, w) in tiles: in a tile where a class is absent it has a probability of 0."""
-        size, side = (image.shape[1], image.shape[2]), self.preprocessing.longest_side
-        blend, presence = TileBlend(len(classes), size), torch.zeros(len(classes))
-        for corner in tile_corners(size, side):
-            tile = crop_tile(image, corner, side)
-            (scores,) = self._score([tile], classes)
-            resized = F.interpolate(scores.log_odds[None], size=tile.shape[-2:], mode="bilinear", align_corners=True)[0]
-            absent = is_absent(scores.presence, classes.presence_thresholds)
-            blend.add(torch.where(absent[:, None, None], 0, resized.sigmoid()), corner)
-            presence = torch.maximum(presence, scores.presence)
-        return _Scores(blend.mean().logit(eps=1e-6), presence)
-
-    def _to_segmentation(self, image: PreprocessedImage, scores: _Scores, classes: ClassBatch) -> Segmentation:
+    def _to_segmentation(self, image: PreprocessedImage, scores: Scores, classes: ClassBatch) -> Segmentation:
         return Segmentation(
             image.original_size,
             (image.image.shape[1], image.image.shape[2]),

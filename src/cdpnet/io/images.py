@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
@@ -21,6 +21,7 @@ from cdpnet.io.files import real_path, regular_file
 
 ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 MAX_PIXELS = 100_000_000
+_TURNED = (5, 6, 7, 8)  # values of the EXIF tag for an image on its side
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
@@ -97,6 +98,15 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
             return _decode(Image.open(file, formats=_installed_formats()), most_pixels, name)
 
 
+def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
+    """H, W of an image file as `read_image` gives it, from its head alone. DataError as `open_image`."""
+    with _errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        _check_size(image, most_pixels or MAX_PIXELS, str(path))
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
 def refuse_other_formats() -> None:
     """Let no other library of this process open an image that is not of `FORMATS`, as a web framework would."""
     Image.ID[:] = _installed_formats()
@@ -117,7 +127,7 @@ def _name_of(source: ImageSource | bytes) -> str:
     return getattr(source, "filename", "") or "the image"
 
 
-def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
+def _check_size(image: Image.Image, most_pixels: int, name: str) -> None:
     if image.width * image.height > most_pixels:
         raise DataError(
             f"{name} has {image.width} x {image.height} pixels; at most {most_pixels // 10**6} million are read, "
@@ -125,6 +135,10 @@ def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
         )
     if 0 in image.size:
         raise DataError(f"{name} is empty: it has {image.width} x {image.height} pixels.")
+
+
+def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
+    _check_size(image, most_pixels, name)
     if image.mode == "LAB":  # which Pillow reads and does not convert
         raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
     image.load()

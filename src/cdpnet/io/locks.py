@@ -14,10 +14,10 @@ LOCK_FILE = ".cdpnet.lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, advice: str = "wait for its end, or give another --out") -> Iterator[None]:
     """Hold a folder, which is made if need be, so that no other process of this package writes to it.
 
-    The system releases it when this process ends, however it ends. DataError where another process holds it, OSError
+    advice: what to do where it is held already, as the end of the sentence. The system releases it when this process ends, however it ends. DataError where another process holds it, OSError
     where it cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,9 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise DataError(
-            f"{folder} is in use: another cdpnet command is writing to it; wait for its end, or give another --out."
-        ) from None
+        raise DataError(f"{folder} is in use: another cdpnet command is writing to it; {advice}.") from None
     try:
         yield
     finally:

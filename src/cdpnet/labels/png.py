@@ -95,9 +95,14 @@ def _from_grey(values: np.ndarray) -> NDArray[np.uint8]:
 
 def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
     """Write a mask (H, W) of class indices, 0 for background, as a palette PNG with the same indices."""
+    write_image(palette_image(mask), path)
+
+
+def palette_image(mask: NDArray[np.uint8]) -> Image.Image:
+    """A mask (H, W) of class indices as a palette image with the same indices."""
     image = Image.fromarray(mask).convert("P")
     image.putpalette(sum((colour_of(i) for i in range(256)), ()))
-    write_image(image, path)
+    return image
 
 
 def colour_of(index: int) -> tuple[int, int, int]:

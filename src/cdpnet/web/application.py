@@ -1,53 +1,58 @@
-"""The page as an ASGI application: Gradio's, inside the filters of requests."""
+"""The page as an ASGI application: its files and its interface, inside the filters of requests."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+import mimetypes
+from importlib import resources
+from pathlib import Path
 
-import gradio as gr
-from fastapi.exceptions import RequestValidationError
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from cdpnet.web import style
 from cdpnet.web.address import Address
+from cdpnet.web.api import Api
 from cdpnet.web.limits import Limits
+from cdpnet.web.login import LoginFilter
 from cdpnet.web.refusals import Refusal
 from cdpnet.web.request_filter import RequestFilter
-from cdpnet.web.response_headers import AllowedScripts, ResponseHeaders
+from cdpnet.web.response_headers import ResponseHeaders
 from cdpnet.web.visitors import VisitorFilter
 
-
-def make_application(page: Any, address: Address, limits: Limits) -> ASGIApp:
-    """The application of a page that `build_page` made."""
-    page.queue(max_size=limits.waiting, api_open=False)
-    page.state_session_capacity = limits.sessions
-    head = style.script(limits)
-    mounted = gr.mount_gradio_app(
-        Starlette(),
-        page,
-        path="/",
-        auth=address.login,
-        show_error=False,
-        ssr_mode=False,
-        run_history=False,
-        enable_monitoring=False,
-        footer_links=[],
-        app_kwargs={
-            "middleware": [Middleware(RequestFilter, limits=limits), Middleware(AllowedScripts, head=head)],
-            "exception_handlers": {RequestValidationError: _refuse_form},
-        },
-        max_file_size=limits.megabytes * 10**6,
-        theme=style.theme(),
-        css=style.style_sheet(),
-        head=head,
-    )
-    return ResponseHeaders(VisitorFilter(mounted, address))
+_INDEX = "index.html"
 
 
-async def _refuse_form(_: Request, error: Exception) -> Refusal:
-    """What answers a request whose fields are missing or of another type."""
-    fields = ", ".join(".".join(map(str, fault["loc"])) for fault in cast("RequestValidationError", error).errors())
-    return Refusal(422, f"The request does not have the form that the page sends: {fields:.200}.")
+def make_application(api: Api, address: Address, limits: Limits) -> ASGIApp:
+    """The application, which answers only what the filters let through."""
+    routes: list[BaseRoute] = [*api.routes(), Route("/", _static), Route("/static/{name}", _static)]
+    app: ASGIApp = RequestFilter(Starlette(routes=routes, exception_handlers={HTTPException: _refuse}), limits)
+    if address.login is not None:
+        app = LoginFilter(app, address.login, limits.logins)
+    return ResponseHeaders(VisitorFilter(app, address))
+
+
+async def _static(request: Request) -> Response:
+    """A file of the page."""
+    path = _files().get(request.path_params.get("name", _INDEX))
+    if path is None:
+        raise HTTPException(404)
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Response(path.read_bytes(), media_type=kind, headers={"cache-control": "no-cache"})
+
+
+def _files() -> dict[str, Path]:
+    """The files of the page by their names; nothing else is served."""
+    folder = Path(str(resources.files("cdpnet.web"))) / "static"
+    return {path.name: path for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """What answers an address or a method that the page does not have."""
+    assert isinstance(error, HTTPException)
+    allowed = (error.headers or {}).get("Allow", "")
+    if error.status_code == 405:
+        return Refusal(405, f"This address takes {allowed} only.", {"allow": allowed}).response()
+    return Refusal(error.status_code, "There is nothing at this address.").response()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
-from cdpnet.errors import DataError
 from cdpnet.io.images import ENDINGS
 
 
@@ -17,21 +14,24 @@ class BrowserLimits(TypedDict):
     megabytes: int
     megapixels: int
     images: int
+    examples: int
+    name: int
     endings: list[str]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """images: segmented together. examples: of all classes of a session. waiting: requests in the queue."""
+    """images: of a session, and of an upload to a project. examples: of all classes of a session."""
 
     megabytes: int = 20  # of a file
     megapixels: int = 24  # of an image
     images: int = 48
     examples: int = 40
     name: int = 60  # characters of a class name
-    waiting: int = 48
     sessions: int = 32  # at a time
     grace: float = 600.0  # seconds until the session of a closed or suspended page ends, and an idle one may
+    silence: float = 60.0  # seconds without a request after which a page counts as closed; it waits 20 s at a time
+    logins: int = 20  # wrong ones from an address in a minute
     patience: float = 20.0  # seconds that a request may stop before it is complete
 
     @property
@@ -40,13 +40,14 @@ class Limits:
         return self.images * (self.megabytes * 10**6 + 10**4)
 
     @property
+    def body(self) -> int:
+        """The maximum number of bytes of another request: masks at view size."""
+        return 4 * 2**20
+
+    @property
     def pixels(self) -> int:
         """The maximum number of pixels of an image."""
         return self.megapixels * 10**6
-
-    def describe(self) -> str:
-        """The limits of a file in words, for the page."""
-        return f"up to {self.megabytes} MB and {self.megapixels} megapixels each"
 
     def for_browser(self) -> BrowserLimits:
         """The limits that the browser checks."""
@@ -54,20 +55,7 @@ class Limits:
             "megabytes": self.megabytes,
             "megapixels": self.megapixels,
             "images": self.images,
+            "examples": self.examples,
+            "name": self.name,
             "endings": list(ENDINGS),
         }
-
-    def check_files(self, files: Sequence[Path]) -> None:
-        """DataError for too many files, for one that is too large, and for two whose masks would have one name."""
-        if len(files) > self.images:
-            raise DataError(
-                f"{len(files)} images are too many for the page, which takes {self.images} at a time; for a whole "
-                "folder, download the classes and use `cdpnet label`."
-            )
-        stems: dict[str, str] = {}
-        for file in files:
-            if file.stat().st_size > self.megabytes * 10**6:
-                raise DataError(f"{file.name} is larger than {self.megabytes} MB; scale it down first.")
-            if file.stem in stems:
-                raise DataError(f"{stems[file.stem]} and {file.name} have one stem, so one mask; rename one of them.")
-            stems[file.stem] = file.name

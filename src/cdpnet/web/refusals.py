@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
@@ -14,7 +15,14 @@ class Refusal:
 
     status: int
     sentence: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the refusal, and close the connection, since the rest of the request is not read."""
-        await JSONResponse({"detail": self.sentence}, self.status, {"connection": "close"})(scope, receive, send)
+        response = self.response()
+        response.headers["connection"] = "close"
+        await response(scope, receive, send)
+
+    def response(self) -> JSONResponse:
+        """The refusal of a request that was read."""
+        return JSONResponse({"detail": self.sentence}, self.status, self.headers)

@@ -12,7 +12,7 @@ _SLOWEST = 1000.0  # bytes per second that a connection brings at least, after t
 
 
 class BodyError(MultiPartException):
-    """A body that is refused; of this base, since Gradio then removes what it has written of an upload."""
+    """A body that is refused; of this base, as what the parser of uploads itself raises."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)

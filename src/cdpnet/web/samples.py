@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from io import BytesIO
 
 import torch
+from torch import Tensor
 
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.icons.scenes import SceneLayout
@@ -18,18 +19,9 @@ _CLASSES, _SCENES_PER_CLASS = 6, 2
 _CANDIDATES = 200  # episodes from which the samples are selected
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Support images to mark, one for each class, with the class names; query images to segment, two for each."""
-
-    names: tuple[str, ...]
-    support: tuple[Path, ...]
-    query: tuple[Path, ...]
-
-
-def render_samples(folder: Path) -> Samples:
-    """Render the samples into a folder; they are the same each time."""
-    folder.mkdir(parents=True, exist_ok=True)
+@cache
+def render_samples() -> dict[str, bytes]:
+    """PNG files by their names: for each class one scene to mark, named after it, and two others to find it in."""
     source = IconEpisodes(_FOLD, 1, "test", layout=_LAYOUT)
     by_class = defaultdict(list)
     for index, number in enumerate(source.choose(torch.arange(_CANDIDATES)).class_ids.tolist()):
@@ -37,11 +29,15 @@ def render_samples(folder: Path) -> Samples:
     enough = [episodes for episodes in by_class.values() if len(episodes) >= _SCENES_PER_CLASS]
     indices = torch.tensor([episodes[:_SCENES_PER_CLASS] for episodes in enough[:_CLASSES]]).flatten()
     batch = source.draw(indices).batch
-    support, query = [], []
+    to_mark, others = {}, {}
     for i in range(len(indices)):
         if i % _SCENES_PER_CLASS == 0:
-            support.append(folder / f"{batch.class_names[i]}.png")
-            to_image(batch.support_images[i, 0]).save(support[-1])
-        query.append(folder / f"scene-{i + 1:02d}.png")
-        to_image(batch.query_images[i]).save(query[-1])
-    return Samples(tuple(batch.class_names[::_SCENES_PER_CLASS]), tuple(support), tuple(query))
+            to_mark[f"{batch.class_names[i]}.png"] = _png(batch.support_images[i, 0])
+        others[f"scene-{i + 1:02d}.png"] = _png(batch.query_images[i])
+    return {**to_mark, **others}
+
+
+def _png(image: Tensor) -> bytes:
+    buffer = BytesIO()
+    to_image(image).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -3,62 +3,83 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import read_image, refuse_other_formats
+from cdpnet.io.images import open_image, refuse_other_formats
+from cdpnet.projects.folder import held
 from cdpnet.web.address import Address
+from cdpnet.web.api import Api, Places
+from cdpnet.web.application import make_application
+from cdpnet.web.http_server import serving
 from cdpnet.web.limits import Limits
+from cdpnet.web.samples import render_samples
+from cdpnet.web.sessions import Sessions, SharedProject
+from cdpnet.web.threads import Threads
+from cdpnet.web.workspace import Workspace
 
 _CLEAN_UP = 5.0  # seconds between two searches for expired sessions
+_COOKIE = "cdpnet_session_{port}"  # browsers send the cookies of a name to all its ports
 
 
 def serve(
-    segmenter: Segmenter, model: str, address: Address, limits: Limits, ready: Callable[[str], None], stop: Event
+    segmenter: Segmenter,
+    model: str,
+    address: Address,
+    limits: Limits,
+    ready: Callable[[str], None],
+    stop: Event,
+    project: Path | None = None,
 ) -> None:
     """Serve the page until ``stop`` is set.
 
-    model: a sentence about the network, for the page. ready: called with the URL once the page can be opened.
-    ConfigError where the port cannot be used.
+    model: a sentence about the network, for the page. ready: called with the URL once the page can be opened. project:
+    folder of the project that all users share; None for a temporary one for each.
+    ConfigError where the port or the folder cannot be used; DataError where another process holds the project.
     """
-    with tempfile.TemporaryDirectory(prefix="cdpnet-web-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before the library is imported
-        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-        refuse_other_formats()  # Gradio opens what browsers send as images
-        from cdpnet.web.application import make_application
-        from cdpnet.web.http_server import serving
-        from cdpnet.web.page import build_page
-        from cdpnet.web.samples import render_samples
-        from cdpnet.web.sessions import Sessions
-
-        sessions = Sessions(segmenter, Path(folder), limits)
-        samples = render_samples(Path(folder, "samples"))
-        _warm_up(segmenter, samples.support[0], samples.query[0])
-        page = build_page(sessions, samples, limits, model, segmenter.threshold)
-        with serving(make_application(page, address, limits), address, limits.patience) as url:
-            try:
+    refuse_other_formats()
+    _warm_up(segmenter)
+    threads = Threads()
+    with _places(segmenter, limits, threads, project) as places:
+        api = Api(places, threads, limits, _COOKIE.format(port=address.port), model)
+        try:
+            with serving(make_application(api, address, limits), address, limits.patience) as url:
                 ready(url)
                 while not stop.wait(_CLEAN_UP):
-                    if sessions.end_expired():
+                    if places.end_expired():
                         _release_memory()
-            finally:
-                page.close(verbose=False)
+        finally:
+            threads.close()
 
 
-def _warm_up(segmenter: Segmenter, example: Path, image: Path) -> None:
+@contextmanager
+def _places(segmenter: Segmenter, limits: Limits, threads: Threads, project: Path | None) -> Iterator[Places]:
+    """The projects of the page; temporary ones are removed at the end, another one is saved."""
+    if project is None:
+        with tempfile.TemporaryDirectory(prefix="cdpnet-web-") as folder:
+            yield Sessions(segmenter, Path(folder), limits, threads)
+        return
+    with held(project) as folder:
+        workspace = Workspace(folder, segmenter, kept=True)
+        try:
+            yield SharedProject(workspace)
+        finally:
+            workspace.project.save()
+
+
+def _warm_up(segmenter: Segmenter) -> None:
     """Learn and segment once, so that the first user does not wait for one-time initialisation."""
-    _, h, w = read_image(example).shape
-    mask = np.zeros((h, w), np.uint8)
-    mask[h // 4 : h // 2, w // 4 : w // 2] = 1
-    _ = segmenter.segment(image, segmenter.learn("something", example, mask)).mask
+    image = open_image(next(iter(render_samples().values())))
+    mask = np.zeros((image.height, image.width), np.uint8)
+    mask[image.height // 4 : image.height // 2, image.width // 4 : image.width // 2] = 1
+    _ = segmenter.segment(image, segmenter.learn("something", image, mask)).mask
 
 
 def _release_memory() -> None:

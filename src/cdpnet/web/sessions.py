@@ -1,7 +1,8 @@
-"""All browser sessions, each separate from the others."""
+"""All browser sessions, each with a temporary project of its own."""
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections import OrderedDict
 from pathlib import Path
@@ -12,81 +13,112 @@ from time import monotonic
 from cdpnet.errors import DataError
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.limits import Limits
-from cdpnet.web.session import Session
+from cdpnet.web.threads import Threads
+from cdpnet.web.workspace import Workspace
 
-_MAX_ENDED = 10_000  # keys of ended sessions that are remembered
+_KEY_BYTES = 32
+
+
+class SessionEndedError(DataError):
+    """A request of a page whose session has ended."""
+
+
+class NoPlaceError(DataError):
+    """A new page where all places are taken."""
 
 
 class Sessions:
-    """Sessions by the key that the server gives to each opened page; can be used from several threads."""
+    """Workspaces by the key in the cookie of a browser; can be used from several threads.
 
-    def __init__(self, segmenter: Segmenter, root: Path, limits: Limits) -> None:
-        self._segmenter, self._root, self._limits = segmenter, root, limits
-        self._sessions: OrderedDict[str, Session] = OrderedDict()  # from the least to the most recently used
+    An open page waits for changes all the time, so a session that sends nothing belongs to a closed page.
+    """
+
+    def __init__(self, segmenter: Segmenter, root: Path, limits: Limits, threads: Threads) -> None:
+        self._segmenter, self._root, self._limits, self._threads = segmenter, root, limits, threads
+        self._workspaces: OrderedDict[str, Workspace] = OrderedDict()  # from the least to the most recently used
         self._used_at: dict[str, float] = {}
-        self._closed_at: dict[str, float] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()  # in the order in which they ended
+        self._seen_at: dict[str, float] = {}
         self._lock = Lock()
 
-    def get(self, key: str) -> Session:
-        """The session of a page, made by the first call.
+    def begin(self, key: str | None) -> tuple[str, Workspace]:
+        """The session of a browser, or a new one with a new key where it has none.
 
-        DataError for a session that has ended, and for a new page where all places are taken by sessions in use.
+        NoPlaceError where all places are taken by sessions in use.
         """
         with self._lock:
-            if key in self._ended:
-                raise DataError(
-                    "The session of this page has ended: the page was inactive for too long, or too many others were "
-                    "open; reload it."
-                )
-            self._closed_at.pop(key, None)  # the page was suspended, as on a phone, and is used again
-            if key not in self._sessions:
+            if key is None or key not in self._workspaces:
                 self._make_place()
+                key = secrets.token_urlsafe(_KEY_BYTES)
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
-                self._sessions[key] = Session(self._segmenter, folder, self._limits)
-            self._sessions.move_to_end(key)
-            self._used_at[key] = monotonic()
-            return self._sessions[key]
+                self._workspaces[key] = Workspace(folder, self._segmenter, kept=False)
+                self._used_at[key] = monotonic()
+            self._seen_at[key] = monotonic()
+            return key, self._workspaces[key]
 
-    def close(self, key: str) -> None:
-        """Note that a page was closed or lost its connection; its session ends unless it is used within the grace."""
-        with self._lock:
-            if key in self._sessions:
-                self._closed_at[key] = monotonic()
+    def get(self, key: str | None, *, is_use: bool = True) -> Workspace:
+        """The session with a key. is_use: whether a person does something, or the page only waits.
 
-    def keep_alive(self, key: str) -> None:
-        """Note that a page is still open; this does not count as use of its session."""
+        SessionEndedError where there is none.
+        """
         with self._lock:
-            self._closed_at.pop(key, None)
+            if key is None or key not in self._workspaces:
+                raise SessionEndedError(
+                    "The session of this page has ended: the page was inactive for too long, too many others were "
+                    "open, or the server was started again; reload it."
+                )
+            self._seen_at[key] = monotonic()
+            if is_use:
+                self._used_at[key] = monotonic()
+                self._workspaces.move_to_end(key)
+            return self._workspaces[key]
 
     def end_expired(self) -> int:
-        """End the closed sessions whose grace has passed; returns their number."""
+        """End the sessions of pages that were closed longer ago than the grace; returns their number."""
         with self._lock:
             latest = monotonic() - self._limits.grace
-            expired = [key for key, closed in self._closed_at.items() if closed <= latest]
+            expired = [key for key, seen in self._seen_at.items() if seen <= latest]
             for key in expired:
                 self._end(key)
         return len(expired)
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._workspaces)
 
     def _make_place(self) -> None:
-        """End a session if all places are taken: a closed one, else the least recently used one if it is idle."""
-        if len(self._sessions) < self._limits.sessions:
+        """End a session if all places are taken: one of a closed page, else the least recently used one if idle."""
+        if len(self._workspaces) < self._limits.sessions:
             return
-        key = next(iter(self._closed_at), next(iter(self._sessions)))
-        if key not in self._closed_at and self._used_at[key] > monotonic() - self._limits.grace:
-            raise DataError(
-                f"The page is used by {len(self._sessions)} others at the moment, which is all that it takes; try "
+        now = monotonic()
+        closed = [key for key, seen in self._seen_at.items() if seen < now - self._limits.silence]
+        key = min(closed, key=self._seen_at.__getitem__, default=next(iter(self._workspaces)))
+        if key not in closed and self._used_at[key] > now - self._limits.grace:
+            raise NoPlaceError(
+                f"The page is used by {len(self._workspaces)} others at the moment, which is all that it takes; try "
                 "again in some minutes."
             )
         self._end(key)
 
     def _end(self, key: str) -> None:
-        self._closed_at.pop(key, None)
-        self._used_at.pop(key)
-        self._ended[key] = None
-        while len(self._ended) > _MAX_ENDED:
-            self._ended.popitem(last=False)
-        shutil.rmtree(self._sessions.pop(key).folder, ignore_errors=True)
+        del self._used_at[key], self._seen_at[key]
+        workspace = self._workspaces.pop(key)
+        self._threads.forget(workspace.work)
+        shutil.rmtree(workspace.project.folder, ignore_errors=True)
+
+
+class SharedProject:
+    """One project for all browsers, in the place of `Sessions`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def begin(self, key: str | None) -> tuple[str, Workspace]:
+        """The workspace; no key is needed."""
+        return key or "", self.workspace
+
+    def get(self, key: str | None, *, is_use: bool = True) -> Workspace:  # noqa: ARG002 - as Sessions
+        """The workspace."""
+        return self.workspace
+
+    def end_expired(self) -> int:
+        """Nothing ends."""
+        return 0

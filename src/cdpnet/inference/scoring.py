@@ -1,0 +1,77 @@
+"""Scores of classes in images: encode, match, refine; large images in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cdpnet.config import QueryPrecision
+from cdpnet.inference.class_batch import ClassBatch
+from cdpnet.inference.refinement import refine_edges
+from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
+from cdpnet.network.decision import is_absent, log_odds
+from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.presence import presence_probability, presence_statistic
+from cdpnet.runtime.devices import autocast
+
+_MAX_FEATURES = 2**24  # numbers in the fused features of all classes matched at a time, 64 MiB
+
+
+class Scores(NamedTuple):
+    """Of one image and n classes, on the CPU: log-odds (n, h, w), and the probability of presence (n,)."""
+
+    log_odds: Tensor
+    presence: Tensor
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How images are scored. longest_side: in pixels, of an image in one piece. The others are those of `Segmenter`."""
+
+    network: PrototypeNetwork
+    longest_side: int
+    precision: QueryPrecision
+    refine: bool
+
+    def score(self, images: Sequence[Tensor], classes: ClassBatch) -> list[Scores]:
+        """Scores of images (3, h, w) of one working size."""
+        if max(images[0].shape[-2:]) > self.longest_side:
+            return [self._score_tiles(image, classes) for image in images]
+        device = next(self.network.parameters()).device
+        stacked = torch.stack(list(images)).to(device)
+        with autocast("bfloat16" if self.precision == "bfloat16" else "float32", device):
+            features = self.network.image.features(stacked)
+            return [self._match(*pair, classes) for pair in zip(features, stacked, strict=True)]
+
+    def _match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> Scores:
+        """Scores of an image (3, H, W) with features (C, h, w)."""
+        config, grid = self.network.config.decision, query.shape[-2:]
+        found, presence = torch.zeros(len(classes), *grid), torch.zeros(len(classes))
+        dtype = torch.bfloat16 if self.precision == "attention" else None
+        for part in classes.subsets(max(1, _MAX_FEATURES // query.numel())):
+            prototypes = part.prototypes
+            if part.proposed and prototypes.text is not None:
+                prototypes = self.network.propose(query.expand(len(part.numbers), *query.shape), prototypes.text)
+            prediction = self.network.match_features(query[None], prototypes, grid, part.fusion, dtype)
+            similarity = presence_statistic(prediction.query_features, prototypes, part.by_name, config)
+            found[part.numbers] = log_odds(prediction.logits).float().cpu()
+            presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
+        return Scores(refine_edges(found[None], image.cpu()[None])[0] if self.refine else found, presence)
+
+    def _score_tiles(self, image: Tensor, classes: ClassBatch) -> Scores:
+        """Scores of an image (3, h, w) in tiles: in a tile where a class is absent it has a probability of 0."""
+        size, side = (image.shape[1], image.shape[2]), self.longest_side
+        blend, presence = TileBlend(len(classes), size), torch.zeros(len(classes))
+        for corner in tile_corners(size, side):
+            tile = crop_tile(image, corner, side)
+            (scores,) = self.score([tile], classes)
+            resized = F.interpolate(scores.log_odds[None], size=tile.shape[-2:], mode="bilinear", align_corners=True)[0]
+            absent = is_absent(scores.presence, classes.presence_thresholds)
+            blend.add(torch.where(absent[:, None, None], 0, resized.sigmoid()), corner)
+            presence = torch.maximum(presence, scores.presence)
+        return Scores(blend.mean().logit(eps=1e-6), presence)

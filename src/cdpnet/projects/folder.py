@@ -1,0 +1,87 @@
+"""The files of a project below its folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cdpnet.errors import ConfigError, DataError
+from cdpnet.io.files import write_bytes
+from cdpnet.io.images import ENDINGS, find_images
+from cdpnet.io.locks import locked
+from cdpnet.labels import png_folder
+from cdpnet.labels.label_set import NAMES_FILE
+from cdpnet.projects.document import FILE
+
+IMAGES, LABELS, CLASSES, EXAMPLES, REMOVED = "images", "labels", "classes", "examples", "removed"
+MASKS = f"{LABELS}/{png_folder.FOLDER}"
+NAMES = f"{LABELS}/{NAMES_FILE}"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """Hold the folder of a project, which is made if need be, so that nobody else writes to it.
+
+    ConfigError for a folder that is no project and not empty. DataError where another process holds it, or it cannot
+    be written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; give the folder of a project.")
+    if folder.is_dir() and not (folder / FILE).exists() and not (folder / IMAGES).is_dir():
+        names = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        if any(path.suffix.lower() in ENDINGS for path in names):
+            raise ConfigError(f"{folder} holds images itself; move them to {folder / IMAGES}, as in a project.")
+        if names:
+            raise ConfigError(f"{folder} is no project and not empty; give a new folder.")
+    try:
+        (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+        with locked(folder, "wait for its end, or give another folder"):
+            yield folder
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written to ({error.strerror or error}).") from None
+
+
+def image_files(folder: Path) -> list[str]:
+    """The images of a project, by their paths below its folder of images. DataError for two of one stem."""
+    images = folder / IMAGES
+    if not any(path.suffix.lower() in ENDINGS for path in images.rglob("*")):
+        return []
+    return [path.relative_to(images).as_posix() for path in find_images(images, deep=True)]
+
+
+def read_file(folder: Path, name: str) -> bytes | None:
+    """The content of a file; None where there is none."""
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def put_file(folder: Path, name: str, content: bytes | None) -> None:
+    """Write a file, or remove it where the content is None."""
+    if content is None:
+        (folder / name).unlink(missing_ok=True)
+    else:
+        write_bytes(content, folder / name)
+
+
+def place_picture(folder: Path, file: str, *, present: bool) -> None:
+    """Bring back the file of an image that was put aside, or put it aside."""
+    kept, aside = folder / IMAGES / file, folder / REMOVED / file
+    source, target = (aside, kept) if present else (kept, aside)
+    if source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+
+
+def forget_picture(folder: Path, file: str) -> None:
+    """Remove the file of an image that was put aside."""
+    with suppress(OSError):
+        (folder / REMOVED / file).unlink()
+
+
+def forget_pictures(folder: Path) -> None:
+    """Remove all files of images that were put aside."""
+    shutil.rmtree(folder / REMOVED, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""The masks of a project as labels, which every label format can write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cdpnet.errors import DataError
+from cdpnet.labels.formats import write_labels
+from cdpnet.labels.label_set import FormatName, LabelSet
+from cdpnet.labels.regions import ImageLabels, region_from_mask
+from cdpnet.projects import folder as files
+from cdpnet.projects.document import Document, ProjectImage
+from cdpnet.projects.project import Project
+
+
+def write_project_labels(project: Project, out: Path, format_name: FormatName, images: Path | None = None) -> None:
+    """Write the labels of a project into a folder; rejected images and those without a result are left out.
+
+    images: where the reader of the labels will have the images; by default the folder of the project.
+    DataError where there are none.
+    """
+    with project.lock:
+        document = project.document
+    labels = list(_read_labels(project, document))
+    if not labels:
+        raise DataError("There are no masks yet; mark an object, or teach a class and wait for its results.")
+    names = tuple(one.name for one in sorted(document.classes.values(), key=lambda one: one.number))
+    write_labels(labels, LabelSet(images or project.folder / files.IMAGES, out, names), format_name)
+
+
+def _read_labels(project: Project, document: Document) -> Iterator[ImageLabels]:
+    for image in document.images.values():
+        if not image.reason and image.review != "rejected" and (image.found_with or image.is_settled):
+            yield _labels_of(project, document, image)
+
+
+def _labels_of(project: Project, document: Document, image: ProjectImage) -> ImageLabels:
+    """The labels of an image; a region has the score of the network, or 1 where a person settled the mask."""
+    numbers = project.mask(image)
+    scores = {} if image.is_settled else {found.class_id: found.score for found in image.findings}
+    regions = [
+        region_from_mask(numbers == one.number, one.name, scores.get(one.id, 1.0))
+        for one in document.classes.values()
+        if (numbers == one.number).any()
+    ]
+    return ImageLabels(image.file, image.height, image.width, tuple(regions))

@@ -1,0 +1,234 @@
+"""A project: its document and files, changed in whole steps that can be taken back; usable from several threads."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdpnet.errors import DataError
+from cdpnet.io.images import read_size
+from cdpnet.io.masks import read_class_numbers
+from cdpnet.labels.png import palette_image
+from cdpnet.projects import folder as files
+from cdpnet.projects.document import (
+    FILE,
+    Document,
+    ProjectClass,
+    ProjectExample,
+    ProjectImage,
+    Record,
+    load_document,
+)
+from cdpnet.projects.history import Change, History, Step
+
+T = TypeVar("T")
+
+
+class ConflictError(DataError):
+    """A change that somebody made to an older state."""
+
+
+class MissingError(DataError):
+    """An id that nothing in the project has."""
+
+
+class Project:
+    """A project in a folder that is `held`. kept: whether the folder stays when the program ends."""
+
+    def __init__(self, folder: Path, *, kept: bool = True) -> None:
+        """Open a project, or begin one with the images in the folder. DataError for a folder that cannot be used."""
+        self.folder, self.kept = folder, kept
+        self.lock = RLock()
+        self.history = History(self._forget)
+        self._listeners: set[Callable[[], object]] = set()
+        self.document = load_document(folder) if (folder / FILE).exists() else Document()
+        files.forget_pictures(folder)
+        self._find_images()
+        self.save()
+
+    def image(self, image_id: str) -> ProjectImage:
+        """An image by its id. MissingError where there is none."""
+        return _find(self.document.images, image_id, "image")
+
+    def one_class(self, class_id: str) -> ProjectClass:
+        """A class by its id. MissingError where there is none."""
+        return _find(self.document.classes, class_id, "class")
+
+    def example(self, example_id: str) -> ProjectExample:
+        """An example by its id. MissingError where there is none."""
+        return _find(self.document.examples, example_id, "example")
+
+    def image_path(self, image: ProjectImage) -> Path:
+        """The file of an image."""
+        return self.folder / files.IMAGES / image.file
+
+    def mask(self, image: ProjectImage) -> NDArray[np.uint8]:
+        """The numbers of the classes in an image, (H, W); 0 where it has no mask. DataError for a bad file."""
+        path = self.folder / files.MASKS / image.mask_file
+        if not path.exists():
+            return np.zeros((image.height, image.width), np.uint8)
+        mask = read_class_numbers(path)
+        if mask.shape != (image.height, image.width) or mask.min() < 0 or mask.max() > np.iinfo(np.uint8).max:
+            raise DataError(f"{path.name} is not a mask of {image.file}, whose size it must have; remove it.")
+        return mask.astype(np.uint8)
+
+    def commit(
+        self,
+        sentence: str,
+        records: Mapping[str, Record | None],
+        contents: Mapping[str, bytes | None] | None = None,
+        pictures: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Make a change that can be taken back. sentence: what is done. DataError where the disk cannot be written."""
+        with self.lock:
+            after = Change(records, contents or {}, pictures or {})
+            before = Change(
+                {key: self.document.record(key) for key in after.records},
+                {name: files.read_file(self.folder, name) for name in after.files},
+                {file: not present for file, present in after.pictures.items()},
+            )
+            self._apply(after)
+            self.history.add(Step(sentence, before, after))
+
+    def undo(self) -> None:
+        """Take the last step back. ConflictError where there is none."""
+        with self.lock:
+            step = self.history.to_undo
+            if step is None:
+                raise ConflictError("There is nothing to take back.")
+            self._apply(step.before)
+            self.history.undone()
+
+    def redo(self) -> None:
+        """Do again the step that was taken back last. ConflictError where there is none."""
+        with self.lock:
+            step = self.history.to_redo
+            if step is None:
+                raise ConflictError("There is nothing to do again.")
+            self._apply(step.after)
+            self.history.redone()
+
+    def update(self, document: Document, *, save: bool = True) -> None:
+        """Replace the document by one that follows from it; the caller holds the lock.
+
+        save: whether it must be on the disk now, as what a person did; else `save` does it later.
+        """
+        following = replace(document, revision=self.document.revision + 1)
+        if save:
+            self._write(following)
+        self.document = following
+        for listener in tuple(self._listeners):
+            listener()
+
+    def save(self) -> None:
+        """Write the document to the disk."""
+        with self.lock:
+            self._write(self.document)
+
+    def new_id(self, kind: str) -> str:
+        """An id that no record had before, here or in another project; the caller holds the lock. kind: c, i or e."""
+        number = self.document.next_number
+        self.document = replace(self.document, next_number=number + 1)
+        return f"{kind}{number}-{secrets.token_hex(3)}"
+
+    @contextmanager
+    def listening(self, listener: Callable[[], object]) -> Iterator[None]:
+        """Call a function after each change, in the thread that made it."""
+        with self.lock:
+            self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._listeners.discard(listener)
+
+    def _apply(self, change: Change) -> None:
+        """Make a change; each image in it gets a revision of its own."""
+        document = self.document.with_records(
+            {key: _renewed(record, self.document.record(key)) for key, record in change.records.items()}
+        )
+        undone = {name: files.read_file(self.folder, name) for name in change.files}
+        try:
+            for name, content in change.files.items():
+                files.put_file(self.folder, name, content)
+            for file, present in change.pictures.items():
+                files.place_picture(self.folder, file, present=present)
+            self.update(document)
+        except OSError as error:
+            with suppress(OSError):
+                for name, content in undone.items():
+                    files.put_file(self.folder, name, content)
+            raise DataError(
+                f"The project cannot be written ({error.strerror or error}); nothing was changed."
+            ) from None
+
+    def _write(self, document: Document) -> None:
+        document.save(self.folder)
+        names = "".join(f"{name}\n" for name in document.names).encode()
+        if files.read_file(self.folder, files.NAMES) != names:
+            files.put_file(self.folder, files.NAMES, names)
+
+    def _forget(self, change: Change) -> None:
+        for file, present in change.pictures.items():
+            if not present:
+                files.forget_picture(self.folder, file)
+
+    def _find_images(self) -> None:
+        """Take in the images that were put into the folder, and note those that are no longer there."""
+        present = files.image_files(self.folder)
+        images = {}
+        for key, image in self.document.images.items():
+            if image.file not in present:
+                images[key] = replace(image, reason=missing_picture(image.file))
+            else:
+                images[key] = replace(image, reason="", found_with="" if image.reason else image.found_with)
+        known = {image.file for image in images.values()}
+        for file in present:
+            if file not in known:
+                key = self.new_id("i")
+                images[key] = self.new_image(key, file)
+        self.document = replace(self.document, images=images)
+
+    def new_image(self, key: str, file: str) -> ProjectImage:
+        """The record of a new image, whose file is in the folder; with a reason where it cannot be read."""
+        try:
+            height, width = read_size(self.folder / files.IMAGES / file)
+        except DataError as error:
+            return ProjectImage(key, file, 0, 0, reason=str(error).replace(f"{self.folder / files.IMAGES}/", ""))
+        return ProjectImage(key, file, height, width)
+
+
+def _renewed(record: Record | None, present: Record | None) -> Record | None:
+    """A record that takes the place of the present one: an image gets a new revision, a class keeps its class file."""
+    if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
+        return replace(record, revision=max(record.revision, present.revision) + 1)
+    if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
+        return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
+    return record
+
+
+def missing_picture(file: str) -> str:
+    """The sentence for an image whose file was removed."""
+    return f"{file} is no longer in the folder of images; put it back and start the page again, or remove it here."
+
+
+def mask_content(mask: NDArray[np.uint8]) -> bytes:
+    """A mask (H, W) of class numbers as the content of a palette PNG."""
+    buffer = io.BytesIO()
+    palette_image(mask).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _find(records: Mapping[str, T], key: str, kind: str) -> T:
+    if key not in records:
+        raise MissingError(f"There is no such {kind} (any more); reload the page.")
+    return records[key]

@@ -1,0 +1,191 @@
+"""Segment the images of a project, one piece of work at a time: what is out of date is done, until nothing is."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdpnet.errors import CdpnetError
+from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.segmentation import Segmentation
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.projects import folder as files
+from cdpnet.projects.document import Document, Finding, ProjectClass, ProjectImage
+from cdpnet.projects.keys import classes_key, result_key
+from cdpnet.projects.project import Project, mask_content, missing_picture
+from cdpnet.projects.teaching import Teacher
+
+_MOST_SCORES = 256  # segmentations that are held, so that another threshold needs no network
+_SAVED_EVERY = 2.0  # seconds; results of the network are found again after a crash
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What the last teaching of a class changed.
+
+    changed: images whose mask of the class changed. of: images that were compared. total: sum of 1 - IoU over them.
+    """
+
+    class_id: str
+    changed: int = 0
+    of: int = 0
+    total: float = 0.0
+
+    def with_image(self, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Gain:
+        """With one more image, by its masks (H, W) before and after."""
+        union = np.logical_or(before, after).sum()
+        change = 1 - float(np.logical_and(before, after).sum() / union) if union else 0.0
+        return replace(self, changed=self.changed + (change > 0), of=self.of + 1, total=self.total + change)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work that is left. done, total: images. what: in words."""
+
+    done: int
+    total: int
+    what: str
+
+
+class ProjectSegmenter:
+    """Learns and segments what is out of date in a project; `step` is called by one thread at a time."""
+
+    def __init__(self, project: Project, segmenter: Segmenter) -> None:
+        self.project, self.segmenter = project, segmenter
+        self.teacher = Teacher(project, segmenter)
+        self.gain: Gain | None = None
+        self._scores: OrderedDict[str, tuple[str, Segmentation]] = OrderedDict()  # by image: of which classes
+        self._saved_at = monotonic()
+
+    def job(self) -> Job | None:
+        """The work that is left; None where all is done."""
+        document = self.project.document
+        if teaching := self.teacher.out_of_date():
+            return Job(0, len(_open_images(document)), f"learning {teaching[0].name}")
+        pending = _pending(document)
+        total = len(_open_images(document))
+        return Job(total - len(pending), total, "segmenting") if pending else None
+
+    def step(self) -> bool:
+        """Learn one class or segment one image; False where nothing was left. DataError where the disk is full."""
+        with self.project.lock:
+            document = self.project.document
+            teaching, pending = self.teacher.out_of_date(), _pending(document)
+        if teaching:
+            self.gain = Gain(teaching[0].id)
+            self.teacher.learn(teaching[0])
+        elif pending:
+            self._segment(pending[0], document)
+        else:
+            return False
+        if self.job() is None or monotonic() - self._saved_at > _SAVED_EVERY:
+            self.project.save()
+            self._saved_at = monotonic()
+        return True
+
+    def run(self) -> None:
+        """Do all that is left."""
+        while self.step():
+            pass
+
+    def _segment(self, image: ProjectImage, document: Document) -> None:
+        """Segment an image with the classes of a document, and keep the result if they are still in use."""
+        key, classes = result_key(document), self.teacher.learned()
+        if not classes:
+            self._keep(image, key, None, ())
+            return
+        try:
+            segmentation = self._scores_of(image, document, [learned for _, learned in classes])
+        except (CdpnetError, OSError) as error:
+            self._fail(image, key, error)
+            return
+        self._keep(image, key, segmentation, [one for one, _ in classes])
+
+    def _scores_of(self, image: ProjectImage, document: Document, classes: list[ClassPrototype]) -> Segmentation:
+        settings = document.settings
+        key = classes_key(document, settings.presence)
+        held = self._scores.get(image.id)
+        if held is None or held[0] != key:
+            min_presence = None if settings.presence else 0.0
+            found = self.segmenter.segment(self.project.image_path(image), classes, min_presence=min_presence)
+            held = self._scores[image.id] = key, found
+            while len(self._scores) > _MOST_SCORES:
+                self._scores.popitem(last=False)
+        self._scores.move_to_end(image.id)
+        segmentation = held[1]
+        # A copy, so that the masks that it caches are not held in memory with the scores.
+        return replace(segmentation) if settings.threshold is None else segmentation.at(settings.threshold)
+
+    def _keep(
+        self, image: ProjectImage, key: str, segmentation: Segmentation | None, classes: list[ProjectClass] | tuple[()]
+    ) -> None:
+        """Write the mask of an image, unless somebody changed the image or the classes meanwhile."""
+        numbers = None if segmentation is None else _numbers(segmentation, [one.number for one in classes])
+        with self.project.lock:
+            document = self.project.document
+            if document.images.get(image.id) != image or result_key(document) != key:
+                return
+            if numbers is not None and image.found_with and self.gain is not None:
+                self._note_gain(image, numbers)
+            path = f"{files.MASKS}/{image.mask_file}"
+            files.put_file(self.project.folder, path, None if numbers is None else mask_content(numbers))
+            findings = () if segmentation is None or numbers is None else _findings(segmentation, numbers, classes)
+            found = replace(
+                image,
+                revision=image.revision + 1,
+                findings=findings,
+                uncertainty=0.0 if segmentation is None else round(segmentation.uncertainty, 4),
+                found_with=key,
+                reason="",
+            )
+            if segmentation is not None:
+                found = replace(found, height=segmentation.size[0], width=segmentation.size[1])
+            self.project.update(replace(document, images={**document.images, image.id: found}), save=False)
+
+    def _note_gain(self, image: ProjectImage, numbers: NDArray[np.uint8]) -> None:
+        assert self.gain is not None
+        number = self.project.one_class(self.gain.class_id).number
+        before = self.project.mask(image)
+        if before.shape == numbers.shape:
+            self.gain = self.gain.with_image(before == number, numbers == number)
+
+    def _fail(self, image: ProjectImage, key: str, error: CdpnetError | OSError) -> None:
+        path = self.project.image_path(image)
+        reason = str(error).replace(f"{path.parent}/", "") if path.exists() else missing_picture(image.file)
+        with self.project.lock:
+            document = self.project.document
+            if document.images.get(image.id) == image:
+                failed = replace(image, revision=image.revision + 1, reason=reason, found_with=key)
+                self.project.update(replace(document, images={**document.images, image.id: failed}), save=False)
+
+
+def _open_images(document: Document) -> list[ProjectImage]:
+    """The images whose masks are the network's."""
+    return [image for image in document.images.values() if not image.is_settled]
+
+
+def _pending(document: Document) -> list[ProjectImage]:
+    """The images whose masks are out of date."""
+    key = result_key(document)
+    return [image for image in _open_images(document) if image.found_with != key]
+
+
+def _numbers(segmentation: Segmentation, numbers: list[int]) -> NDArray[np.uint8]:
+    """The mask (H, W) of a segmentation with the numbers of the project's classes."""
+    of_project: NDArray[np.uint8] = np.array([0, *numbers], np.uint8)[segmentation.mask]
+    return of_project
+
+
+def _findings(
+    segmentation: Segmentation, numbers: NDArray[np.uint8], classes: list[ProjectClass] | tuple[()]
+) -> tuple[Finding, ...]:
+    counts = np.bincount(numbers.ravel(), minlength=256)
+    values = zip(classes, segmentation.presence, segmentation.uncertainties, strict=True)
+    return tuple(
+        Finding(one.id, float(counts[one.number] / numbers.size), round(presence, 4), round(1 - uncertainty, 4))
+        for one, presence, uncertainty in values
+    )

@@ -1,0 +1,112 @@
+"""Requests that change a project; each is answered with the whole state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast, get_args
+
+from cdpnet.io.fields import FieldError
+from cdpnet.projects import editing
+from cdpnet.projects.editing import Verdict
+from cdpnet.values import JSON
+from cdpnet.web.call import Call
+from cdpnet.web.pictures import at_full_size
+from cdpnet.web.samples import render_samples
+from cdpnet.web.uploads import add_content
+
+Change = Callable[[Call], "dict[str, JSON] | None"]  # gives what the answer has beside the state
+
+
+def add_samples(call: Call) -> None:
+    """Add the sample images that are not there yet."""
+    present = {image.file for image in call.workspace.project.document.images.values()}
+    for name, content in render_samples().items():
+        if name not in present:
+            add_content(call.workspace.project, name, content, call.limits)
+
+
+def remove_image(call: Call) -> None:
+    """Remove an image."""
+    editing.remove_image(call.workspace.project, call.ids["image"])
+
+
+def put_mask(call: Call) -> None:
+    """Replace the pixels of a class in an image."""
+    project, image = call.workspace.project, call.image
+    mask = call.mask(image)
+    if mask is None:
+        raise FieldError("mask is missing")
+    full = at_full_size(mask, (image.height, image.width))
+    editing.correct(project, image.id, call.whole("revision"), call.text("class"), full)
+
+
+def review(call: Call) -> None:
+    """Accept or reject the mask of an image."""
+    verdict = call.text("verdict")
+    if verdict not in get_args(Verdict):
+        raise FieldError(f"verdict is not one of {', '.join(get_args(Verdict))}")
+    editing.review(call.workspace.project, call.ids["image"], call.whole("revision"), cast("Verdict", verdict))
+
+
+def add_class(call: Call) -> None:
+    """Add a class."""
+    editing.add_class(call.workspace.project, call.text("name"), call.limits.name)
+
+
+def rename_class(call: Call) -> None:
+    """Rename a class."""
+    editing.rename_class(call.workspace.project, call.ids["class"], call.text("name"), call.limits.name)
+
+
+def remove_class(call: Call) -> None:
+    """Remove a class."""
+    editing.remove_class(call.workspace.project, call.ids["class"])
+
+
+def add_example(call: Call) -> None:
+    """Use the mask of an image as an example, if a class can be learned from it."""
+    workspace, image_id = call.workspace, call.text("image")
+    project = workspace.project
+    with project.lock:
+        image, one = project.image(image_id), project.one_class(call.text("class"))
+        revision, mask = call.whole("revision"), project.mask(image) == one.number
+    if mask.any() and revision == image.revision:
+        workspace.work.teacher.check_example(image_id, mask)
+    editing.add_example(project, image_id, one.id, revision, call.limits.examples)
+
+
+def switch_example(call: Call) -> None:
+    """Switch an example on or off."""
+    editing.switch_example(call.workspace.project, call.ids["example"], enabled=call.switch("enabled"))
+
+
+def remove_example(call: Call) -> None:
+    """Remove an example."""
+    editing.remove_example(call.workspace.project, call.ids["example"])
+
+
+def configure(call: Call) -> None:
+    """Change the settings."""
+    project = call.workspace.project
+    with project.lock:
+        settings = project.document.settings
+        if "threshold" in call.fields:
+            threshold = call.number("threshold")
+            if not 0 < threshold < 1:
+                raise FieldError("threshold is not between 0 and 1")
+            own = round(call.workspace.work.segmenter.threshold, 4)
+            settings = replace(settings, threshold=None if threshold == own else threshold)
+        if "presence" in call.fields:
+            settings = replace(settings, presence=call.switch("presence"))
+        editing.configure(project, settings)
+
+
+def undo(call: Call) -> None:
+    """Take the last change back."""
+    call.workspace.project.undo()
+
+
+def redo(call: Call) -> None:
+    """Do the change again that was taken back last."""
+    call.workspace.project.redo()

@@ -1,0 +1,30 @@
+"""Requests for files: labels in a format, and classes."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from starlette.responses import Response, StreamingResponse
+
+from cdpnet.io.fields import FieldError
+from cdpnet.labels.formats import FORMATS
+from cdpnet.web.archives import make_classes, make_labels, read_chunks
+from cdpnet.web.call import Call
+
+
+def download(call: Call) -> Response:
+    """A zip file with the labels of all images."""
+    name = call.query.get("format", "png")
+    if name not in FORMATS:
+        raise FieldError(f"format is not one of {', '.join(FORMATS)}")
+    return _file(make_labels(call.workspace.project, name), f"labels-{name}.zip")
+
+
+def classes(call: Call) -> Response:
+    """A zip file with the classes and their examples."""
+    return _file(make_classes(call.workspace.project), "classes.zip")
+
+
+def _file(content: BinaryIO, name: str) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+    return StreamingResponse(read_chunks(content), media_type="application/zip", headers=headers)

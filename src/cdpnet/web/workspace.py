@@ -1,0 +1,21 @@
+"""A project that is open on the page, with what works on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdpnet.inference.segmenter import Segmenter
+from cdpnet.projects.project import Project
+from cdpnet.projects.segmenting import ProjectSegmenter
+from cdpnet.web.markings import Markings
+from cdpnet.web.pictures import Pictures
+
+
+class Workspace:
+    """A project, the work of the network on it, its pictures and its markings. kept: as in `Project`."""
+
+    def __init__(self, folder: Path, segmenter: Segmenter, *, kept: bool) -> None:
+        self.project = Project(folder, kept=kept)
+        self.work = ProjectSegmenter(self.project, segmenter)
+        self.pictures = Pictures(self.project)
+        self.markings = Markings(segmenter, self.pictures)
