@@ -9,7 +9,7 @@ import { describe } from "./review.js";
  * @param {import("./editor.js").Editor} editor
  */
 export function showBar(store, workspace, editor) {
-  const show = () => {
+  const update = () => {
     const { image, state, chosenClass } = store;
     const { draft } = workspace;
     find("#bar").hidden = !image;
@@ -23,18 +23,18 @@ export function showBar(store, workspace, editor) {
     const drawn = draft ? `; the mask in progress of ${chosenClass?.name} marks ${percent(draft.share)}` : "";
     assign(find("#stage"), { ariaLabel: `${image.name}: ${words}${drawn}` });
     const reviewed = ["accepted", "rejected", "corrected"].includes(image.state);
-    enable("save", draft !== null);
-    enable("drop", draft !== null);
+    for (const action of ["save", "drop"]) show(action, draft !== null);
+    for (const action of ["accept", "reject", "next"]) show(action, draft === null);
     enable("teach", draft !== null || (chosenClass !== null && image.classes[chosenClass.id]?.share > 0));
-    enable("accept", !draft && ["found", "absent", "corrected", "rejected"].includes(image.state));
-    enable("reject", !draft && ["found", "absent", "corrected", "accepted"].includes(image.state));
+    enable("accept", ["found", "absent", "corrected", "rejected"].includes(image.state));
+    enable("reject", ["found", "absent", "corrected", "accepted"].includes(image.state));
     enable("next", store.nextUncertain !== null);
-    find("[data-action=reopen]").hidden = !reviewed;
+    show("reopen", reviewed && draft === null);
     enable("undo", Boolean(draft?.canUndo || state.undo));
     enable("redo", Boolean(draft?.canRedo || state.redo));
   };
-  store.subscribe(show);
-  workspace.subscribe(show);
+  store.subscribe(update);
+  workspace.subscribe(update);
 }
 
 /**
@@ -47,7 +47,7 @@ export function showBar(store, workspace, editor) {
 function hint(image, chosenClass, draft, busy) {
   if (image.state === "failed") return "";
   if (busy) return "Looking for the object …";
-  if (draft) return `${chosenClass?.name}: ${percent(draft.share)} marked. Enter saves it, Escape drops it.`;
+  if (draft) return `${percent(draft.share)} marked. Enter saves, Escape drops.`;
   if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;
   if (image.state === "found") return "A accepts, R rejects. Click or draw to correct.";
   if (image.state === "absent") return `A accepts that nothing is there. Click to mark a ${chosenClass.name}.`;
@@ -62,6 +62,14 @@ function enable(action, possible) {
   for (const button of document.querySelectorAll(`button[data-action=${action}]`)) {
     assign(button, { disabled: !possible });
   }
+}
+
+/**
+ * @param {string} action
+ * @param {boolean} useful whether its button is shown
+ */
+function show(action, useful) {
+  assign(find(`#bar [data-action=${action}]`), { hidden: !useful });
 }
 
 /** @param {import("./tools.js").Tools} tools */

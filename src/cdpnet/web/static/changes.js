@@ -7,6 +7,9 @@ import { clearRefusal, refuse, say } from "./notes.js";
 
 const CONFLICT = 409;
 
+/** @param {string} sentence whose first word is not the first any more */
+const inside = (sentence) => sentence.charAt(0).toLowerCase() + sentence.slice(1);
+
 export class Changes {
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
@@ -34,14 +37,14 @@ export class Changes {
   async undo() {
     const what = this.store.state?.undo;
     if (!what) return say("There is nothing to take back.");
-    await this.#moveInTime("undo", `Taken back: ${what}`);
+    await this.#moveInTime("undo", `Taken back: ${inside(what)}`);
   }
 
   /** Do again what was taken back. */
   async redo() {
     const what = this.store.state?.redo;
     if (!what) return say("There is nothing to do again.");
-    await this.#moveInTime("redo", `Done again: ${what}`);
+    await this.#moveInTime("redo", `Done again: ${inside(what)}`);
   }
 
   /**

@@ -27,6 +27,13 @@ export function askName(title, suggestion, limit) {
 /** Whether a dialog is open, so that keys belong to it. */
 export const dialogIsOpen = () => document.querySelector("dialog[open]") !== null;
 
+/** Make the buttons that dismiss a dialog work. */
+export function dismissDialogs() {
+  for (const button of document.querySelectorAll("[data-close]")) {
+    button.addEventListener("click", () => button.closest("dialog")?.close());
+  }
+}
+
 /** @param {string} selector of a dialog */
 export function open(selector) {
   const dialog = find(selector);

@@ -4,12 +4,17 @@ import { request } from "./api.js";
 import { element, find } from "./dom.js";
 import { refuse, say } from "./notes.js";
 
-/** Make the buttons of the download dialog work. */
-export function offerDownloads() {
-  find("#download-labels").addEventListener("click", () => {
-    const instances = find("#instances").checked ? 1 : 0;
-    fetchFile(`download?format=${find("#format").value}&instances=${instances}`, "labels.zip");
+/**
+ * Make the download dialog work.
+ * @param {import("./store.js").Store} store
+ */
+export function offerDownloads(store) {
+  const format = find("#format");
+  store.subscribe(() => {
+    if (format.options.length) return;
+    for (const { name, title } of store.state?.formats ?? []) format.add(new Option(title, name));
   });
+  find("#download-labels").addEventListener("click", () => fetchFile(`download?format=${format.value}`, "labels.zip"));
   find("#download-classes").addEventListener("click", () => fetchFile("classes.zip", "classes.zip"));
 }
 

@@ -32,7 +32,7 @@ export function showFilmstrip(store, workspace) {
     assign(button, { title: words.join(" · "), ariaLabel: words.join(", ") });
     assign(button, { ariaCurrent: image.id === store.imageId ? "true" : null });
     assign(item.dataset, { state: draft ? "unsaved" : image.state, example: String(image.example) });
-    assign(sign, { textContent: draft ? "•" : SIGNS[image.state] });
+    assign(sign, { textContent: draft ? "●" : SIGNS[image.state] });
     const source = `api/${imageUrl(image, "thumbnail")}`;
     if (image.state !== "failed" && picture.getAttribute("src") !== source) picture.src = source;
   };

@@ -73,7 +73,7 @@ export class BoxGesture extends Gesture {
 }
 
 export class StrokeGesture extends Gesture {
-  /** @param {Stage} stage @param {Editor} editor @param {Point} start @param {number} radius @param {0 | 1} value */
+  /** @param {Stage} stage @param {Editor} editor @param {Point} start @param {number} radius of the screen @param {0 | 1} value */
   constructor(stage, editor, start, radius, value) {
     super();
     Object.assign(this, { stage, editor, radius, value, last: stage.view.toImage(start) });
@@ -82,7 +82,7 @@ export class StrokeGesture extends Gesture {
 
   move(point) {
     const place = this.stage.view.toImage(point);
-    this.editor.drawStroke(this.last, place, this.radius, this.value);
+    this.editor.drawStroke(this.last, place, this.radius / this.stage.view.scale, this.value);
     this.last = place;
   }
 

@@ -11,7 +11,7 @@ export class Marks {
   clicks = [];
   /** @type {import("./types.js").Box | null} */
   box = null;
-  /** @type {(Point & {radius: number}) | null} */
+  /** @type {(Point & {radius: number}) | null} its radius is in pixels of the screen */
   brush = null;
   /** @type {Point | null} the pointer of the keyboard */
   crosshair = null;
@@ -129,7 +129,7 @@ function drawMarks(context, marks, view) {
   if (marks.brush) {
     const { x, y } = view.toStage(marks.brush);
     const circle = new Path2D();
-    circle.arc(x, y, marks.brush.radius * view.scale, 0, 2 * Math.PI);
+    circle.arc(x, y, marks.brush.radius, 0, 2 * Math.PI);
     outline(context, circle);
   }
   if (marks.crosshair) {

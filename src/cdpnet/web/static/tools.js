@@ -4,14 +4,14 @@ import { PanGesture, PinchGesture, BoxGesture, ClickGesture, StrokeGesture } fro
 
 /** @typedef {"add" | "subtract" | "box" | "brush" | "erase" | "pan"} Tool */
 
-const RADII = { least: 1, most: 200, step: 1.25 }; // of the brush, in pixels of the view
+const RADII = { least: 2, most: 100, step: 1.25 }; // of the brush, in pixels of the screen, so zooming in refines it
 const ZOOM = 1.0015; // per pixel of the wheel
 const STEP = 1 / 40; // of the picture, by which a key moves the crosshair
 
 export class Tools {
   /** @type {Tool} */
   tool = "add";
-  radius = 16;
+  radius = 14;
   /** Whether the space bar is held, which pans. */
   panning = false;
   /** @type {Map<number, {x: number, y: number}>} */
@@ -51,7 +51,7 @@ export class Tools {
     this.#notify();
   }
 
-  /** @param {number} radius of the brush, in pixels of the view */
+  /** @param {number} radius of the brush, in pixels of the screen */
   setRadius(radius) {
     this.radius = Math.min(RADII.most, Math.max(RADII.least, radius));
     if (this.stage.marks.brush) this.stage.marks.brush.radius = this.radius;

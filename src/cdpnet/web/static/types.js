@@ -52,6 +52,7 @@
  * @property {string | null} project name of the project's folder, null where nothing is kept
  * @property {number} revision grows with each change
  * @property {Limits} limits
+ * @property {{name: string, title: string}[]} formats of labels
  * @property {{threshold: number, own_threshold: number, presence: boolean}} settings
  * @property {ProjectClass[]} classes
  * @property {ProjectImage[]} images
