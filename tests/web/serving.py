@@ -44,7 +44,12 @@ def wait_until(condition: Callable[[], object], message: str, timeout: float = T
 
 @contextmanager
 def serve_in_thread(
-    segmenter: Segmenter, *, host: str = "127.0.0.1", login: tuple[str, str] | None = None
+    segmenter: Segmenter,
+    *,
+    host: str = "127.0.0.1",
+    login: tuple[str, str] | None = None,
+    limits: Limits | None = None,
+    project: Path | None = None,
 ) -> Iterator[str]:
     """Serve the page in a thread; gives its URL."""
     answers: Queue[str | BaseException] = Queue()
@@ -52,7 +57,8 @@ def serve_in_thread(
 
     def run() -> None:
         try:
-            serve(segmenter, "The model is tiny.", Address(host, free_port(), login), Limits(), answers.put, stop)
+            address = Address(host, free_port(), login)
+            serve(segmenter, "The model is tiny.", address, limits or Limits(), answers.put, stop, project)
         except BaseException as error:
             answers.put(error)
 

@@ -20,7 +20,7 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import labelling_bar, print_line, printed, progress_bar, say, to_standard_error
 from cdpnet.encoders.catalogue import require_image_weights
-from cdpnet.errors import DataError
+from cdpnet.errors import ConfigError, DataError
 from cdpnet.io.files import refuse_to_replace
 
 if TYPE_CHECKING:
@@ -182,11 +182,19 @@ def label(arguments: list[str]) -> int:
     from cdpnet.labels.label_set import FormatName
 
     parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
-    parser.add_argument("folder", metavar="FOLDER", help="folder of images; its subfolders are included")
     parser.add_argument(
-        "--classes", nargs="+", required=True, metavar="FILE", help="class files that `cdpnet learn` wrote"
+        "folder", nargs="?", default="", metavar="FOLDER", help="folder of images; its subfolders are included"
     )
-    parser.add_argument("--out", required=True, help="folder for the labels and for index.html, the contact sheet")
+    parser.add_argument(
+        "--classes", nargs="+", default=[], metavar="FILE", help="class files that `cdpnet learn` wrote"
+    )
+    parser.add_argument("--out", default="", help="folder for the labels and for index.html, the contact sheet")
+    parser.add_argument(
+        "--project",
+        default="",
+        metavar="FOLDER",
+        help="instead of FOLDER, --classes and --out: finish a project of `cdpnet web`",
+    )
     parser.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be labelled")
@@ -208,7 +216,13 @@ def label(arguments: list[str]) -> int:
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
+    if not chosen.project:
+        _require_folders(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
+    if chosen.project:
+        from cdpnet.cli.projects import finish
+
+        return finish(chosen)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
     from cdpnet.bulk.job import FAILED_FILE, PAGE, run_job
@@ -245,6 +259,13 @@ def label(arguments: list[str]) -> int:
             f"{len(failed)} of {len(result.images)} images are not labelled; the reasons are in {out / FAILED_FILE}"
         )
     return 1 if failed else 0
+
+
+def _require_folders(chosen: Any) -> None:
+    """ConfigError for what `label` needs without a project and was not given."""
+    for option, value in (("FOLDER", chosen.folder), ("--classes", chosen.classes), ("--out", chosen.out)):
+        if not value:
+            raise ConfigError(f"label needs {option}: a folder of images, --classes and --out, or --project.")
 
 
 def _query_options(parser: ArgumentParser) -> None:

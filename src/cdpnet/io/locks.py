@@ -17,8 +17,8 @@ LOCK_FILE = ".cdpnet.lock"
 def locked(folder: Path, advice: str = "wait for its end, or give another --out") -> Iterator[None]:
     """Hold a folder, which is made if need be, so that no other process of this package writes to it.
 
-    advice: what to do where it is held already, as the end of the sentence. The system releases it when this process ends, however it ends. DataError where another process holds it, OSError
-    where it cannot be written to.
+    The system releases it when this process ends, however it ends. advice: the end of the sentence for who comes
+    second. DataError where another process holds it, OSError where it cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK_FILE)

@@ -172,9 +172,10 @@ def load_document(folder: Path) -> Document:
             _by_id(decode(ProjectExample, one) for one in values["examples"]),
         )
         _check(document)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, DataError) as error:
+        reason = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise DataError(
-            f"{path} is not the file of a project, or is damaged ({error}); put a copy of it in its place, or remove "
+            f"{path} is not the file of a project, or is damaged ({reason}); put a copy of it in its place, or remove "
             "it to begin anew with the images of the folder."
         ) from None
     return document

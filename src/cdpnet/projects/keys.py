@@ -27,9 +27,9 @@ def classes_key(document: Document, *settings: object) -> str:
     return _hash(learned, settings) if learned else ""
 
 
-def result_key(document: Document) -> str:
-    """`classes_key` with all settings: equal keys mean equal masks."""
-    return classes_key(document, document.settings.threshold, document.settings.presence)
+def result_key(document: Document, *settings: object) -> str:
+    """`classes_key` with these settings and those of the project: equal keys mean equal masks."""
+    return classes_key(document, document.settings.threshold, document.settings.presence, *settings)
 
 
 def _hash(*values: object) -> str:

@@ -167,9 +167,9 @@ class Project:
             with suppress(OSError):
                 for name, content in undone.items():
                     files.put_file(self.folder, name, content)
-            raise DataError(
-                f"The project cannot be written ({error.strerror or error}); nothing was changed."
-            ) from None
+                for file, present in change.pictures.items():
+                    files.place_picture(self.folder, file, present=not present)
+            raise DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.") from None
 
     def _write(self, document: Document) -> None:
         document.save(self.folder)

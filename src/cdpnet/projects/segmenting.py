@@ -59,6 +59,8 @@ class ProjectSegmenter:
         self.teacher = Teacher(project, segmenter)
         self.gain: Gain | None = None
         self._scores: OrderedDict[str, tuple[str, Segmentation]] = OrderedDict()  # by image: of which classes
+        sizes = segmenter.preprocessing
+        self._settings = segmenter.refine, segmenter.precision, sizes.longest_side, sizes.tiles_above
         self._saved_at = monotonic()
 
     def job(self) -> Job | None:
@@ -66,7 +68,7 @@ class ProjectSegmenter:
         document = self.project.document
         if teaching := self.teacher.out_of_date():
             return Job(0, len(_open_images(document)), f"learning {teaching[0].name}")
-        pending = _pending(document)
+        pending = self._pending(document)
         total = len(_open_images(document))
         return Job(total - len(pending), total, "segmenting") if pending else None
 
@@ -74,7 +76,7 @@ class ProjectSegmenter:
         """Learn one class or segment one image; False where nothing was left. DataError where the disk is full."""
         with self.project.lock:
             document = self.project.document
-            teaching, pending = self.teacher.out_of_date(), _pending(document)
+            teaching, pending = self.teacher.out_of_date(), self._pending(document)
         if teaching:
             self.gain = Gain(teaching[0].id)
             self.teacher.learn(teaching[0])
@@ -92,9 +94,17 @@ class ProjectSegmenter:
         while self.step():
             pass
 
+    def _key(self, document: Document) -> str:
+        return result_key(document, *self._settings)
+
+    def _pending(self, document: Document) -> list[ProjectImage]:
+        """The images whose masks are out of date."""
+        key = self._key(document)
+        return [image for image in _open_images(document) if image.found_with != key]
+
     def _segment(self, image: ProjectImage, document: Document) -> None:
         """Segment an image with the classes of a document, and keep the result if they are still in use."""
-        key, classes = result_key(document), self.teacher.learned()
+        key, classes = self._key(document), self.teacher.learned()
         if not classes:
             self._keep(image, key, None, ())
             return
@@ -127,7 +137,7 @@ class ProjectSegmenter:
         numbers = None if segmentation is None else _numbers(segmentation, [one.number for one in classes])
         with self.project.lock:
             document = self.project.document
-            if document.images.get(image.id) != image or result_key(document) != key:
+            if document.images.get(image.id) != image or self._key(document) != key:
                 return
             if numbers is not None and image.found_with and self.gain is not None:
                 self._note_gain(image, numbers)
@@ -166,12 +176,6 @@ class ProjectSegmenter:
 def _open_images(document: Document) -> list[ProjectImage]:
     """The images whose masks are the network's."""
     return [image for image in document.images.values() if not image.is_settled]
-
-
-def _pending(document: Document) -> list[ProjectImage]:
-    """The images whose masks are out of date."""
-    key = result_key(document)
-    return [image for image in _open_images(document) if image.found_with != key]
 
 
 def _numbers(segmentation: Segmentation, numbers: list[int]) -> NDArray[np.uint8]:

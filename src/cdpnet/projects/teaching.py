@@ -23,6 +23,7 @@ class Teacher:
     def __init__(self, project: Project, segmenter: Segmenter) -> None:
         self.project, self.segmenter = project, segmenter
         self._known: dict[str, tuple[str, ClassPrototype]] = {}  # what a class file was learned from, and its class
+        self._note_lost()
 
     def out_of_date(self) -> list[ProjectClass]:
         """The classes whose examples or name changed since they were learned."""
@@ -58,6 +59,18 @@ class Teacher:
             changed = replace(self.project.one_class(one.id), learned=key, pooled=pooled, reason=reason)
             document = self.project.document
             self.project.update(replace(document, classes={**document.classes, one.id: changed}))
+
+    def _note_lost(self) -> None:
+        """Note the classes whose files are not there, are broken, or are of another model: they are out of date."""
+        with self.project.lock:
+            document = self.project.document
+            lost = {
+                one.id: replace(one, learned="")
+                for one in document.classes.values()
+                if one.learned and one.pooled and self._load(one) is None
+            }
+            if lost:
+                self.project.update(replace(document, classes={**document.classes, **lost}))
 
     def _teach(self, one: ProjectClass, wanted: tuple[str, ...]) -> tuple[ClassPrototype | None, tuple[str, ...]]:
         """The class of the wanted examples, and their ids in its order; examples that it has stay in it."""

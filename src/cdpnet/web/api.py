@@ -169,7 +169,7 @@ class Api:
         workspace = self.places.get(request.cookies.get(self.cookie))
         files = await read_files(request, self.limits)
         refused = await self.threads.in_files(add_uploads, workspace.project, files, self.limits)
-        return self._answer_state(workspace, {"refused": [{"name": name, "reason": why} for name, why in refused]})
+        return self._answer_state(workspace, {"refused": refused})
 
     def _answer_state(self, workspace: Workspace, more: Fields | None = None) -> JSONResponse:
         """The state; what is out of date in the project is worked on from now on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from typing import cast, get_args
 
 from cdpnet.io.fields import FieldError
@@ -13,17 +14,17 @@ from cdpnet.values import JSON
 from cdpnet.web.call import Call
 from cdpnet.web.pictures import at_full_size
 from cdpnet.web.samples import render_samples
-from cdpnet.web.uploads import add_content
+from cdpnet.web.uploads import add_files
 
 Change = Callable[[Call], "dict[str, JSON] | None"]  # gives what the answer has beside the state
 
 
-def add_samples(call: Call) -> None:
+def add_samples(call: Call) -> dict[str, JSON]:
     """Add the sample images that are not there yet."""
-    present = {image.file for image in call.workspace.project.document.images.values()}
-    for name, content in render_samples().items():
-        if name not in present:
-            add_content(call.workspace.project, name, content, call.limits)
+    project = call.workspace.project
+    present = {image.file for image in project.document.images.values()}
+    samples = [(name, BytesIO(content)) for name, content in render_samples().items() if name not in present]
+    return {"refused": add_files(project, samples, call.limits)}
 
 
 def remove_image(call: Call) -> None:

@@ -96,7 +96,7 @@ class Call:
         height, width = view_size((image.height, image.width))
         if opened.size != (width, height):
             raise FieldError(
-                f"mask has {opened.width} x {opened.height} pixels and the image is shown at {width} x {height}"
+                f"mask is {opened.width} x {opened.height} pixels and the image is shown at {width} x {height}"
             )
         pixels = np.asarray(opened)
         on: NDArray[np.bool_] = (pixels[..., 3] >= 128) & (pixels[..., :3].max(axis=2) >= 128)

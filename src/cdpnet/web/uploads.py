@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import PurePosixPath
+from typing import BinaryIO, TypeAlias
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -14,10 +15,12 @@ from cdpnet.io.images import ENDINGS, open_image
 from cdpnet.projects.adding import add_image, check_file_name
 from cdpnet.projects.project import Project
 from cdpnet.runtime.text import escape
+from cdpnet.values import JSON
 from cdpnet.web.limits import Limits
 from cdpnet.web.request_body import BodyError
 
 FIELD = "files"
+Refused: TypeAlias = "list[JSON]"  # an object with the name of a file and the reason for each
 _SHOWN = 100  # characters of the name of a file that is refused
 
 
@@ -41,21 +44,27 @@ async def read_files(request: Request, limits: Limits) -> list[UploadFile]:
     return files
 
 
-def add_uploads(project: Project, files: Sequence[UploadFile], limits: Limits) -> list[tuple[str, str]]:
-    """Add images; gives the names of those that were refused, and the reasons."""
-    refused = []
-    for file in files:
-        name = (file.filename or "").replace("\\", "/").rpartition("/")[2]
+def add_uploads(project: Project, files: Iterable[UploadFile], limits: Limits) -> Refused:
+    """Add the images that a browser sends, under the last part of the names that it gives."""
+    named = (((file.filename or "").replace("\\", "/").rpartition("/")[2], file.file) for file in files)
+    return add_files(project, named, limits)
+
+
+def add_files(project: Project, files: Iterable[tuple[str, BinaryIO]], limits: Limits) -> Refused:
+    """Add images by the names and contents of their files; gives those that were refused, and why."""
+    refused: Refused = []
+    for name, file in files:
         try:
-            if (file.size or 0) > limits.megabytes * 10**6:
+            content = file.read(limits.megabytes * 10**6 + 1)
+            if len(content) > limits.megabytes * 10**6:
                 raise DataError(f"The file is larger than {limits.megabytes} MB; scale it down first.")
-            add_content(project, name, file.file.read(), limits)
+            _add(project, name, content, limits)
         except DataError as error:
-            refused.append((escape(name[:_SHOWN]), str(error)))
+            refused.append({"name": escape(name[:_SHOWN]), "reason": str(error)})
     return refused
 
 
-def add_content(project: Project, name: str, content: bytes, limits: Limits) -> None:
+def _add(project: Project, name: str, content: bytes, limits: Limits) -> None:
     """Add an image by its name and the content of its file. DataError where it cannot be used."""
     check_file_name(name)
     if PurePosixPath(name).suffix.lower() not in ENDINGS:

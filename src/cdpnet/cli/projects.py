@@ -1,0 +1,65 @@
+"""`cdpnet label --project`: finish a project of the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
+from cdpnet.cli.screen import labelling_bar, print_line
+from cdpnet.errors import ConfigError, DataError
+
+_OF_FOLDERS = ("folder", "classes", "out", "overwrite", "strict", "workers")
+_OF_PROJECT = ("threshold", "min_presence")
+
+
+def finish(chosen: Any) -> int:
+    """Segment what nobody has settled in a project; returns 1 where an image cannot be used."""
+    for name in (*_OF_FOLDERS, *_OF_PROJECT):
+        if chosen[name]:
+            option = "FOLDER" if name == "folder" else f"--{name}"
+            why = "the project has its own" if name in _OF_PROJECT else "the project has its own folders"
+            raise ConfigError(f"{option} does not go with --project: {why}; leave it out.")
+    if chosen.engine != "plain" or chosen.format != "png":
+        raise ConfigError("--engine and --format do not go with --project, which holds PNG masks; leave them out.")
+    folder = Path(chosen.project)
+    if not folder.is_dir():
+        raise DataError(
+            f"There is no folder {folder}; give the folder of a project, as `cdpnet web --project` makes it."
+        )
+
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.projects.folder import LABELS, held
+    from cdpnet.projects.project import Project
+    from cdpnet.projects.segmenting import ProjectSegmenter
+
+    with held(folder):
+        project = Project(folder)
+        if not project.document.examples:
+            raise DataError(f"{folder} has no example of a class yet; `cdpnet web --project {folder}` takes them.")
+        segmenter = Segmenter(
+            load_chosen_network(chosen),
+            tiles_above=chosen.tiles_above,
+            precision=chosen.precision,
+            refine=chosen_refinement(chosen),
+        )
+        work = ProjectSegmenter(project, segmenter)
+        try:
+            with labelling_bar() as show:
+                while work.step():
+                    if (job := work.job()) is not None:
+                        show(job.done, job.total)
+        finally:
+            project.save()
+        document = project.document
+    warn_of_icons_only(chosen)
+    for one in document.classes.values():
+        if one.reason:
+            print_line(f"not learned: {one.name}: {one.reason}")
+    failed = [image for image in document.images.values() if image.reason]
+    for image in failed:
+        print_line(f"not labelled: {image.file}: {image.reason}")
+    settled = sum(image.is_settled for image in document.images.values())
+    done = len(document.images) - settled - len(failed)
+    print_line(f"{done} images are labelled and {settled} left as a person settled them; see {folder / LABELS}")
+    return 1 if failed else 0
