@@ -57,11 +57,11 @@ export class Actions {
       help: () => open("#help-dialog"),
     };
     document.addEventListener("click", (event) => {
-      const button = /** @type {Element} */ (event.target).closest("[data-action]");
+      const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
       if (!button) return;
-      this.run(/** @type {HTMLElement} */ (button).dataset.action ?? "");
       // After a click of the mouse, keys such as Enter belong to the picture again.
-      if (event.detail > 0 && !document.querySelector("dialog[open]")) stage.root.focus({ preventScroll: true });
+      if (event.detail > 0 && !button.closest("dialog")) stage.root.focus({ preventScroll: true });
+      if (button.dataset.action) this.run(button.dataset.action);
     });
   }
 

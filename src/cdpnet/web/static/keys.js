@@ -60,7 +60,7 @@ function belongsToFocus(event) {
   if (focus.matches("input:not([type=range], [type=checkbox]), textarea")) return event.key !== "Escape";
   if (focus.matches("select")) return true;
   if (focus.matches("input, [role=tab]") && event.key.startsWith("Arrow")) return true;
-  return focus.matches("button, a, input, summary") && (event.key === "Enter" || event.key === " ");
+  return (event.key === "Enter" && focus.matches("button")) || (event.key === " " && focus.matches("button, input"));
 }
 
 /**
