@@ -86,18 +86,19 @@ def mask(page: Any, name: str) -> NDArray[np.uint8]:
     return np.array(Image.open(io.BytesIO(answer.body())))
 
 
-def drop(page: Any, files: Sequence[tuple[str, bytes]]) -> None:
-    """Drop files on the page, as the mouse does."""
+def drop(page: Any, files: Sequence[tuple[str, bytes | int]]) -> None:
+    """Drop files on the page, as the mouse does: names with contents, or with a number of bytes that are 0."""
     page.evaluate(
         """files => {
             const transfer = new DataTransfer();
             for (const [name, content] of files)
-                transfer.items.add(new File([Uint8Array.from(atob(content), c => c.charCodeAt(0))], name));
+                transfer.items.add(new File([typeof content === "number" ? new Uint8Array(content)
+                    : Uint8Array.from(atob(content), c => c.charCodeAt(0))], name));
             const event = kind => new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer });
             document.body.dispatchEvent(event("dragenter"));
             document.body.dispatchEvent(event("drop"));
         }""",
-        [[name, base64.b64encode(content).decode()] for name, content in files],
+        [[name, one if isinstance(one, int) else base64.b64encode(one).decode()] for name, one in files],
     )
 
 

@@ -23,6 +23,7 @@ from tests.web.browsing import (
     mask,
     open_picture,
     pictures,
+    place,
     say_name,
     shown,
     state,
@@ -41,7 +42,7 @@ def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
     drop(page, [("notes.txt", b"This is not an image.")])
     page.locator("#refusal li").filter(has_text="notes.txt is not an image that can be read").wait_for()
     assert not uploads  # the browser knows by the name
-    drop(page, [good[0], ("broken.png", b"This is not an image."), ("large.png", b"0" * 20_000_001), good[1]])
+    drop(page, [good[0], ("broken.png", b"This is not an image."), ("large.png", 20_000_001), good[1]])
     refusals = page.locator("#refusal li")
     expect(refusals).to_have_count(2)
     refusals.filter(has_text="broken.png is not an image that can be read").wait_for()
@@ -213,18 +214,12 @@ def test_two_fingers_zoom_and_one_marks(browser: Any, page_url: str) -> None:
         wait_for_picture(page, "1.png")
         page.evaluate(PINCH)
         page.keyboard.press("0")
-        page.touchscreen.tap(*_round(page, OTHER))
+        page.touchscreen.tap(*place(page, OTHER))
         say_name(page, "blue square")
         wait_for_mask(page)
         page.keyboard.press("Enter")
         wait_until(lambda: image(page, "1.png")["state"] == "corrected", "the mask is not saved")
         assert mask(page, "1.png")[20:30, 66:80].all()
-
-
-def _round(page: Any, point: tuple[float, float]) -> tuple[float, float]:
-    from tests.web.browsing import place
-
-    return place(page, point)
 
 
 PINCH = """() => {

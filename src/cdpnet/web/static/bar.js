@@ -47,6 +47,7 @@ export function showBar(store, workspace, editor) {
 function hint(image, chosenClass, draft, busy) {
   if (image.state === "failed") return "";
   if (busy) return "Looking for the object …";
+  if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
   if (draft) return `${percent(draft.share)} marked. Enter saves, Escape drops.`;
   if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;
   if (image.state === "found") return "A accepts, R rejects. Click or draw to correct.";

@@ -139,7 +139,7 @@ export class Editor {
     if (!state) return false;
     this.workspace.close(draft, true);
     const first = !state.examples.some((example) => example.class === classId);
-    if (first) return this.#teach(imageId, classId);
+    if (first && draft.share) return this.#teach(imageId, classId);
     say("The mask is saved. Use it as an example (T), or look at the next uncertain picture (G).");
     return true;
   }
