@@ -13,8 +13,11 @@ from cdpnet.errors import CdpnetError, ConfigError, DataError, WeightsError
 if TYPE_CHECKING:
     from cdpnet.episode import EpisodeBatch
     from cdpnet.inference.class_files import ClassPrototype, load_class, save_class
+    from cdpnet.inference.click_cues import Click
+    from cdpnet.inference.marking import Marking
     from cdpnet.inference.segmentation import Segmentation
     from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.inference.uncertainty import most_uncertain_first, uncertainty
     from cdpnet.network.build import build_network, load_network
     from cdpnet.network.network import PrototypeNetwork
     from cdpnet.network.outputs import Prediction
@@ -22,9 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CdpnetError",
     "ClassPrototype",
+    "Click",
     "ConfigError",
     "DataError",
     "EpisodeBatch",
+    "Marking",
     "Prediction",
     "PrototypeNetwork",
     "Segmentation",
@@ -33,11 +38,15 @@ __all__ = [
     "build_network",
     "load_class",
     "load_network",
+    "most_uncertain_first",
     "save_class",
+    "uncertainty",
 ]
 _MODULE_OF = {
     "ClassPrototype": "cdpnet.inference.class_files",
+    "Click": "cdpnet.inference.click_cues",
     "EpisodeBatch": "cdpnet.episode",
+    "Marking": "cdpnet.inference.marking",
     "Prediction": "cdpnet.network.outputs",
     "PrototypeNetwork": "cdpnet.network.network",
     "Segmentation": "cdpnet.inference.segmentation",
@@ -45,7 +54,9 @@ _MODULE_OF = {
     "build_network": "cdpnet.network.build",
     "load_class": "cdpnet.inference.class_files",
     "load_network": "cdpnet.network.build",
+    "most_uncertain_first": "cdpnet.inference.uncertainty",
     "save_class": "cdpnet.inference.class_files",
+    "uncertainty": "cdpnet.inference.uncertainty",
 }
 
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from cdpnet.inference.class_files import ClassPrototype, save_class
+from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.network import PrototypeNetwork
+from tests.hostile.small_page import SmallPage, small_page
 
 
 @pytest.fixture(scope="package")
@@ -40,20 +42,19 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return asked
 
 
-@pytest.fixture(scope="package", autouse=True)
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of what is uploaded to pages."""
-    folder = tmp_path_factory.mktemp("uploads")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        yield folder
+@pytest.fixture(scope="package")
+def segmenter(tiny: PrototypeNetwork) -> Segmenter:
+    return Segmenter(tiny)
 
 
 @pytest.fixture(scope="package")
-def url() -> Iterator[str]:
-    """The URL of a small page behind a proxy."""
-    from tests.hostile.small_page import small_page
+def served(segmenter: Segmenter) -> Iterator[SmallPage]:
+    """A page behind a proxy."""
+    with small_page(segmenter, names=("page.example.org",)) as page:
+        yield page
 
-    with small_page(names=("page.example.org",)) as served:
-        yield served
+
+@pytest.fixture
+def url(served: SmallPage) -> str:
+    """The URL of that page."""
+    return served.url

@@ -1,22 +1,29 @@
-"""A small page that the hostile requests are sent to, since its server and its filters are those of ours."""
+"""The page that the hostile requests are sent to, with small limits."""
 
 from __future__ import annotations
 
+import io
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
+from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.address import Address
+from cdpnet.web.api import Api
 from cdpnet.web.application import make_application
-from cdpnet.web.blocks import PageBlocks
 from cdpnet.web.http_server import serving
 from cdpnet.web.limits import Limits
+from cdpnet.web.sessions import Sessions
+from cdpnet.web.threads import Threads
 from tests.processes import free_port
 from tests.web.serving import TIMEOUT
 
@@ -24,41 +31,69 @@ HEADERS = {
     "x-frame-options": "DENY",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
 }
-UPLOAD = "gradio_api/upload"
-JOIN = "gradio_api/queue/join"
-FILE = {"files": ("a.txt", b"abc")}
-SECRET = "what only users see"
+STATE, UPLOAD = "api/state", "api/images"
 CLIENT = httpx.Client(verify=False, timeout=TIMEOUT)  # without certificates, which would be read for every request
 
 
+@dataclass(frozen=True)
+class SmallPage:
+    """url: of the page. folder: of the temporary files of all sessions. api: what answers."""
+
+    url: str
+    folder: Path
+    api: Api
+
+    def files(self) -> list[str]:
+        """The images of all sessions."""
+        return sorted(path.name for path in self.folder.glob("*/images/*"))
+
+
 @contextmanager
-def small_page(*, patience: float = TIMEOUT, **address: Any) -> Iterator[str]:
-    """Serve a page with one event, which takes a number; gives its URL."""
-    with PageBlocks(analytics_enabled=False) as page:
-        gr.Markdown(SECRET)
-        number = gr.Slider(0, 1)
-        number.change(lambda value: value + 1, number, number)
+def small_page(segmenter: Segmenter, *, patience: float = TIMEOUT, **address: Any) -> Iterator[SmallPage]:
+    """Serve a page that takes one image of 1 MB at a time."""
     served = Address(**{"host": "127.0.0.1", "port": free_port(), "login": None, **address})
-    limits = replace(Limits(), patience=patience, images=1, megabytes=1)
-    with serving(make_application(page, served, limits), served, patience) as url:
-        yield url
-        page.close(verbose=False)
+    limits = replace(Limits(), patience=patience, images=1, megabytes=1, logins=5)
+    threads = Threads()
+    with tempfile.TemporaryDirectory() as folder:
+        api = Api(Sessions(segmenter, Path(folder), limits, threads), threads, limits, "session", "The model is tiny.")
+        try:
+            with serving(make_application(api, served, limits), served, patience) as url:
+                yield SmallPage(url, Path(folder), api)
+        finally:
+            threads.close()
+
+
+def picture(side: int = 40) -> dict[str, tuple[str, bytes]]:
+    """An upload of one image."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, side, 3), 90, np.uint8)).save(buffer, "PNG")
+    return {"files": ("a.png", buffer.getvalue())}
+
+
+def new_client(url: str, **options: Any) -> httpx.Client:
+    """A client with a session of its own."""
+    client = httpx.Client(base_url=url, verify=False, timeout=TIMEOUT, **options)
+    assert client.get(STATE).status_code == 200
+    return client
 
 
 def assert_refused(answer: httpx.Response, status: int) -> None:
     """A refusal is one sentence, with the headers of every response."""
     assert answer.status_code == status, answer.text
     assert answer.json()["detail"].endswith(".")
+    assert "Traceback" not in answer.text
     assert_headers(answer)
 
 
 def assert_headers(answer: httpx.Response) -> None:
+    """Every response forbids frames, everything of other hosts, and scripts and styles inside of pages."""
     assert HEADERS.items() <= dict(answer.headers).items()
     policy = answer.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "script-src 'self' 'unsafe-eval'" in policy
+    for rule in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+        assert rule in policy.split("; ")
+    assert "unsafe" not in policy
     assert "http" not in policy
 
 

@@ -3,61 +3,49 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from base64 import b64encode
 
-import gradio as gr
 import httpx
 import pytest
-from gradio.routes import App
 
+from cdpnet.inference.segmenter import Segmenter
 from tests.hostile.small_page import (
     CLIENT,
-    FILE,
     HEADERS,
-    JOIN,
-    SECRET,
+    STATE,
     UPLOAD,
+    SmallPage,
     assert_headers,
     assert_refused,
+    new_client,
+    picture,
     send,
     small_page,
 )
 
-PUBLIC = {  # what needs no login: the form of the login, and files of Gradio that are the same for everybody
-    "/",
-    "/login",
-    "/login/",
-    "/assets/{path:path}",
-    "/static/{path:path}",
-    "/svelte/{path:path}",
-    "/theme.css",
-    "/gradio_api/theme.css",
-    "/favicon.ico",
-    "/manifest.json",
-    "/robots.txt",
-}
+LOGIN = ("anna", "secret")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:7860", "127.0.0.1.evil.example", "192.0.2.1", "["])
 def test_other_names_are_refused(url: str, host: str) -> None:
     """Such requests come from a site whose name was made to lead to this machine."""
-    assert_refused(CLIENT.get(f"{url}config", headers={"Host": host}), 421)
-    assert_refused(CLIENT.get(f"{url}config", headers={"X-Forwarded-Host": host}), 421)
-    assert_refused(CLIENT.options(f"{url}config", headers={"Host": host, "Access-Control-Request-Method": "POST"}), 421)
+    assert_refused(CLIENT.get(f"{url}{STATE}", headers={"Host": host}), 421)
+    assert_refused(CLIENT.get(f"{url}{STATE}", headers={"X-Forwarded-Host": host}), 421)
+    assert_refused(
+        CLIENT.options(f"{url}{STATE}", headers={"Host": host, "Access-Control-Request-Method": "POST"}), 421
+    )
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:8000", "[::1]", "page.example.org"])
 def test_own_names_are_served(url: str, host: str) -> None:
-    assert CLIENT.get(f"{url}config", headers={"Host": host}).status_code == 200
+    assert CLIENT.get(f"{url}{STATE}", headers={"Host": host}).status_code == 200
 
 
-def test_other_machines_use_the_address_or_a_name_of_the_server() -> None:
-    with small_page(host="0.0.0.0") as url:
+def test_other_machines_use_the_address_or_a_name_of_the_server(segmenter: Segmenter) -> None:
+    with small_page(segmenter, host="0.0.0.0") as page:
         for host in ("192.0.2.1:7860", "[2001:db8::1]", "localhost", socket.gethostname()):
-            assert CLIENT.get(f"{url}config", headers={"Host": host}).status_code == 200
-        assert_refused(CLIENT.get(f"{url}config", headers={"Host": "evil.example"}), 421)
+            assert CLIENT.get(f"{page.url}{STATE}", headers={"Host": host}).status_code == 200
+        assert_refused(CLIENT.get(f"{page.url}{STATE}", headers={"Host": "evil.example"}), 421)
 
 
 @pytest.mark.parametrize(
@@ -73,58 +61,92 @@ def test_other_machines_use_the_address_or_a_name_of_the_server() -> None:
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
     ],
 )
-def test_requests_of_other_sites_are_refused(url: str, headers: dict[str, str], uploads: Path) -> None:
-    assert_refused(CLIENT.post(f"{url}{UPLOAD}", files=FILE, headers=headers), 403)
-    assert_refused(CLIENT.post(f"{url}{JOIN}", json={"data": [0], "fn_index": 0}, headers=headers), 403)
-    assert_refused(CLIENT.get(f"{url}config", headers=headers), 403)
-    assert not list(uploads.rglob("*.txt"))
+def test_requests_of_other_sites_are_refused(served: SmallPage, headers: dict[str, str]) -> None:
+    client, before = new_client(served.url), served.files()
+    assert_refused(client.post(UPLOAD, files=picture(), headers=headers), 403)
+    assert_refused(client.post("api/classes", json={"name": "thing"}, headers=headers), 403)
+    assert_refused(client.get(STATE, headers=headers), 403)
+    assert served.files() == before
+    assert client.get(STATE).json()["classes"] == []
 
 
 def test_requests_of_the_page_are_served(url: str) -> None:
     own = {"Origin": url.rstrip("/"), "Referer": url, "Sec-Fetch-Site": "same-origin"}
     proxy = {"Origin": "https://page.example.org", "Host": "page.example.org"}
     for headers in ({}, own, proxy, {**proxy, "Host": "127.0.0.1"}):
-        assert CLIENT.post(f"{url}{UPLOAD}", files=FILE, headers=headers).status_code == 200
+        assert new_client(url).post("api/classes", json={"name": "thing"}, headers=headers).status_code == 200
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Referer": "https://other.example/"}
-    assert CLIENT.get(url, headers=link).status_code == 200
-    assert_refused(CLIENT.get(f"{url}logout", headers=link), 403)
+    assert CLIENT.get(url, headers=link).status_code in (200, 404)  # without the files of the page
+    assert_refused(CLIENT.get(f"{url}{STATE}", headers=link), 403)
 
 
 def test_every_response_has_the_headers(url: str) -> None:
-    for path in ("", "config", "theme.css", "nothing", "static/nothing"):
+    for path in ("", STATE, "static/nothing", "nothing", "api/images/x/view"):
         assert_headers(CLIENT.get(f"{url}{path}"))
     answer = send(url, b"This is not HTTP.\r\n\r\n")
     assert answer.startswith("HTTP/1.1 400")
     assert all(f"{name}: {value}".lower() in answer.lower() for name, value in HEADERS.items())
 
 
-def addresses(routes: Sequence[Any]) -> Iterator[tuple[str, str]]:
-    """Method and path of all routes, also of those that FastAPI keeps in a router of their own."""
-    for route in routes:
-        if hasattr(route, "path"):
-            yield from ((method, route.path) for method in sorted(route.methods or {"GET"}))
-        else:
-            yield from addresses(route.original_router.routes)
+def test_the_key_of_a_session_is_out_of_reach_of_scripts_and_other_sites(url: str) -> None:
+    client = httpx.Client(verify=False)
+    cookie = client.get(f"{url}{STATE}").headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert len(client.cookies["session"]) >= 40
+    assert "set-cookie" not in client.get(f"{url}{STATE}").headers
 
 
-def test_everything_asks_for_the_login(uploads: Path) -> None:
-    (uploads / "private.txt").write_text(SECRET)
-    everything = set(addresses(App.create_app(gr.Blocks()).routes))
-    assert len(everything) > 50
-    assert {path for _, path in everything} >= PUBLIC
-    with small_page(login=("anna", "secret")) as url, httpx.Client(base_url=url, verify=False) as client:
-        for method, path in [one for one in everything if one[1] not in PUBLIC]:
+@pytest.mark.parametrize("key", ["", "guess", "../..", "a" * 5000])
+def test_a_guessed_key_is_no_session(served: SmallPage, key: str) -> None:
+    answer = CLIENT.post(f"{served.url}api/undo", headers={"cookie": f"session={key}"})
+    assert_refused(answer, 410)
+
+
+def addresses(page: SmallPage) -> list[tuple[str, str]]:
+    """Method and path of everything that the page answers, and of what it does not."""
+    routes = [(method, route.path) for route in page.api.routes() for method in route.methods or ()]
+    return [*routes, ("GET", "/"), ("GET", "/static/main.js"), ("GET", "/nothing"), ("GET", "/favicon.ico")]
+
+
+def test_everything_asks_for_the_login(segmenter: Segmenter) -> None:
+    with small_page(segmenter, login=LOGIN) as page, httpx.Client(base_url=page.url, verify=False) as client:
+        assert len(addresses(page)) > 30
+        for method, path in addresses(page):
             answer = client.request(method, path.replace("{", "").replace("}", ""))
             assert answer.status_code == 401, (method, path)
-            assert SECRET not in answer.text
-        assert_refused(client.get(f"gradio_api/file={uploads}/private.txt"), 401)
-        assert_refused(client.get("not/an/address"), 401)
-        form = client.get("/")
-        assert "auth_required" in form.text
-        assert SECRET not in form.text
-        for path in ("theme.css", "manifest.json", "robots.txt", "favicon.ico"):
-            assert SECRET not in client.get(path).text
-        client.cookies.set("access-token-guessed", "None")
-        assert_refused(client.get("config"), 401)
-        assert client.post("login", data={"username": "anna", "password": "secret"}).status_code == 200
-        assert SECRET in client.get("config").text
+            assert_headers(answer)
+            assert answer.headers["www-authenticate"] == 'Basic realm="cdpnet", charset="UTF-8"'
+        assert not list(page.folder.iterdir())  # no session was made
+        inside = new_client(page.url, auth=LOGIN)
+        assert inside.post("api/classes", json={"name": "thing"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Basic " + b64encode(b"anna:wrong").decode(),
+        "Basic " + b64encode(b"anna:secret ").decode(),
+        "Basic " + b64encode(b"anna").decode(),
+        "Basic not base64",
+        "Basic",
+        "Bearer secret",
+        "Digest username=anna",
+        "\xff",
+        "Basic " + "A" * 10_000,
+    ],
+)
+def test_a_wrong_login_is_refused(segmenter: Segmenter, header: str) -> None:
+    with small_page(segmenter, login=LOGIN) as page:
+        answer = CLIENT.get(f"{page.url}{STATE}", headers={b"authorization": header.encode("latin-1")})
+        assert_refused(answer, 401)
+
+
+def test_passwords_cannot_be_tried_one_after_the_other(segmenter: Segmenter) -> None:
+    with small_page(segmenter, login=LOGIN) as page:
+        for number in range(5):
+            assert_refused(CLIENT.get(f"{page.url}{STATE}", auth=("anna", str(number))), 401)
+        for password in ("another", LOGIN[1]):
+            answer = CLIENT.get(f"{page.url}{STATE}", auth=("anna", password))
+            assert_refused(answer, 429)
+            assert answer.headers["retry-after"] == "60"

@@ -130,3 +130,27 @@ def test_a_class_file_holds_no_image(tiny: Segmenter, abc: list[Example], tmp_pa
     small, large = learn(tiny, [(image, mask)]), learn(tiny, [(image.repeat(1, 2, 2), mask.repeat(2, 2))])
     small, large = (dataclasses.replace(one, thumbnail=np.zeros((1, 1, 3), dtype=np.uint8)) for one in (small, large))
     assert len(content(large, tmp_path)) <= len(content(small, tmp_path)) + 64  # digits of a similarity
+
+
+def test_images_without_the_class_set_its_presence_threshold(
+    tiny: Segmenter, abc: list[Example], tmp_path: Path
+) -> None:
+    batch = IconEpisodes(0, 1, "test").draw(torch.arange(2, 9)).batch
+    others = list(batch.query_images)
+    learned = learn(tiny, abc[:1])
+    presence = [found.presence[0] for found in tiny.segment_batch(others, learned)]
+    assert any(found.found for found in tiny.segment_batch(others, learned))  # so the check below can fail
+    images, masks = [abc[0][0]], [abc[0][1]]
+    taught = tiny.learn("guitar", images, masks, without=others)
+    assert not any(found.found for found in tiny.segment_batch(others, taught))
+    assert taught.min_presence == pytest.approx(max(presence))
+    assert tiny.segment(abc[0][0], taught).found == ("guitar",)
+    assert any(found.found for found in tiny.segment_batch(others, taught, min_presence=0))
+    content(taught, tmp_path)
+    again = load_class(tmp_path / "c.safetensors")
+    assert again.min_presence == taught.min_presence
+    assert tiny.add_example(again, *abc[1]).min_presence == taught.min_presence
+    lower = tiny.learn_absence(learned, [np.zeros((64, 64, 3), dtype=np.uint8)])
+    assert tiny.segment(abc[0][0], lower).absent == tiny.segment(abc[0][0], learned).absent
+    with pytest.raises(DataError, match="No image without the class"):
+        tiny.learn_absence(learned, [])

@@ -47,7 +47,7 @@ class User:
     def add_class(self, name: str) -> str:
         """Add a class; gives its id."""
         self.change("POST", "classes", json={"name": name})
-        return next(one["id"] for one in self.state["classes"] if one["name"] == name)
+        return str(next(one["id"] for one in self.state["classes"] if one["name"] == name))
 
     def correct(self, name: str, class_id: str, mask: NDArray[np.bool_]) -> None:
         """Save a mask (h, w) at view size."""

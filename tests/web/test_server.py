@@ -1,28 +1,28 @@
-"""The server: who can reach it, what it refuses, and many users at once, without a browser."""
+"""The server: who can reach it, what it refuses, many users at once, and a project that outlives it."""
 
 from __future__ import annotations
 
-import json
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import httpx
 import numpy as np
 import psutil
 import pytest
-from gradio_client import Client, handle_file
-from PIL import Image
 
 from cdpnet.cli import main
-from cdpnet.errors import ConfigError
+from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
-from cdpnet.web.samples import Samples
 from cdpnet.web.server import serve
+from tests.cli.running import run
+from tests.projects.making import NAMES, draw_images, object_mask
+from tests.web.client import User, drawn, png
 from tests.web.serving import COMMAND, ServerProcess, serve_in_process, serve_in_thread, wait_until
 
 IMAGES = 12  # that a user segments at last
@@ -52,6 +52,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         (("--port", "many"), "--port takes a whole number, not many"),
         (("--port", "70000"), "--port is a number from 1 to 65535, not 70000."),
         (("--model", "clip-vit-b16"), "clip"),
+        (("--project", ""), "--project is empty; give the folder of the project."),
+        (("--model", "tiny", "--project", __file__), "test_server.py is a file; give the folder of a project."),
+        (
+            ("--model", "tiny", "--project", str(Path(__file__).parent)),
+            "is no project and not empty; give a new folder",
+        ),
     ],
 )
 def test_refusals_of_the_command(arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,118 +73,29 @@ def test_a_port_in_use_is_refused(server: ServerProcess, segmenter: Segmenter) -
         serve(segmenter, "", Address("127.0.0.1", port, None), Limits(), lambda _: None, Event())
 
 
-def test_a_login_keeps_others_out(segmenter: Segmenter, tmp_path: Path) -> None:
-    (tmp_path / "file.txt").write_text("private")
-    with serve_in_thread(segmenter, host="0.0.0.0", login=("anna", "secret")) as address:
-        url = address.replace("0.0.0.0", "127.0.0.1").rstrip("/")
-        assert httpx.get(f"{url}/config").status_code == 401
-        assert httpx.get(f"{url}/gradio_api/file={tmp_path}/file.txt").status_code == 401
-        assert httpx.post(f"{url}/login", data={"username": "anna", "password": "wrong"}).status_code == 400
-        with httpx.Client() as client:
-            assert client.post(f"{url}/login", data={"username": "anna", "password": "secret"}).status_code == 200
-            assert client.get(f"{url}/config").status_code == 200
-
-
 def test_it_listens_on_this_machine_only(server: ServerProcess) -> None:
     listening = [c.laddr.ip for c in psutil.Process(server.pid).net_connections() if c.status == "LISTEN"]
     assert listening
     assert set(listening) == {"127.0.0.1"}
 
 
-def test_it_fetches_nothing_from_other_machines(server: ServerProcess) -> None:
-    api = f"{server.url}gradio_api"
-    for path in ("file=https://example.com/a.png", "file/http://example.com/a.png", "proxy=https://example.com/a"):
-        assert httpx.get(f"{api}/{path}").status_code == 403
-    file = {"path": "https://example.com/a.png", "meta": {"_type": "gradio.FileData"}}
-    answer = httpx.post(f"{api}/queue/join", json={"data": [file], "fn_index": 0, "session_hash": "one"})
-    assert answer.status_code == 403
-    assert answer.json()["detail"].endswith(".")
-    body = json.dumps({"data": [file], "fn_index": 0, "session_hash": "one"})
-    kinds = (
-        [("content-type", "application/JSON")],
-        [("content-type", "application/json"), ("content-type", "text/plain")],
-    )
-    for headers in (*kinds, []):
-        assert httpx.post(f"{api}/queue/join", content=body, headers=headers).status_code == 403
-    for content, status in (("[" * 200_000, 403), (" " * (2**20 + 1), 413)):  # nested too deep, too large
-        answer = httpx.post(f"{api}/queue/join", content=content, headers={"content-type": "application/json"})
-        assert answer.status_code == status
-
-
-def test_handlers_cannot_be_called_outside_the_queue(server: ServerProcess) -> None:
-    for path in ("run/segment_images", "run/use_samples", "api/segment_images"):
-        assert httpx.post(f"{server.url}gradio_api/{path}", json={"data": [True]}).status_code >= 400
-
-
-class User:
-    """The requests of an opened page, sent without a browser."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self.client = Client(server.url, verbose=False)
-
-    def call(self, handler: str, *inputs: Any) -> Any:
-        return self.client.predict(*inputs, api_name=f"/{handler}")
-
-    def add_example(self, image: Path, mask: Path, name: str) -> str:
-        """The text of the note."""
-        self.call("open_upload", handle_file(str(image)))
-        note, *_ = self.call("add_example", name, None, handle_file(str(mask)))
-        return str(_value(note))
-
-    def segment(self, *images: Path) -> tuple[str, list[dict[str, Any]]]:
-        """The text of the note, and the results."""
-        note = str(_value(self.call("upload_images", [handle_file(str(path)) for path in images])[0]))
-        if "bad" in note:
-            return note, []
-        self.call("segment_images", True)
-        shown, results, _ = self.call("show_results", 0.32, "Masks", None)
-        return str(_value(shown)), _value(results)
-
-    def close(self) -> None:
-        self.client.close()
-
-
-def _value(answer: Any) -> Any:
-    return answer["value"] if isinstance(answer, dict) and "value" in answer else answer
-
-
-def test_the_server_checks_what_the_browser_checks(server: ServerProcess, samples: Samples, tmp_path: Path) -> None:
-    user = User(server)
-    Image.new("L", (8000, 5000)).save(tmp_path / "large.png")
-    (tmp_path / "notes.png").write_text("This is not an image.")
-    (tmp_path / "scene-01.jpg").write_bytes(samples.query[0].read_bytes())
-    for files, message in (
-        ([tmp_path / "large.png"], "large.png has 8000 x 5000 pixels; at most 24 million are read"),
-        ([tmp_path / "notes.png"], "notes.png is not an image that can be read"),
-        ([samples.query[0]] * 49, "49 images are too many for the page, which takes 48 at a time"),
-        ([samples.query[0], tmp_path / "scene-01.jpg"], "scene-01.png and scene-01.jpg have one stem"),
-    ):
-        note, results = user.segment(*files)
-        assert message in note
-        assert str(server.temporary) not in note
-        assert not results
-    _, results = user.segment(samples.query[0])
-    assert len(results) == 1
-    user.close()
-
-
 @pytest.mark.parametrize(("users", "requests"), [(3, 6), pytest.param(10, 20, marks=pytest.mark.slow)])
-def test_many_users_at_once(server: ServerProcess, tmp_path: Path, users: int, requests: int) -> None:
+def test_many_users_at_once(server: ServerProcess, users: int, requests: int) -> None:
     """Each has a class and images of its own; afterwards the server's memory is what it was before."""
 
     def use_page(number: int, requests: int) -> list[str]:
-        image, mask = _draw_object(tmp_path / f"user-{number}", number)
-        user = User(server)
-        notes = [user.add_example(image, mask, f"thing {number}")]
-        for _ in range((requests - 4) // 2):
-            note, results = user.segment(image)
-            notes += [note, *(one["caption"] for one in results)]
-        copies = [image.with_name(f"copy-{number}-{i}.png") for i in range(IMAGES)]
-        for copy in copies:
-            copy.write_bytes(image.read_bytes())
-        user.segment(*copies)  # enough to be seen in the memory of the server, if it were kept
-        user.close()
-        return notes
+        image, name = png(np.full((128, 128, 3), 20 * number, np.uint8)), f"image-{number}.png"
+        mask = np.zeros((128, 128), np.bool_)
+        mask[30:90, 40:100] = True
+        user = User(server.url)
+        user.upload((name, image))
+        class_id = user.add_class(f"thing {number}")
+        for _ in range(requests - 4):
+            user.correct(name, class_id, mask)
+        user.upload(*[(f"copy-{number}-{i}.png", image) for i in range(IMAGES)])
+        user.teach(name, class_id)
+        user.picture(name, "view")
+        return [one["name"] for kind in ("classes", "images") for one in user.state[kind]]
 
     def use_at_once(requests: int) -> list[list[str]]:
         with ThreadPoolExecutor(users) as pool:
@@ -188,43 +105,108 @@ def test_many_users_at_once(server: ServerProcess, tmp_path: Path, users: int, r
     use_at_once(6)  # what is allocated once, is allocated now
     _wait_for_end_of_sessions(server)
     before = process.memory_info().rss
-    for number, notes in enumerate(use_at_once(requests)):
-        assert notes[0].count(f"thing {number}: learned from 1 example.") == 1
-        assert len(notes) == 1 + requests - 4
-        others = [f"thing {other}" for other in range(users) if other != number]
-        assert not [line for line in notes if any(name in line for name in others)]
-        assert all(f"image-{number}.png" in caption for caption in notes[2::2])
-        assert all("1 image: thing" in note for note in notes[1::2])
+    for number, names in enumerate(use_at_once(requests)):
+        copies = [f"copy-{number}-{i}.png" for i in range(IMAGES)]
+        assert names == [f"thing {number}", f"image-{number}.png", *copies]
     _wait_for_end_of_sessions(server)
     held = users * IMAGES * 3 * 640 * 640  # bytes of images at view size
     wait_until(lambda: process.memory_info().rss - before < held / 2, "the memory of ended sessions is kept")
-
-
-def _draw_object(folder: Path, number: int) -> tuple[Path, Path]:
-    """The files of an image with an object in a colour of its own, and of its mask."""
-    folder.mkdir(exist_ok=True)
-    mask = np.zeros((128, 128), np.uint8)
-    mask[30:90, 40:100] = 255
-    image = np.full((128, 128, 3), 25 * number, np.uint8)
-    image[mask > 0] = (255 - 20 * number, 20 * number, 128)
-    files = folder / f"image-{number}.png", folder / "mask.png"
-    for array, file in zip((image, mask), files, strict=True):
-        Image.fromarray(array).save(file)
-    return files
 
 
 def _wait_for_end_of_sessions(server: ServerProcess) -> None:
     wait_until(lambda: not list(server.temporary.glob("cdpnet-web-*/session-*")), "sessions of closed pages are kept")
 
 
-def test_a_session_ends_with_its_page(server: ServerProcess, samples: Samples) -> None:
-    user = User(server)
-    user.segment(samples.query[0])
-    assert list(server.temporary.glob("cdpnet-web-*/session-*"))
-    user.close()
-    _wait_for_end_of_sessions(server)
+def test_a_project_outlives_a_killed_server(tmp_path: Path, segmenter: Segmenter) -> None:
+    """Another server shows everything that a person did, and does the rest."""
+    draw_images(tmp_path / "project" / "images")
+    arguments = ("--project", str(tmp_path / "project"))
+    with pytest.raises(AssertionError), serve_in_process(tmp_path / "temporary", *arguments) as process:
+        user = User(process.url)
+        assert user.state["project"] == "project"
+        class_id = user.add_class("thing")
+        user.correct("a.png", class_id, object_mask(0))
+        image = user.image("a.png")
+        user.change("POST", "examples", json={"image": image["id"], "class": class_id, "revision": image["revision"]})
+        os.kill(process.pid, signal.SIGKILL)
+    with serve_in_thread(segmenter, project=tmp_path / "project") as url:
+        again = User(url)
+        assert [image["id"] for image in again.state["images"]] == [image["id"] for image in user.state["images"]]
+        assert again.image("a.png")["state"] == "corrected"
+        assert (again.picture("a.png", "masks") == object_mask(0)).all()
+        assert [one["enabled"] for one in again.state["examples"]] == [True]
+        again.wait()
+        assert {image["state"] for image in again.state["images"]} <= {"corrected", "found", "absent"}
+        other = User(url)  # another browser sees the same project
+        assert other.state["revision"] == again.state["revision"]
+        with pytest.raises(DataError, match="project is in use: another cdpnet command is writing to it; wait"):
+            serve(segmenter, "", Address("127.0.0.1", 1, None), Limits(), print, Event(), tmp_path / "project")
 
 
-def test_the_interface_is_not_published(server: ServerProcess) -> None:
-    published = json.loads(httpx.get(f"{server.url}gradio_api/info").text)
-    assert published["named_endpoints"] == {}
+def test_the_page_and_the_command_finish_each_others_work(tmp_path: Path, segmenter: Segmenter) -> None:
+    project = tmp_path / "project"
+    draw_images(tmp_path / "images")
+    with serve_in_thread(segmenter, project=project) as url:
+        user = User(url)
+        assert user.upload(*drawn(tmp_path / "images")[:3]) == []
+        class_id = user.add_class("thing")
+        user.correct("a.png", class_id, object_mask(0))
+        user.teach("a.png", class_id)
+        user.correct("b.png", class_id, object_mask(2))
+        in_use = run("label", "--project", project, "--model", "tiny")
+        assert (in_use.returncode, "is in use" in in_use.stderr) == (2, True)
+    masks = project / "labels" / "masks"
+    found = (masks / "c.png").read_bytes()
+    (project / "images" / "d.png").write_bytes(drawn(tmp_path / "images")[3][1])  # somebody adds a picture by hand
+    finished = run("label", "--project", project, "--model", "tiny")
+    assert finished.returncode == 0, finished.stderr
+    assert f"2 images are labelled and 2 left as a person settled them; see {project / 'labels'}" in finished.stdout
+    assert (masks / "c.png").read_bytes() == found
+    with serve_in_thread(segmenter, project=project) as url:
+        user = User(url)
+        assert [image["name"] for image in user.state["images"]] == list(NAMES)
+        assert user.state["job"] is None
+        assert user.image("d.png")["state"] in ("found", "absent")
+        assert (user.picture("b.png", "masks") == object_mask(2)).all()
+    (project / "images" / "d.png").unlink()
+    finished = run("label", "--project", project, "--model", "tiny")
+    assert finished.returncode == 1
+    assert "not labelled: d.png: d.png is no longer in the folder of images" in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--project", "nowhere"), "There is no folder nowhere; give the folder of a project"),
+        (("--project", "empty"), "empty has no example of a class yet; `cdpnet web --project empty` takes them."),
+        (("images", "--project", "empty"), "FOLDER does not go with --project: the project has its own folders"),
+        (
+            ("--project", "empty", "--threshold", "0.5"),
+            "--threshold does not go with --project: the project has its own",
+        ),
+        (("--project", "empty", "--format", "coco"), "--engine and --format do not go with --project"),
+        ((), "label needs FOLDER: a folder of images, --classes and --out, or --project."),
+        (("images",), "label needs --classes: a folder of images"),
+    ],
+)
+def test_refusals_of_label(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    shown = run("label", *arguments, "--model", "tiny", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    (line,) = shown.stderr.strip().splitlines()
+    assert message in line
+
+
+def test_without_the_extra_the_command_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cdpnet.cli.web.find_spec", lambda _: None)
+    assert main(["web", "--model", "tiny"]) == 2
+    sentence = "cdpnet web needs starlette, which comes with the extra web: pip install 'cdpnet[web]'."
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_page_needs_no_gradio(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "gradio", None)
+    with serve_in_thread(segmenter) as url:
+        assert httpx.get(f"{url}api/state").status_code == 200

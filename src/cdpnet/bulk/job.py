@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from cdpnet.bulk.engines import Window
 from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
 from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error
@@ -183,4 +185,6 @@ def _settings(labeller: Labeller) -> JobSettings:
 
 def _sha256(learned: ClassPrototype) -> str:
     tensors = {"background": learned.background, "foreground": learned.foreground, **(learned.fusion or {})}
+    if learned.min_presence is not None:
+        tensors["min_presence"] = torch.tensor(learned.min_presence)
     return sha256_of(tensors if learned.text is None else {**tensors, "text": learned.text})

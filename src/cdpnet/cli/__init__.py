@@ -34,6 +34,8 @@ commands:
   pretrain   train the embedded dual encoder from scratch
   distil     train the text tower of the pair photo
   calibrate  determine on base classes when a class counts as absent
+  simulate   measure what corrections give, by a simulated user
+  clicks     measure how many clicks an object takes, by a simulated user
   data       check a data set on disk, or print the episodes of a protocol
   table      train and evaluate a whole table: folds, shots, methods
 
@@ -53,6 +55,8 @@ _COMMANDS = {  # name of a command and the module that holds it
     "pretrain": "research",
     "distil": "research",
     "calibrate": "research",
+    "simulate": "simulation",
+    "clicks": "simulation",
     "data": "benchmarks",
     "table": "benchmarks",
 }

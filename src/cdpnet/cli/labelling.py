@@ -18,9 +18,10 @@ from cdpnet.cli.options import (
     warn_of_icons_only,
 )
 from cdpnet.cli.parser import new_parser
+from cdpnet.cli.projects import check_project_or_folders, finish, project_option
 from cdpnet.cli.screen import labelling_bar, print_line, printed, progress_bar, say, to_standard_error
 from cdpnet.encoders.catalogue import require_image_weights
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def learn(arguments: list[str]) -> None:
         help="examples; marks are a mask, or a COCO, LabelMe, YOLO or Label Studio file; both also as folders; none: "
         "proposals from the name",
     )
+    parser.add_argument("--without", nargs="+", default=[], metavar="IMAGE", help="images that do not show the class")
     parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
     parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
     parser.add_argument(
@@ -122,7 +124,10 @@ def learn(arguments: list[str]) -> None:
     from cdpnet.labels.examples import read_examples
 
     examples = [example for pair in supports for example in read_examples(*pair, chosen.label or chosen.name)]
-    learned = _learn(_load_segmenter(chosen), examples, chosen)
+    segmenter = _load_segmenter(chosen)
+    learned = _learn(segmenter, examples, chosen)
+    if chosen.without:
+        learned = segmenter.learn_absence(learned, chosen.without)
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
         print_line(
@@ -133,6 +138,8 @@ def learn(arguments: list[str]) -> None:
         print_line(
             "The adaptation is kept." if learned.fusion else "The adaptation did not help on the examples; not kept."
         )
+    if learned.min_presence is not None:
+        print_line(f"The class counts as absent below a presence of {learned.min_presence:.3f}.")
     if not learned.shots:
         print_line(_PROPOSALS)
     print_line(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
@@ -182,19 +189,12 @@ def label(arguments: list[str]) -> int:
     from cdpnet.labels.label_set import FormatName
 
     parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
-    parser.add_argument(
-        "folder", nargs="?", default="", metavar="FOLDER", help="folder of images; its subfolders are included"
-    )
+    parser.add_argument("folder", nargs="?", default="", metavar="FOLDER", help="images; with those of its subfolders")
     parser.add_argument(
         "--classes", nargs="+", default=[], metavar="FILE", help="class files that `cdpnet learn` wrote"
     )
-    parser.add_argument("--out", default="", help="folder for the labels and for index.html, the contact sheet")
-    parser.add_argument(
-        "--project",
-        default="",
-        metavar="FOLDER",
-        help="instead of FOLDER, --classes and --out: finish a project of `cdpnet web`",
-    )
+    parser.add_argument("--out", default=None, help="folder for the labels and for index.html, the contact sheet")
+    project_option(parser)
     parser.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be labelled")
@@ -216,12 +216,9 @@ def label(arguments: list[str]) -> int:
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])
-    if not chosen.project:
-        _require_folders(chosen)
+    check_project_or_folders(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
     if chosen.project:
-        from cdpnet.cli.projects import finish
-
         return finish(chosen)
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
@@ -259,13 +256,6 @@ def label(arguments: list[str]) -> int:
             f"{len(failed)} of {len(result.images)} images are not labelled; the reasons are in {out / FAILED_FILE}"
         )
     return 1 if failed else 0
-
-
-def _require_folders(chosen: Any) -> None:
-    """ConfigError for what `label` needs without a project and was not given."""
-    for option, value in (("FOLDER", chosen.folder), ("--classes", chosen.classes), ("--out", chosen.out)):
-        if not value:
-            raise ConfigError(f"label needs {option}: a folder of images, --classes and --out, or --project.")
 
 
 def _query_options(parser: ArgumentParser) -> None:

@@ -53,8 +53,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             chosen = super().parse_args(arguments, **options)
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
-        if not str(chosen.get("out", "x")).strip():
-            raise ConfigError("--out is empty; give the folder or file to write to.")
+        for option, wanted in (("out", "folder or file to write to"), ("project", "folder of the project")):
+            if not str(chosen.get(option, "x")).strip():
+                raise ConfigError(f"--{option} is empty; give the {wanted}.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
 from cdpnet.cli.screen import labelling_bar, print_line
 from cdpnet.errors import ConfigError, DataError
 
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
 _OF_FOLDERS = ("folder", "classes", "out", "overwrite", "strict", "workers")
 _OF_PROJECT = ("threshold", "min_presence")
 
 
-def finish(chosen: Any) -> int:
-    """Segment what nobody has settled in a project; returns 1 where an image cannot be used."""
+def project_option(parser: ArgumentParser) -> None:
+    """Add the option of a project, which stands in the place of folders and classes."""
+    parser.add_argument(
+        "--project",
+        default=None,
+        metavar="FOLDER",
+        help="instead of FOLDER, --classes and --out: finish a project of `cdpnet web`",
+    )
+
+
+def check_project_or_folders(chosen: Any) -> None:
+    """ConfigError where there is neither a project nor all folders of `label`, or more than the one."""
+    if not chosen.project:
+        for option, value in (("FOLDER", chosen.folder), ("--classes", chosen.classes), ("--out", chosen.out)):
+            if not value:
+                raise ConfigError(f"label needs {option}: a folder of images, --classes and --out, or --project.")
+        return
     for name in (*_OF_FOLDERS, *_OF_PROJECT):
         if chosen[name]:
             option = "FOLDER" if name == "folder" else f"--{name}"
@@ -22,6 +40,10 @@ def finish(chosen: Any) -> int:
             raise ConfigError(f"{option} does not go with --project: {why}; leave it out.")
     if chosen.engine != "plain" or chosen.format != "png":
         raise ConfigError("--engine and --format do not go with --project, which holds PNG masks; leave them out.")
+
+
+def finish(chosen: Any) -> int:
+    """Segment what nobody has settled in a project; returns 1 where an image cannot be used."""
     folder = Path(chosen.project)
     if not folder.is_dir():
         raise DataError(

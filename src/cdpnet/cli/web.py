@@ -31,7 +31,7 @@ def web(arguments: list[str]) -> None:
     parser = new_parser("web", "Serve a page to mark objects, correct what is found in other images, and teach that.")
     parser.add_argument(
         "--project",
-        default="",
+        default=None,
         metavar="FOLDER",
         help="folder in which the work is kept; made if need be; by default nothing is kept when the server stops",
     )
@@ -65,11 +65,19 @@ def web(arguments: list[str]) -> None:
     if missing := [name for name in ("starlette", "uvicorn", "python_multipart") if find_spec(name) is None]:
         raise ConfigError(f"cdpnet web needs {missing[0]}, which comes with the extra web: pip install 'cdpnet[web]'.")
     require_image_weights(chosen.model, chosen.image_weights)
-    warn_of_icons_only(chosen)
 
     from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.projects.folder import check_folder
     from cdpnet.web.limits import Limits
     from cdpnet.web.server import serve
+
+    project = Path(chosen.project) if chosen.project else None
+    if project is not None:
+        check_folder(project)
+
+    def show(url: str) -> None:
+        warn_of_icons_only(chosen)
+        print(escape(f"The page is at {url} (stop it with Ctrl-C)"), flush=True)
 
     segmenter = Segmenter(load_chosen_network(chosen), refine=chosen_refinement(chosen))
     stop = Event()
@@ -85,9 +93,9 @@ def web(arguments: list[str]) -> None:
         _about(chosen.model, segmenter.model[1]),
         address,
         Limits(),
-        lambda url: print(escape(f"The page is at {url} (stop it with Ctrl-C)"), flush=True),
+        show,
         stop,
-        Path(chosen.project) if chosen.project else None,
+        project,
     )
 
 

@@ -41,7 +41,8 @@ class ClassPrototype:
     0 for a class of which only the name is known. thumbnail: (h, w, 3), a small version of the first example with its
     mask. model: the network's fingerprint and its description. fusion: weights of the fusion that was adapted to the
     class, None for the network's own. parts: prototypes (2, n, C) of its parts, see `part_prototypes`, or None.
-    examples: what the class keeps of each example; empty for a class that version 0.2 has learned.
+    examples: what the class keeps of each example; empty for a class that version 0.2 has learned. min_presence: the
+    probability of presence, 0..1, below which the class is absent, from images without it; None for the network's own.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ClassPrototype:
     fusion: dict[str, Tensor] | None = None
     parts: Tensor | None = None
     examples: tuple[ClassExample, ...] = ()
+    min_presence: float | None = None
 
     @property
     def stored_examples(self) -> tuple[ClassExample, ...]:
@@ -79,7 +81,8 @@ class _Metadata:
     """The fields of a class file that are not tensors, stored as JSON.
 
     model: fingerprint of the network. model_name: its description. cdpnet: version that wrote the file. example_shots,
-    similarities, pictures: of K examples, see `ClassExample`; empty in a file of version 0.2.
+    similarities, pictures: of K examples, see `ClassExample`; empty in a file of version 0.2. min_presence: as in
+    `ClassPrototype`.
     """
 
     name: str
@@ -91,6 +94,7 @@ class _Metadata:
     example_shots: tuple[int, ...] = ()
     similarities: tuple[float | None, ...] = ()
     pictures: tuple[str, ...] = ()
+    min_presence: float | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False)
@@ -101,6 +105,8 @@ class _Metadata:
         found = decode(cls, {"cdpnet": "", **json.loads(text)})
         if not 0 <= found.shots < _MOST_SHOTS or not found.name.strip():
             raise ValueError("shots or name")
+        if found.min_presence is not None and not 0 <= found.min_presence <= 1:
+            raise ValueError("min_presence")
         found._check_examples()
         return found
 
@@ -146,6 +152,7 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
         tuple(example.shots for example in examples),
         tuple(example.similarity for example in examples),
         tuple(example.picture for example in examples),
+        learned.min_presence,
     )
     write_bytes(save(tensors, {_KEY: metadata.to_json()}), path)
 
@@ -173,6 +180,7 @@ def load_class(path: str | Path) -> ClassPrototype:
             fusion or None,
             tensors.get("parts"),
             _read_examples(tensors, metadata),
+            metadata.min_presence,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise DataError(f"{path} is not a class file, or is cut off; `cdpnet learn` makes one.") from None

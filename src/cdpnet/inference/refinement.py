@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_REDUCTION = 4  # pixels of the image to one of the refined scores, on each side
+REDUCTION = 4  # pixels of the image to one of the refined scores, on each side
 _DILATIONS = (1, 2, 4)  # distances of the 8 neighbours
 _ROUNDS = 8
 _SOFTNESS = 0.1  # difference of colours, in standard deviations of the neighbourhood, that lowers an affinity by e
@@ -20,7 +20,7 @@ _EPSILON = 1e-6
 def refine_edges(log_odds: Tensor, images: Tensor) -> Tensor:
     """Log-odds of n classes (B, n, h, w) in images (B, 3, H, W), uint8 or 0..1 -> refined log-odds (B, n, H/4, W/4)."""
     colours = images.float() / 255 if images.dtype == torch.uint8 else images
-    colours = F.avg_pool2d(colours, _REDUCTION)
+    colours = F.avg_pool2d(colours, REDUCTION)
     weights = affinities(colours)[:, None]
     scores = F.interpolate(log_odds, size=colours.shape[-2:], mode="bilinear", align_corners=True).sigmoid()
     for _ in range(_ROUNDS):

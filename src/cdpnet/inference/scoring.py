@@ -12,7 +12,9 @@ from torch import Tensor
 
 from cdpnet.config import QueryPrecision
 from cdpnet.inference.class_batch import ClassBatch
+from cdpnet.inference.preprocessing import PreprocessedImage
 from cdpnet.inference.refinement import refine_edges
+from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
 from cdpnet.network.decision import is_absent, log_odds
 from cdpnet.network.network import PrototypeNetwork
@@ -46,10 +48,10 @@ class Scoring:
         stacked = torch.stack(list(images)).to(device)
         with autocast("bfloat16" if self.precision == "bfloat16" else "float32", device):
             features = self.network.image.features(stacked)
-            return [self._match(*pair, classes) for pair in zip(features, stacked, strict=True)]
+            return [self.match(*pair, classes) for pair in zip(features, stacked, strict=True)]
 
-    def _match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> Scores:
-        """Scores of an image (3, H, W) with features (C, h, w)."""
+    def match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> Scores:
+        """Scores of an image (3, H, W) in one piece, with features F (C, h, w)."""
         config, grid = self.network.config.decision, query.shape[-2:]
         found, presence = torch.zeros(len(classes), *grid), torch.zeros(len(classes))
         dtype = torch.bfloat16 if self.precision == "attention" else None
@@ -75,3 +77,16 @@ class Scoring:
             blend.add(torch.where(absent[:, None, None], 0, resized.sigmoid()), corner)
             presence = torch.maximum(presence, scores.presence)
         return Scores(blend.mean().logit(eps=1e-6), presence)
+
+
+def to_segmentation(image: PreprocessedImage, scores: Scores, classes: ClassBatch, background: float) -> Segmentation:
+    """The result for one image. background: log-odds that a class must exceed at a pixel."""
+    return Segmentation(
+        image.original_size,
+        (image.image.shape[1], image.image.shape[2]),
+        classes.names,
+        scores.log_odds,
+        tuple(scores.presence.tolist()),
+        tuple(is_absent(scores.presence, classes.presence_thresholds).tolist()),
+        background,
+    )

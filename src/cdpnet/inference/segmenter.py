@@ -18,7 +18,7 @@ from cdpnet.encoders.catalogue import PAIRS, EncoderPair
 from cdpnet.episode import NO_NAME
 from cdpnet.errors import DataError
 from cdpnet.inference.adaptation import adapt
-from cdpnet.inference.class_batch import ClassBatch, adapted_fusion, build_class_batch
+from cdpnet.inference.class_batch import adapted_fusion, build_class_batch
 from cdpnet.inference.class_examples import ClassExample
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.learning import (
@@ -35,15 +35,17 @@ from cdpnet.inference.learning import (
     with_examples,
     without_example,
 )
-from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
-from cdpnet.inference.scoring import Scores, Scoring
+from cdpnet.inference.marking import ClickModel, Marking
+from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing, resize_to
+from cdpnet.inference.scoring import Scores, Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.io.images import ImageSource
+from cdpnet.inference.uncertainty import disagreement, leave_one_out
+from cdpnet.io.images import ImageSource, read_image
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint
-from cdpnet.network.decision import is_absent
 from cdpnet.network.network import PrototypeNetwork
+from cdpnet.network.presence import presence_thresholds
 from cdpnet.runtime.devices import resolve_device
 from cdpnet.runtime.text import check_class_name
 
@@ -111,11 +113,12 @@ class Segmenter:
         *,
         read_name: bool = True,
         steps: int = 0,
+        without: Sequence[ImageSource] = (),
     ) -> ClassPrototype:
         """Learn a class from K images, which may differ in size, and their masks.
 
         name: of the class; with an empty name, or ``read_name=False``, the network uses the images alone. steps: of
-        test-time adaptation, see `adapt`; 0 for none.
+        test-time adaptation, see `adapt`; 0 for none. without: images that do not show the class, see `learn_absence`.
 
         DataError for an image or mask that cannot be used.
         """
@@ -131,7 +134,21 @@ class Segmenter:
         with torch.inference_mode():
             pairs = zip(grids, supports, strict=True)
             examples = [pool_example(self.network, grid, support, read, fusion) for grid, support in pairs]
-        return with_examples(blank, examples, self.network.config.decision, supports[0].thumbnail())
+        learned = with_examples(blank, examples, self.network.config.decision, supports[0].thumbnail())
+        return self.learn_absence(learned, without) if without else learned
+
+    def learn_absence(self, learned: ClassPrototype, without: Sequence[ImageSource]) -> ClassPrototype:
+        """The class with a presence threshold by which it is absent in these images without it (our addition).
+
+        The threshold is the highest probability of presence in them, and at least the network's own; it stays when
+        examples come and go. DataError for an image that cannot be used, and for no image.
+        """
+        if not without:
+            raise DataError("No image without the class was given; give one or more.")
+        found = self.segment_batch(without, replace(learned, min_presence=None))
+        highest = np.float32(max(one.presence[0] for one in found))  # as presence is compared
+        own = presence_thresholds(torch.tensor([learned.by_name]), self.network.config.decision)
+        return replace(learned, min_presence=min(1.0, max(float(own), float(np.nextafter(highest, np.float32(2))))))
 
     def learn_name(self, name: str) -> ClassPrototype:
         """A class of which only the name is known: its masks are proposals to begin with (our addition).
@@ -176,6 +193,27 @@ class Segmenter:
         if not examples:
             return unlearn(self.network, learned)
         return self._with_examples(learned, examples, None if index else blank_thumbnail())
+
+    def disagreement(self, image: ImageSource, learned: ClassPrototype) -> float:
+        """How much the result for an image depends on single examples of a class, 0..1 (our addition).
+
+        See `uncertainty.disagreement`. DataError for an image that cannot be used, and for fewer than two examples.
+        """
+        classes = leave_one_out(learned, self.network.config.decision)
+        return disagreement(self.segment(image, classes, min_presence=0))
+
+    @torch.no_grad()
+    def begin(self, image: ImageSource, model: ClickModel | None = None) -> Marking:
+        """Encode an image in which an object is to be marked by clicks, see `Marking.mask` (our addition).
+
+        It is worked on in one piece, however large it is. model: by default the one of the package.
+
+        DataError for an image that cannot be used.
+        """
+        original = read_image(image)
+        resized = resize_to(original, self.preprocessing.longest_side)
+        features = self.network.image.features(resized[None].to(self.device))[0].float().cpu()
+        return Marking(resized, features, (original.shape[1], original.shape[2]), model)
 
     def segment(
         self,
@@ -226,7 +264,8 @@ class Segmenter:
         scores: dict[int, Scores] = {}
         for numbers in _group_by_size(images):
             scores.update(zip(numbers, scoring.score([images[i].image for i in numbers], batch), strict=True))
-        found = [self._to_segmentation(image, scores[i], batch) for i, image in enumerate(images)]
+        background = self.network.config.decision.background
+        found = [to_segmentation(image, scores[i], batch, background) for i, image in enumerate(images)]
         return found if threshold is None else [segmentation.at(threshold) for segmentation in found]
 
     @torch.inference_mode()
@@ -244,17 +283,6 @@ class Segmenter:
         self, learned: ClassPrototype, examples: Sequence[ClassExample], thumbnail: NDArray[np.uint8] | None
     ) -> ClassPrototype:
         return with_examples(learned, examples, self.network.config.decision, thumbnail)
-
-    def _to_segmentation(self, image: PreprocessedImage, scores: Scores, classes: ClassBatch) -> Segmentation:
-        return Segmentation(
-            image.original_size,
-            (image.image.shape[1], image.image.shape[2]),
-            classes.names,
-            scores.log_odds,
-            tuple(scores.presence.tolist()),
-            tuple(is_absent(scores.presence, classes.presence_thresholds).tolist()),
-            self.network.config.decision.background,
-        )
 
 
 def _group_by_size(images: Sequence[PreprocessedImage]) -> Iterator[list[int]]:

@@ -20,13 +20,8 @@ MASKS = f"{LABELS}/{png_folder.FOLDER}"
 NAMES = f"{LABELS}/{NAMES_FILE}"
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[Path]:
-    """Hold the folder of a project, which is made if need be, so that nobody else writes to it.
-
-    ConfigError for a folder that is no project and not empty. DataError where another process holds it, or it cannot
-    be written to.
-    """
+def check_folder(folder: Path) -> None:
+    """ConfigError for a folder that is no project and not empty."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; give the folder of a project.")
     if folder.is_dir() and not (folder / FILE).exists() and not (folder / IMAGES).is_dir():
@@ -35,6 +30,16 @@ def held(folder: Path) -> Iterator[Path]:
             raise ConfigError(f"{folder} holds images itself; move them to {folder / IMAGES}, as in a project.")
         if names:
             raise ConfigError(f"{folder} is no project and not empty; give a new folder.")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Path]:
+    """Hold the folder of a project, which is made if need be, so that nobody else writes to it.
+
+    ConfigError for a folder that is no project and not empty. DataError where another process holds it, or it cannot
+    be written to.
+    """
+    check_folder(folder)
     try:
         (folder / IMAGES).mkdir(parents=True, exist_ok=True)
         with locked(folder, "wait for its end, or give another folder"):

@@ -13,6 +13,7 @@ from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.projects import folder as files
 from cdpnet.projects.document import Document, Finding, ProjectClass, ProjectImage
 from cdpnet.projects.keys import classes_key, result_key
@@ -148,7 +149,7 @@ class ProjectSegmenter:
                 image,
                 revision=image.revision + 1,
                 findings=findings,
-                uncertainty=0.0 if segmentation is None else round(segmentation.uncertainty, 4),
+                uncertainty=0.0 if segmentation is None else round(uncertainty(segmentation), 4),
                 found_with=key,
                 reason="",
             )
@@ -190,6 +191,6 @@ def _findings(
     counts = np.bincount(numbers.ravel(), minlength=256)
     values = zip(classes, segmentation.presence, segmentation.uncertainties, strict=True)
     return tuple(
-        Finding(one.id, float(counts[one.number] / numbers.size), round(presence, 4), round(1 - uncertainty, 4))
-        for one, presence, uncertainty in values
+        Finding(one.id, float(counts[one.number] / numbers.size), round(presence, 4), round(1 - doubt, 4))
+        for one, presence, doubt in values
     )

@@ -5,13 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdpnet.errors import ConfigError
 from cdpnet.experiments.ablation import AblationResult
+from cdpnet.experiments.clicks import GOAL, MOST_CLICKS, MarkedObject, mean_ious
+from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves
 from cdpnet.io.files import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NAMES = {"exact": "", "category": ", category name", "none": ", no name", "wrong": ", wrong name"}
 _BAR, _CONTROL, _INK = "#2f6fb0", "#c3ccd6", "#20242c"
+_LINES = (_BAR, "#d9772b")
 
 
 def need_matplotlib() -> None:
@@ -41,7 +48,48 @@ def plot_ablation(results: Sequence[AblationResult], out: Path) -> Path:
         panel.set_xlim(0, 1.15 * max(entry.result.figures.miou for entry in results))
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].invert_yaxis()
-    path = out / "ablation.png"
+    return _save(figure, out / "ablation.png")
+
+
+def plot_correction(curves: Sequence[CorrectionCurve], out: Path) -> Path:
+    """Mean IoU of images that are never corrected over the corrections that were taught, a line for each choice."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    panel = figure.subplots()
+    means = mean_curves(curves)
+    for (choice, ious), colour in zip(means.items(), _LINES, strict=True):
+        panel.plot(ROUNDS, ious, marker="o", color=colour, label=f"{choice} image corrected and taught")
+    panel.axhline(means["uncertain"][0], color=_CONTROL, linestyle="--", label="corrected and not taught")
+    panel.set_xlabel("corrections", color=_INK)
+    panel.set_ylabel("mean IoU of the other images (%)", color=_INK)
+    panel.set_xticks(ROUNDS)
+    panel.legend(frameon=False)
+    panel.spines[["top", "right"]].set_visible(False)
+    return _save(figure, out / "correction.png")
+
+
+def plot_clicks(marked: Sequence[MarkedObject], out: Path) -> Path:
+    """Mean IoU over the clicks, and the share of objects that are good enough."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    panel = figure.subplots()
+    clicks = range(1, MOST_CLICKS + 1)
+    reached = [100 * sum(one.ious[-1] >= GOAL and one.clicks <= n for one in marked) / len(marked) for n in clicks]
+    panel.plot(clicks, [100 * iou for iou in mean_ious(marked)], marker="o", color=_LINES[0], label="mean IoU")
+    panel.plot(clicks, reached, marker="o", color=_LINES[1], label=f"objects at an IoU of {100 * GOAL:.0f}")
+    panel.set_xlabel("clicks", color=_INK)
+    panel.set_ylabel("%", color=_INK)
+    panel.set_xticks(clicks)
+    panel.set_ylim(0, 100)
+    panel.legend(frameon=False)
+    panel.spines[["top", "right"]].set_visible(False)
+    return _save(figure, out / "clicks.png")
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG."""
     buffer = io.BytesIO()  # a write that a full disk cuts short would go unnoticed in a file
     figure.savefig(buffer, dpi=120)
     write_bytes(buffer.getvalue(), path)

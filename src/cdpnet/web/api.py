@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cdpnet.errors import CdpnetError
 from cdpnet.io.fields import FieldError
-from cdpnet.projects.project import ConflictError, MissingError
 from cdpnet.web import api_changes as changes
 from cdpnet.web import api_files, api_pictures
+from cdpnet.web.answering import Endpoint, answering
 from cdpnet.web.api_changes import Change
-from cdpnet.web.call import Call, RequestError, read_fields
+from cdpnet.web.call import Call, read_fields
 from cdpnet.web.limits import Limits
-from cdpnet.web.refusals import Refusal
-from cdpnet.web.request_body import BodyError
-from cdpnet.web.sessions import NoPlaceError, SessionEndedError
 from cdpnet.web.state import Fields, describe
 from cdpnet.web.threads import Threads
 from cdpnet.web.uploads import add_uploads, read_files
 from cdpnet.web.workspace import Workspace
 
 T = TypeVar("T")
-Endpoint = Callable[[Request], Awaitable[Response]]
 _WAIT = 20.0  # seconds after which a request for events is answered at the latest
-_STATUS: tuple[tuple[type[CdpnetError], int], ...] = (
-    (RequestError, 400),
-    (MissingError, 404),
-    (ConflictError, 409),
-    (SessionEndedError, 410),
-    (NoPlaceError, 503),
-    (CdpnetError, 422),
-)
 
 
 class Places(Protocol):
@@ -70,9 +59,9 @@ class Api:
         """All addresses of the interface."""
         change, picture, network = self._changing, self._reading, self._in_network
         return [
-            Route("/api/state", self._answering(self._state)),
-            Route("/api/events", self._answering(self._events)),
-            Route("/api/images", self._answering(self._upload), methods=["POST"]),
+            Route("/api/state", answering(self._state)),
+            Route("/api/events", answering(self._events)),
+            Route("/api/images", answering(self._upload), methods=["POST"]),
             Route("/api/samples", change(changes.add_samples), methods=["POST"]),
             Route("/api/images/{image}", change(changes.remove_image), methods=["DELETE"]),
             Route("/api/images/{image}/view", picture(api_pictures.view)),
@@ -95,30 +84,15 @@ class Api:
             Route("/api/classes.zip", picture(api_files.classes)),
         ]
 
-    def _answering(self, endpoint: Endpoint) -> Endpoint:
-        """An endpoint whose errors are refusals."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await endpoint(request)
-            except BodyError as error:
-                return _refuse(error.status, error.message)
-            except FieldError as error:
-                return _refuse(422, f"The request cannot be used: {error}.")
-            except CdpnetError as error:
-                return _refuse(next(status for kind, status in _STATUS if isinstance(error, kind)), str(error))
-
-        return answer
-
     def _changing(self, change: Change) -> Endpoint:
         """An endpoint that changes the project and answers with its state."""
 
         async def endpoint(request: Request) -> Response:
             call = await self._read(request)
             more = await self.threads.in_files(_tell, change, call)
-            return self._answer_state(call.workspace, more)
+            return await self._answer_state(call.workspace, more)
 
-        return self._answering(endpoint)
+        return answering(endpoint)
 
     def _reading(self, read: Callable[[Call], Response]) -> Endpoint:
         """An endpoint that reads files."""
@@ -126,7 +100,7 @@ class Api:
         async def endpoint(request: Request) -> Response:
             return await self.threads.in_files(_tell, read, await self._read(request))
 
-        return self._answering(endpoint)
+        return answering(endpoint)
 
     def _in_network(self, use: Callable[[Call], Response]) -> Endpoint:
         """An endpoint that uses the network."""
@@ -134,7 +108,7 @@ class Api:
         async def endpoint(request: Request) -> Response:
             return await self.threads.in_network(_tell, use, await self._read(request))
 
-        return self._answering(endpoint)
+        return answering(endpoint)
 
     async def _read(self, request: Request) -> Call:
         workspace = self.places.get(request.cookies.get(self.cookie))
@@ -144,7 +118,7 @@ class Api:
     async def _state(self, request: Request) -> Response:
         key = request.cookies.get(self.cookie)
         found, workspace = await self.threads.in_files(self.places.begin, key)
-        answer = self._answer_state(workspace)
+        answer = await self._answer_state(workspace)
         if found and found != key:
             answer.set_cookie(self.cookie, found, httponly=True, samesite="strict")
         return answer
@@ -163,18 +137,18 @@ class Api:
                 _, pending = await asyncio.wait(waiting, timeout=_WAIT, return_when=asyncio.FIRST_COMPLETED)
                 for task in pending:
                     task.cancel()
-        return self._answer_state(workspace)
+        return await self._answer_state(workspace)
 
     async def _upload(self, request: Request) -> Response:
         workspace = self.places.get(request.cookies.get(self.cookie))
         files = await read_files(request, self.limits)
         refused = await self.threads.in_files(add_uploads, workspace.project, files, self.limits)
-        return self._answer_state(workspace, {"refused": refused})
+        return await self._answer_state(workspace, {"refused": refused})
 
-    def _answer_state(self, workspace: Workspace, more: Fields | None = None) -> JSONResponse:
+    async def _answer_state(self, workspace: Workspace, more: Fields | None = None) -> JSONResponse:
         """The state; what is out of date in the project is worked on from now on."""
         self.threads.wake(workspace.work)
-        state = describe(workspace, self.model, self.limits)
+        state = await run_in_threadpool(describe, workspace, self.model, self.limits)
         return JSONResponse({**state, **(more or {})}, headers={"cache-control": "no-store"})
 
 
@@ -191,7 +165,3 @@ async def _disconnected(request: Request) -> None:
     """Return when the browser has closed the connection, or the server is being stopped."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _refuse(status: int, sentence: str) -> Response:
-    return Refusal(status, sentence).response()

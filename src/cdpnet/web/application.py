@@ -14,10 +14,10 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from cdpnet.web.address import Address
+from cdpnet.web.answering import answering, refuse_address
 from cdpnet.web.api import Api
 from cdpnet.web.limits import Limits
 from cdpnet.web.login import LoginFilter
-from cdpnet.web.refusals import Refusal
 from cdpnet.web.request_filter import RequestFilter
 from cdpnet.web.response_headers import ResponseHeaders
 from cdpnet.web.visitors import VisitorFilter
@@ -27,8 +27,9 @@ _INDEX = "index.html"
 
 def make_application(api: Api, address: Address, limits: Limits) -> ASGIApp:
     """The application, which answers only what the filters let through."""
-    routes: list[BaseRoute] = [*api.routes(), Route("/", _static), Route("/static/{name}", _static)]
-    app: ASGIApp = RequestFilter(Starlette(routes=routes, exception_handlers={HTTPException: _refuse}), limits)
+    static = answering(_static)
+    routes: list[BaseRoute] = [*api.routes(), Route("/", static), Route("/static/{name}", static)]
+    app: ASGIApp = RequestFilter(Starlette(routes=routes, exception_handlers={HTTPException: refuse_address}), limits)
     if address.login is not None:
         app = LoginFilter(app, address.login, limits.logins)
     return ResponseHeaders(VisitorFilter(app, address))
@@ -47,12 +48,3 @@ def _files() -> dict[str, Path]:
     """The files of the page by their names; nothing else is served."""
     folder = Path(str(resources.files("cdpnet.web"))) / "static"
     return {path.name: path for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    """What answers an address or a method that the page does not have."""
-    assert isinstance(error, HTTPException)
-    allowed = (error.headers or {}).get("Allow", "")
-    if error.status_code == 405:
-        return Refusal(405, f"This address takes {allowed} only.", {"allow": allowed}).response()
-    return Refusal(error.status_code, "There is nothing at this address.").response()

@@ -17,7 +17,7 @@ from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text,
 from cdpnet.io.images import open_image
 from cdpnet.projects.document import ProjectImage
 from cdpnet.web.limits import Limits
-from cdpnet.web.markings import Click
+from cdpnet.web.markings import ClickedPoint
 from cdpnet.web.pictures import VIEW_SIDE, view_size
 from cdpnet.web.workspace import Workspace
 
@@ -63,7 +63,7 @@ class Call:
             raise FieldError(f"{key} is not true or false")
         return value
 
-    def clicks(self) -> list[Click]:
+    def clicks(self) -> list[ClickedPoint]:
         """The field ``clicks``: [row, column, positive] each."""
         values = as_list(get(dict(self.fields), "clicks"), "clicks")
         if len(values) > _MOST_CLICKS:
@@ -116,8 +116,8 @@ async def read_fields(request: Request) -> dict[str, object]:
         raise RequestError("The request is not JSON as the page sends it.") from None
 
 
-def _click(value: object) -> Click:
+def _click(value: object) -> ClickedPoint:
     values = as_list(value, "a click")
     if len(values) != 3 or not isinstance(values[2], bool):
         raise FieldError("a click is not row, column and true or false")
-    return Click(as_number(values[0], "a click"), as_number(values[1], "a click"), values[2])
+    return ClickedPoint(as_number(values[0], "a click"), as_number(values[1], "a click"), values[2])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy import ndimage
 
+from cdpnet.inference.marking import Marking
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.projects.document import ProjectImage
 from cdpnet.web.pictures import Pictures
@@ -18,44 +18,16 @@ from cdpnet.web.pictures import Pictures
 _MOST = 4  # markings that are held in memory
 
 
-class Click(NamedTuple):
-    """A click at a row and column of the view: on the object, or beside it."""
+class ClickedPoint(NamedTuple):
+    """A click at a row and column of the view, between pixels: on the object, or beside it."""
 
     row: float
     column: float
     positive: bool
 
 
-class Marking:
-    """A mask from colours around clicks."""
-
-    def __init__(self, view: Image.Image) -> None:
-        self.pixels = np.asarray(view).astype(np.float32)
-
-    def mask(
-        self, clicks: Sequence[Click], box: Sequence[float] | None, mask: NDArray[np.bool_] | None
-    ) -> NDArray[np.bool_]:
-        """The mask (h, w)."""
-        h, w = self.pixels.shape[:2]
-        found = np.zeros((h, w), np.bool_) if mask is None else mask.copy()
-        distance = {True: np.full((h, w), 60.0), False: np.full((h, w), 60.0)}
-        seeds = np.zeros((h, w), np.bool_)
-        for row, column, positive in clicks:
-            y, x = min(h - 1, int(row)), min(w - 1, int(column))
-            colour = self.pixels[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3].mean(axis=(0, 1))
-            distance[positive] = np.minimum(distance[positive], np.linalg.norm(self.pixels - colour, axis=2))
-            seeds[y, x] |= positive
-        labels, _ = ndimage.label(distance[True] < distance[False])
-        found |= np.isin(labels, labels[seeds & (labels > 0)])
-        if box is not None:
-            inside = np.zeros_like(found)
-            inside[int(box[0]) : int(box[2]), int(box[1]) : int(box[3])] = True
-            found = found & inside if clicks else inside
-        return found
-
-
 class Markings:
-    """The markings of the images that were opened last; one thread at a time uses it."""
+    """The markings of the images that were opened last, at view size; one thread at a time uses it."""
 
     def __init__(self, segmenter: Segmenter, pictures: Pictures) -> None:
         self.segmenter, self.pictures = segmenter, pictures
@@ -64,7 +36,7 @@ class Markings:
     def open(self, image: ProjectImage) -> Marking:
         """The marking of an image, made by the first call. DataError where the image cannot be read."""
         if image.id not in self._held:
-            self._held[image.id] = Marking(self.pictures.view(image))
+            self._held[image.id] = self.segmenter.begin(self.pictures.view(image))
             while len(self._held) > _MOST:
                 self._held.popitem(last=False)
         self._held.move_to_end(image.id)
@@ -73,9 +45,25 @@ class Markings:
     def mask(
         self,
         image: ProjectImage,
-        clicks: Sequence[Click],
-        box: Sequence[float] | None,
+        points: Sequence[ClickedPoint],
+        box: tuple[float, float, float, float] | None,
         mask: NDArray[np.bool_] | None,
     ) -> NDArray[np.bool_]:
-        """The mask (h, w) at view size of the object that is clicked on. DataError where the image cannot be read."""
-        return self.open(image).mask(clicks, box, mask)
+        """The mask (h, w) of the object that is clicked on, that lies in a box, or that a mask in progress has begun.
+
+        DataError where the image cannot be read, for a click outside, and where no click is on the object.
+        """
+        marking = self.open(image)
+        clicks = [(floor(point.row), floor(point.column), point.positive) for point in points]
+        started = None if mask is None else mask.astype(np.uint8)
+        return marking.mask(clicks, _whole_box(box, marking.size), started) > 0
+
+
+def _whole_box(
+    box: tuple[float, float, float, float] | None, size: tuple[int, int]
+) -> tuple[int, int, int, int] | None:
+    """The pixels that a box touches: top, left, bottom, right, the last two not included."""
+    if box is None:
+        return None
+    (top, left, bottom, right), (height, width) = box, size
+    return max(0, floor(top)), max(0, floor(left)), min(height, ceil(bottom)), min(width, ceil(right))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Lock
@@ -45,15 +46,18 @@ class Sessions:
 
         NoPlaceError where all places are taken by sessions in use.
         """
+        ended: list[Workspace] = []
         with self._lock:
             if key is None or key not in self._workspaces:
-                self._make_place()
+                ended = self._make_place()
                 key = secrets.token_urlsafe(_KEY_BYTES)
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
                 self._workspaces[key] = Workspace(folder, self._segmenter, kept=False)
                 self._used_at[key] = monotonic()
             self._seen_at[key] = monotonic()
-            return key, self._workspaces[key]
+            workspace = self._workspaces[key]
+        self._remove(ended)
+        return key, workspace
 
     def get(self, key: str | None, *, is_use: bool = True) -> Workspace:
         """The session with a key. is_use: whether a person does something, or the page only waits.
@@ -77,17 +81,17 @@ class Sessions:
         with self._lock:
             latest = monotonic() - self._limits.grace
             expired = [key for key, seen in self._seen_at.items() if seen <= latest]
-            for key in expired:
-                self._end(key)
-        return len(expired)
+            ended = [self._end(key) for key in expired]
+        self._remove(ended)
+        return len(ended)
 
     def __len__(self) -> int:
         return len(self._workspaces)
 
-    def _make_place(self) -> None:
+    def _make_place(self) -> list[Workspace]:
         """End a session if all places are taken: one of a closed page, else the least recently used one if idle."""
         if len(self._workspaces) < self._limits.sessions:
-            return
+            return []
         now = monotonic()
         closed = [key for key, seen in self._seen_at.items() if seen < now - self._limits.silence]
         key = min(closed, key=self._seen_at.__getitem__, default=next(iter(self._workspaces)))
@@ -96,13 +100,17 @@ class Sessions:
                 f"The page is used by {len(self._workspaces)} others at the moment, which is all that it takes; try "
                 "again in some minutes."
             )
-        self._end(key)
+        return [self._end(key)]
 
-    def _end(self, key: str) -> None:
+    def _end(self, key: str) -> Workspace:
         del self._used_at[key], self._seen_at[key]
-        workspace = self._workspaces.pop(key)
-        self._threads.forget(workspace.work)
-        shutil.rmtree(workspace.project.folder, ignore_errors=True)
+        return self._workspaces.pop(key)
+
+    def _remove(self, ended: Sequence[Workspace]) -> None:
+        """Remove the files of sessions, without the lock, since a piece of work may have to be done first."""
+        for workspace in ended:
+            self._threads.forget(workspace.work)
+            shutil.rmtree(workspace.project.folder, ignore_errors=True)
 
 
 class SharedProject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -122,6 +123,13 @@ class CocoReader:
         for number, region in sorted(regions, key=lambda pair: (pair[0] != UNLABELLED, -run_lengths.area(pair[1]))):
             labels[run_lengths.decode(region).view(np.bool_)] = number
         return labels
+
+    def objects(self, image_set: ImageSet, identifier: str) -> Iterator[NDArray[np.bool_]]:
+        """The mask (H, W) of each object of an image, crowds left out. DataError for one whose region is broken."""
+        file, size = self._read(image_set), self.size(image_set, identifier)
+        for found in file.objects.get(file.images[identifier].id, []):
+            if not found.is_crowd:
+                yield run_lengths.decode(_encode_region(found, size, file.path)).view(np.bool_)
 
     def label_files(self, image_set: ImageSet) -> list[Path]:
         """The JSON file."""

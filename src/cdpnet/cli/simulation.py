@@ -1,0 +1,103 @@
+"""The commands simulate and clicks: simulated users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdpnet.cli.options import (
+    device_option,
+    held_folder,
+    load_chosen_network,
+    model_options,
+    settings,
+)
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import print_line, printed, progress_bar
+from cdpnet.encoders.catalogue import require_image_weights
+
+
+def simulate(arguments: list[str]) -> None:
+    """Measure what corrections give, by a simulated user."""
+    from cdpnet.experiments.correction import CorrectionConfig
+
+    parser = new_parser(
+        "simulate",
+        "A simulated user corrects the most uncertain image of a pool and teaches it, round by round; beside it random "
+        "images. Prints the mean IoU of images that are never corrected.",
+    )
+    parser.add_argument(
+        "--data", choices=("pascal", "coco", "fss", "folder"), default="coco", help="format of the data"
+    )
+    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_class_arguments(CorrectionConfig, None, instantiate=False)
+    parser.add_argument("--out", required=True, help="folder for the curves, correction.json and correction.png")
+    model_options(parser, "photo")
+    device_option(parser)
+    chosen = parser.parse_args(arguments)
+    config = settings(CorrectionConfig, chosen)
+    require_image_weights(chosen.model, chosen.image_weights)
+
+    from cdpnet.data.config import DataConfig
+    from cdpnet.data.protocols.disk import DataOnDisk
+    from cdpnet.experiments.correction import simulate, write_curves
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.report.plots import need_matplotlib, plot_correction
+    from cdpnet.report.tables import correction_table
+
+    need_matplotlib()
+    reader = DataOnDisk(DataConfig(chosen.data, chosen.root)).reader
+    with held_folder(chosen.out) as out:
+        segmenter = Segmenter(load_chosen_network(chosen))
+        curves = simulate(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
+        path = write_curves(curves, config, segmenter.model, out)
+        plot = plot_correction(curves, out)
+    classes = len({curve.class_name for curve in curves})
+    printed(correction_table(curves))
+    print_line(f"{classes} classes, {config.starts} starts each; the curves are {path} and {plot}")
+
+
+def clicks(arguments: list[str]) -> None:
+    """Measure how many clicks an object takes, by a simulated user; or fit the model of the clicks."""
+    from cdpnet.experiments.clicks import ClicksConfig
+
+    parser = new_parser(
+        "clicks",
+        "A simulated user marks objects, each click in the middle of the largest error; an IoU of 0.85 that is not "
+        "reached in 20 clicks counts as 20. Prints mean, median and curve.",
+    )
+    parser.add_argument("--root", required=True, help="folder of a data set in COCO's layout")
+    parser.add_class_arguments(ClicksConfig, None, instantiate=False)
+    parser.add_argument(
+        "--fit", type=int, default=0, help="steps of fitting the model of the clicks anew; by default 0, the package's"
+    )
+    parser.add_argument("--out", required=True, help="folder for clicks.json, clicks.png and, with --fit, the model")
+    model_options(parser, "photo")
+    device_option(parser)
+    chosen = parser.parse_args(arguments)
+    config = settings(ClicksConfig, chosen)
+    require_image_weights(chosen.model, chosen.image_weights)
+
+    from cdpnet.data.readers.coco import open_coco
+    from cdpnet.experiments.clicks import clicks_json, fit, mean_ious, measure, save_click_model
+    from cdpnet.inference.marking import WEIGHTS
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.io.files import write_json
+    from cdpnet.report.plots import need_matplotlib, plot_clicks
+
+    need_matplotlib()
+    reader = open_coco(Path(chosen.root))
+    with held_folder(chosen.out) as out, progress_bar() as progress:
+        segmenter = Segmenter(load_chosen_network(chosen))
+        model = None
+        if chosen.fit:
+            model = fit(segmenter, reader, config, chosen.fit, print_line)
+            save_click_model(model, out / WEIGHTS)
+        task = progress.add_task("marking", total=config.objects)
+        marked = measure(segmenter, reader, config, lambda done: progress.update(task, completed=done), model)
+        measured = clicks_json(marked, config, segmenter.model)
+        write_json(measured, out / "clicks.json")
+        plot = plot_clicks(marked, out)
+    mean, median = measured["mean clicks"], measured["median clicks"]
+    print_line(f"{len(marked)} objects: {mean:.2f} clicks in the mean, {median:g} in the median")
+    print_line(f"mean IoU after 1, 2, ... clicks: {' '.join(f'{iou:.3f}' for iou in mean_ious(marked))}")
+    print_line(f"the curve is {plot}")

@@ -1,0 +1,62 @@
+"""The simulated user, on a small folder of data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cdpnet.data.readers.folder import open_folder
+from cdpnet.experiments import correction
+from cdpnet.experiments.correction import ROUNDS, CorrectionConfig, CorrectionCurve, mean_curves, simulate
+from cdpnet.inference.segmenter import Segmenter
+from tests.cli.running import run
+from tests.data.trees import make_folder
+
+FEW = ("--at-least", 5, "--at-most", 6, "--min-pixels", 400)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data") / "folder"
+    make_folder(root, parts=("train", "val"), each=6)
+    return root
+
+
+def test_the_command_prints_the_table_and_writes_the_curves(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = run("simulate", "--data", "folder", "--root", folder, "--model", "tiny", *FEW, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    about = json.loads((tmp_path / "out" / "correction.json").read_text())
+    means = mean_curves([CorrectionCurve(**curve) for curve in about["curves"]])
+    assert about["rounds"] == list(ROUNDS)
+    assert means["uncertain"][0] == means["random"][0]  # the same start
+    for choice, ious in means.items():
+        assert len(ious) == len(ROUNDS)
+        row = next(line for line in done.stdout.splitlines() if choice in line)
+        assert all(f"{iou:.1f}" in row for iou in ious)
+    untaught = next(line for line in done.stdout.splitlines() if "not taught" in line)
+    assert untaught.count(f"{means['uncertain'][0]:.1f}") == len(ROUNDS)
+    assert (tmp_path / "out" / "correction.png").stat().st_size > 5000
+
+
+def test_the_user_corrects_the_most_uncertain_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an uncertainty that falls in the order of the pool, both choices are the same; in reverse they are not."""
+    network = Segmenter.from_pretrained("tiny", device="cpu")
+    config = CorrectionConfig(at_least=5, at_most=6, min_pixels=400)
+    monkeypatch.setattr(correction, "uncertainty", lambda _: 0.5)
+    curves = simulate(network, open_folder(folder), config, id)
+    by_choice = [[curve.ious for curve in curves if curve.choice == choice] for choice in ("uncertain", "random")]
+    assert by_choice[0] == by_choice[1]
+    assert len(by_choice[0]) == len({curve.class_name for curve in curves})
+    monkeypatch.setattr(correction, "most_uncertain_first", lambda values: list(range(len(values)))[::-1])
+    other = [curve.ious for curve in simulate(network, open_folder(folder), config, id) if curve.choice == "uncertain"]
+    assert [ious[0] for ious in other] == [ious[0] for ious in by_choice[1]]
+    assert [ious[1] for ious in other] != [ious[1] for ious in by_choice[1]]
+
+
+def test_too_few_images_are_said(folder: Path, tmp_path: Path) -> None:
+    done = run("simulate", "--data", "folder", "--root", folder, "--model", "tiny", "--out", tmp_path / "out")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "No class is shown by 15 images" in done.stderr

@@ -1,0 +1,121 @@
+"""Marking by clicks: distances against plain loops, the same clicks the same mask, refusals in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cdpnet.errors import DataError
+from cdpnet.experiments.clicks import mark
+from cdpnet.inference.click_cues import N_CUES, Click, ClickGrid
+from cdpnet.inference.marking import Marking
+from cdpnet.inference.segmenter import Segmenter
+
+SIZE = (60, 80)
+
+
+def scene() -> torch.Tensor:
+    """A red square of 24 pixels on a green ground, both with noise: (3, H, W)."""
+    image = torch.randint(0, 40, (3, *SIZE), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    image[1] += 150
+    image[:, 20:44, 30:54] = torch.tensor([220, 30, 30], dtype=torch.uint8)[:, None, None]
+    return image
+
+
+@pytest.fixture(scope="module")
+def begun(tiny: Segmenter) -> Marking:
+    return tiny.begin(scene())
+
+
+def test_a_distance_along_the_image_is_the_cheapest_path() -> None:
+    """Bellman's rounds over all neighbours, in plain loops."""
+    rng = torch.Generator().manual_seed(1)
+    image = torch.randint(0, 256, (3, 5, 6), generator=rng, dtype=torch.uint8)
+    grid = ClickGrid(image, torch.randn(4, 3, 3, generator=rng))
+    cost = {}
+    for r in range(5):
+        for c in range(6):
+            for down in (-1, 0, 1):
+                for right in (-1, 0, 1):
+                    a, b = r + down, c + right
+                    if (down or right) and 0 <= a < 5 and 0 <= b < 6:
+                        change = (grid.colours[:, r, c] - grid.colours[:, a, b]).norm()
+                        unlike = 1 - grid.features[:, r, c] @ grid.features[:, a, b]
+                        step = float(change + unlike.clamp(min=0)) + 0.02 * (down**2 + right**2) ** 0.5
+                        cost[r, c, a, b] = step
+    mean = sum(cost.values()) / len(cost)
+    best = {(r, c): 0.0 if (r, c) == (3, 1) else float("inf") for r in range(5) for c in range(6)}
+    for _ in range(30):
+        for (r, c, a, b), step in cost.items():
+            best[a, b] = min(best[a, b], best[r, c] + step / mean / 6)
+    nearest = grid.add(grid.nothing(), 3, 1)
+    expected = torch.tensor([[min(best[r, c], 2.0) for c in range(6)] for r in range(5)])
+    torch.testing.assert_close(nearest.along, expected, atol=1e-4, rtol=1e-4)
+    assert float(nearest.away[0, 5]) == pytest.approx(5 / 6)
+    assert float(nearest.alike[3, 1]) == pytest.approx(1, abs=1e-5)
+    assert float(nearest.colour[3, 1]) == 0
+    both = grid.add(nearest, 0, 5)
+    assert float(both.away[0, 5]) == 0
+    cues = grid.cues(both, grid.nothing(), torch.zeros(5, 6), 2)
+    assert cues.shape == (N_CUES, 5, 6)
+    assert cues.isfinite().all()
+
+
+def test_a_plain_object_takes_few_clicks(begun: Marking) -> None:
+    truth = np.zeros(SIZE, dtype=bool)
+    truth[20:44, 30:54] = True
+    ious = mark(begun, truth)
+    assert ious[-1] >= 0.85
+    assert len(ious) <= 5
+    boxed = begun.mask([], box=(20, 30, 44, 54)) > 0
+    assert (boxed & truth).sum() / (boxed | truth).sum() > 0.85
+    assert not (boxed & ~truth).any()
+
+
+def test_the_same_clicks_give_the_same_mask(tiny: Segmenter, begun: Marking) -> None:
+    clicks = [Click(32, 42), Click(5, 5, False), Click(25, 35), Click(50, 60, False)]
+    one_by_one = [begun.mask(clicks[: i + 1]) for i in range(4)]
+    assert np.array_equal(tiny.begin(scene()).mask(clicks), one_by_one[-1])
+    assert np.array_equal(begun.mask(clicks[:2]), one_by_one[1])  # as after undo
+    assert np.array_equal(begun.mask(clicks), one_by_one[-1])
+
+
+def test_a_mask_in_progress_is_corrected(begun: Marking) -> None:
+    """A given mask needs no click, and is another evidence than none."""
+    given = np.zeros(SIZE, dtype=np.uint8)
+    given[18:50, 28:60] = 1
+    kept = begun.mask([], mask=given) > 0
+    assert (kept & (given > 0)).sum() / (kept | (given > 0)).sum() > 0.8
+    changed = begun.mask([(47, 57, False)], mask=given)
+    assert changed.shape == SIZE
+    assert np.array_equal(changed, begun.mask([(47, 57, False)], mask=given))
+
+
+def test_an_image_is_encoded_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    features = tiny.network.image.features
+    monkeypatch.setattr(tiny.network.image, "features", lambda images: passes.append(1) or features(images))
+    begun = tiny.begin(scene())
+    begun.mask([(32, 42, True)])
+    begun.mask([(32, 42, True), (5, 5, False)])
+    assert len(passes) == 1
+
+
+def test_masks_have_the_size_of_a_large_image(tiny: Segmenter) -> None:
+    large = scene().repeat_interleave(20, dim=1).repeat_interleave(20, dim=2)
+    assert tiny.begin(large).mask([(640, 840, True)]).shape == (1200, 1600)
+
+
+def test_what_cannot_be_marked_is_refused(begun: Marking) -> None:
+    for clicks, options, sentence in (
+        ([], {}, "no click on the object"),
+        ([(5, 5, False)], {}, "no click on the object"),
+        ([(60, 5, True)], {}, "The click at row 60, column 5 is outside the 80 x 60 pixels"),
+        ([(5, -1, True)], {}, "row 5, column -1 is outside"),
+        ([], {"box": (5, 5, 5, 9)}, r"The box \(5, 5, 5, 9\) is not top, left, bottom, right"),
+        ([], {"box": (0, 0, 61, 80)}, "inside the 80 x 60 pixels"),
+        ([], {"mask": np.ones((80, 60), np.uint8)}, "The mask is 60 x 80 pixels and its image 80 x 60"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            begun.mask(clicks, **options)  # type: ignore[arg-type]
