@@ -60,7 +60,7 @@ export class Actions {
       const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
       if (!button) return;
       // After a click of the mouse, keys such as Enter belong to the picture again.
-      if (event.detail > 0 && !button.closest("dialog")) stage.root.focus({ preventScroll: true });
+      if (event.detail > 0 && !button.closest("dialog, [role=tablist]")) stage.root.focus({ preventScroll: true });
       if (button.dataset.action) this.run(button.dataset.action);
     });
   }
