@@ -119,8 +119,12 @@ def test_a_project_survives_a_reload_another_browser_and_the_server(
         page.keyboard.press("a")
         page.locator("#film [data-state=accepted]").wait_for()
 
+    # Another server goes on where the first one was; a picture that was deleted meanwhile costs nothing else.
+    (folder / "images" / "3.png").unlink()
     with serve_in_thread(segmenter, project=folder) as url, visiting(browser, url) as page:
         wait_for_results(page)
+        page.locator("#film [data-state=failed] button").click()
+        expect(page.locator("#failure")).to_contain_text("3.png")
         assert np.array_equal(mask(page, "2.png"), saved)
         assert [one["state"] for one in state(page)["images"]][:2] == ["corrected", "accepted"]
         expect(page.locator("#class-list .name")).to_have_text(["square"])

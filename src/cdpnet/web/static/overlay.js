@@ -1,6 +1,6 @@
 /** The masks of a view in colour: regions translucent, outlines opaque, the mask in progress outlined in white. */
 
-const [INSIDE, DRAFT] = [115, 140]; // opacity of 255
+const INSIDE = 115; // opacity of 255
 const WHITE = 0xffffffff;
 
 /**
@@ -48,7 +48,7 @@ export class Overlay {
     const inside = new Uint32Array(256);
     const outline = new Uint32Array(256);
     for (const { number, colour } of classes) {
-      inside[number] = pixel(colour, number === draft?.number ? DRAFT : INSIDE);
+      inside[number] = pixel(colour, INSIDE);
       outline[number] = number === draft?.number ? WHITE : pixel(colour, 255);
     }
     const { width, height, shown, pixels } = this;

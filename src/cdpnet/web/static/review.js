@@ -6,7 +6,7 @@ import { refuse, say } from "./notes.js";
 /** @type {Record<import("./types.js").ProjectImage["state"], string>} */
 export const STATES = {
   new: "not segmented yet",
-  found: "to be reviewed",
+  found: "to review",
   absent: "nothing found",
   corrected: "corrected",
   accepted: "accepted",

@@ -114,7 +114,10 @@ export class Workspace {
   #follow() {
     const { image, state, classId } = this.store;
     if (image?.id !== this.imageId) this.#clear(image);
-    else if (image && image.revision !== this.#revision) this.#loadAgain(image);
+    else if (image && image.revision !== this.#revision) {
+      if (this.stage.picture) this.#loadAgain(image);
+      else this.#open(image); // it was not there before, or the change came while it was being opened
+    }
     const look = JSON.stringify([classId, state?.classes.map((one) => [one.number, one.colour])]);
     if (look !== this.#painted) this.repaint();
     this.#painted = look;
