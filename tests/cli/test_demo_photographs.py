@@ -30,5 +30,5 @@ def test_without_gradio_the_demonstration_goes_on(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("cdpnet.cli.demo._CANDIDATES", 8)
     shown = run("demo", "--out", tmp_path, "--episodes", 2)
     assert shown.returncode == 0, shown.stderr
-    assert "pip install 'cdpnet[web]'" in shown.stdout
+    assert "pip install 'cdpnet[demo]'" in shown.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["demo.png"]

@@ -158,7 +158,7 @@ def test_a_full_disk_is_said_and_changes_nothing(
 def test_an_upload_is_limited(served: SmallPage) -> None:
     client, before = new_client(served.url), served.files()
     large = client.post(UPLOAD, files={"files": ("a.png", b"a" * (10**6 + 1))}).json()["refused"]
-    assert large == [{"name": "a.png", "reason": "The file is larger than 1 MB; scale it down first."}]
+    assert large == [{"name": "a.png", "reason": "a.png is larger than 1 MB; scale it down first."}]
     many = [("files", (f"{number}.png", b"a" * 10**6)) for number in range(3)]
     assert_refused(client.post(UPLOAD, files=many), 413)
     assert_refused(client.post(UPLOAD, files=[("files", ("a.png", b"a"))] * 2), 413)

@@ -40,6 +40,7 @@ def test_what_is_written_is_read_again(project: Project, folder: Path) -> None:
         lambda values: values["images"][0].update(file="/etc/passwd"),
         lambda values: values["images"][0].update(file=""),
         lambda values: values["images"][0].update(height=-5),
+        lambda values: values["images"][0].update(height=10**9),
         lambda values: values["images"][0].update(uncertainty=float("nan")),
         lambda values: values["images"][0].update(review="perhaps"),
         lambda values: values["images"][0].update(findings=[{"class_id": "c1"}]),

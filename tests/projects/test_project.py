@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,3 +275,18 @@ def test_images_that_cannot_be_added(project: Project) -> None:
     for name in ("", ".hidden.png", "../a.png", "a/b.png", "a\\b.png", "a\n.png", "x" * 250 + ".png", "a:b.png"):
         with pytest.raises(DataError, match="name"):
             check_file_name(name)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(project: Project, folder: Path) -> None:
+    teach(project)
+    mask = folder / "labels" / "masks" / "a.png"
+    mask.unlink()
+    os.mkfifo(mask)
+    with pytest.raises(DataError, match="is a pipe"):
+        project.mask(image_of(project, "a.png"))
+    with pytest.raises(DataError, match="is a pipe"):
+        editing.remove_image(project, a_image(project))
+    (folder / "project.json").unlink()
+    os.mkfifo(folder / "project.json")
+    with pytest.raises(DataError, match="is a pipe"):
+        Project(folder)

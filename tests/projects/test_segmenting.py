@@ -18,6 +18,7 @@ from cdpnet.projects import editing
 from cdpnet.projects.document import Settings
 from cdpnet.projects.project import Project
 from cdpnet.projects.segmenting import Gain, ProjectSegmenter
+from cdpnet.web.pictures import Pictures
 from tests.projects.making import NAMES, SIZE, image_of, object_mask, teach
 
 
@@ -226,3 +227,36 @@ def test_a_mask_of_another_size_is_refused(project: Project, folder: Path) -> No
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(folder / "labels" / "masks" / "a.png")
     with pytest.raises(DataError, match=r"a\.png is not a mask of a\.png, whose size it must have"):
         project.mask(image_of(project, "a.png"))
+
+
+def test_examples_are_compared_with_what_the_others_find(
+    project: Project, work: ProjectSegmenter, segmenter: Segmenter
+) -> None:
+    teach(project)
+    work.run()
+    (only,) = project.document.examples.values()
+    assert work.agreement.of(only) is None
+    teach(project, "b.png")
+    teach(project, "c.png")
+    work.run()
+    assert work.job() is None
+    images = project.folder / "images"
+    others = segmenter.learn("thing", [images / "b.png", images / "c.png"], [object_mask(1), object_mask(2)])
+    found = segmenter.segment(images / "a.png", others, min_presence=0).mask == 1
+    assert work.agreement.of(only) == pytest.approx(1 - iou(found, object_mask(0)))
+    editing.switch_example(project, only.id, enabled=False)
+    work.run()
+    assert work.agreement.of(project.example(only.id)) is None
+
+
+def test_an_image_that_is_gone_when_it_is_shown_is_failed(project: Project, work: ProjectSegmenter) -> None:
+    teach(project)
+    work.run()
+    pictures = Pictures(project)
+    (project.folder / "images" / "a.png").unlink()
+    with pytest.raises(DataError):
+        pictures.view(image_of(project, "a.png"))
+    image = image_of(project, "a.png")
+    assert image.reason.startswith("a.png is no longer in the folder of images")
+    assert image.edited
+    assert (project.mask(image) == object_mask(0)).all()

@@ -68,8 +68,9 @@ def finish(chosen: Any) -> int:
         work = ProjectSegmenter(project, segmenter)
         try:
             with labelling_bar() as show:
-                while work.step():
-                    if (job := work.job()) is not None:
+                while not work.is_segmented:
+                    work.step()
+                    if not work.is_segmented and (job := work.job()) is not None:
                         show(job.done, job.total)
         finally:
             project.save()
@@ -81,7 +82,8 @@ def finish(chosen: Any) -> int:
     failed = [image for image in document.images.values() if image.reason]
     for image in failed:
         print_line(f"not labelled: {image.file}: {image.reason}")
-    settled = sum(image.is_settled for image in document.images.values())
-    done = len(document.images) - settled - len(failed)
+    usable = [image for image in document.images.values() if not image.reason]
+    settled = sum(image.is_settled for image in usable)
+    done = len(usable) - settled
     print_line(f"{done} images are labelled and {settled} left as a person settled them; see {folder / LABELS}")
     return 1 if failed else 0

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias, TypeVar
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.files import write_text
+from cdpnet.io.images import MAX_PIXELS
 from cdpnet.runtime.text import check_class_name
 from cdpnet.values import decode
 
@@ -203,7 +204,7 @@ def _image(values: object) -> ProjectImage:
     parts = PurePosixPath(image.file).parts
     if not parts or ".." in parts or PurePosixPath(image.file).is_absolute() or "\0" in image.file:
         raise ValueError("an image outside the folder")
-    if min(image.height, image.width) < 0 or not 0 <= image.uncertainty <= 1:
+    if min(image.height, image.width) < 0 or image.height * image.width > MAX_PIXELS or not 0 <= image.uncertainty <= 1:
         raise ValueError("an image with impossible numbers")
     return replace(image, findings=tuple(decode(Finding, one) for one in values.get("findings", [])))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.files import write_bytes
+from cdpnet.io.files import regular_file, write_bytes
 from cdpnet.io.images import ENDINGS, find_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
@@ -57,11 +58,9 @@ def image_files(folder: Path) -> list[str]:
 
 
 def read_file(folder: Path, name: str) -> bytes | None:
-    """The content of a file; None where there is none."""
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError:
-        return None
+    """The content of a file; None where there is none. DataError for a pipe or another kind."""
+    path = folder / name
+    return regular_file(path, "a file of a project").read_bytes() if os.path.lexists(path) else None
 
 
 def put_file(folder: Path, name: str, content: bytes | None) -> None:

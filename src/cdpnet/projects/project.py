@@ -198,6 +198,15 @@ class Project:
                 images[key] = self.new_image(key, file)
         self.document = replace(self.document, images=images)
 
+    def note_failure(self, image: ProjectImage, error: Exception) -> None:
+        """Note why the file of an image cannot be used; all else that is known of it stays."""
+        path = self.image_path(image)
+        reason = str(error).replace(f"{path.parent}/", "") if path.exists() else missing_picture(image.file)
+        with self.lock:
+            if image.id in self.document.images:
+                failed = replace(image, revision=image.revision + 1, reason=reason)
+                self.update(self.document.with_records({image.id: failed}), save=False)
+
     def new_image(self, key: str, file: str) -> ProjectImage:
         """The record of a new image, whose file is in the folder; with a reason where it cannot be read."""
         try:

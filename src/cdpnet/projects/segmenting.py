@@ -15,9 +15,10 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.projects import folder as files
+from cdpnet.projects.agreement import Agreement
 from cdpnet.projects.document import Document, Finding, ProjectClass, ProjectImage
 from cdpnet.projects.keys import classes_key, result_key
-from cdpnet.projects.project import Project, mask_content, missing_picture
+from cdpnet.projects.project import Project, mask_content
 from cdpnet.projects.teaching import Teacher
 
 _MOST_SCORES = 256  # segmentations that are held, so that another threshold needs no network
@@ -45,7 +46,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Job:
-    """Work that is left. done, total: images. what: in words."""
+    """Work that is left. done, total: images or examples. what: in words."""
 
     done: int
     total: int
@@ -58,11 +59,17 @@ class ProjectSegmenter:
     def __init__(self, project: Project, segmenter: Segmenter) -> None:
         self.project, self.segmenter = project, segmenter
         self.teacher = Teacher(project, segmenter)
+        self.agreement = Agreement(project, segmenter, self.teacher)
         self.gain: Gain | None = None
         self._scores: OrderedDict[str, tuple[str, Segmentation]] = OrderedDict()  # by image: of which classes
         sizes = segmenter.preprocessing
         self._settings = segmenter.refine, segmenter.precision, sizes.longest_side, sizes.tiles_above
         self._saved_at = monotonic()
+
+    @property
+    def is_segmented(self) -> bool:
+        """Whether all masks are up to date; examples may still have to be compared."""
+        return not self.teacher.out_of_date() and not self._pending(self.project.document)
 
     def job(self) -> Job | None:
         """The work that is left; None where all is done."""
@@ -71,10 +78,17 @@ class ProjectSegmenter:
             return Job(0, len(_open_images(document)), f"learning {teaching[0].name}")
         pending = self._pending(document)
         total = len(_open_images(document))
-        return Job(total - len(pending), total, "segmenting") if pending else None
+        if pending:
+            return Job(total - len(pending), total, "segmenting")
+        pooled = sum(len(one.pooled) for one in document.classes.values())
+        to_compare = len(self.agreement.pending())
+        return Job(pooled - to_compare, pooled, "comparing examples") if to_compare else None
 
     def step(self) -> bool:
-        """Learn one class or segment one image; False where nothing was left. DataError where the disk is full."""
+        """Learn a class, segment an image or compare an example; False where nothing was left.
+
+        DataError where the disk is full.
+        """
         with self.project.lock:
             document = self.project.document
             teaching, pending = self.teacher.out_of_date(), self._pending(document)
@@ -83,6 +97,8 @@ class ProjectSegmenter:
             self.teacher.learn(teaching[0])
         elif pending:
             self._segment(pending[0], document)
+        elif to_compare := self.agreement.pending():
+            self.agreement.compare(*to_compare[0])
         else:
             return False
         if self.job() is None or monotonic() - self._saved_at > _SAVED_EVERY:
@@ -165,13 +181,9 @@ class ProjectSegmenter:
             self.gain = self.gain.with_image(before == number, numbers == number)
 
     def _fail(self, image: ProjectImage, key: str, error: CdpnetError | OSError) -> None:
-        path = self.project.image_path(image)
-        reason = str(error).replace(f"{path.parent}/", "") if path.exists() else missing_picture(image.file)
         with self.project.lock:
-            document = self.project.document
-            if document.images.get(image.id) == image:
-                failed = replace(image, revision=image.revision + 1, reason=reason, found_with=key)
-                self.project.update(replace(document, images={**document.images, image.id: failed}), save=False)
+            if self.project.document.images.get(image.id) == image:
+                self.project.note_failure(replace(image, found_with=key), error)
 
 
 def _open_images(document: Document) -> list[ProjectImage]:

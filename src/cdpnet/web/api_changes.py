@@ -7,6 +7,7 @@ from dataclasses import replace
 from io import BytesIO
 from typing import cast, get_args
 
+from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.projects import editing
 from cdpnet.projects.editing import Verdict
@@ -35,6 +36,8 @@ def remove_image(call: Call) -> None:
 def put_mask(call: Call) -> None:
     """Replace the pixels of a class in an image."""
     project, image = call.workspace.project, call.image
+    if image.reason:
+        raise DataError(f"{image.file} cannot be marked: {image.reason}")
     mask = call.mask(image)
     if mask is None:
         raise FieldError("mask is missing")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cdpnet.errors import DataError
 from cdpnet.io.images import read_image
 from cdpnet.labels.overlay import overlay
 from cdpnet.projects.document import ProjectImage
@@ -36,7 +37,12 @@ class Pictures:
             if image.id in self._views:
                 self._views.move_to_end(image.id)
                 return self._views[image.id]
-        view = to_image(read_image(self.project.image_path(image)))
+        try:
+            view = to_image(read_image(self.project.image_path(image)))
+        except DataError as error:
+            if not image.reason:
+                self.project.note_failure(image, error)
+            raise
         view = view.resize(view_size((view.height, view.width))[::-1], Image.Resampling.LANCZOS)
         with self._lock:
             self._views[image.id] = view

@@ -25,6 +25,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
     project, work = workspace.project, workspace.work
     with project.lock:
         document, history = project.document, project.history
+        marked = {example.image for example in document.examples.values()}
         return {
             "version": version(),
             "model": model,
@@ -34,9 +35,15 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "formats": [{"name": name, "title": one.title} for name, one in FORMATS.items()],
             "settings": _settings(document, work.segmenter.threshold),
             "classes": [_class(document, one) for one in document.classes.values()],
-            "images": [_image(document, image) for image in document.images.values()],
+            "images": [_image(image, example=image.id in marked) for image in document.images.values()],
             "examples": [
-                {"id": e.id, "image": e.image, "class": e.class_id, "enabled": e.enabled, "disagreement": None}
+                {
+                    "id": e.id,
+                    "image": e.image,
+                    "class": e.class_id,
+                    "enabled": e.enabled,
+                    "disagreement": work.agreement.of(e),
+                }
                 for e in document.examples.values()
             ],
             "job": _job(work.job()),
@@ -89,7 +96,7 @@ def _class(document: Document, one: ProjectClass) -> Fields:
     }
 
 
-def _image(document: Document, image: ProjectImage) -> Fields:
+def _image(image: ProjectImage, *, example: bool) -> Fields:
     return {
         "id": image.id,
         "name": image.file,
@@ -100,7 +107,7 @@ def _image(document: Document, image: ProjectImage) -> Fields:
         "revision": image.revision,
         "classes": {f.class_id: {"share": f.share, "presence": f.presence} for f in image.findings},
         "uncertainty": image.uncertainty,
-        "example": any(e.image == image.id for e in document.examples.values()),
+        "example": example,
     }
 
 

@@ -57,7 +57,7 @@ def add_files(project: Project, files: Iterable[tuple[str, BinaryIO]], limits: L
         try:
             content = file.read(limits.megabytes * 10**6 + 1)
             if len(content) > limits.megabytes * 10**6:
-                raise DataError(f"The file is larger than {limits.megabytes} MB; scale it down first.")
+                raise DataError(f"{escape(name[:_SHOWN])} is larger than {limits.megabytes} MB; scale it down first.")
             _add(project, name, content, limits)
         except DataError as error:
             refused.append({"name": escape(name[:_SHOWN]), "reason": str(error)})
