@@ -21,6 +21,7 @@ from tests.web.browsing import (
     mask,
     open_picture,
     pictures,
+    place,
     say_name,
     shown,
     state,
@@ -78,6 +79,14 @@ def test_click_brush_box_erase_and_undo(page: Any) -> None:
     page.keyboard.press("d")
     drag(page, (0.5, 0.8), (0.8, 0.8))  # the brush
     changed()
+    page.mouse.move(*place(page, (0.1, 0.1)))
+    page.mouse.down()
+    page.mouse.move(*place(page, (0.4, 0.1)))
+    changed()
+    page.keyboard.press("Escape")  # drops the stroke alone
+    page.mouse.up()
+    steps.pop()
+    wait_until(lambda: shown(page) == steps[-1], "the stroke is still there")
     page.keyboard.press("e")
     drag(page, (0.2, 0.5), (0.4, 0.5))
     changed()

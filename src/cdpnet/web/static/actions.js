@@ -27,7 +27,7 @@ export class Actions {
       "new-class": () => editor.addClass(),
       save: () => editor.save(),
       teach: () => editor.teach(),
-      drop: () => (tools.cancel(), editor.drop()),
+      drop: () => tools.cancel() || editor.drop(),
       undo: () => editor.undo(),
       redo: () => editor.redo(),
       accept: () => review.decide("accepted"),

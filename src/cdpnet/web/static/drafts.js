@@ -17,10 +17,15 @@ export class Drafts {
     return this.#open.get(`${imageId}/${classId}`) ?? null;
   }
 
-  /** @param {Draft} draft begun or changed */
+  /** @param {Draft} draft being changed, so that it is shown */
+  begin(draft) {
+    this.#open.set(`${draft.imageId}/${draft.classId}`, draft);
+  }
+
+  /** @param {Draft} draft changed */
   keep(draft) {
+    this.begin(draft);
     const key = `${draft.imageId}/${draft.classId}`;
-    this.#open.set(key, draft);
     const { clicks, box } = draft.now;
     const stored = { clicks, box, revision: draft.revision, width: draft.width, mask: draft.toUrl() };
     try {

@@ -76,7 +76,7 @@ export class Editor {
     this.#stroke = this.workspace.begin();
     if (!this.#stroke) return false;
     this.#stroke.change();
-    this.workspace.drafts.keep(this.#stroke);
+    this.workspace.drafts.begin(this.#stroke);
     return true;
   }
 
@@ -115,9 +115,8 @@ export class Editor {
     this.workspace.changed(draft);
   }
 
-  /** Drop the mask in progress, or the stroke of it. */
+  /** Drop the mask in progress. */
   drop() {
-    if (this.#stroke) return this.endStroke(true);
     this.#asking?.abort();
     if (this.workspace.draft) this.workspace.close(this.workspace.draft);
   }

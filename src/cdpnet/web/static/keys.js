@@ -87,7 +87,7 @@ export function listenToKeys(actions, tools, store) {
     else if (!action) return;
     event.preventDefault();
   });
-  document.addEventListener("keyup", (event) => {
-    if (event.key === " ") tools.panning = false;
-  });
+  const release = () => (tools.panning = false);
+  document.addEventListener("keyup", (event) => event.key === " " && release());
+  window.addEventListener("blur", release);
 }

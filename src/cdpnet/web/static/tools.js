@@ -92,10 +92,12 @@ export class Tools {
     this.#gesture = null;
   }
 
-  /** Stop what the pointer has begun. */
+  /** Stop what the pointer has begun, as if it had not been; whether there was something to stop. */
   cancel() {
-    this.#gesture?.cancel();
+    const gesture = this.#gesture;
     this.#gesture = null;
+    gesture?.cancel();
+    return gesture !== null;
   }
 
   #notify() {
