@@ -135,9 +135,9 @@ def drag(page: Any, start: Point, end: Point) -> None:
     page.mouse.up()
 
 
-def shown(page: Any) -> str:
-    """The masks as they are on the screen."""
-    return str(page.evaluate("document.querySelector('canvas[data-layer=masks]').toDataURL()"))
+def shown(page: Any, layer: str = "masks") -> str:
+    """A layer as it is on the screen: the picture, the masks, or the marks."""
+    return str(page.evaluate("name => document.querySelector(`canvas[data-layer=${name}]`).toDataURL()", layer))
 
 
 def say_name(page: Any, name: str) -> None:
