@@ -170,9 +170,9 @@ def labelling(images: int) -> Iterator[Measurement]:
     from cdpnet.bulk.engines import label_locally
     from cdpnet.bulk.job import run_job
     from cdpnet.bulk.labeller import Labeller
-    from cdpnet.io.images import read_image
+    from cdpnet.io.image_tensors import read_image
     from cdpnet.labels.label_set import LabelSet
-    from cdpnet.labels.png import write_mask
+    from cdpnet.labels.palette import write_mask
 
     drawn = IconEpisodes(0, 1, "test").draw(torch.arange(images)).batch
     segmenter = Segmenter(load_network("tiny"))

@@ -17,7 +17,7 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.inference.class_files import save_class
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.label_set import LabelSet
 from cdpnet.labels.overlay import overlay
 from cdpnet.network.build import load_network

@@ -16,7 +16,7 @@ from cdpnet.data.icons.glyphs import nouns, sprites
 from cdpnet.data.icons.scenes import SceneLayout, compose
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.labels.overlay import overlay
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
 from cdpnet.report.images import as_labels, grid, to_image
 
 CLASSES = ("guitar", "airplane", "umbrella", "cat", "anchor", "car", "tree", "fish")

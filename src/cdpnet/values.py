@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 from collections.abc import Callable
 from types import UnionType
 from typing import Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -22,6 +23,7 @@ _WORDS = {
     tuple: "a list",
 }
 _SEEDS = 2**32  # what numpy's generator takes, which published protocols use
+_LARGEST = sys.float_info.max
 _SHOWN = 60  # characters of a wrong value
 
 
@@ -37,7 +39,7 @@ def check_range(settings: object, low: float, high: float, *names: str) -> None:
     for name in names:
         value = getattr(settings, name)
         for number in value if isinstance(value, tuple) else (value,):
-            if not (low <= number <= high and math.isfinite(number)):
+            if not (low <= number <= high and abs(number) <= _LARGEST):
                 raise ConfigError(f"{name} must be {_describe_range(low, high)}, not {number}.")
 
 
@@ -85,7 +87,9 @@ def _is_of(hint: object, value: object) -> bool:
     kind = origin or hint
     if isinstance(value, bool) or not isinstance(kind, type):
         return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+    if kind is float and isinstance(value, int):
+        return abs(value) <= _LARGEST
+    return isinstance(value, kind)
 
 
 def _describe(hint: object) -> str:

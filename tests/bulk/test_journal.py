@@ -27,7 +27,7 @@ SETTINGS = JobSettings(
 
 
 def record(name: str, error: str = "") -> JournalRecord:
-    return JournalRecord(ImageLabels(name, 4, 5, (Region("Ölkanne", "abc", 0.5),)), 0.25, error)
+    return JournalRecord(ImageLabels(name, 4, 5, (Region("Ölkanne", "5220003", 0.5),)), 0.25, error)
 
 
 def test_records_are_read_back(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
         "working size": 768,
         "tiles above": 3072,
     }
-    assert record("a").to_line() == '["a", 4, 5, [["Ölkanne", "abc", 0.5]], 0.25, ""]'
+    assert record("a").to_line() == '["a", 4, 5, [["Ölkanne", "5220003", 0.5]], 0.25, ""]'
 
 
 def test_a_job_of_version_0_1_resumes_as_one_that_refines_nothing(tmp_path: Path) -> None:

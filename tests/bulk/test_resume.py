@@ -90,6 +90,42 @@ def test_an_edited_label_stays_while_its_image_does(job: Job) -> None:
     assert contents(job.out) == job.undisturbed()
 
 
+def test_outputs_are_compared_by_content(job: Job) -> None:
+    """Of files that keep their size: a thumbnail is made anew, a label stays as it was edited."""
+    torn, edited = bytearray(job.thumbnail(1).read_bytes()), bytearray(job.mask(2).read_bytes())
+    torn[-100:] = bytes(100)
+    edited[-1] ^= 1
+    job.thumbnail(1).write_bytes(torn)
+    job.mask(2).write_bytes(edited)
+    job.run()
+    assert job.said == [
+        "The job is resumed: 0 new, 0 changed, 1 outputs missing, 1 label files edited since, which are kept."
+    ]
+    assert job.mask(2).read_bytes() == edited
+    assert job.thumbnail(1).read_bytes() != torn
+    job.mask(2).unlink()
+    job.run()
+    assert contents(job.out) == job.undisturbed()
+
+
+@pytest.mark.parametrize("without", ["stamps", "hashes"])
+def test_journals_of_older_kinds_go_on(without: str, job: Job) -> None:
+    """Of version 0.2 without stamps, and with the sizes of outputs alone."""
+    head, *lines = job.journal.read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    for record in records:
+        record[6:] = [] if without == "stamps" else [record[6], [size for size, _ in record[7]]]
+    job.journal.write_text("\n".join([head, *(json.dumps(record, ensure_ascii=False) for record in records)]) + "\n")
+    job.mask(0).unlink()
+    written = job.mask(2).stat().st_mtime_ns
+    job.run()
+    assert job.said == ["The job is resumed: 0 new, 0 changed, 1 outputs missing."]
+    assert job.mask(2).stat().st_mtime_ns == written
+    found, expected = contents(job.out), job.undisturbed()
+    assert found.pop(job.journal.name) != expected.pop(job.journal.name)
+    assert found == expected
+
+
 def test_an_empty_label_file_is_missing(job: Job) -> None:
     os.truncate(job.mask(2), 0)
     job.run()
@@ -102,18 +138,3 @@ def test_an_image_replaced_by_a_broken_one_has_no_mask(job: Job) -> None:
     assert list(job.run().failed) == ["3.bmp"]
     assert not job.mask(3).exists()
     assert not job.thumbnail(3).exists()
-
-
-def test_jobs_of_older_versions_go_on(job: Job) -> None:
-    """Their records have no stamps: an image counts as unchanged unless an output is missing."""
-    head, *lines = job.journal.read_text().splitlines()
-    older = [json.dumps(json.loads(line)[:6], ensure_ascii=False) for line in lines]
-    job.journal.write_text("\n".join([head, *older]) + "\n")
-    job.mask(0).unlink()
-    written = job.mask(2).stat().st_mtime_ns
-    job.run()
-    assert job.said == ["The job is resumed: 0 new, 0 changed, 1 outputs missing."]
-    assert job.mask(2).stat().st_mtime_ns == written
-    found, expected = contents(job.out), job.undisturbed()
-    assert found.pop(job.journal.name) != expected.pop(job.journal.name)
-    assert found == expected

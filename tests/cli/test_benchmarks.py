@@ -89,7 +89,14 @@ def test_train_evaluate_and_the_words_beside_a_figure(data_folder: Path, tmp_pat
     )  # fmt: skip
     assert shown.returncode == 0, shown.stderr
     result = json.loads((tmp_path / "out.json").read_text())
-    for word in ("protocol cdpnet", "interleaved", "novel in train: keep", "trained on folder", "scored at native"):
+    for word in (
+        "folder test/",
+        "protocol cdpnet",
+        "interleaved",
+        "novel in train: keep",
+        "trained on folder",
+        "scored at native",
+    ):
         assert word in shown.stdout
     assert result["protocol"].startswith("cdpnet: ")
     assert result["list_from"] == "our own, made from the labels"

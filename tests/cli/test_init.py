@@ -14,7 +14,7 @@ from cdpnet.cli import main
 from tests.cli.running import COMMAND, run, run_process
 
 COMMANDS = (
-    *("segment", "learn", "classes", "label", "web", "export", "weights", "demo"),
+    *("segment", "learn", "classes", "label", "labels", "web", "export", "weights", "demo"),
     *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table"),
 )
 
@@ -49,7 +49,7 @@ def test_a_process_has_the_exit_code_of_main(tmp_path: Path) -> None:
     shown = run_process("segment", "--model", "tiny", "--support", "image.png", "--out", tmp_path / "out", "image.png")
     assert COMMAND[-1] == "cdpnet"
     assert shown.returncode == 2
-    assert "IMAGE:MASK" in shown.stderr
+    assert "IMAGE:MARKS" in shown.stderr
     assert len(shown.stderr.strip().splitlines()) == 1
 
 
@@ -102,6 +102,14 @@ def test_ctrl_c_has_the_exit_code_of_shells(
     assert advice in shown.stderr
 
 
+def test_ctrl_c_inside_of_code_from_a_text() -> None:
+    """The interpreter remembers such an interrupt, and would end by the signal instead of with the exit code."""
+    command = [sys.executable, "-m", "tests.cli.interrupted"]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert shown.returncode == 130
+    assert shown.stderr.startswith("cdpnet: stopped. ")
+
+
 def test_ctrl_c_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdpnet.cli.import_module", _interrupted)
     shown = run("label")
@@ -135,3 +143,11 @@ def test_a_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert shown.returncode == 2
     assert "labels.json" in shown.stderr
     assert "No space left on device" in shown.stderr
+
+
+def test_a_zero_byte_in_out_is_refused() -> None:
+    shown = run("train", "--out", "a\0b")
+    assert (shown.returncode, shown.stderr) == (
+        2,
+        "cdpnet: --out holds a zero byte; give the folder or file to write to.\n",
+    )

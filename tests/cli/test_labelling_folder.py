@@ -118,8 +118,11 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (("{bad}/empty",), "{bad}/empty holds no image"),
         (("{bad}/none",), "There is no folder"),
-        (("{bad}/twins",), "have one stem"),
-        (("{job}/images", "--format", "voc"), "takes one of png, coco, labelme, yolo, labelstudio, not voc"),
+        (("{bad}/twins", "--strict"), "have one stem"),
+        (
+            ("{job}/images", "--format", "kitti"),
+            "takes one of png, coco, labelme, yolo, labelstudio, cvat, voc, not kitti",
+        ),
         (("{job}/images", "--engine", "spark"), "takes one of plain, ray, not spark"),
         (("{job}/images", "--min_presence", "2"), "2.0"),
         (("{job}/images", "--threshold", "-0.1"), "-0.1"),
@@ -198,3 +201,15 @@ def test_a_folder_without_write_permission(label_job: Path, tmp_path: Path) -> N
     )
     assert shown.returncode == 2
     assert "cannot be written" in shown.stderr
+
+
+def test_a_job_is_compared_with_the_truth(label_job: Path, job_labels: Path, tmp_path: Path) -> None:
+    """The truth are the labels of an equal job: every pixel agrees."""
+    options = ("--classes", *class_files(label_job), "--format", "yolo", "--instances", "--truth", job_labels)
+    shown = run("label", "--model", "tiny", label_job / "images", "--out", tmp_path / "out", *options)
+    assert shown.returncode == 0, shown.stderr
+    assert f"mean IoU 100.0; see {tmp_path / 'out' / 'truth.html'}" in shown.stdout
+    assert (tmp_path / "out" / "data.yaml").is_file()
+    none = run("label", "--model", "tiny", label_job / "images", "--out", tmp_path, *options[:3], "--truth", "none")
+    assert none.returncode == 2
+    assert "There is nothing at none" in none.stderr

@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 
 import cdpnet.configs
-from cdpnet.cli.options import encoder_by_name, out_file, out_folder, support_pairs, with_preset
+from cdpnet.cli.options import encoder_by_name, out_file, out_folder, with_preset
 from cdpnet.errors import DataError
 from tests.cli.running import run
-
-
-def test_the_last_colon_divides_image_and_mask() -> None:
-    assert support_pairs(["C:/a.png:b.png", "c.png:d.json"]) == [
-        (Path("C:/a.png"), Path("b.png")),
-        (Path("c.png"), Path("d.json")),
-    ]
-    for wrong in ("image.png", "image.png:", ":mask.png"):
-        with pytest.raises(DataError, match="IMAGE:MASK"):
-            support_pairs([wrong])
 
 
 def test_outputs_are_made_before_the_work_starts(tmp_path: Path) -> None:

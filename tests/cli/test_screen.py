@@ -6,6 +6,7 @@ import ast
 import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rich.table import Table
 
 import cdpnet
 from cdpnet.cli import main
-from cdpnet.cli.screen import labelling_bar, printed, progress_bar, say, stages_bar
+from cdpnet.cli.screen import error_console, labelling_bar, printed, progress_bar, say, stages_bar, to_standard_error
 from cdpnet.training.loop import Progress
 from tests.cli.test_benchmarks import write_lists
 
@@ -85,6 +86,23 @@ def test_stages_have_a_bar_each_and_the_last_validation() -> None:
     assert "panet, iteration 1: loss 0.500  validation 43.2 mIoU" in shown
     assert "panet  loss 0.250  validation 43.2 mIoU" in shown
     assert "cdpn  loss 0.750" in shown
+
+
+def test_a_command_goes_on_where_nobody_reads_its_progress() -> None:
+    """As in `cdpnet label .. 2>&1 | head -1`."""
+    for write in (_label_two, partial(to_standard_error, "a sentence")):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with open(writer, "w", buffering=1) as closed, redirect_stderr(closed):  # noqa: PTH123
+            write()
+            to_standard_error("another")
+
+
+def _label_two() -> None:
+    say(error_console(), "a line")
+    with labelling_bar() as show:
+        show(0, 2)
+        show(2, 2)
 
 
 def test_a_table_that_nobody_reads_is_a_broken_pipe() -> None:

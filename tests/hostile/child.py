@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cdpnet.cli import main
 from cdpnet.labels.examples import read_examples
-from tests.hostile.label_files import DEADLY, FLAT, Case, Outcome, coco
+from tests.hostile.label_files import CLIPPED, DEADLY, FLAT, Case, Outcome, coco
 
 MOST_ADDRESSES = 9 * 2**30  # bytes; a case that takes more fails here and leaves the machine alone
 
@@ -31,7 +31,7 @@ def run_all(folder: Path) -> None:
     good = Case("good", coco([FLAT]), "")
     read_examples(folder / "good" / "a.png", good.write(folder / "good"), "cat")
     before = peak()
-    for case in DEADLY:
+    for case in DEADLY + CLIPPED:
         command = case.command(folder / case.name)
         print(case.name, flush=True)  # so that a case that ends the process is known
         start, said = time.process_time(), StringIO()

@@ -13,7 +13,7 @@ from cdpnet.bulk.job import Engine, JobResult, run_job
 from cdpnet.bulk.journal import FILE
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.label_set import FormatName, LabelSet
 from tests.helpers import small_network
 

@@ -47,5 +47,6 @@ def offered(pipe: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
-        writer.join()
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        writer.join()  # before the reader is closed, since the writer may begin late
+        os.close(reader)

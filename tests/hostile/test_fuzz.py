@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import cast
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -16,15 +17,45 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.bulk.stamps import ImageStamp, OutputStamp
+from cdpnet.config import NetworkConfig
+from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import load_class
+from cdpnet.labels import cvat_reader
 from cdpnet.labels.examples import read_examples
+from cdpnet.labels.labelstudio_config import read_control
+from cdpnet.labels.number_masks import read_colour_map
+from cdpnet.labels.regions import ImageLabels, Region
+from cdpnet.network.checkpoint import CheckpointConfig, read_config
 from cdpnet.values import JSON
+from tests.helpers import record_of
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
 
 SIZE = (10, 12)
 NUMBERS = count()
+IMAGES = ["a.png", "b.png", "c.png"]
+OUTPUTS = (OutputStamp(5, "12" * 16), OutputStamp(6, "34" * 16))
+RECORDS = (
+    JournalRecord(ImageLabels("a.png", *SIZE, (Region("cat", "5:Y3", 0.5),)), 0.25),
+    JournalRecord(ImageLabels("b.png", 0, 0), error="it is damaged"),
+    JournalRecord(ImageLabels("c.png", *SIZE), stamp=ImageStamp(5, 2, 3, "56" * 16), outputs=OUTPUTS),
+)
+TRAINED = record_of(IconEpisodes(0, 1, "train").settings())
+JOB = JobSettings(
+    label_format="png",
+    images="/images",
+    classes=(("cat", "abc"),),
+    model=("123", "tiny"),
+    precision="float32",
+    threshold=None,
+    min_presence=0.5,
+    working_size=768,
+    tiles_above=3072,
+    refine=False,
+)
 MISSING = "missing"  # stands for a key or an entry that is left out
 VALUES = cast(
     "st.SearchStrategy[JSON]",
@@ -98,6 +129,37 @@ def read_names(folder: Path, document: JSON) -> None:
     read_examples(folder / "a.png", folder / "a.txt", "cat")
 
 
+def read_cvat(folder: Path, document: JSON) -> None:
+    """Shapes of an image as lists of an element's name and its attributes."""
+    shapes = [shape for shape in document if isinstance(shape, list) and shape] if isinstance(document, list) else []
+    image = ElementTree.Element("image", {"name": "a.png", "width": str(SIZE[1]), "height": str(SIZE[0])})
+    for name, *attributes in shapes:
+        kept = attributes[0] if attributes and isinstance(attributes[0], dict) else {}
+        ElementTree.SubElement(image, str(name), {key: str(value) for key, value in kept.items()})
+    text = "<annotations>" + ElementTree.tostring(image, encoding="unicode") + "</annotations>"
+    (folder / "a.xml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    for found in cvat_reader.read(folder / "a.xml").images:
+        found.read(folder / "a.png")
+
+
+def read_label_map(folder: Path, document: JSON) -> None:
+    lines = document if isinstance(document, list) else [document]
+    (folder / "labelmap.txt").write_text("\n".join(map(str, lines)), encoding="utf-8", errors="surrogatepass")
+    read_colour_map(folder / "labelmap.txt")
+
+
+def read_label_config(folder: Path, document: JSON) -> None:
+    """Elements as lists of their name and attributes."""
+    root = ElementTree.Element("View")
+    for entry in document if isinstance(document, list) else []:
+        name, *attributes = entry if isinstance(entry, list) and entry else ["View"]
+        kept = attributes[0] if attributes and isinstance(attributes[0], dict) else {}
+        ElementTree.SubElement(root, str(name), {key: str(value) for key, value in kept.items()})
+    text = ElementTree.tostring(root, encoding="unicode")
+    (folder / "config.xml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    read_control(folder / "config.xml")
+
+
 def read_class_list(folder: Path, document: JSON) -> None:
     lines = document if isinstance(document, list) else [document]
     (folder / "classes.txt").write_text("\n".join(map(str, lines)), encoding="utf-8", errors="surrogatepass")
@@ -111,11 +173,27 @@ def read_class_file(folder: Path, document: JSON) -> None:
     load_class(path)
 
 
+def read_journal(folder: Path, document: JSON) -> None:
+    """Lines of a journal; one that is no record is left out, and every record that is read has masks."""
+    lines = document if isinstance(document, list) else [document]
+    (folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    journal = Journal(folder, JOB)
+    for record in journal.records(IMAGES):
+        assert all(record.labels.mask(region).shape == SIZE for region in record.labels.regions)
+    journal.sort(IMAGES)
+
+
+def read_checkpoint(folder: Path, document: JSON) -> None:
+    (folder / "config.json").write_text(json.dumps(document))
+    assert json.dumps(read_config(folder / "config.json").to_json())
+
+
 def document(text: str) -> JSON:
     found: JSON = json.loads(text)
     return found
 
 
+CORNER: dict[str, JSON] = {"x": 1, "y": 2, "width": 9, "height": 5}
 READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
     "coco": (
         read_json,
@@ -131,6 +209,7 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
             document(labelme(TRIANGLE, SIZE)),
             document(labelme([[1, 1], [3, 3]], SIZE, shape_type="circle")),
             document(labelme([[1, 1], [3, 3]], SIZE, shape_type="mask", mask="")),
+            document(labelme([[1, 1], [3, 1], [3, 3], [1, 3]], SIZE, shape_type="rectangle")),
         ),
     ),
     "labelstudio": (
@@ -138,15 +217,48 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
         (
             document(tasks({"points": TRIANGLE, "polygonlabels": ["cat"]}, SIZE)),
             document(tasks(brush(480, "111" + f"{479:016b}" + "1" * 8), SIZE)),
+            document(tasks({"x": 1, "y": 2, "radiusX": 9, "radiusY": 5, "rotation": 30, "labels": ["cat"]}, SIZE)),
+            document(tasks({"x": 1, "y": 2, "width": 9, "height": 5, "rotation": 30, "labels": ["cat"]}, SIZE)),
+            [
+                {
+                    "id": 1,
+                    "image": "a.png",
+                    "annotator": 2,
+                    "b": [{"labels": ["cat"], **CORNER}],
+                    "updated_at": "2024-05-01",
+                }
+            ],
         ),
     ),
-    "yolo": (read_yolo, ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4]],)),
+    "yolo": (
+        read_yolo,
+        ([[0, 0.1, 0.1, 0.5, 0.1, 0.5, 0.5], [1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.4], [0, 0.5, 0.5, 0.1, 0.1, 1]],),
+    ),
     "data.yaml": (read_names, ({"path": ".", "names": {"0": "cat", "1": "dog"}}, {"names": ["cat", "dog"]})),
+    "cvat": (
+        read_cvat,
+        (
+            [["polygon", {"label": "cat", "points": "1,1;5,1;5,5", "z_order": 1}], ["tag", {"label": "cat"}]],
+            [["mask", {"label": "cat", "rle": "1,2,1", "left": 1, "top": 2, "width": 2, "height": 2}]],
+            [["ellipse", {"label": "cat", "cx": 3, "cy": 3, "rx": 2, "ry": 1, "rotation": 9}]],
+            [["box", {"label": "cat", "xtl": 1, "ytl": 1, "xbr": 4, "ybr": 5, "rotation": 9}]],
+        ),
+    ),
+    "labelmap.txt": (read_label_map, (["# label:color_rgb:parts:actions", "background:0,0,0::", "cat:128,0,0::"],)),
+    "label config": (
+        read_label_config,
+        ([["Image", {"name": "a", "value": "$b"}], ["BrushLabels", {"name": "c", "toName": "a"}]],),
+    ),
     "classes.txt": (read_class_list, (["cat", "dog"],)),
     "class file": (
         read_class_file,
         ({"name": "cat", "by_name": True, "shots": 1, "model": "123", "model_name": "tiny", "cdpnet": "0.2.0"},),
     ),
+    "journal": (
+        read_journal,
+        ([document(json.dumps(JOB.to_json())), *(document(record.to_line()) for record in RECORDS)],),
+    ),
+    "config": (read_checkpoint, (CheckpointConfig("0.2.0", NetworkConfig(), None, TRAINED).to_json(),)),
 }
 
 

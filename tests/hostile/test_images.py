@@ -19,7 +19,8 @@ from PIL import EpsImagePlugin, Image, UnidentifiedImageError, features
 
 import cdpnet
 from cdpnet.errors import DataError
-from cdpnet.io.images import FORMATS, open_image, read_image, refuse_other_formats
+from cdpnet.io.image_tensors import read_image
+from cdpnet.io.images import FORMATS, open_image, refuse_other_formats
 from tests.hostile.refusing import Case, assert_refused
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 128 128\n%%EndComments\nshowpage\n%%EOF\n"
@@ -29,6 +30,9 @@ OTHERS = {  # the first bytes of formats that Pillow reads and this package does
     "BLP": b"BLP2" + struct.pack("<IBBBBII", 1, 1, 0, 0, 0, 8, 8),
     "ICNS": b"icns" + struct.pack(">I4sI", 24, b"icp4", 16),
     "SPIDER": struct.pack(">27f", *[1.0, 8.0, *[0.0] * 2, 1.0, *[0.0] * 7, 32.0, *[0.0] * 8, 1.0, 32.0, *[0.0] * 4]),
+    "ICO": b"\0\0\1\0\1\0" + struct.pack("<4B2H2I", 8, 8, 0, 0, 1, 24, 40, 22) + bytes(40),
+    "PCX": b"\x0a\5\1\x08" + struct.pack("<6H", 0, 0, 7, 7, 72, 72) + bytes(112),
+    "WMF": b"\xd7\xcd\xc6\x9a\0\0" + struct.pack("<4hHIIHH", 0, 0, 99, 99, 96, 0, 0, 1, 9) + bytes(60),
     "PSD": b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 8, 8, 8, 3),
 }
 SEGMENT = "segment {file} --model tiny --support {good}/support.png:{good}/mask.png --out {out}"
@@ -55,6 +59,14 @@ def png_header(width: int, height: int, path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 
+def png_text(text: bytes, path: Path) -> None:
+    """A PNG with a compressed text, which Pillow unpacks up to a megabyte."""
+    png_header(8, 8, path)
+    name, data = b"zTXt", b"a\0\0" + zlib.compress(text)
+    chunk = struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    path.write_bytes(path.read_bytes()[:33] + chunk + path.read_bytes()[33:])
+
+
 def cut_off(path: Path) -> None:
     Image.effect_noise((128, 128), 60).save(path)
     path.write_bytes(path.read_bytes()[:-2000])
@@ -72,7 +84,7 @@ CASES = (
     Case("eps.jpg", partial(content, EPS), SEGMENT, NOT_AN_IMAGE),
     Case("eps.png", partial(content, EPS), LEARN, NOT_AN_IMAGE),
     Case("eps.tif", partial(content, EPS), SHOWN, NOT_AN_IMAGE),
-    Case("eps.json", labelme, LEARN, "the mask of 'x' is not a PNG file in base64"),
+    Case("eps.json", labelme, LEARN, "shape 1 ('x'): the mask is not a PNG file in base64"),
     *(Case(f"{name}.jpg", partial(content, data), SEGMENT, NOT_AN_IMAGE) for name, data in OTHERS.items()),
     Case("empty.jpg", Path.touch, SEGMENT, NOT_AN_IMAGE),
     Case("pipe.jpg", os.mkfifo, SEGMENT, "pipe.jpg is a pipe; give the path of an image"),
@@ -81,7 +93,7 @@ CASES = (
     Case("pipe.txt", os.mkfifo, LEARN, "pipe.txt is a pipe"),
     Case("zero.jpg", partial(link, "/dev/zero"), SEGMENT, "zero.jpg is a device"),
     Case("loop.jpg", partial(link, "loop.jpg"), SEGMENT, "loop.jpg cannot be decoded"),
-    Case("folder.jpg", Path.mkdir, SEGMENT, "folder.jpg is a folder"),
+    Case("folder.jpg", Path.mkdir, SEGMENT, "folder.jpg holds no image"),
     Case(
         "large.png",
         partial(png_header, 11_000, 11_000),
@@ -89,9 +101,16 @@ CASES = (
         "has 11000 x 11000 pixels; at most 100 million are read",
     ),
     Case("huge.png", partial(png_header, 10**6, 10**6), SEGMENT, "has more pixels than any image that is read"),
+    Case("text.png", partial(png_text, b"x" * 10**8), SEGMENT, "text.png cannot be decoded (it is damaged)"),
     Case("cut.png", cut_off, SEGMENT, "cut.png cannot be decoded"),
     Case("lab.tif", partial(saved, Image.new("LAB", (8, 8))), SEGMENT, "lab.tif has colours of the space Lab"),
     Case("deep.tif", partial(saved, Image.new("I", (8, 8), 70_000)), SEGMENT, "holds the numbers 70000 to 70000"),
+    Case(
+        "minus.tif",
+        partial(saved, Image.fromarray(np.array([[-3, 0.5]], np.float32))),
+        SEGMENT,
+        "minus.tif holds the numbers -3 to 0.5; an image of floating-point numbers has 0 to 1, or 0 to 255.",
+    ),
     Case("nan.tif", partial(saved, Image.fromarray(NOT_FINITE)), SEGMENT, "nan.tif holds numbers that are not finite"),
 )
 
@@ -146,6 +165,13 @@ def test_numbers_that_are_not_finite_are_refused_in_arrays_too() -> None:
     for source in (NOT_FINITE, torch.full((3, 8, 8), float("inf"))):
         with pytest.raises(DataError, match="not finite"):
             read_image(source)
+
+
+@pytest.mark.parametrize("largest", [1, 255])
+def test_floating_point_numbers_are_fractions_or_of_8_bits(largest: int, tmp_path: Path) -> None:
+    grey = np.array([[0, 51], [204, 255]], np.uint8)
+    Image.fromarray((grey / np.float32(255) * largest).astype(np.float32)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").tolist() == [grey.tolist()] * 3
 
 
 @pytest.mark.slow

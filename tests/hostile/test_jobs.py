@@ -17,7 +17,7 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
-from cdpnet.io.images import ImageSource
+from cdpnet.io.image_tensors import ImageSource
 from cdpnet.io.locks import LOCK_FILE, locked
 from cdpnet.runtime.text import escape
 from tests.hostile.jobs import N_IMAGES, Job, contents, write_noise
@@ -71,6 +71,10 @@ DAMAGE: dict[str, Callable[[list[bytes]], None]] = {
     "numbers for texts": lambda lines: lines.insert(2, b'[1, 1, 1, [], 0, ""]'),
     "texts for numbers": lambda lines: lines.insert(2, b'["0.bmp", "1", "1", [], "0", ""]'),
     "another class": lambda lines: lines.insert(2, b'["0.bmp", 1, 1, [["other", "01", 1]], 0, ""]'),
+    "a broken mask": lambda lines: lines.insert(2, b'["0.bmp", 9, 9, [["noise", "oo", 1]], 0, ""]'),
+    "a mask of another size": lambda lines: lines.insert(2, b'["0.bmp", 9, 9, [["noise", "5", 1]], 0, ""]'),
+    "a mask too large": lambda lines: lines.insert(2, b'["0.bmp", 99999, 99999, [["noise", "0", 1]], 0, ""]'),
+    "not a number": lambda lines: lines.insert(2, b'["0.bmp", 9, 9, [], NaN, ""]'),
     "half a stamp": lambda lines: lines.insert(2, b'["0.bmp", 1, 1, [], 0, "", [1, 2], [3]]'),
     "brackets": lambda lines: lines.insert(2, b"[" * 100_000),
 }

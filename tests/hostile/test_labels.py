@@ -17,7 +17,7 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.labels.examples import read_examples
 from cdpnet.network.network import PrototypeNetwork
 from tests.cli.running import run
-from tests.hostile.label_files import DEADLY, REFUSED, SIZE, TRIANGLE, Case, Outcome, labelme
+from tests.hostile.label_files import CLIPPED, DEADLY, REFUSED, SIZE, TRIANGLE, Case, Outcome, labelme
 
 MOST_MEGABYTES, MOST_SECONDS, DEADLINE = 200, 5, 280
 
@@ -42,6 +42,14 @@ def test_a_deadly_file_is_refused(case: Case, outcomes: dict[str, Outcome]) -> N
     outcome = outcomes[case.name]
     assert outcome.code == 2
     check_sentence(outcome.says, case)
+    assert outcome.megabytes <= MOST_MEGABYTES
+    assert outcome.seconds <= MOST_SECONDS
+
+
+@pytest.mark.parametrize("case", CLIPPED, ids=lambda case: case.name)
+def test_a_far_point_is_cut_off(case: Case, outcomes: dict[str, Outcome]) -> None:
+    outcome = outcomes[case.name]
+    assert outcome.code == 0, outcome.says
     assert outcome.megabytes <= MOST_MEGABYTES
     assert outcome.seconds <= MOST_SECONDS
 

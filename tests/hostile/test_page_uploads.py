@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -117,6 +117,24 @@ def test_a_trickling_body_times_out(impatient: SmallPage) -> None:
             except TimeoutError:
                 continue
     assert received.startswith(b"HTTP/1.1 408")
+
+
+def test_connections_are_limited(segmenter: Segmenter) -> None:
+    with small_page(segmenter, connections=2) as page, connect(page.url), connect(page.url) as second:
+        answer = send(page.url, b"")
+        assert answer.startswith("HTTP/1.1 503")
+        assert answer.endswith("Too many connections are open; try again in a moment.")
+        second.close()
+        assert "HTTP/1.1 200" in _send_until_served(page.url)
+
+
+def _send_until_served(url: str) -> str:
+    """The answer to a request, which is sent again while the server has not noticed that another has left."""
+    answer = ""
+    while "HTTP/1.1 200" not in answer:
+        with suppress(ConnectionError):
+            answer = send(url, f"GET /{STATE} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    return answer
 
 
 def test_a_broken_upload_leaves_no_file(served: SmallPage) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,10 @@ def test_other_keys_and_compressed_archives_are_refused(tmp_path: Path) -> None:
     ):
         for name in plain.namelist():
             bomb.writestr(name, plain.read(name))
+    (tmp_path / "protocol.pt").write_bytes(pickle.dumps({"a": print}, protocol=4))
+    with warnings.catch_warnings(), pytest.raises(WeightsError, match="other objects than tensors"):
+        warnings.simplefilter("error")
+        read_state(tmp_path / "protocol.pt")
     with pytest.raises(WeightsError, match="compressed archive"):
         read_state(tmp_path / "bomb.pt")
 

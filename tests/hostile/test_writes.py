@@ -13,7 +13,7 @@ from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.io.files import atomic, remove_leftovers, write_image, write_json, write_text
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
 from cdpnet.training.run import save_state
 from tests.cli.test_labelling_stopped import file_size_limit
 from tests.hostile.jobs import Job, contents

@@ -21,7 +21,7 @@ from cdpnet.evaluation.loop import evaluate
 from cdpnet.inference import onnx_export
 from cdpnet.inference.preprocessing import resize_to
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import ImageSource, read_image
+from cdpnet.io.image_tensors import ImageSource, read_image
 from cdpnet.network.build import load_network
 from cdpnet.network.network import PrototypeNetwork
 from tests.helpers import random_batch, small_network

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -21,6 +22,7 @@ from cdpnet.labels.examples import read_examples
 from cdpnet.labels.formats import FORMATS, write_labels
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.regions import ImageLabels, region_from_mask
+from tests.labels.filling import fill_by_labelme, fill_by_trainers
 
 CLASSES = ("weld crack", "Ölkanne")
 SIZE = (40, 52)
@@ -80,7 +82,6 @@ def test_coco_opens_in_its_reader_and_scores(labelled: tuple[list[ImageLabels], 
 
 
 def test_labelme_opens_in_a_reader_with_its_own_rule(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
-    """LabelMe fills polygons with PIL, borders included: the mask and at most a border of one pixel more."""
     out = written("labelme", labelled)
     content = json.loads((out / "a.json").read_text())
     assert (out / content["imagePath"]).resolve() == (labelled[1].images / "a.jpg").resolve()
@@ -88,19 +89,20 @@ def test_labelme_opens_in_a_reader_with_its_own_rule(labelled: tuple[list[ImageL
     assert content["imageData"] is None
     assert (content["imageHeight"], content["imageWidth"]) == SIZE
     for label, mask in MASKS["a.jpg"].items():
-        image = Image.new("1", SIZE[::-1])
+        filled = np.zeros(SIZE, bool)
         for shape in content["shapes"]:
             assert shape["shape_type"] == "polygon"
             if shape["label"] == label:
-                ImageDraw.Draw(image).polygon([tuple(point) for point in shape["points"]], outline=1, fill=1)
-        filled = np.array(image)
-        assert filled[mask].all()
-        assert (filled & ~mask).sum() < 0.35 * mask.sum()
+                filled |= fill_by_labelme(np.array(shape["points"]), SIZE)
+        assert np.array_equal(filled, mask)
     assert json.loads((out / "empty.json").read_text())["shapes"] == []
 
 
-def test_yolo_parses_by_its_specification(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
-    """A line is a class number from 0 and x y pairs as fractions; filled by the even-odd rule at pixel centres."""
+@pytest.mark.parametrize("to_pixels", [np.floor, np.round])  # as ultralytics and supervision do
+def test_yolo_parses_by_its_specification(
+    to_pixels: Callable[[np.ndarray], np.ndarray], labelled: tuple[list[ImageLabels], LabelSet]
+) -> None:
+    """A line is a class number from 0 and x y pairs as fractions; trainers fill it by OpenCV's rule."""
     out = written("yolo", labelled)
     assert (out / "classes.txt").read_text(encoding="utf-8").split("\n")[:2] == list(CLASSES)
     for name, masks in MASKS.items():
@@ -109,22 +111,10 @@ def test_yolo_parses_by_its_specification(labelled: tuple[list[ImageLabels], Lab
             for line in (out / "labels" / Path(name).with_suffix(".txt")).read_text().splitlines():
                 number, *shares = line.split()
                 if CLASSES[int(number)] == label:
-                    points = [
-                        (float(x) * SIZE[1], float(y) * SIZE[0]) for x, y in zip(shares[::2], shares[1::2], strict=True)
-                    ]
-                    filled |= np.array(
-                        [[inside(x + 0.5, y + 0.5, points) for x in range(SIZE[1])] for y in range(SIZE[0])]
-                    )
+                    points = np.array(shares, np.float32).reshape(-1, 2) * SIZE[::-1]
+                    filled |= fill_by_trainers(to_pixels(points).astype(int), SIZE)
             assert np.array_equal(filled, mask)
     assert (out / "labels" / "empty.txt").read_text() == ""
-
-
-def inside(x: float, y: float, points: list[tuple[float, float]]) -> bool:
-    crossings = 0
-    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
-        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
-            crossings += 1
-    return crossings % 2 == 1
 
 
 def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
@@ -190,12 +180,10 @@ def test_examples_are_read_as_they_were_written(name: FormatName, labelled: tupl
     }[name]
     (example,) = read_examples(target.images / "a.jpg", annotations, "weld crack")
     assert example.image == target.images / "a.jpg"
-    if name == "png":
-        assert example.mask == annotations
-    else:
-        assert np.array_equal(np.asarray(example.mask), MASKS["a.jpg"]["weld crack"])
-        with pytest.raises(DataError, match=r"no label 'dent'.*weld crack"):
-            read_examples(target.images / "a.jpg", annotations, "dent")
+    assert np.array_equal(np.asarray(example.mask), MASKS["a.jpg"]["weld crack"])
+    says = r"several classes.* are 1 .*, 2 " if name == "png" else r"no label 'dent'.*weld crack"
+    with pytest.raises(DataError, match=says):
+        read_examples(target.images / "a.jpg", annotations, "dent")
 
 
 @pytest.mark.parametrize(("name", "marks"), [("labelme", "."), ("yolo", "labels")])
@@ -239,10 +227,10 @@ def test_other_shapes_of_labelme(tmp_path: Path) -> None:
         (example,) = read_examples(tmp_path / "a.png", tmp_path / "a.json", label)
         return np.asarray(example.mask)
 
-    assert mask("box").sum() == 8 * 5
-    assert mask("disc").sum() == pytest.approx(np.pi * 25, rel=0.06)
+    assert mask("box").sum() == 9 * 6  # with its border, as LabelMe draws it
+    assert mask("disc").sum() == pytest.approx(np.pi * 5.5**2, rel=0.03)
     assert np.array_equal(mask("pasted")[10:14, 30:34], np.eye(4))
-    with pytest.raises(DataError, match="no label 'line'"):
+    with pytest.raises(DataError, match=r"no label 'line': .*; shapes of kind line mark no area"):
         mask("line")
 
 
@@ -275,8 +263,8 @@ def test_polygons_of_label_studio_and_of_coco(tmp_path: Path) -> None:
         ("a.json", '[{"data": {"image": "a.png"}, "annotations": [{"result": [{}]}]}]', "no label 'crack'"),
         ("a.json", "[3]", "not a Label Studio export"),
         ("a.json", "7", "not a label file"),
-        ("a.txt", "0 0.1 0.1 0.5 0.5", "a box does not say which pixels"),
-        ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "not a class number"),
+        ("a.txt", "0 0.1 0.1 0.5", "a box has five, an outline a class number and at least three points"),
+        ("a.txt", "crack 0.1 0.1 0.2 0.2 0.1 0.3", "crack is not a finite number"),
         ("none.png", None, "There is no file"),
     ],
 )

@@ -12,8 +12,10 @@ from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.io import images as images
-from cdpnet.io.images import read_image
-from cdpnet.labels.png import PALETTE, colour_of, read_mask, write_mask
+from cdpnet.io.image_tensors import read_image
+from cdpnet.labels.palette import PALETTE, colour_of, write_mask
+from cdpnet.labels.png import read_mask
+from cdpnet.labels.reading_options import ReadingOptions
 
 EXPECTED = np.zeros((4, 6), dtype=np.uint8)
 EXPECTED[1:3, 2:5] = 1
@@ -94,7 +96,7 @@ def test_masks_written_come_back(tmp_path: Path) -> None:
         assert np.array_equal(np.array(image), labels)
         assert image.convert("RGB").getpixel((1, 0)) == PALETTE[1]
     assert colour_of(9) == colour_of(1)
-    assert read_mask(tmp_path / "m.png").numpy().tolist() == [[0, 1, 1], [1, 1, 1]]
+    assert read_mask(tmp_path / "m.png", options=ReadingOptions(index=8)).numpy().tolist() == [[0, 0, 0], [0, 1, 0]]
 
 
 def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
@@ -159,3 +161,20 @@ def test_unusable_images_are_refused_in_words(tmp_path: Path, monkeypatch: pytes
     for bad in shapes:
         with pytest.raises(DataError, match="has the shape"):
             read_image(bad)
+
+
+def test_heic_is_read_where_its_extra_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    (tmp_path / "b.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    monkeypatch.setattr(images, "_installed_formats", lambda: ["PNG"])
+    found = images.scan_images(tmp_path)
+    assert found.images == [tmp_path / "a.png"]
+    assert list(found.unusable) == [tmp_path / "b.heic"]
+    with pytest.raises(DataError, match=r"b.heic is a HEIC image; `pip install 'cdpnet\[heic\]'`"):
+        images.open_image(tmp_path / "b.heic")
+    monkeypatch.undo()
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    Image.new("RGB", (64, 48)).save(tmp_path / "b.heic")
+    assert images.scan_images(tmp_path).images == [tmp_path / "a.png", tmp_path / "b.heic"]
+    assert images.open_image(tmp_path / "b.heic").size == (64, 48)

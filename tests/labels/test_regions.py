@@ -1,4 +1,4 @@
-"""Regions and outlines: a filled outline is the mask again, with its holes."""
+"""Regions: their masks, areas and boxes."""
 
 from __future__ import annotations
 
@@ -11,45 +11,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from cdpnet.errors import DataError
-from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines, trace_outlines
+from cdpnet.labels.regions import ImageLabels, Region, region_from_mask, region_from_outlines
 
 
-def fill_outlines(mask: np.ndarray) -> np.ndarray:
-    """Trace the outlines of a mask and fill them."""
-    size = (mask.shape[0], mask.shape[1])
-    region = region_from_outlines([outline.ravel().tolist() for outline in trace_outlines(mask)], size, "x")
-    return ImageLabels("p", *size).mask(region)
-
-
-@settings(max_examples=200, deadline=None)
-@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 1)))
-def test_a_filled_outline_is_the_mask(mask: np.ndarray) -> None:
-    assert np.array_equal(fill_outlines(mask), mask)
-
-
-def test_a_square_and_its_hole_by_hand() -> None:
+def test_a_region_by_hand() -> None:
     mask = np.zeros((6, 8), np.uint8)
     mask[1:5, 2:7] = 1
-    (outline,) = trace_outlines(mask)
-    assert outline[:, 0].min() == 2
-    assert outline[:, 0].max() == 7
-    assert outline[:, 1].min() == 1
-    assert outline[:, 1].max() == 5
     mask[2:4, 4] = 0
-    assert len(trace_outlines(mask)) == 1  # the hole is joined to it
-    assert np.array_equal(fill_outlines(mask), mask)
     labelled, region = ImageLabels("p", 6, 8), region_from_mask(mask == 1, "x", 0.5)
     assert labelled.area(region) == 4 * 5 - 2
     assert labelled.bounding_box(region) == [2, 1, 5, 4]
     assert region.score == 0.5
-
-
-def test_two_parts_give_two_outlines_and_large_masks_few_points() -> None:
-    mask = np.zeros((200, 300), np.uint8)
-    mask[20:60, 20:80] = mask[100:180, 150:290] = 1
-    found = trace_outlines(mask)
-    assert len(found) == 2
-    assert max(len(outline) for outline in found) <= 8  # straight lines have no points between their ends
 
 
 def test_regions_of_one_label_are_one_mask() -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.projects import editing
-from cdpnet.projects.adding import add_image, check_file_name
 from cdpnet.projects.document import Document
-from cdpnet.projects.folder import held
 from cdpnet.projects.history import STEPS
 from cdpnet.projects.project import ConflictError, MissingError, Project
-from tests.projects.making import NAMES, SIZE, contents, image_of, object_mask, teach
+from tests.projects.making import SIZE, contents, image_of, object_mask, teach
 
 Action = Callable[[Project], object]
 
@@ -216,77 +212,3 @@ def test_what_cannot_be_an_example(project: Project) -> None:
         correct_b(project)
         image = image_of(project, "b.png")
         editing.add_example(project, image.id, class_id, image.revision, 1)
-
-
-def test_it_opens_with_what_lies_in_the_folder(project: Project, folder: Path) -> None:
-    teach(project)
-    (folder / "images" / "b.png").rename(folder / "b.png")
-    (folder / "images" / "sub").mkdir()
-    (folder / "images" / "sub" / "new.png").write_bytes((folder / "b.png").read_bytes())
-    (folder / "images" / "broken.png").write_text("no image")
-    opened = Project(folder)
-    assert "b.png is no longer in the folder of images" in image_of(opened, "b.png").reason
-    assert (image_of(opened, "sub/new.png").height, image_of(opened, "sub/new.png").width) == SIZE
-    assert image_of(opened, "broken.png").reason.startswith("broken.png is not an image that can be read")
-    assert image_of(opened, "a.png").edited
-    (folder / "b.png").rename(folder / "images" / "b.png")
-    assert image_of(Project(folder), "b.png").reason == ""
-
-
-def test_a_removed_image_lies_aside_until_the_project_is_opened_again(project: Project, folder: Path) -> None:
-    editing.remove_image(project, a_image(project))
-    assert not (folder / "images" / "a.png").exists()
-    assert (folder / "removed" / "a.png").exists()
-    opened = Project(folder)
-    assert [image.file for image in opened.document.images.values()] == list(NAMES[1:])
-    assert not (folder / "removed").exists()
-
-
-def test_one_process_at_a_time_and_only_a_folder_of_its_own(tmp_path: Path) -> None:
-    with held(tmp_path / "p"), pytest.raises(DataError, match=r"is in use.*wait for its end, or give another folder"):
-        held(tmp_path / "p").__enter__()
-    (tmp_path / "file").write_text("")
-    for name, message in (("file", "is a file"), (".", "is no project and not empty; give a new folder")):
-        with pytest.raises(ConfigError, match=message):
-            held(tmp_path / name).__enter__()
-    (tmp_path / "photo.jpg").write_text("")
-    with pytest.raises(ConfigError, match=r"holds images itself; move them to .*images"):
-        held(tmp_path).__enter__()
-
-
-def test_a_full_disk_changes_nothing(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    teach(project)
-    files, document = contents(folder), project.document
-
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Document, "save", fail)
-    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); nothing changed"):
-        correct_b(project)
-    assert contents(folder) == files
-    assert project.document == document
-
-
-def test_images_that_cannot_be_added(project: Project) -> None:
-    for name, message in (("a.png", r"a\.png is there already"), ("A.jpg", r"A\.jpg and a\.png have one stem")):
-        with pytest.raises(DataError, match=message):
-            add_image(project, name, b"", SIZE)
-    for name in ("", ".hidden.png", "../a.png", "a/b.png", "a\\b.png", "a\n.png", "x" * 250 + ".png", "a:b.png"):
-        with pytest.raises(DataError, match="name"):
-            check_file_name(name)
-
-
-def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(project: Project, folder: Path) -> None:
-    teach(project)
-    mask = folder / "labels" / "masks" / "a.png"
-    mask.unlink()
-    os.mkfifo(mask)
-    with pytest.raises(DataError, match="is a pipe"):
-        project.mask(image_of(project, "a.png"))
-    with pytest.raises(DataError, match="is a pipe"):
-        editing.remove_image(project, a_image(project))
-    (folder / "project.json").unlink()
-    os.mkfifo(folder / "project.json")
-    with pytest.raises(DataError, match="is a pipe"):
-        Project(folder)

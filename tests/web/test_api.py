@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,8 +16,9 @@ from PIL import Image
 
 from cdpnet.inference.class_files import load_class
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.io.images import ENDINGS
 from cdpnet.labels.formats import FORMATS
-from cdpnet.labels.png import colour_of
+from cdpnet.labels.palette import colour_of
 from cdpnet.web.limits import Limits
 from tests.projects.making import NAMES, SIZE, draw_images, object_mask
 from tests.web.client import User, data_url, drawn, png
@@ -64,7 +66,7 @@ def test_an_empty_project(user: User) -> None:
         "images": 8,
         "examples": 40,
         "name": 60,
-        "endings": [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"],
+        "endings": list(ENDINGS),
     }
     assert state["settings"]["threshold"] == state["settings"]["own_threshold"]
     assert (state["undo"], state["redo"], state["gain"], state["order"]) == ("", "", None, [])
@@ -132,10 +134,6 @@ def test_marking_correcting_teaching(working: User) -> None:
     assert len(working.state["examples"]) == 1
 
 
-def _view_file(user: User, name: str) -> bytes:
-    return user.client.get(f"images/{user.image(name)['id']}/view").content
-
-
 def test_clicks(working: User) -> None:
     class_id = the_class(working)
     assert working.client.post(f"images/{working.image('a.png')['id']}/open").status_code == 204
@@ -172,7 +170,7 @@ def test_verdicts_progress_and_steps(working: User) -> None:
     assert len(working.state["images"]) == 3
     working.change("POST", "undo")
     assert working.image("b.png")["state"] == "rejected"
-    assert _view_file(working, "b.png")
+    assert working.picture("b.png", "view").size
 
 
 def test_an_older_revision_is_told_and_overwrites_nothing(working: User, url: str) -> None:
@@ -261,6 +259,16 @@ def test_every_format_is_downloaded(working: User, format_name: str) -> None:
     assert b"thing" in shown
     assert b"a.png" in shown or b"a.txt" in shown or b"a.json" in shown
     assert b"b.png" not in shown  # rejected
+
+
+def test_objects_of_their_own_are_downloaded(working: User) -> None:
+    mask = np.zeros(SIZE, np.bool_)
+    mask[5:20, 5:20], mask[40:60, 50:80] = True, True
+    working.correct("a.png", the_class(working), mask)
+    for instances, count in ((0, 1), (1, 2)):
+        content = working.client.get("download", params={"format": "coco", "instances": instances}).content
+        annotations = json.loads(zipfile.ZipFile(io.BytesIO(content)).read("annotations.json"))["annotations"]
+        assert len(annotations) == count
 
 
 def test_the_classes_are_downloaded(working: User, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def test_from_the_first_picture_to_the_first_masks_in_four_steps(page: Any, tmp_
     # Both downloads can be unpacked; the masks are those of the project, in every format that is offered.
     folder = download(page, "#download-labels", tmp_path)
     assert np.array_equal(np.array(Image.open(folder / "masks" / "1.png")), kept)
+    page.locator("#format").evaluate("format => { format.value = 'coco'; }")
+    page.locator("#instances").evaluate("box => { box.checked = true; }")
+    written = json.loads((download(page, "#download-labels", tmp_path) / "annotations.json").read_text())
+    assert [one["name"] for one in written["categories"]] == ["red square"]
+    assert len(written["annotations"]) >= 1
     assert [path.suffix for path in download(page, "#download-classes", tmp_path).glob("*.safetensors")]
     offered = page.locator("#format option").evaluate_all("all => all.map(one => one.value)")
     assert offered == [one["name"] for one in state(page)["formats"]]

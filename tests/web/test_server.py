@@ -185,8 +185,8 @@ def test_the_page_and_the_command_finish_each_others_work(tmp_path: Path, segmen
             "--threshold does not go with --project: the project has its own",
         ),
         (("--project", "empty", "--format", "coco"), "--engine and --format do not go with --project"),
-        ((), "label needs FOLDER: a folder of images, --classes and --out, or --project."),
-        (("images",), "label needs --classes: a folder of images"),
+        ((), "label needs FOLDER: a folder of images, a class and --out, or --project."),
+        (("images",), "label needs --out: a folder of images"),
     ],
 )
 def test_refusals_of_label(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

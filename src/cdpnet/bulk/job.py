@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,30 +15,40 @@ from cdpnet.bulk.resume import find_differences
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remove_leftovers, write_text
-from cdpnet.io.images import find_images
+from cdpnet.io.images import note_others, scan_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, write_shared_files
+from cdpnet.labels.image_copies import check_places
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
 
 Engine = Callable[[Labeller, Iterable[Window]], Iterator[list[JournalRecord]]]
 Progress = Callable[[int, int], object]  # called with the number of finished images and the number of all images
-PAGE, FAILED_FILE = "index.html", "failed.txt"
+PAGE, FAILED_FILE, TRUTH_PAGE = "index.html", "failed.txt", "truth.html"
 
 
 @dataclass(frozen=True)
 class JobResult:
-    """A finished job: the paths of its images in order, below the folder of images, and its journal."""
+    """A finished job: the paths of its images in order, below the folder of images, and its journal.
+
+    unusable: the images that could not even be begun, with the reason.
+    """
 
     images: Sequence[str]
     journal: Journal
+    unusable: Mapping[str, str]
+
+    @property
+    def n_images(self) -> int:
+        """How many images the folder has."""
+        return len(self.images) + len(self.unusable)
 
     @property
     def failed(self) -> dict[str, str]:
         """The images that could not be labelled, with the reason; both can be printed."""
-        failed = self.journal.failed(self.images)
+        failed = {**self.journal.failed(self.images), **self.unusable}
         return {escape(image): escape(reason) for image, reason in failed.items()}
 
 
@@ -49,6 +59,7 @@ def run_job(
     *,
     overwrite: bool,
     inputs: Sequence[Path] = (),
+    marks: Sequence[Path] = (),
     strict: bool = False,
     report: Callable[[str], object] = id,
     finish: Callable[[JobResult], object] = id,
@@ -56,17 +67,20 @@ def run_job(
     """Label all images of a folder; images that an earlier run finished, and that did not change, are skipped.
 
     engine: `label_locally` or `label_with_ray`. overwrite: replace the labels of an earlier run. inputs: other files
-    that are read, which no label may replace. strict: DataError for the first image that cannot be labelled; otherwise
-    such images are in the result and in failed.txt. report: called with what a resumed job finds, in words. finish:
-    called with the result while the folder of labels is still held, so that no other job writes to it.
+    that are read, which no label may replace. marks: those among them that are no images to label. strict: DataError
+    for the first image that cannot be labelled; otherwise such images are in the result and in failed.txt. report:
+    called with what a resumed job finds, in words. finish: called with the result while the folder of labels is still
+    held, so that no other job writes to it.
     ConfigError and DataError for a folder that cannot be labelled or written to, or that another job writes to;
     finished images stay finished then.
     """
     target = labeller.target
-    images = [
-        path.relative_to(target.images).as_posix()
-        for path in find_images(target.images, deep=True, without=_output_folders(target.out))
-    ]
+    found = scan_images(target.images, deep=True, without=(*_output_folders(target.out), *marks))
+    images = [path.relative_to(target.images).as_posix() for path in found.images]
+    unusable = {path.relative_to(target.images).as_posix(): reason for path, reason in found.unusable.items()}
+    for reason in unusable.values() if strict or not images else ():
+        raise DataError(reason)
+    note_others(found, target.images)
     check_out_folder(target.out)
     try:
         with locked(target.out):
@@ -83,7 +97,7 @@ def run_job(
                     _refuse_failed(records)
             remove_leftovers(target.out, outputs)  # of a worker that was killed during the job
             journal.sort(images)
-            result = JobResult(images, journal)
+            result = JobResult(images, journal, unusable)
             _write_about_all(result, labeller)
             finish(result)
     except BrokenPipeError:  # of what it reports, not of the disk
@@ -151,13 +165,15 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
     out = labeller.target.out
     read = {real_path(path) for path in (*inputs, *(labeller.target.images / image for image in images))}
     resumed = (out / FILE).exists()
+    if folder := FORMATS[labeller.format_name].images_folder:
+        check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
     for name in _output_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)
 
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
     """All files that the job writes or removes, except its journal, below the folder of labels."""
-    yield from (PAGE, FAILED_FILE, *FORMATS[labeller.format_name].shared_files)
+    yield from (PAGE, FAILED_FILE, TRUTH_PAGE, *FORMATS[labeller.format_name].shared_files)
     for image in images:
         yield from labeller.output_files(image)
 
@@ -180,6 +196,7 @@ def _settings(labeller: Labeller) -> JobSettings:
         working_size=segmenter.preprocessing.longest_side,
         tiles_above=segmenter.preprocessing.tiles_above,
         refine=segmenter.refine,
+        instances=None if (rules := labeller.instances) is None else (rules.min_area, rules.fill_holes),
     )
 
 

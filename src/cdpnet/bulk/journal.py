@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from cdpnet.bulk.stamps import ImageStamp
+from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.errors import ConfigError
+from cdpnet.io.fields import FieldError, as_list, as_number, as_text, as_whole
 from cdpnet.io.files import atomic, write_text
+from cdpnet.io.run_lengths import check_size
 from cdpnet.labels.regions import ImageLabels, Region
 
 FILE = ".cdpnet-label.jsonl"
-SettingValue = str | float | None | list[str] | list[list[str]]
-
-
-_REFINED = "refined edges"
+SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
+# Settings that earlier versions did not write, with what they did.
+_LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class JobSettings:
 
     images: the folder of images, resolved. classes: name and SHA-256 of each class. model: fingerprint and description
     of the network. threshold, min_presence: 0..1, or None for the network's own. working_size, tiles_above: pixels.
-    refine: whether edges are refined.
+    refine: whether edges are refined. instances: area in pixels of the smallest object and whether its holes are
+    filled, or None where a region has all objects of a class.
     """
 
     label_format: str
@@ -39,9 +41,10 @@ class JobSettings:
     working_size: int
     tiles_above: int
     refine: bool
+    instances: tuple[int, bool] | None = None
 
-    def to_json(self) -> dict[str, SettingValue]:
-        """The first line of a journal, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
+    def values(self) -> dict[str, SettingValue]:
+        """All settings, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
         return {
             "format": self.label_format,
             "pictures": self.images,
@@ -52,7 +55,15 @@ class JobSettings:
             "presence": self.min_presence,
             "working size": self.working_size,
             "tiles above": self.tiles_above,
-            **({_REFINED: True} if self.refine else {}),  # version 0.1 refined nothing and did not say so
+            "refined edges": self.refine,
+            "instances": None if self.instances is None else list(self.instances),
+        }
+
+    def to_json(self) -> dict[str, SettingValue]:
+        """The first line of a journal, without later settings where the job does as earlier versions did."""
+        values = self.values()
+        return {
+            key: value for key, value in values.items() if key not in _LATER_SETTINGS or value != _LATER_SETTINGS[key]
         }
 
 
@@ -62,41 +73,51 @@ class JournalRecord:
 
     labels: its regions; of an image that could not be read only the path. uncertainty: 0..1, see `Segmentation`.
     error: the sentence that says why the image could not be labelled, or empty. stamp: of the image that was read.
-    output_sizes: bytes of the files that were written for it, in the order of `Labeller.output_files`. Records of
-    versions 0.1 and 0.2 have neither of the two.
+    outputs: stamps of the files that were written for it, in the order of `Labeller.output_files`. Records of versions
+    0.1 and 0.2 have neither of the two.
     """
 
     labels: ImageLabels
     uncertainty: float = 0.0
     error: str = ""
     stamp: ImageStamp | None = None
-    output_sizes: tuple[int, ...] = ()
+    outputs: tuple[OutputStamp, ...] = ()
 
     def to_line(self) -> str:
         """As a line of JSON, without the line break."""
         labels = self.labels
         regions = [[region.label, region.counts, region.score] for region in labels.regions]
-        files = [] if self.stamp is None else [self.stamp.to_json(), list(self.output_sizes)]
+        files = [] if self.stamp is None else [self.stamp.to_json(), [output.to_json() for output in self.outputs]]
         values = [labels.image, labels.height, labels.width, regions, self.uncertainty, self.error, *files]
         return json.dumps(values, ensure_ascii=False)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> JournalRecord:
-        """From a line of JSON. ValueError for one that is torn or of another kind."""
-        stamp: ImageStamp | None = None
-        sizes: tuple[int, ...] = ()
+        """From a line of JSON. ValueError for one that is torn or of another kind, or whose masks are broken."""
         try:
-            image, height, width, regions, uncertainty, error, *files = json.loads(line)
-            labels = ImageLabels(image, height, width, tuple(Region(*region) for region in regions))
-            if files:
-                stamp, sizes = ImageStamp.from_json(files[0]), tuple(files[1])
-        except (TypeError, IndexError, RecursionError):
-            raise ValueError("not a record of an image") from None
-        texts = [image, error, *(text for region in labels.regions for text in (region.label, region.counts))]
-        numbers = [height, width, uncertainty, *sizes, *(region.score for region in labels.regions)]
-        if not (all(isinstance(text, str) for text in texts) and all(isinstance(n, (int, float)) for n in numbers)):
-            raise ValueError("a record has values of other types")
-        return cls(labels, uncertainty, error, stamp, sizes)
+            image, height, width, regions, uncertainty, error, *files = as_list(json.loads(line), "a record")
+            labels = ImageLabels(
+                as_text(image, "the image"),
+                as_whole(height, "the height"),
+                as_whole(width, "the width"),
+                tuple(_read_region(region) for region in as_list(regions, "the regions")),
+            )
+            if labels.regions:
+                check_size(*labels.size)
+            for region in labels.regions:
+                labels.area(region)  # so that broken run lengths are known now
+            record = cls(labels, as_number(uncertainty, "the uncertainty"), as_text(error, "the error"))
+            if not files:
+                return record
+            outputs = tuple(OutputStamp.from_json(output) for output in as_list(files[1], "the outputs"))
+            return replace(record, stamp=ImageStamp.from_json(files[0]), outputs=outputs)
+        except (FieldError, IndexError, RecursionError) as fault:
+            raise ValueError(f"not a record of an image: {fault}") from None
+
+
+def _read_region(value: object) -> Region:
+    label, counts, score = as_list(value, "a region")
+    return Region(as_text(label, "a label"), as_text(counts, "the run lengths"), as_number(score, "a score"))
 
 
 class Journal:
@@ -135,14 +156,13 @@ class Journal:
 
     def _compare(self, first_line: bytes, settings: JobSettings) -> None:
         try:
-            previous: dict[str, SettingValue] = {_REFINED: False, **json.loads(first_line)}
+            previous: dict[str, SettingValue] = {**_LATER_SETTINGS, **json.loads(first_line)}
         except (ValueError, TypeError, RecursionError):
             raise ConfigError(
                 f"{self.path} does not begin as the journal of a labelling job does; give another --out, or "
                 "--overwrite to start again."
             ) from None
-        wanted = {**settings.to_json(), _REFINED: settings.refine}
-        for field, (key, value) in zip(fields(settings), wanted.items(), strict=True):
+        for field, (key, value) in zip(fields(settings), settings.values().items(), strict=True):
             if previous.get(key) != value:
                 raise ConfigError(
                     f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from cdpnet.bulk.journal import JournalRecord
-from cdpnet.bulk.stamps import ImageStamp
+from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import PreprocessedImage
@@ -22,6 +22,7 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import write_image
 from cdpnet.labels.formats import FORMATS, write_image_labels
+from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels, region_from_mask
@@ -43,7 +44,8 @@ class _Loaded(NamedTuple):
 class Labeller:
     """Labels windows of images; the labels of a window depend on nothing but its images and these settings.
 
-    threshold, min_presence: as in `Segmenter.segment`.
+    threshold, min_presence: as in `Segmenter.segment`. instances: rules by which objects are told apart; None for one
+    region for each class.
     """
 
     segmenter: Segmenter
@@ -52,6 +54,7 @@ class Labeller:
     format_name: FormatName
     threshold: float | None = None
     min_presence: float | None = None
+    instances: InstanceRules | None = None
 
     def label(
         self,
@@ -107,16 +110,18 @@ class Labeller:
         if isinstance(result, str) or isinstance(loaded, str):
             return JournalRecord(ImageLabels(image, 0, 0), error=str(result))
         labels = make_image_labels(image, result)
+        if self.instances is not None:
+            labels = split_instances(labels, self.instances)
         try:
             write_image_labels(labels, self.target, self.format_name)
             self._write_thumbnail(image, loaded.image, result)
-            sizes = tuple((self.target.out / name).stat().st_size for name in self.output_files(image))
+            outputs = tuple(OutputStamp.of(self.target.out / name) for name in self.output_files(image))
         except OSError as error:
             if error.errno in _ERRORS_OF_ONE_FILE:
                 reason = f"{error.filename} cannot be written ({error.strerror}); rename the image."
                 return JournalRecord(ImageLabels(image, 0, 0), error=reason)
             raise DataError(disk_error(self.target.out, error)) from None
-        return JournalRecord(labels, round(result.uncertainty, 4), stamp=loaded.stamp, output_sizes=sizes)
+        return JournalRecord(labels, round(result.uncertainty, 4), stamp=loaded.stamp, outputs=outputs)
 
     def _write_thumbnail(self, image: str, loaded: PreprocessedImage, segmentation: Segmentation) -> None:
         """Write the small image with its labels for the contact sheet."""

@@ -87,17 +87,19 @@ def _stamp_now(record: JournalRecord, path: Path) -> ImageStamp | None:
 def _missing_outputs(record: JournalRecord, labeller: Labeller, found: Differences) -> int:
     """The number of files of an image that have to be written again; edited label files are counted in ``found``."""
     names = labeller.output_files(record.labels.image)
-    sizes = record.output_sizes if len(record.output_sizes) == len(names) else (None,) * len(names)
+    written = record.outputs if len(record.outputs) == len(names) else (None,) * len(names)
     missing = 0
-    for name, size in zip(names, sizes, strict=True):
+    for name, stamp in zip(names, written, strict=True):
+        path = labeller.target.out / name
         try:
-            size_now = (labeller.target.out / name).stat().st_size
+            size = path.stat().st_size
+            if stamp is None or stamp.fits(path):
+                continue
         except OSError:
             missing += 1
             continue
-        if size is not None and size_now != size:
-            if size_now == 0 or name == thumbnail_file(record.labels.image):  # nobody edits those
-                missing += 1
-            else:
-                found.edited += 1
+        if size == 0 or name == thumbnail_file(record.labels.image):  # nobody edits those
+            missing += 1
+        else:
+            found.edited += 1
     return missing

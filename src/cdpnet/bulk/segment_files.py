@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, write_image
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
+from cdpnet.io.images import note_others, scan_images
 from cdpnet.labels.overlay import overlay
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
+from cdpnet.labels.support_paths import expand
 
 
 @dataclass(frozen=True)
@@ -24,26 +27,78 @@ class Output:
     overlay: Path
 
 
-def plan_outputs(images: Sequence[Path], out: Path, *, inputs: Sequence[Path] = (), overwrite: bool) -> list[Output]:
+class Plan(NamedTuple):
+    """What is segmented, and the images of folders that are not, with the reasons."""
+
+    outputs: list[Output]
+    left_out: dict[Path, str]
+
+
+class Images(NamedTuple):
+    """Images to segment. found: those that were not named themselves, but found in a folder or by a pattern."""
+
+    named: list[Path]
+    found: list[Path]
+    left_out: dict[Path, str]
+
+
+def find_inputs(paths: Sequence[Path], without: Collection[Path] = ()) -> Images:
+    """The images that files, folders and patterns such as ``a/*.jpg`` name; folders with their subfolders.
+
+    without: files and folders that are not taken from folders. DataError for a folder without an image, and for a
+    pattern that fits nothing.
+    """
+    images = Images([], [], {})
+    left_out = {real_path(path) for path in without}
+    for path in paths:
+        if path.is_dir():
+            scanned = scan_images(path, deep=True, without=without)
+            note_others(scanned, path)
+            images.found.extend(scanned.images)
+            images.left_out.update(scanned.unusable)
+        elif (fitting := expand(path)) == [path]:
+            images.named.append(path)
+        elif fitting:
+            images.found.extend(file for file in fitting if real_path(file) not in left_out)
+        else:
+            raise DataError(f"There is no file {path}; give an image, a folder, or a pattern that fits some.")
+    return images
+
+
+def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), overwrite: bool) -> Plan:
     """The files of all results, checked before anything is written.
 
-    inputs: other files that are read, which no result may replace. DataError for an image that cannot be read, for two
-    images whose results would have one name, and for a file that exists unless ``overwrite``.
+    inputs: other files that are read, which no result may replace. An image that cannot be read, or that shares its
+    stem and so the name of its results with another, is left out where it was found and refused where it was named:
+    DataError, as for a file that exists unless ``overwrite``, and where no image is left.
     """
-    read = {real_path(path) for path in (*images, *inputs)}
+    read = {real_path(path) for path in (*images.named, *images.found, *inputs)}
     check_out_folder(out)
     taken: dict[str, Path] = {}
-    outputs = []
-    for image in images:
-        read_image(image)
-        if image.stem in taken:
-            raise DataError(f"{taken[image.stem]} and {image} have one stem, so one mask would overwrite the other.")
+    plan = Plan([], dict(images.left_out))
+    for image in (*images.named, *images.found):
+        try:
+            _check_image(image, taken)
+        except DataError as error:
+            if image in images.named:
+                raise
+            plan.left_out[image] = str(error)
+            continue
         taken[image.stem] = image
         output = Output(image, out / f"{image.stem}_mask.png", out / f"{image.stem}_overlay.png")
         for path in (output.mask, output.overlay):
             refuse_to_replace(path, read=read, overwrite=overwrite)
-        outputs.append(output)
-    return outputs
+        plan.outputs.append(output)
+    if not plan.outputs:
+        raise DataError(next(iter(plan.left_out.values())))
+    return plan
+
+
+def _check_image(image: Path, taken: Mapping[str, Path]) -> None:
+    """DataError where an image cannot be read, or has the stem of another."""
+    read_image(image)
+    if image.stem in taken:
+        raise DataError(f"{taken[image.stem]} and {image} have one stem, so one mask would overwrite the other.")
 
 
 def segment_images(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
+from cdpnet.cli.screen import discard, to_standard_error
 from cdpnet.errors import CdpnetError
 from cdpnet.runtime.text import escape
 
@@ -24,6 +24,7 @@ commands:
   learn      learn a class from examples and save it in a class file
   classes    list class files
   label      segment learned classes in all images of a folder
+  labels     convert labels to another format, or compare them with the truth
   web        serve a page to mark, name and segment classes
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
@@ -41,10 +42,11 @@ commands:
 
 cdpnet COMMAND --help prints the options of a command, cdpnet --version the version."""
 _COMMANDS = {  # name of a command and the module that holds it
-    "segment": "labelling",
+    "segment": "segmenting",
     "learn": "labelling",
     "classes": "labelling",
     "label": "labelling",
+    "labels": "labels",
     "demo": "demo",
     "web": "web",
     "export": "export",
@@ -86,11 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CdpnetError as error:
         return _say(error, 2)
     except BrokenPipeError:  # the reader of the output has closed it
-        _discard_unread_output()
+        discard(sys.stdout)
         return 0
     except OSError as error:
         return _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).", 2)
     except KeyboardInterrupt:
+        exec("")  # else `python -m cdpnet` ends by the signal where the interrupt came through an exec, such as torch's
         return _say(f"stopped. {_AFTER_CTRL_C.get(arguments[0], _NOTHING_KEPT) if arguments else _NOTHING_KEPT}", 130)
 
 
@@ -112,28 +115,17 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _say(sentence: object, code: int = 0) -> int:
-    """Print a sentence on standard error, if somebody reads it; it may hold names of files. Returns the exit code."""
-    try:
-        print(escape(f"cdpnet: {sentence}"), file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        _discard_unread_output()
+    """Print a sentence on standard error. Returns the exit code."""
+    to_standard_error(sentence)
     return code
-
-
-def _discard_unread_output() -> None:
-    """Let what nobody reads any more go nowhere, so that the interpreter meets no error when it ends."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
 def _own_warnings_as_sentences() -> Iterator[None]:
-    """Show the warnings of this package without the line of code that raised them."""
+    """Show the warnings of this package once, without the line of code that raised them."""
     with warnings.catch_warnings():
         show, package = warnings.showwarning, Path(__file__).parents[1]
+        said = set()
 
         def sentence(
             message: Warning | str,
@@ -144,7 +136,9 @@ def _own_warnings_as_sentences() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if category is UserWarning and package in Path(filename).parents:
-                _say(message)
+                if str(message) not in said:
+                    said.add(str(message))
+                    _say(message)
             else:
                 show(message, category, filename, lineno, file, line)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cdpnet.cli.demo_photographs import HOW_TO_GET, KNOWN, MIN_PRESENCE, NAME, find_photographs, segment_photographs
 from cdpnet.cli.options import at_least_one, device_option, out_folder
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import progress_bar, say
+from cdpnet.cli.screen import print_line, printed, progress_bar
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,6 @@ def demo(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     at_least_one("--episodes", chosen.episodes)
 
-    from rich.console import Console
     from rich.table import Table
 
     from cdpnet.config import METHODS
@@ -61,26 +60,23 @@ def demo(arguments: list[str]) -> None:
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for score in scores:
         table.add_row(score.method, f"{score.miou:.1f}", f"{score.fb_iou:.1f}")
-    console = Console()
-    say(console, f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
-    console.print(table)
-    say(console, f"The image is {image}")
+    print_line(f"Novel classes of fold {FOLD}, {SHOTS}-shot, {chosen.episodes} episodes, seed {SEED}, 128 px")
+    printed(table)
+    print_line(f"The image is {image}")
 
 
 def _show_photographs(out: Path, device: str) -> None:
     """The first part of the demonstration, or how to get its photographs."""
-    from rich.console import Console
-
-    console, folder = Console(), find_photographs()
+    folder = find_photographs()
     if folder is None:
-        say(console, HOW_TO_GET)
+        print_line(HOW_TO_GET)
         return
     image = out / PHOTOGRAPHS_FILE
-    say(console, f"A {NAME}, marked in one photograph, in three others (model photo, --min_presence {MIN_PRESENCE}):")
+    print_line(f"A {NAME}, marked in one photograph, in three others (model photo, --min_presence {MIN_PRESENCE}):")
     for finding in segment_photographs(folder, image, device):
         found = f"{100 * finding.share:.1f} % of the image" if finding.share else "not found"
-        say(console, f"  {finding.shows}: {found}")
-    say(console, f"{KNOWN} The photographs are in {image}")
+        print_line(f"  {finding.shows}: {found}")
+    print_line(f"{KNOWN} The photographs are in {image}")
 
 
 def demonstrate(

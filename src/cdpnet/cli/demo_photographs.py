@@ -53,7 +53,7 @@ def segment_photographs(folder: Path, image: Path, device: str) -> list[Finding]
 
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.io.files import write_image
-    from cdpnet.io.images import read_image
+    from cdpnet.io.image_tensors import read_image
     from cdpnet.labels.overlay import overlay
     from cdpnet.report.images import grid
 

@@ -154,17 +154,6 @@ def out_file(path: str) -> Path:
     return Path(path)
 
 
-def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
-    """Split IMAGE:MASK at its last colon, since the path of an image may contain others. DataError without a colon."""
-    found = []
-    for pair in pairs:
-        image, _, mask = pair.rpartition(":")
-        if not image or not mask:
-            raise DataError(f"--support {pair} is not of the form IMAGE:MASK, such as photo.jpg:mask.png.")
-        found.append((Path(image), Path(mask)))
-    return found
-
-
 def check_probability(option: str, value: float | None) -> float | None:
     """The value of an option, or None. DataError where it is outside 0..1."""
     if value is not None and not 0 <= value <= 1:

@@ -32,6 +32,10 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (r"Parser key \"(?P<name>.*?)\": File does not exist: '(?P<value>.*)'", "--{name}: there is no file {value}"),
     (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
+    (
+        r"Subclasses are disabled for .*, thus '(?P<value>.*?)' is .*",
+        "The settings hold {value} as class_path; there is no such setting",
+    ),
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
@@ -54,8 +58,10 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
         for option, wanted in (("out", "folder or file to write to"), ("project", "folder of the project")):
-            if not str(chosen.get(option, "x")).strip():
-                raise ConfigError(f"--{option} is empty; give the {wanted}.")
+            path = str(chosen.get(option, "x"))
+            if not path.strip() or "\0" in path:
+                fault = "holds a zero byte" if path.strip() else "is empty"
+                raise ConfigError(f"--{option} {fault}; give the {wanted}.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -12,7 +12,10 @@ from cdpnet.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-_OF_FOLDERS = ("folder", "classes", "out", "overwrite", "strict", "workers")
+_OF_FOLDERS = (
+    *("folder", "classes", "name", "support", "out", "overwrite", "strict", "workers", "truth"),
+    *("instances", "copy_images", "label_config", "from_name", "to_name"),
+)
 _OF_PROJECT = ("threshold", "min_presence")
 
 
@@ -29,9 +32,9 @@ def project_option(parser: ArgumentParser) -> None:
 def check_project_or_folders(chosen: Any) -> None:
     """ConfigError where there is neither a project nor all folders of `label`, or more than the one."""
     if not chosen.project:
-        for option, value in (("FOLDER", chosen.folder), ("--classes", chosen.classes), ("--out", chosen.out)):
+        for option, value in (("FOLDER", chosen.folder), ("--out", chosen.out)):
             if not value:
-                raise ConfigError(f"label needs {option}: a folder of images, --classes and --out, or --project.")
+                raise ConfigError(f"label needs {option}: a folder of images, a class and --out, or --project.")
         return
     for name in (*_OF_FOLDERS, *_OF_PROJECT):
         if chosen[name]:

@@ -285,10 +285,10 @@ def _describe(result: EvaluationResult) -> str:
     """The conditions of a result in a line."""
     rules = result.rules
     parts = (
-        f"{rules.data}, protocol {rules.protocol.partition(':')[0]}, fold {rules.fold} "
+        f"{rules.data} {rules.edition}".rstrip(),
+        f"protocol {rules.protocol.partition(':')[0]}, fold {rules.fold} "
         f"({rules.fold_convention}), {rules.shots}-shot, names {rules.names}",
-        f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}",
-        f"list {result.list_sha256[0][:12]}",
+        f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}, list {result.list_sha256[0][:12]}",
         f"scored at {rules.evaluation_space} in {result.precision}",
         *(["edges refined"] if result.refine else []),
         *(["by the name alone"] if result.name_alone else []),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cdpnet.runtime.text import escape
 
@@ -24,6 +25,17 @@ def printed(table: Any) -> None:
     sys.stdout.write(text.get())  # its cells are escaped
 
 
+def error_console() -> Any:
+    """A console on standard error. Where nobody reads it any more, the command goes on without it."""
+    from rich.console import Console
+
+    class ErrorConsole(Console):
+        def on_broken_pipe(self) -> None:  # which would end the process
+            discard(sys.stderr)
+
+    return ErrorConsole(stderr=True)
+
+
 def print_line(line: str) -> None:
     """A line on standard output, as the plain ``print`` writes it but for what a terminal would obey."""
     print(escape(line))
@@ -34,19 +46,26 @@ def say(console: Any, line: str) -> None:
     console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def to_standard_error(sentence: str) -> None:
-    """A sentence about the work, not one of its results."""
-    print(escape(f"cdpnet: {sentence}"), file=sys.stderr)
+def to_standard_error(sentence: object) -> None:
+    """A sentence about the work, not one of its results, if somebody reads it; it may hold names of files."""
+    try:
+        print(escape(f"cdpnet: {sentence}"), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Let what nobody reads any more go nowhere, so that the interpreter meets no error when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def progress_bar(*, visible: bool = True) -> Any:
     """A bar with the time left, on standard error."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     description = TextColumn("{task.description}", markup=False)
     columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not visible)
+    return Progress(*columns, console=error_console(), disable=not visible)
 
 
 @contextmanager
@@ -55,12 +74,11 @@ def labelling_bar() -> Iterator[Callable[[int, int], None]]:
 
     After Ctrl-C it says how many images are done.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     start: list[tuple[float, int]] = []
     columns = (TextColumn("labelling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with Progress(*columns, TimeRemainingColumn(), console=error_console()) as progress:
         task = progress.add_task("", total=None, speed="")
 
         def show(done: int, total: int) -> None:
@@ -77,7 +95,7 @@ def labelling_bar() -> Iterator[Callable[[int, int], None]]:
             to_standard_error(f"{count:g} of {total} images are finished.")
             raise
     if speed := progress.tasks[0].fields["speed"]:
-        say(Console(stderr=True), speed)
+        say(error_console(), speed)
 
 
 def indexing_bar(progress: Any) -> Callable[[int, int], None]:

@@ -41,8 +41,8 @@ def simulate(arguments: list[str]) -> None:
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.correction import simulate, write_curves
     from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.report.corrections import correction_table
     from cdpnet.report.plots import need_matplotlib, plot_correction
-    from cdpnet.report.tables import correction_table
 
     need_matplotlib()
     reader = DataOnDisk(DataConfig(chosen.data, chosen.root)).reader

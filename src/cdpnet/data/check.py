@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from cdpnet.data.episodes import default_length
 from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
@@ -33,7 +33,7 @@ class CheckResult(NamedTuple):
 
 def check(data: DataOnDisk, shots: Sequence[int] = (1, 5)) -> Iterator[CheckResult]:
     """Check everything that a protocol uses. DataError where the folder is not a data set of this kind at all."""
-    for image_set in get_args(ImageSet):
+    for image_set in data.reader.image_sets:
         yield from _check_images(data, image_set)
     for fold in range(data.config.n_folds):
         try:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.v2.functional import adjust_brightness, adjust_contrast, adjust_saturation
 
-from cdpnet.io.images import resize_image
+from cdpnet.io.image_tensors import resize_image
 from cdpnet.runtime.constants import UNLABELLED
 
 

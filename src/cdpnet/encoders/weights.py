@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import codecs
 import pickle
+import re
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -18,6 +23,22 @@ from cdpnet.io.tensors import open_tensors
 
 ENDING = ".safetensors"
 _WHAT = "a weights file"
+_USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
+"""Where training programs put the weights in a checkpoint, in the order in which they are looked for."""
+_DEEPEST, _MOST_KEYS = 3, 10
+_WRAPPERS = re.compile(r"^((module|_orig_mod)\.)+")  # what parallel and compiled models put before the names
+_NUMPY_SCALAR: Callable[..., Any] = np.float64(0).__reduce__()[0]  # type: ignore[assignment]
+_PLAIN_OBJECTS: tuple[
+    Callable[..., Any] | tuple[Callable[..., Any], str], ...
+] = (  # that lie beside the weights in many checkpoints, and run no code
+    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),  # its place up to numpy 1
+    (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "uint8", "float16", "float32", "float64")),
+    codecs.encode,
+    argparse.Namespace,
+)
+"""What lies beside the weights in many checkpoints and runs no code: numpy's numbers, and arguments of a command."""
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -36,20 +57,39 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError:
         raise WeightsError(
             f"The weights file {path} cannot be read: it is not complete, or it holds other objects than "
-            "tensors, which could run code and are never loaded."
+            f"tensors, which could run code and are never loaded{_foreign_objects(path)}."
         ) from None
     except Exception as error:  # a broken file raises nearly every kind
         reason = str(error).strip().split("\n")[0][:120]
         raise WeightsError(f"The weights file {path} cannot be read ({reason}); is it complete?") from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise WeightsError(f"The file {path} holds no state dict; a mapping of names to tensors is needed.")
-    for key, value in state.items():
+    found = find_state(state)
+    if found is None:
+        keys = f"it has the keys {_listed(list(state))}" if isinstance(state, dict) else "it is no mapping"
+        raise WeightsError(f"The file {path} holds no state dict, a mapping of names to tensors: {keys}.")
+    for key, value in found.items():
         if value.layout is not torch.strided or value.device.type != "cpu" or value.is_nested or value.is_quantized:
             raise WeightsError(f"{path} cannot be used: its tensor {key!r} is not stored as plain numbers.")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    return {_WRAPPERS.sub("", key): value for key, value in found.items()}
+
+
+def find_state(content: object, depth: int = 0) -> dict[str, Tensor] | None:
+    """The state dict in the content of a checkpoint, which may lie under a key such as ``model``; None without one.
+
+    Of several state dicts, that under the first of the usual keys is meant; without such a key there is none.
+    """
+    if not isinstance(content, dict) or depth > _DEEPEST or not all(isinstance(key, str) for key in content):
+        return None
+    if all(isinstance(value, Tensor) for value in content.values()):
+        return content if content or not depth else None
+    states = {key: found for key, value in content.items() if (found := find_state(value, depth + 1)) is not None}
+    usual = [key for key in _USUAL_KEYS if key in states]
+    chosen = usual[:1] or (list(states) if len(states) == 1 else [])
+    return states[chosen[0]] if chosen else None
+
+
+def _listed(keys: list[object]) -> str:
+    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+    return ", ".join(str(key)[:80] for key in keys[:_MOST_KEYS]) + more
 
 
 def convert_archive(source: Path, out: Path) -> int:
@@ -80,7 +120,20 @@ def _read_pickle(path: Path) -> Any:
     archived = zipfile.is_zipfile(regular_file(path, _WHAT))
     if archived:
         _check_archive(path)
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
+    with torch.serialization.safe_globals(list(_PLAIN_OBJECTS)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's words about how a file was pickled
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=archived)
+
+
+def _foreign_objects(path: Path) -> str:
+    """The kinds of the objects in a pickle that are never loaded, in brackets; empty where that is not known."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # a broken file raises nearly every kind
+        return ""
+    known = {one[1] if isinstance(one, tuple) else f"{one.__module__}.{one.__name__}" for one in _PLAIN_OBJECTS}
+    others: list[object] = [name for name in names if name not in known]
+    return f" ({_listed(others)})" if others else ""
 
 
 def _check_archive(path: Path) -> None:
@@ -115,8 +168,8 @@ def load_into(module: nn.Module, state: dict[str, Tensor], source: str, ignore: 
     for keys, what in ((missing, "lacks"), (left, "has an unknown tensor"), (wrong, "has another shape of")):
         if keys:
             raise WeightsError(
-                f"{source} does not fit this model: it {what} {keys[0]!r} ({len(keys)} in all); "
-                "give the weights of this very encoder."
+                f"{source} does not fit this model: it {what} {keys[0]!r} ({len(keys)} in all); its tensors are "
+                f"{_listed(list(state))}; give the weights of this very encoder."
             )
     used = {key: value for key, value in state.items() if key in wanted}
     for key, value in used.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Self
@@ -105,7 +105,7 @@ class EvaluationResult:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, JSON]) -> Self:
+    def from_json(cls, values: Mapping[str, object]) -> Self:
         """The result that `to_json` made plain; other keys are ignored. Raises TypeError where a key is missing."""
         found = values.get("checkpoint")
         record = TrainingRecord.from_json(found) if isinstance(found, dict) and found else None

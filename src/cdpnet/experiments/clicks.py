@@ -25,8 +25,9 @@ from cdpnet.errors import DataError
 from cdpnet.inference.click_cues import Click
 from cdpnet.inference.marking import ClickModel, Marking
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.io import run_lengths
 from cdpnet.io.files import write_bytes
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.values import JSON, check_range, check_seeds
 
 MOST_CLICKS = 20
@@ -129,8 +130,8 @@ def _draw(reader: CocoReader, config: ClicksConfig, *, fitting: bool) -> list[_O
     objects = [
         _Object(*image, truth)
         for image in images[0 if fitting else 1 :: 2]
-        for truth in reader.objects(*image)
-        if config.min_pixels <= truth.sum() < truth.size
+        for _, is_crowd, region in reader.regions(*image)
+        if not is_crowd and config.min_pixels <= (truth := run_lengths.decode(region).view(np.bool_)).sum() < truth.size
     ]
     if not objects:
         raise DataError(f"No object in {reader.root} has {config.min_pixels} pixels; give a lower --min_pixels.")

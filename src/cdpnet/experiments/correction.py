@@ -27,7 +27,7 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.inference.uncertainty import most_uncertain_first, uncertainty
 from cdpnet.io.files import write_json
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 from cdpnet.values import JSON, check_range, check_seeds
 
@@ -152,7 +152,7 @@ Place = tuple[ImageSet, str]
 def _find_classes(reader: DatasetReader, config: CorrectionConfig) -> dict[int, list[Place]]:
     """The classes that enough images show, and these images. DataError where there is none."""
     places: dict[int, list[Place]] = {number: [] for number in range(1, len(reader.class_names) + 1)}
-    for image_set in get_args(ImageSet):
+    for image_set in reader.image_sets:
         for identifier in reader.identifiers(image_set):
             labels = reader.labels(image_set, identifier)
             numbers, areas = np.unique(labels[labels > 0], return_counts=True)

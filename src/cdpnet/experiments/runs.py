@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,9 @@ from cdpnet.data.source import EpisodeSource
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import CdpnetError
 from cdpnet.evaluation.results import EvaluationResult, score
-from cdpnet.io.files import read_text, write_json
+from cdpnet.io.documents import read_json
+from cdpnet.io.fields import as_record
+from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, read_config
 from cdpnet.network.network import PrototypeNetwork
@@ -97,8 +98,8 @@ def load_result(asked: Evaluation, record: TrainingRecord | None, path: Path) ->
     if not path.is_file():
         return None
     try:
-        result = EvaluationResult.from_json(json.loads(read_text(path)))
-    except (CdpnetError, TypeError, ValueError, RecursionError):  # another version wrote it, or it is damaged
+        result = EvaluationResult.from_json(as_record(read_json(path), "the content"))
+    except (CdpnetError, TypeError, ValueError):  # another version wrote it, or it is damaged
         return None
     return result if asked.is_answered_by(result, record) else None
 

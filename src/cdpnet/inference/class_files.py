@@ -29,6 +29,8 @@ ENDING = ".safetensors"
 _KEY, _FUSION, _EXAMPLES = "cdpnet_class", "fusion.", "examples."
 _PICTURE = re.compile(r"([0-9a-f]{64})?")  # SHA-256
 _MOST_SHOTS = 2**31
+_FLOATS = (torch.float16, torch.float32, torch.float64)  # those that numpy has
+_MOST_SIDE = 1024  # pixels of the thumbnail, which has some 100
 _MOST_BYTES = 2**27  # a class file has some 100 KB, and an adapted fusion some MB
 
 
@@ -214,17 +216,19 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path, examples: int) -> 
     channels = tensors["foreground"].shape[:1]
     for name, value in tensors.items():
         if name == "thumbnail":
-            fits, wanted = value.dtype == torch.uint8 and value.shape[2:] == (3,), "an image (h, w, 3) in 8 bits"
+            sides = value.ndim == 3 and all(1 <= side <= _MOST_SIDE for side in value.shape[:2])
+            fits = value.dtype == torch.uint8 and sides and value.shape[2:] == (3,)
+            wanted = f"an image (h, w, 3) in 8 bits of at most {_MOST_SIDE} x {_MOST_SIDE} pixels"
         elif name.startswith(_FUSION):
-            fits, wanted = value.is_floating_point(), "finite floating-point numbers"
+            fits, wanted = value.dtype in _FLOATS, "finite floating-point numbers"
         elif name == "parts":
             shape = value.ndim == 3 and value.shape[0] == 2 and value.shape[1] > 0 and value.shape[2:] == channels
-            fits, wanted = value.is_floating_point() and shape, f"two lists of {channels.numel()} finite numbers each"
+            fits, wanted = value.dtype in _FLOATS and shape, f"two lists of {channels.numel()} finite numbers each"
         elif name.startswith(_EXAMPLES):
-            fits = value.is_floating_point() and value.shape == (examples, *channels)
+            fits = value.dtype in _FLOATS and value.shape == (examples, *channels)
             wanted = f"{examples} lists of {channels.numel()} finite numbers each"
         else:
-            fits, wanted = value.is_floating_point() and value.shape == channels, f"{channels.numel()} finite numbers"
+            fits, wanted = value.dtype in _FLOATS and value.shape == channels, f"{channels.numel()} finite numbers"
         if not fits or not value.float().isfinite().all():
             raise DataError(f"{path} cannot be used: its tensor {name!r} is not {wanted}; learn the class again.")
 

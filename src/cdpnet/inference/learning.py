@@ -17,7 +17,7 @@ from cdpnet.errors import DataError
 from cdpnet.inference.class_examples import ClassExample, pool_examples
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import Preprocessing
-from cdpnet.io.images import ImageSource, read_image
+from cdpnet.io.image_tensors import ImageSource
 from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.fusion import ImageTextFusion
@@ -41,8 +41,7 @@ class Support(NamedTuple):
 
 def load_support(preprocessing: Preprocessing, image: ImageSource, mask: MaskSource, device: torch.device) -> Support:
     """Read an example. DataError for an image or mask that cannot be used."""
-    original = read_image(image)
-    resized, resized_mask = preprocessing.load_support(original, mask)
+    resized, resized_mask, original = preprocessing.load_support(image, mask)
     return Support(resized.to(device), resized_mask.to(device), hash_picture(original))
 
 

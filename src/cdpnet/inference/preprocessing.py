@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import ImageSource, read_image, resize_image
+from cdpnet.io.image_tensors import ImageSource, read_image, resize_image
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network.prototypes import to_grid
 
@@ -45,21 +45,23 @@ class Preprocessing:
         tensor = read_image(image)
         return PreprocessedImage(self.resize(tensor), (tensor.shape[1], tensor.shape[2]))
 
-    def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor]:
-        """Read an example: the image (3, h, w) and its mask (h, w) at working size.
+    def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor, Tensor]:
+        """Read an example: the image (3, h, w) and its mask (h, w) at working size, and the original image (3, H, W).
 
         DataError for one that cannot be used, also if object or background are too small at working size.
         """
         original = read_image(image)
-        original_mask = read_mask(mask, (original.shape[1], original.shape[2]))
+        size, name = (original.shape[1], original.shape[2]), _name_of_mask(mask, image)
+        is_turned_too = isinstance(image, (str, Path)) and isinstance(mask, (str, Path))
+        original_mask = read_mask(mask, size, name, image=Path(str(image)) if is_turned_too else None)
         resized = self.resize(original)
         resized_mask = _resize_mask(original_mask, resized)
         if max(resized.shape[-2:]) > self.longest_side and (resized_mask == 1).any():  # the scale of a tile
             window = _window_around_object(resized_mask, self.longest_side)
             resized = resize_to(resized[:, window[0], window[1]], self.longest_side)
             resized_mask = _resize_mask(resized_mask[window], resized)
-        self._check(resized_mask, str(mask) if isinstance(mask, (str, Path)) else "the mask")
-        return resized, resized_mask
+        self._check(resized_mask, name)
+        return resized, resized_mask, original
 
     def resize(self, image: Tensor) -> Tensor:
         """An image (3, H, W) at working size, which is larger than ``longest_side`` for one that needs tiles."""
@@ -91,6 +93,13 @@ def resize_to(image: Tensor, longest_side: int) -> Tensor:
     if (height, width) == tuple(image.shape[-2:]):
         return image
     return resize_image(image, (height, width))
+
+
+def _name_of_mask(mask: MaskSource, image: ImageSource) -> str:
+    """What error messages call a mask: its path, or that of its image."""
+    if isinstance(mask, (str, Path)):
+        return str(mask)
+    return f"The mask of {image}" if isinstance(image, (str, Path)) else "the mask"
 
 
 def _resize_mask(mask: Tensor, image: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing, res
 from cdpnet.inference.scoring import Scores, Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.uncertainty import disagreement, leave_one_out
-from cdpnet.io.images import ImageSource, read_image
+from cdpnet.io.image_tensors import ImageSource, read_image
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint

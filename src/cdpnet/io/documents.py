@@ -13,6 +13,7 @@ from cdpnet.io.files import read_text
 _MAX_JSON_BYTES = 2**31  # the largest published annotations, those of LVIS, have more than half of that
 _MAX_YAML_BYTES = 2**20  # a list of 20,000 names has less
 _MAX_YAML_DEPTH = 32
+_MAX_YAML_VALUE = 2**14  # characters; a number in base 60, as 1:30:00, takes time with the square of its length
 _YAML: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = (  # the first is ten times as fast
     yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 )
@@ -20,9 +21,8 @@ _YAML: type[yaml.CSafeLoader] | type[yaml.SafeLoader] = (  # the first is ten ti
 
 def read_json(path: Path) -> object:
     """The value in a JSON file. DataError where it is cut off, too large, nested too deep, or has too long a number."""
-    _check_size(path, _MAX_JSON_BYTES)
     try:
-        value: object = json.loads(read_text(path))
+        value: object = json.loads(read_text(path, most_bytes=_MAX_JSON_BYTES))
     except RecursionError:
         raise DataError(f"{path} is nested too deep; a file of labels has a few levels.") from None
     except json.JSONDecodeError as error:
@@ -35,12 +35,12 @@ def read_json(path: Path) -> object:
 
 
 def read_yaml(path: Path) -> object:
-    """The value in a YAML file. DataError where it is broken, too large, nested too deep, or has aliases.
+    """The value in a YAML file.
 
-    An alias (*name) repeats a part of the file; a few lines of them stand for more than fits into memory.
+    DataError where it is broken, too large, nested too deep, or has aliases or values of many thousand characters. An
+    alias (*name) repeats a part of the file; a few lines of them stand for more than fits into memory.
     """
-    _check_size(path, _MAX_YAML_BYTES)
-    text = read_text(path)
+    text = read_text(path, most_bytes=_MAX_YAML_BYTES)
     try:
         _check_events(text, path)
         value: object = yaml.load(text, Loader=_YAML)
@@ -51,7 +51,7 @@ def read_yaml(path: Path) -> object:
 
 
 def _check_events(text: str, path: Path) -> None:
-    """DataError for aliases and deep nesting, before anything is built."""
+    """DataError for aliases, deep nesting and long values, before anything is built."""
     depth = 0
     for event in yaml.parse(text, Loader=_YAML):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -59,9 +59,5 @@ def _check_events(text: str, path: Path) -> None:
             raise DataError(f"{path} is nested deeper than {_MAX_YAML_DEPTH} levels; such a file has two or three.")
         if isinstance(event, yaml.AliasEvent):
             raise DataError(f"{path} has a YAML alias, *{event.anchor}; write out what it stands for.")
-
-
-def _check_size(path: Path, most: int) -> None:
-    size = path.stat().st_size
-    if size > most:
-        raise DataError(f"{path} has {size:,} bytes; at most {most:,} are read.")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > _MAX_YAML_VALUE:
+            raise DataError(f"{path} has a value of more than {_MAX_YAML_VALUE:,} characters; a name has a few.")

@@ -19,6 +19,7 @@ from cdpnet.errors import DataError
 _OTHER_KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 _LONGEST_NAME = 255  # bytes, on the usual file systems
 _TOKEN_BYTES = 4
+_MOST_TEXT_BYTES = 2**26  # a list of a million files has about half of that
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,12 +97,17 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def read_text(path: Path) -> str:
-    """Read a text file in UTF-8. DataError where it is in another encoding, or no file at all."""
+def read_text(path: Path, what: str = "a text file", most_bytes: int = _MOST_TEXT_BYTES) -> str:
+    """Read a text file in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; lines end as they may.
+
+    what, most_bytes: as in `regular_file`. DataError where it is in another encoding, too large, or no file at all.
+    """
+    with regular_file(path, what, most_bytes).open("rb") as file:
+        encoding = json.detect_encoding(file.read(4))
     try:
-        return regular_file(path, "a text file").read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not a text file in UTF-8; save it as one.") from None
+        return path.read_text(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeError:
+        raise DataError(f"{path} is not a text file in UTF-8 or UTF-16; save it as one.") from None
 
 
 def write_text(text: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Images in: from a path, a PIL image, an array or a tensor to one kind of tensor."""
+"""Image files: find them in folders and open them, as this module alone does; `image_tensors` makes tensors."""
 
 from __future__ import annotations
 
@@ -6,82 +6,93 @@ import io
 import os
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.files import real_path, regular_file
+from cdpnet.runtime.notes import note
 
-ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 MAX_PIXELS = 100_000_000
-_TURNED = (5, 6, 7, 8)  # values of the EXIF tag for an image on its side
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+_TURNED = (5, 6, 7, 8)  # orientations of an image on its side
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
+HEIF_ENDINGS = (".heic", ".heif")
+_MOST_NAMED = 10  # files in a note
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
 starts another program for one of them, EPS."""
 
 
-def find_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> list[Path]:
-    """The images of a folder by their endings, sorted; hidden ones are passed over.
+@dataclass(frozen=True)
+class FoundImages:
+    """The files of a folder: its images, sorted; images that cannot be used, with the reason; and other files."""
 
-    deep: with those of the folders in it, without some of these. DataError for a folder that is missing or
-    holds none, and for two images that differ in their ending only, since they would share one mask.
+    images: list[Path]
+    unusable: dict[Path, str]
+    others: list[Path]
+
+
+def find_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> list[Path]:
+    """The images of a folder, as `scan_images` finds them.
+
+    DataError also for an image that cannot be used.
+    """
+    found = scan_images(folder, deep=deep, without=without)
+    for reason in found.unusable.values():
+        raise DataError(reason)
+    return found.images
+
+
+def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> FoundImages:
+    """The images of a folder by their endings; hidden files are passed over.
+
+    deep: with those of the folders in it. without: files and folders that are left out. An image cannot be used where
+    another one differs in its ending only, since they would share one mask, and where its format is not installed.
+    DataError for a folder that is missing or holds no image.
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; give a folder that holds images.")
     left_out = {real_path(path) for path in without}
     found: dict[Path, Path] = {}
+    unusable: dict[Path, str] = {}
+    others = []
+    for path in _walk(folder, deep, left_out):
+        ending, stem = path.suffix.lower(), path.with_suffix("")
+        if ending not in (*ENDINGS, *HEIF_ENDINGS):
+            others.append(path)
+        elif stem in found:
+            unusable[path] = f"{path} and {found[stem].name} have one stem, so one mask; rename one of them."
+        elif ending in HEIF_ENDINGS and "HEIF" not in _installed_formats():
+            unusable[path] = _no_heif(str(path))
+        else:
+            found[stem] = path
+    if not found and not unusable:
+        raise DataError(f"{folder} holds no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and HEIC are read.")
+    return FoundImages(sorted(found.values()), unusable, others)
+
+
+def note_others(found: FoundImages, folder: Path) -> None:
+    """Say which files of a folder are left out, since they are no images."""
+    if found.others:
+        names = [path.relative_to(folder).as_posix() for path in found.others]
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        shown = ", ".join(names[:_MOST_NAMED])
+        note(f"Files of {folder} that are no images by their endings, and are left out: {shown}{more}.")
+
+
+def _walk(folder: Path, deep: bool, left_out: Collection[Path]) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         here = Path(place)
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
         folders[:] = [name for name in folders if real_path(here / name) not in left_out]
-        for path in sorted(here / name for name in files):
-            if path.suffix.lower() not in ENDINGS or path.name.startswith("."):
-                continue
-            if path.with_suffix("") in found:
-                raise DataError(
-                    f"{path} and {found[path.with_suffix('')].name} have one stem, so one mask; rename one of them."
-                )
-            found[path.with_suffix("")] = path
-    if not found:
-        raise DataError(f"{folder} holds no image; JPEG, PNG, WebP, BMP and TIFF are read.")
-    return sorted(found.values())
-
-
-def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
-    """An image as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
-
-    Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
-    DataError says what a source lacks, and where a file has more than ``most_pixels``, by default MAX_PIXELS,
-    before it is decoded.
-    """
-    if isinstance(source, Tensor):
-        return _from_tensor(source)
-    if isinstance(source, np.ndarray):
-        return _from_array(source)
-    image, name = open_image(source, most_pixels), _name_of(source)
-    if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
-        return _from_array(_to_16_bits(np.array(image), name))
-    if image.mode == "F" and not np.isfinite(np.array(image)).all():
-        raise DataError(f"{name} holds numbers that are not finite; an image has 0 to 255.")
-    with _errors_as_sentences(name):
-        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
-
-
-def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
-    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
-    return scaled[0].round().clamp(0, 255).to(torch.uint8)
+        for path in sorted(here / name for name in files if not name.startswith(".")):
+            if not left_out or real_path(path) not in left_out:
+                yield path
 
 
 def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None = None, name: str = "") -> Image.Image:
@@ -90,8 +101,8 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
     Of several frames it is the first. name: what error messages call the image, by default its path. DataError where it
     is missing, broken, empty, too large or not of `FORMATS`; the size is checked before anything is decoded.
     """
-    most_pixels, name = most_pixels or MAX_PIXELS, name or _name_of(source)
-    with _errors_as_sentences(name):
+    most_pixels, name = most_pixels or MAX_PIXELS, name or name_of(source)
+    with errors_as_sentences(name):
         if isinstance(source, Image.Image):
             return _decode(source, most_pixels, name)
         with _open(source) as file:
@@ -99,12 +110,23 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
 
 
 def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
-    """H, W of an image file as `read_image` gives it, from its head alone. DataError as `open_image`."""
-    with _errors_as_sentences(str(path)), _open(path) as file:
+    """H, W of an image file as it is shown, from its head alone. DataError as `open_image`."""
+    with errors_as_sentences(str(path)), _open(path) as file:
         image = Image.open(file, formats=_installed_formats())
         _check_size(image, most_pixels or MAX_PIXELS, str(path))
         turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
         return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
+    """The EXIF orientation of an image file, 1 to 8, and its height and width as it is stored; it is not decoded.
+
+    1 is the orientation of an image that is not turned. DataError for a file that is no image.
+    """
+    with errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return (number if number in range(1, 9) else 1), (image.height, image.width)
 
 
 def refuse_other_formats() -> None:
@@ -114,14 +136,29 @@ def refuse_other_formats() -> None:
 
 def _installed_formats() -> list[str]:
     Image.init()
+    _install_heif()
     return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _no_heif(name: str) -> str:
+    return f"{name} is a HEIC image; `pip install 'cdpnet[heic]'` installs what reads it."
+
+
+@cache
+def _install_heif() -> None:
+    """Let Pillow read HEIC images, where the extra for them is installed."""
+    with suppress(ImportError):
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
 
 
 def _open(source: str | Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else regular_file(Path(source), "an image").open("rb")
 
 
-def _name_of(source: ImageSource | bytes) -> str:
+def name_of(source: object) -> str:
+    """What error messages call an image: its path, or that of the file that it was opened from."""
     if isinstance(source, (str, Path)):
         return str(source)
     return getattr(source, "filename", "") or "the image"
@@ -141,12 +178,24 @@ def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
     _check_size(image, most_pixels, name)
     if image.mode == "LAB":  # which Pillow reads and does not convert
         raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
+    if image.format == "TIFF" and _has_second_page(image):
+        note(f"{name} has several pages; the first is read.")
     image.load()
     return ImageOps.exif_transpose(image)
 
 
+def _has_second_page(image: Image.Image) -> bool:
+    try:
+        image.seek(1)
+    except Exception:  # there is none, or it is damaged
+        return False
+    finally:
+        image.seek(0)
+    return True
+
+
 @contextmanager
-def _errors_as_sentences(name: str) -> Iterator[None]:
+def errors_as_sentences(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into a DataError, and keep its warnings from the terminal."""
     try:
         with warnings.catch_warnings():
@@ -155,41 +204,12 @@ def _errors_as_sentences(name: str) -> Iterator[None]:
     except CdpnetError:
         raise
     except UnidentifiedImageError:
+        if name.lower().endswith(HEIF_ENDINGS) and "HEIF" not in _installed_formats():
+            raise DataError(_no_heif(name)) from None
         raise DataError(f"{name} is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are.") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None
     except Exception as error:  # decoders raise nearly every kind on a damaged file
-        reason = str(error) if isinstance(error, (OSError, SyntaxError, ValueError)) else "it is damaged"
+        is_sentence = isinstance(error, (OSError, SyntaxError, ValueError)) and "_" not in str(error)  # no name of code
+        reason = str(error) if is_sentence else "it is damaged"
         raise DataError(f"{name} cannot be decoded ({reason}); save it again from its source.") from None
-
-
-def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:
-    """Numbers (H, W) of 16 or 32 bits as uint16. DataError where one does not fit."""
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise DataError(f"{name} holds the numbers {values.min()} to {values.max()}; an image has 0 to 65535.")
-    return values.astype(np.uint16)
-
-
-def _from_tensor(source: Tensor) -> Tensor:
-    if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
-        raise DataError(f"An image tensor has the shape (3, H, W), not {tuple(source.shape)}.")
-    if source.dtype == torch.uint8:
-        return source
-    if not source.is_floating_point():
-        raise DataError(f"An image tensor is uint8 or float in 0..1, not {source.dtype}.")
-    if not source.isfinite().all():
-        raise DataError("An image tensor holds numbers that are not finite; floats are in 0..1.")
-    return (source.clamp(0, 1) * 255).round().to(torch.uint8)
-
-
-def _from_array(source: np.ndarray) -> Tensor:
-    if not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))) or 0 in source.shape:
-        raise DataError(f"An image array has the shape (H, W), (H, W, 3) or (H, W, 4), not {source.shape}.")
-    if source.dtype == np.uint16:
-        source = source / 65535
-    if source.dtype != np.uint8 and not np.issubdtype(source.dtype, np.floating):
-        raise DataError(f"An image array is uint8, uint16 or float in 0..1, not {source.dtype}.")
-    if source.dtype != np.uint8 and not np.isfinite(source).all():
-        raise DataError("An image array holds numbers that are not finite; floats are in 0..1.")
-    values = source if source.dtype == np.uint8 else np.round(np.clip(source, 0, 1) * 255).astype(np.uint8)
-    return read_image(Image.fromarray(values))

@@ -11,9 +11,10 @@ from pycocotools import mask as coco_mask
 
 from cdpnet.io.fields import FieldError
 from cdpnet.io.images import MAX_PIXELS
+from cdpnet.io.outlines import as_outline, cut_far_parts
 
-_MAX_OUTLINE = 2**21  # pixels along an outline; filling takes up to 80 bytes for each
 _FIVE_BITS, _SIGN, _MORE, _ZERO = 31, 16, 32, 48  # of a character: its number, its highest bit, another follows, '0'
+_MERGED_AT_ONCE = 8
 _MAX_CHARACTERS = 7  # of a count, which has at most 32 bits
 
 
@@ -42,31 +43,12 @@ def encode_mask(mask: NDArray[np.bool_]) -> RunLengths:
 def encode_outlines(outlines: Iterable[Sequence[object]], size: tuple[int, int]) -> RunLengths:
     """The run lengths of what closed outlines enclose, each x1, y1, x2, y2, .. in pixels, filled by COCO's rule.
 
-    size: H, W. FieldError for an outline of fewer than three points, one that is not of finite numbers, and one that
-    is longer than any in an image.
+    size: H, W; what lies outside is cut off. FieldError for an outline of fewer than three points, one that is not of
+    finite numbers, and one that is longer than any in an image.
     """
-    flat = [_check_outline(outline) for outline in outlines]
-    if not flat:
-        return encode_mask(np.zeros(size, np.bool_))
-    return merge(coco_mask.frPyObjects(flat, *size))
-
-
-def _check_outline(outline: Sequence[object]) -> list[float]:
-    """An outline as floats."""
-    if len(outline) < 6 or len(outline) % 2:
-        raise FieldError("an outline has fewer than three points")
-    try:
-        if not {type(value) for value in outline} <= {int, float}:
-            raise TypeError
-        points = np.array(outline, np.float64).reshape(-1, 2)
-    except (TypeError, OverflowError):
-        raise FieldError("an outline has a value that is not a number") from None
-    if not (np.abs(points) <= _MAX_OUTLINE).all():
-        raise FieldError("an outline has a point that is not finite or far outside the image")
-    if np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum() > _MAX_OUTLINE:
-        raise FieldError(f"an outline is longer than {_MAX_OUTLINE:,} pixels")
-    flat: list[float] = points.ravel().tolist()
-    return flat
+    cut = [cut_far_parts(as_outline(outline), size).ravel().tolist() for outline in outlines]
+    near = [outline for outline in cut if outline]
+    return merge(coco_mask.frPyObjects(near, *size)) if near else encode_mask(np.zeros(size, np.bool_))
 
 
 def encode_counts(counts: Sequence[object], size: tuple[int, int]) -> RunLengths:
@@ -120,6 +102,8 @@ def _check_sum(total: int, size: tuple[int, int]) -> None:
 
 def merge(masks: Sequence[RunLengths]) -> RunLengths:
     """The union of at least one mask of one size; only run lengths are in memory."""
+    while len(masks) > _MERGED_AT_ONCE:  # each merge goes through all that is merged before, so thousands go in steps
+        masks = [merge(masks[i : i + _MERGED_AT_ONCE]) for i in range(0, len(masks), _MERGED_AT_ONCE)]
     found: RunLengths = coco_mask.merge(masks)
     return found
 

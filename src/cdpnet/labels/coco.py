@@ -1,9 +1,9 @@
-"""COCO's instance annotations: one JSON file; one annotation, as run lengths, for each class in an image."""
+"""COCO's instance annotations: one JSON file; one annotation, as run lengths, for each region of an image."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,8 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.data.readers.coco import open_coco_json
+from cdpnet.data.readers.coco_file import CocoFile
+from cdpnet.errors import DataError
+from cdpnet.io.fields import FieldError
 from cdpnet.io.files import atomic
-from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
+from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet, check_image_size
+from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 
@@ -49,7 +54,11 @@ class _Annotation(TypedDict):
 
 
 def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
-    """Write the file in two passes over the labels, so that they are never all in memory."""
+    """Write the file in two passes over the labels, so that they are never all in memory, and classes.txt.
+
+    The order in classes.txt is kept by a later run, so a category keeps its id.
+    """
+    target.write_names()
     numbers = {name: number for number, name in enumerate(target.classes, start=1)}
     categories = [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()]
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -61,7 +70,7 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
         file.write("]}\n")
 
 
-FORMAT = LabelFormat("COCO", shared_files=(FILE,), write_shared=write_shared)
+FORMAT = LabelFormat("COCO", shared_files=(FILE, NAMES_FILE), write_shared=write_shared)
 
 
 def _image(number: int, labels: ImageLabels) -> _Image:
@@ -94,26 +103,27 @@ def write_items(write: Callable[[str], object], items: Iterable[object]) -> None
     write("\n")
 
 
-def read(path: Path, images: Path, label: str, only: str = "") -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Images that show a class, each with the mask (H, W) of the class; crowds are ignored (255).
+def read(
+    content: CocoFile, images: Sequence[Path], folder: Path, label: str, options: ReadingOptions = DEFAULT
+) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
+    """Images that show a class of a file, each with the mask (H, W) of the class; crowds are ignored (255) by default.
 
-    images: the folder of the images. only: the file name of the one image that is asked for; empty for all. DataError
-    for a file that cannot be read as COCO's JSON, and for an image of another size than the file states.
+    images: those that may be meant, in ``folder``; the file's other images are passed over. label: the name of one of
+    its categories. DataError where the file shows the class only as crowds, for an image of another size than the file
+    states, and where it is not clear which image is meant.
     """
-    reader = open_coco_json(path, images)
-    if label not in reader.class_names:
-        return
+    path, reader = content.path, open_coco_json(content.path, folder, content)
     number = reader.class_names.index(label) + 1
-    for identifier in reader.identifiers("train"):
-        image = reader.image_path("train", identifier)
-        if (only and image.name != only) or number not in reader.classes("train", identifier):
+    if not options.crowd and (n_crowds := reader.crowds_alone("train", number)):
+        raise DataError(f"{path} shows {label!r} only as crowd regions ({n_crowds}); --crowd reads them.")
+    try:
+        matches = match_images(reader.identifiers("train"), images, folder)
+    except FieldError as error:
+        raise DataError(f"{path}: {error}.") from None
+    for identifier, image in matches.items():
+        if number not in reader.classes("train", identifier):
             continue
         check_image_size(image, reader.size("train", identifier), path)  # before any memory is taken for the mask
-        labels = reader.labels("train", identifier)
+        labels = reader.labels("train", identifier, crowds=options.crowd)
         if (labels == number).any():
             yield image, np.where(labels == UNLABELLED, np.uint8(IGNORE_INDEX), (labels == number).view(np.uint8))
-
-
-def read_class_names(path: Path) -> tuple[str, ...]:
-    """The names of the categories of a file."""
-    return open_coco_json(path, path.parent).class_names

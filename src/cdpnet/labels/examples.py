@@ -4,131 +4,182 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdpnet.data.readers.coco_file import CocoFile, parse_coco
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
-from cdpnet.io.images import find_images, open_image
-from cdpnet.labels import coco, labelme, labelstudio, yolo
-from cdpnet.labels.regions import ImageLabels
+from cdpnet.io.fields import FieldError
+from cdpnet.io.files import regular_file
+from cdpnet.labels import coco, cvat_reader, labelstudio_reader
+from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
+from cdpnet.labels.orientation import fit
+from cdpnet.labels.pairing import FileSet, Pair, pair
+from cdpnet.labels.reading_notes import Note, summarise
+from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
+from cdpnet.labels.support_paths import find_support_images, find_support_marks
+from cdpnet.runtime.notes import note
 
-_MOST_NAMES = 20  # of a file that an error message lists
+_MOST_NAMES = 10  # files that a note lists
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """An image and the mask of a class in it: a mask file, or an array (H, W) with 0, 1 and 255 for ignored pixels."""
+    """An image and the mask of a class in it, (H, W) with 0, 1 and 255 for ignored pixels."""
 
     image: Path
-    mask: Path | NDArray[np.uint8]
+    mask: NDArray[np.uint8]
 
 
-def read_examples(images: Path, annotations: Path, label: str) -> list[Example]:
+def read_examples(images: Path, annotations: Path, label: str, options: ReadingOptions = DEFAULT) -> list[Example]:
     """The examples of a class.
 
-    images: one image, or a folder, of which all images that show the class are read. annotations: a mask; a JSON file
-    of COCO, LabelMe or Label Studio; a text file of YOLO; or a folder of masks or label files named like the images.
-    label: what the class is called in label files. DataError where images and annotations do not fit together.
+    images: one image, or a folder or a pattern such as ``a/*.jpg``, of which all images that show the class are read.
+    annotations: a mask; a JSON file of COCO, LabelMe or Label Studio; a text file of YOLO; or a folder or a pattern of
+    masks and label files that have the names of the images. label: what the class is called in label files.
+
+    Of several images, those that cannot be read or are not marked are left out, and a note says so. DataError where
+    images and annotations do not fit together, or the class is in none.
     """
-    if not images.exists():
-        raise DataError(f"There is no file {images}; give an image, or a folder of images.")
-    if not annotations.exists():
-        raise DataError(f"There is no file {annotations}; give a mask or a label file.")
-    if annotations.is_dir():
-        return _from_folder(images, annotations, label)
-    content = read_json(annotations) if annotations.suffix.lower() == ".json" else None
-    if isinstance(content, dict) and "annotations" in content:
-        return _from_coco(images, annotations, label)
-    if isinstance(content, list):
-        return _from_tasks(content, images, annotations, label)
-    if images.is_dir():
-        raise DataError(f"{annotations} labels one image, and {images} is a folder; give the image itself.")
-    return [_from_one_image(images, annotations, label)]
-
-
-def _from_folder(images: Path, annotations: Path, label: str) -> list[Example]:
-    """Label files are matched to images by name; files without the class are skipped."""
-    if not images.is_dir():
-        raise DataError(f"{annotations} is a folder of labels and {images} is one image; give the image's own file.")
-    files = sorted(path for path in annotations.iterdir() if path.suffix.lower() in (".json", ".txt", ".png"))
-    by_name = {path.stem: path for path in files}
-    pairs = [(path, by_name[path.stem]) for path in find_images(images) if path.stem in by_name]
-    examples: list[Example] = []
-    for image, file in pairs:
-        if _is_mask(file):
-            examples.append(Example(image, file))
-        elif label in (labels := _read_label_file(image, file)).class_names:
-            examples.append(Example(image, labels.class_mask(label)))
-    if not examples:
+    found = find_support_images(images, annotations)
+    marks = find_support_marks(annotations, found)
+    if marks.files == [annotations]:
+        return _from_file(found, annotations, label, options)
+    pairs = pair(found, marks)
+    shared = [path for path in marks.files if path.suffix.lower() == ".json"]
+    if not pairs and len(shared) == 1:
+        return _from_file(found, shared[0], label, options)
+    if not pairs:
         raise DataError(f"No file in {annotations} has the name of an image in {images} and shows {label!r}.")
+    _note_unpaired(found, pairs, annotations)
+    return _from_pairs(pairs, annotations, images, label, options)
+
+
+def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingOptions) -> list[Example]:
+    """The examples of one file, which may be about several images."""
+    content = None
+    if annotations.suffix.lower() == ".json":
+        content = _read_content(annotations, regular_file(annotations, "a text file").stat().st_mtime_ns)
+    if isinstance(content, CocoFile):
+        return _from_coco(content, images, label, options)
+    if isinstance(content, list):
+        tasks, notes = labelstudio_reader.read(content, annotations, options)
+        return _from_entries(tasks, notes, images, annotations, label, options)
+    if annotations.suffix.lower() == ".xml":
+        found = cvat_reader.read(annotations).images
+        left_out = [note for image in found for note in image.notes]
+        return _from_entries(found, left_out, images, annotations, label, options)
+    if len(images.files) > 1:
+        raise DataError(f"{annotations} labels one image, and {images.folder} has several; give the image itself.")
+    (image,) = images.files
+    mask, said = read_marks(image, annotations, label, options)
+    _say(said, annotations)
+    return [Example(image, mask)]
+
+
+@lru_cache(maxsize=1)
+def _read_content(path: Path, changed: int) -> object:  # noqa: ARG001 - a changed file is read again
+    """What a JSON file holds; kept for the next image that it labels, since such files may be large."""
+    content = read_json(path)
+    if (tasks := labelstudio_reader.find_tasks(content)) is not None:
+        return tasks
+    return parse_coco(content, path) if isinstance(content, dict) and "annotations" in content else content
+
+
+def _from_pairs(
+    pairs: Sequence[Pair], annotations: Path, images: Path, label: str, options: ReadingOptions
+) -> list[Example]:
+    """The examples of pairs; those that do not show the class, or cannot be read, are left out with a note."""
+    examples, absent, broken, notes = [], [], [], list[Note]()
+    for image, marks in pairs:
+        try:
+            mask, notes_of_file = read_marks(image, marks, label, options)
+            examples.append(Example(image, mask))
+            notes += notes_of_file
+        except NotShownError as error:
+            absent.append((image, error))
+        except DataError as error:
+            broken.append(error)
+    if not examples and broken:
+        raise broken[0]
+    if not examples:
+        raise DataError(
+            f"No file in {annotations} has the name of an image in {images} and shows {label!r}. {absent[0][1]}"
+        )
+    _say(notes, annotations)
+    for reason in broken:
+        note(f"An example is left out: {reason}")
+    if absent:
+        note(f"{label!r} is not marked in {_names([image for image, _ in absent])}; they are left out.")
     return examples
 
 
-def _from_coco(images: Path, annotations: Path, label: str) -> list[Example]:
-    folder = images if images.is_dir() else images.parent
-    only = "" if images.is_dir() else images.name
-    examples = [Example(image, mask) for image, mask in coco.read(annotations, folder, label, only)]
-    return _select(examples, images, annotations, label, coco.read_class_names(annotations))
+def _say(notes: Iterable[Note], annotations: Path) -> None:
+    for sentence in summarise(notes):
+        note(f"{annotations}: {sentence}.")
 
 
-def _from_tasks(content: list[object], images: Path, annotations: Path, label: str) -> list[Example]:
-    paths = {path.name: path for path in (find_images(images) if images.is_dir() else [images])}
-    tasks = labelstudio.read(content, annotations)
-    examples = [
-        Example(paths[task.image], task.read_mask(paths[task.image], label))
-        for task in tasks
-        if task.image in paths and label in task.class_names
-    ]
-    class_names = tuple(dict.fromkeys(name for task in tasks for name in task.class_names))
-    return _select(examples, images, annotations, label, class_names)
+def _note_unpaired(images: FileSet, pairs: Sequence[Pair], annotations: Path) -> None:
+    paired = {image for image, _ in pairs}
+    if unpaired := [image for image in images.files if image not in paired]:
+        note(f"No file in {annotations} has the name of {_names(unpaired)}; they are left out.")
 
 
-def _select(
-    examples: Iterable[Example], images: Path, annotations: Path, label: str, class_names: Sequence[str]
-) -> list[Example]:
-    """The examples of a file that are among the images asked for. DataError if there are none."""
+def _names(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else ""
+    return ", ".join(map(str, paths[:_MOST_NAMES])) + more
+
+
+def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingOptions) -> list[Example]:
+    class_names = tuple(category.name for category in content.categories)
     if label not in class_names:
-        raise _unknown_label(label, annotations, class_names)
-    if images.is_dir():
-        selected = list(examples)
-    else:
-        selected = [Example(images, example.mask) for example in examples if example.image.name == images.name]
-    if not selected:
-        raise DataError(f"{annotations} shows {label!r} in no image of {images}.")
-    return selected
+        raise unknown_label(label, content.path, class_names)
+    masks = coco.read(content, images.files, images.folder, label, options)
+    examples = (Example(image, fit(mask, image, options.exif)) for image, mask in masks)
+    return _some(examples, images, content.path, label)
 
 
-def _from_one_image(image: Path, annotations: Path, label: str) -> Example:
-    if _is_mask(annotations):
-        return Example(image, annotations)
-    labels = _read_label_file(image, annotations)
-    if label not in labels.class_names:
-        raise _unknown_label(label, annotations, labels.class_names)
-    return Example(image, labels.class_mask(label))
+class _Entry(Protocol):
+    """What a file about several images says about one: a task of Label Studio, or an image of CVAT."""
+
+    @property
+    def image(self) -> str: ...
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
+    def read_mask(self, image: Path, label: str) -> NDArray[np.uint8]: ...
 
 
-def _read_label_file(image: Path, annotations: Path) -> ImageLabels:
-    """The labels in a file that belongs to one image."""
-    if annotations.suffix.lower() == ".txt":
-        opened = open_image(image)
-        return yolo.read(annotations, (opened.height, opened.width), image.name)
-    content = read_json(annotations)
-    if not isinstance(content, dict):
-        raise DataError(f"{annotations} is not a label file of one image, as LabelMe writes it.")
-    return labelme.read(content, annotations, image)
+def _from_entries(
+    entries: Sequence[_Entry],
+    notes: Sequence[Note],
+    images: FileSet,
+    annotations: Path,
+    label: str,
+    options: ReadingOptions,
+) -> list[Example]:
+    class_names = tuple(dict.fromkeys(name for entry in entries for name in entry.class_names))
+    if label not in class_names:
+        raise unknown_label(label, annotations, class_names, notes)
+    _say(notes, annotations)
+    try:
+        paths = match_images([entry.image for entry in entries], images.files, images.folder)
+    except FieldError as error:
+        raise DataError(f"{annotations}: {error}.") from None
+    shown = [(entry, paths[entry.image]) for entry in entries if entry.image in paths and label in entry.class_names]
+    masks = ((path, entry.read_mask(path, label)) for entry, path in shown)
+    return _some((Example(path, fit(mask, path, options.exif)) for path, mask in masks), images, annotations, label)
 
 
-def _is_mask(annotations: Path) -> bool:
-    return annotations.suffix.lower() not in (".json", ".txt")
-
-
-def _unknown_label(label: str, annotations: Path, class_names: Sequence[str]) -> DataError:
-    shown = [name[:80] for name in class_names[:_MOST_NAMES]]
-    more = f" and {len(class_names) - _MOST_NAMES} more" if len(class_names) > _MOST_NAMES else ""
-    labels = f"it has {', '.join(shown)}{more}" if shown else "it has no labels"
-    return DataError(
-        f"{annotations} has no label {label!r}: {labels}; give --label the name that the class has in the file."
-    )
+def _some(examples: Iterable[Example], images: FileSet, annotations: Path, label: str) -> list[Example]:
+    """The examples of a file. DataError if there are none."""
+    found = list(examples)
+    if not found:
+        where = str(images.files[0]) if len(images.files) == 1 else str(images.folder)
+        raise DataError(f"{annotations} shows {label!r} in no image of {where}.")
+    return found

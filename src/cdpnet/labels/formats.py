@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from cdpnet.labels import coco, labelme, labelstudio, png_folder, yolo
+from cdpnet.labels import coco, cvat_writer, labelme, labelstudio, png_folder, voc, yolo
+from cdpnet.labels.image_copies import place_images
 from cdpnet.labels.label_set import FormatName, LabelFormat, LabelSet
 from cdpnet.labels.regions import ImageLabels
 
@@ -14,6 +15,8 @@ FORMATS: dict[FormatName, LabelFormat] = {
     "labelme": labelme.FORMAT,
     "yolo": yolo.FORMAT,
     "labelstudio": labelstudio.FORMAT,
+    "cvat": cvat_writer.FORMAT,
+    "voc": voc.FORMAT,
 }
 
 
@@ -29,8 +32,12 @@ def write_shared_files(
 ) -> None:
     """Write the files that hold the labels or the class names of all images, if the format has such files.
 
+    Where the format has a folder of images, they are linked or copied to it first.
+
     read_all: returns the labels of all images in order; it may be called more than once.
     """
+    if folder := FORMATS[format_name].images_folder:
+        place_images((labels.image for labels in read_all()), target, folder)
     write = FORMATS[format_name].write_shared
     if write is not None:
         write(read_all, target)

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from cdpnet.labels.png import colour_of
+from cdpnet.labels.palette import colour_of
 from cdpnet.runtime.constants import IGNORE_INDEX
 
 # Scores to colours; brightness rises with the score, so the order is visible without colour too.

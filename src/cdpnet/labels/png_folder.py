@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cdpnet.errors import DataError
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
-from cdpnet.labels.png import write_mask
+from cdpnet.labels.palette import write_mask
 from cdpnet.labels.regions import ImageLabels
 
 FOLDER = "masks"
+_MOST_CLASSES = 254
 
 
 def image_file(image: str) -> str:
@@ -19,12 +22,16 @@ def image_file(image: str) -> str:
     return f"{FOLDER}/{Path(image).with_suffix('.png')}"
 
 
+def number_classes(labels: ImageLabels, classes: Sequence[str]) -> NDArray[np.uint8]:
+    """As `ImageLabels.class_numbers`. DataError for more classes than fit, since 255 means ignored."""
+    if len(classes) > _MOST_CLASSES:
+        raise DataError(f"PNG masks hold {_MOST_CLASSES} classes at most, not {len(classes)}; take another format.")
+    return labels.class_numbers(classes).astype(np.uint8)
+
+
 def write_image(labels: ImageLabels, target: LabelSet) -> None:
     """Write the mask of one image; index i is line i of classes.txt, so `--data folder` reads the folder."""
-    mask = np.zeros(labels.size, np.uint8)
-    for region in labels.regions:
-        mask[labels.mask(region) > 0] = target.classes.index(region.label) + 1
-    write_mask(target.out / image_file(labels.image), mask)
+    write_mask(target.out / image_file(labels.image), number_classes(labels, target.classes))
 
 
 def write_shared(_read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
@@ -32,4 +39,4 @@ def write_shared(_read_all: Callable[[], Iterable[ImageLabels]], target: LabelSe
     target.write_names()
 
 
-FORMAT = LabelFormat("PNG masks", image_file, write_image, (NAMES_FILE,), write_shared)
+FORMAT = LabelFormat("PNG masks", image_file, write_image, "", (NAMES_FILE,), write_shared)

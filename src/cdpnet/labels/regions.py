@@ -1,19 +1,16 @@
-"""Labels of an image as all formats share them: named regions as COCO run lengths, and their outlines."""
+"""Labels of an image as all formats share them: named regions as COCO run lengths."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import cast
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from contourpy import FillType, contour_generator
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from cdpnet.io import run_lengths
 from cdpnet.io.run_lengths import RunLengths
+from cdpnet.labels.reading_notes import Note
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,16 @@ class Region:
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels."""
+    """An image and its regions. image: its path below the folder of images, with ``/``; height and width in pixels.
+
+    notes: what a user should know about how a label file was read, such as what is left out.
+    """
 
     image: str
     height: int
     width: int
     regions: tuple[Region, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,6 +57,24 @@ class ImageLabels:
         masks = [self._run_lengths(region) for region in self.regions if region.label == label]
         return run_lengths.decode(run_lengths.merge(masks)) if masks else np.zeros(self.size, np.uint8)
 
+    def only(self, classes: Collection[str]) -> ImageLabels:
+        """The labels without regions of other classes."""
+        return replace(self, regions=tuple(region for region in self.regions if region.label in classes))
+
+    def class_numbers(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """The number of the class of each pixel (H, W), from 1, 0 for none; the later of regions that overlap wins."""
+        found = np.zeros(self.size, np.int64)
+        for region in self.regions:
+            found[self.mask(region).view(np.bool_)] = classes.index(region.label) + 1
+        return found
+
+    @property
+    def has_overlaps(self) -> bool:
+        """Whether a pixel belongs to several classes."""
+        each = [[self._run_lengths(one) for one in self.regions if one.label == name] for name in self.class_names]
+        merged = [run_lengths.merge(regions) for regions in each]
+        return len(each) > 1 and run_lengths.area(run_lengths.merge(merged)) < sum(map(run_lengths.area, merged))
+
     def area(self, region: Region) -> int:
         """The area of a region in pixels."""
         return run_lengths.area(self._run_lengths(region))
@@ -74,46 +93,11 @@ def region_from_mask(mask: NDArray[np.bool_], label: str, score: float = 1.0) ->
     return Region(label, run_lengths.encode_mask(mask)["counts"].decode(), score)
 
 
-def region_from_outlines(outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str) -> Region:
+def region_from_outlines(
+    outlines: Iterable[Sequence[object]], size: tuple[int, int], label: str, score: float = 1.0
+) -> Region:
     """The region inside closed outlines, each x1, y1, x2, y2, .. in pixels, filled by COCO's rule.
 
     size: H, W of the image. FieldError for an outline of fewer than three points, or one that no image has.
     """
-    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode())
-
-
-def trace_outlines(mask: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
-    """The outline of every connected part of a mask (H, W), each (n, 2) as x, y in pixels.
-
-    Corners lie half-way between pixel centres, so filling an outline by the rule of pixel centres, as COCO does, gives
-    the same mask again. Most formats have no holes, so a hole is joined to the outer outline by a cut of zero width.
-    """
-    padded = np.pad(mask.astype(np.float64), 1)
-    generator = contour_generator(z=padded, fill_type=FillType.OuterOffset)
-    parts, offsets = cast("tuple[list[NDArray[np.float64]], list[NDArray[np.uint32]]]", generator.filled(0.5, np.inf))
-    outlines = []
-    for points, starts in zip(parts, offsets, strict=True):
-        # The padding shifts points by a whole pixel; a pixel's centre is half a pixel from its corner.
-        rings = [_drop_collinear_points(points[a : b - 1] - 0.5) for a, b in pairwise(starts.tolist())]
-        outlines.append(_join_holes(rings))
-    return outlines
-
-
-def _drop_collinear_points(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A closed ring (n, 2) without the points in the middle of straight lines."""
-    ahead, behind = np.roll(ring, -1, axis=0) - ring, ring - np.roll(ring, 1, axis=0)
-    is_corner = ahead[:, 0] * behind[:, 1] != ahead[:, 1] * behind[:, 0]
-    corners: NDArray[np.float64] = ring[is_corner]
-    return corners
-
-
-def _join_holes(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """An outer ring and its holes as one closed line, which goes to each hole and returns along the same cut."""
-    line = rings[0]
-    for hole in rings[1:]:
-        distance, nearest = (np.asarray(part) for part in KDTree(line).query(hole))
-        j = int(distance.argmin())
-        i = int(nearest[j])
-        detour = np.concatenate([np.roll(hole, -j, axis=0), hole[j : j + 1], line[i : i + 1]])
-        line = np.concatenate([line[: i + 1], detour, line[i + 1 :]])
-    return line
+    return Region(label, run_lengths.encode_outlines(outlines, size)["counts"].decode(), score)

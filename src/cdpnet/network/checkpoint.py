@@ -23,7 +23,9 @@ from cdpnet.encoders.photo import SHA256
 from cdpnet.encoders.text_tower import TEXT_FILE
 from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import load_into, read_state
-from cdpnet.errors import ConfigError, WeightsError
+from cdpnet.errors import ConfigError, DataError, WeightsError
+from cdpnet.io.documents import read_json
+from cdpnet.io.fields import as_record, get
 from cdpnet.io.files import regular_file, write_bytes, write_json
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.runtime.provenance import version
@@ -53,7 +55,7 @@ class CheckpointConfig:
         return {"cdpnet": self.cdpnet, "network": to_dict(self.network), "embedded": self.embedded, "record": record}
 
     @classmethod
-    def from_json(cls, values: dict[str, JSON]) -> Self:
+    def from_json(cls, values: Mapping[str, object]) -> Self:
         """The configuration that `to_json` made plain.
 
         ConfigError where the network has an unknown setting, TypeError where the record lacks a key.
@@ -206,11 +208,11 @@ def _locate(model_id: str, options: dict[str, str | bool | None]) -> tuple[Path,
 
 def read_config(path: Path) -> CheckpointConfig:
     """The configuration of a checkpoint. WeightsError for another file, ConfigError for an unknown setting."""
+    regular_file(path, "a configuration", _MOST_CONFIG_BYTES)
     try:
-        about = json.loads(regular_file(path, "a configuration", _MOST_CONFIG_BYTES).read_text(encoding="utf-8"))
-        if not isinstance(about["network"], dict):
-            raise KeyError("network")
-    except (ValueError, KeyError, TypeError, RecursionError):
+        about = as_record(read_json(path), "the content")
+        as_record(get(about, "network"), "network")
+    except DataError:
         raise WeightsError(
             f"The file {path} is no configuration of a cdpnet checkpoint; it needs a key 'network'."
         ) from None

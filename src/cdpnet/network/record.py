@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -53,7 +54,7 @@ class RunSettings:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, JSON]) -> Self:
+    def from_json(cls, values: Mapping[str, object]) -> Self:
         """The settings that `to_json`, also that of version 0.1, made plain; other keys are ignored.
 
         Raises TypeError where one is missing.
@@ -81,6 +82,6 @@ class TrainingRecord:
         }
 
     @classmethod
-    def from_json(cls, values: dict[str, JSON]) -> Self:
+    def from_json(cls, values: Mapping[str, object]) -> Self:
         """The record that `to_json`, also that of version 0.1, made plain. Raises TypeError where a key is missing."""
         return decode(cls, {**values, "settings": RunSettings.from_json(values)})

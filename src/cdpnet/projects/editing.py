@@ -26,7 +26,7 @@ def remove_image(project: Project, image_id: str) -> None:
         project.commit(
             f"The removal of {image.file}",
             {image_id: None, **dict.fromkeys(examples)},
-            {_mask_path(image): None, **dict.fromkeys(map(example_file, examples))},
+            {**_own_mask(project, image), **dict.fromkeys(map(example_file, examples))},
             {image.file: False},
         )
 
@@ -186,6 +186,12 @@ def class_file(class_id: str) -> str:
 
 def _mask_path(image: ProjectImage) -> str:
     return f"{files.MASKS}/{image.mask_file}"
+
+
+def _own_mask(project: Project, image: ProjectImage) -> dict[str, None]:
+    """The mask that goes with an image; none where it is that of another image, so that this one cannot be used."""
+    others = (one for one in project.document.images.values() if one.id != image.id)
+    return {} if any(one.mask_file == image.mask_file for one in others) else {_mask_path(image): None}
 
 
 def _count(project: Project, numbers: NDArray[np.uint8]) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.io.files import regular_file, write_bytes
-from cdpnet.io.images import ENDINGS, find_images
+from cdpnet.io.images import ENDINGS, scan_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.label_set import NAMES_FILE
@@ -50,11 +50,13 @@ def held(folder: Path) -> Iterator[Path]:
 
 
 def image_files(folder: Path) -> list[str]:
-    """The images of a project, by their paths below its folder of images. DataError for two of one stem."""
+    """The files with the endings of images, by their paths below the folder of images, sorted; no hidden ones."""
     images = folder / IMAGES
-    if not any(path.suffix.lower() in ENDINGS for path in images.rglob("*")):
+    try:
+        found = scan_images(images, deep=True)
+    except DataError:  # none
         return []
-    return [path.relative_to(images).as_posix() for path in find_images(images, deep=True)]
+    return sorted(path.relative_to(images).as_posix() for path in (*found.images, *found.unusable))
 
 
 def read_file(folder: Path, name: str) -> bytes | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 from cdpnet.errors import DataError
 from cdpnet.labels.formats import write_labels
+from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.regions import ImageLabels, region_from_mask
-from cdpnet.projects import folder as files
 from cdpnet.projects.document import Document, ProjectImage
 from cdpnet.projects.project import Project
 
 
-def write_project_labels(project: Project, out: Path, format_name: FormatName, images: Path | None = None) -> None:
-    """Write the labels of a project into a folder; rejected images and those without a result are left out.
+def write_project_labels(
+    project: Project, target: Callable[[tuple[str, ...]], LabelSet], format_name: FormatName, *, instances: bool
+) -> None:
+    """Write the labels of a project; rejected images and those without a result are left out.
 
-    images: where the reader of the labels will have the images; by default the folder of the project.
-    DataError where there are none.
+    target: where labels go, from the names of the classes. instances: a region for each connected part of a class.
+    DataError where there are no labels.
     """
     with project.lock:
         document = project.document
@@ -26,7 +27,9 @@ def write_project_labels(project: Project, out: Path, format_name: FormatName, i
     if not labels:
         raise DataError("There are no masks yet; mark an object, or teach a class and wait for its results.")
     names = tuple(one.name for one in sorted(document.classes.values(), key=lambda one: one.number))
-    write_labels(labels, LabelSet(images or project.folder / files.IMAGES, out, names), format_name)
+    if instances:
+        labels = [split_instances(one, InstanceRules()) for one in labels]
+    write_labels(labels, target(names), format_name)
 
 
 def _read_labels(project: Project, document: Document) -> Iterator[ImageLabels]:

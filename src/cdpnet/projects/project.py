@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.io.images import read_size
 from cdpnet.io.masks import read_class_numbers
-from cdpnet.labels.png import palette_image
+from cdpnet.labels.palette import palette_image
 from cdpnet.projects import folder as files
 from cdpnet.projects.document import (
     FILE,
@@ -183,20 +183,33 @@ class Project:
                 files.forget_picture(self.folder, file)
 
     def _find_images(self) -> None:
-        """Take in the images that were put into the folder, and note those that are no longer there."""
+        """Take in the images that were put into the folder, and note those that cannot be used any more, or again."""
         present = files.image_files(self.folder)
-        images = {}
-        for key, image in self.document.images.items():
-            if image.file not in present:
-                images[key] = replace(image, reason=missing_picture(image.file))
-            else:
-                images[key] = replace(image, reason="", found_with="" if image.reason else image.found_with)
-        known = {image.file for image in images.values()}
-        for file in present:
-            if file not in known:
-                key = self.new_id("i")
-                images[key] = self.new_image(key, file)
+        known = {image.file for image in self.document.images.values()}
+        new = [ProjectImage(self.new_id("i"), file, 0, 0, reason="new") for file in present if file not in known]
+        images: dict[str, ProjectImage] = {}
+        taken: dict[str, str] = {}  # the images by their masks; who comes later cannot have the same one
+        for image in (*self.document.images.values(), *new):
+            found = self._look_at(image, present, taken)
+            images[image.id] = found
+            if not found.reason:
+                taken[found.mask_file] = found.file
         self.document = replace(self.document, images=images)
+
+    def _look_at(self, image: ProjectImage, present: Collection[str], taken: Mapping[str, str]) -> ProjectImage:
+        """An image as its file is now: the size of one that could not be used is read, the others are as they were."""
+        if image.file not in present:
+            return replace(image, reason=missing_picture(image.file))
+        if image.mask_file in taken:
+            other = taken[image.mask_file]
+            return replace(image, reason=f"{image.file} and {other} have one stem, so one mask; rename one of them.")
+        if not image.reason:
+            return image
+        try:
+            height, width = read_size(self.image_path(image))
+        except DataError as error:
+            return replace(image, reason=str(error).replace(f"{self.folder / files.IMAGES}/", ""))
+        return replace(image, height=height, width=width, found_with="", reason="")
 
     def note_failure(self, image: ProjectImage, error: Exception) -> None:
         """Note why the file of an image cannot be used; all else that is known of it stays."""
@@ -206,14 +219,6 @@ class Project:
             if image.id in self.document.images:
                 failed = replace(image, revision=image.revision + 1, reason=reason)
                 self.update(self.document.with_records({image.id: failed}), save=False)
-
-    def new_image(self, key: str, file: str) -> ProjectImage:
-        """The record of a new image, whose file is in the folder; with a reason where it cannot be read."""
-        try:
-            height, width = read_size(self.folder / files.IMAGES / file)
-        except DataError as error:
-            return ProjectImage(key, file, 0, 0, reason=str(error).replace(f"{self.folder / files.IMAGES}/", ""))
-        return ProjectImage(key, file, height, width)
 
 
 def _renewed(record: Record | None, present: Record | None) -> Record | None:

@@ -13,7 +13,7 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller, disk_error, thumbnail_file
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
-from cdpnet.labels.png import colour_of
+from cdpnet.labels.palette import colour_of
 from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address
 
@@ -42,7 +42,7 @@ def write_sheet(result: JobResult, labeller: Labeller) -> Path:
     order = sorted((-record.uncertainty, record.labels.image) for record in result.journal.records(result.images))
     pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
     out, summary = labeller.target.out, _summary(result, labeller)
-    title = f"{len(result.images) - len(result.failed)} images, labelled"
+    title = f"{result.n_images - len(result.failed)} images, labelled"
     try:
         for number, page in enumerate(pages):
             figures = [_figure(record, labeller) for record in result.journal.records([image for _, image in page])]
@@ -61,8 +61,8 @@ def _summary(result: JobResult, labeller: Labeller) -> str:
     """The classes with an example each, and the images that could not be read."""
     legend = [
         f"<li><img alt='' src='{data_address(Image.fromarray(learned.thumbnail))}'>"
-        f"{_dot(i)}{html.escape(learned.name)}</li>"
-        for i, learned in enumerate(labeller.classes, start=1)
+        f"{_dot(labeller.target.classes.index(learned.name) + 1)}{html.escape(learned.name)}</li>"
+        for learned in labeller.classes
     ]
     broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in result.failed.items()]
     unread = f"<h2>Could not be read</h2><ul>{''.join(broken)}</ul>" if broken else ""
@@ -74,10 +74,10 @@ def _summary(result: JobResult, labeller: Labeller) -> str:
 
 def _figure(record: JournalRecord, labeller: Labeller) -> str:
     found, names = record.labels, labeller.target.classes
-    shown = [f"{_dot(names.index(region.label) + 1)}{html.escape(region.label)}" for region in found.regions] or [
+    shown = [f"{_dot(names.index(label) + 1)}{html.escape(label)}" for label in found.class_names] or [
         "<small>nothing found</small>"
     ]
-    said = ", ".join(region.label for region in found.regions) or "nothing found"
+    said = ", ".join(found.class_names) or "nothing found"
     image = html.escape(found.image, quote=True)
     return (
         f'<figure><img loading=lazy alt="{image}: {html.escape(said, quote=True)}" '

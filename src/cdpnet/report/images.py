@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from cdpnet.data.source import DrawnEpisodes
-from cdpnet.io.images import resize_image
+from cdpnet.io.image_tensors import resize_image
 from cdpnet.labels.overlay import overlay
+
+if TYPE_CHECKING:
+    from cdpnet.data.source import DrawnEpisodes
 
 _INK, _PAPER, _QUIET = (32, 36, 44), (255, 255, 255), (108, 116, 128)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 from rich.text import Text
 
-from cdpnet.evaluation.results import EvaluationResult
-from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves
 from cdpnet.runtime.text import escape
-from cdpnet.training.calibration import CalibrationResult
+
+if TYPE_CHECKING:  # a table of other things needs no network
+    from cdpnet.evaluation.results import EvaluationResult
+    from cdpnet.training.calibration import CalibrationResult
 
 Alignment = Literal["left", "right"]
 
@@ -46,14 +47,6 @@ def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
         figures = [f"{figure:.1f}" for pair in zip(row.false_positives, row.miou, strict=True) for figure in pair]
         rows.append((row.split, row.names, str(row.images), *figures))
     return text_table(columns, rows)
-
-
-def correction_table(curves: Sequence[CorrectionCurve]) -> Table:
-    """Mean IoU of images that are never corrected, after so many corrections, for each choice and not taught at all."""
-    columns: dict[str, Alignment] = {"corrected": "left", **{f"after {done}": "right" for done in ROUNDS}}
-    means = mean_curves(curves)
-    rows = [(choice, *(f"{iou:.1f}" for iou in ious)) for choice, ious in means.items()]
-    return text_table(columns, [*rows, ("not taught", *[f"{means['uncertain'][0]:.1f}"] * len(ROUNDS))])
 
 
 def format_miou(result: EvaluationResult) -> str:

@@ -17,7 +17,10 @@ def download(call: Call) -> Response:
     name = call.query.get("format", "png")
     if name not in FORMATS:
         raise FieldError(f"format is not one of {', '.join(FORMATS)}")
-    return _file(make_labels(call.workspace.project, name), f"labels-{name}.zip")
+    instances = call.query.get("instances", "0")
+    if instances not in ("0", "1"):
+        raise FieldError("instances is not 0 or 1")
+    return _file(make_labels(call.workspace.project, name, instances=instances == "1"), f"labels-{name}.zip")
 
 
 def classes(call: Call) -> Response:

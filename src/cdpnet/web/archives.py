@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import BinaryIO
 
 from cdpnet.errors import DataError
-from cdpnet.labels.label_set import FormatName
+from cdpnet.labels.formats import FORMATS
+from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.projects.editing import class_file, example_file
 from cdpnet.projects.labels import write_project_labels
 from cdpnet.projects.project import Project
@@ -20,12 +21,13 @@ _MAX_NAME_BYTES = 150  # of a class name in a file name, which may have 255
 _CHUNK = 2**16  # bytes
 
 
-def make_labels(project: Project, format_name: FormatName) -> BinaryIO:
-    """The labels of all images. DataError where there are none."""
+def make_labels(project: Project, format_name: FormatName, *, instances: bool) -> BinaryIO:
+    """The labels of all images, without the images. instances: a region for each object. DataError for no labels."""
     with TemporaryDirectory(prefix="cdpnet-web-") as folder:
         out = Path(folder)
-        images = out if format_name == "labelme" else out / "images"  # where users of the format keep images
-        write_project_labels(project, out, format_name, images)
+        # Where users of the format keep images.
+        images = out if format_name == "labelme" else out / (FORMATS[format_name].images_folder or "images")
+        write_project_labels(project, lambda names: LabelSet(images, out, names), format_name, instances=instances)
         return _zip(out)
 
 

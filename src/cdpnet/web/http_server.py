@@ -15,22 +15,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cdpnet.errors import ConfigError
 from cdpnet.web.address import Address
+from cdpnet.web.limits import Limits
 from cdpnet.web.response_headers import HEADERS
 
 _SHUTDOWN = 5  # seconds for which the handling of requests is awaited at the end
 
 
 @contextmanager
-def serving(app: ASGIApp, address: Address, patience: float) -> Iterator[str]:
-    """Serve an application in a thread; gives its URL. ConfigError where the port cannot be used.
-
-    patience: seconds until a connection without a whole request is closed.
-    """
+def serving(app: ASGIApp, address: Address, limits: Limits) -> Iterator[str]:
+    """Serve an application in a thread; gives its URL. ConfigError where the port cannot be used."""
     listener = _listen(address.host, address.port)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=type("Protocol", (PromptProtocol,), {"patience": patience}),
+            http=type("Protocol", (PromptProtocol,), {"limits": limits}),
             ws="none",
             log_level="warning",
             server_header=False,
@@ -61,15 +59,21 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class PromptProtocol(H11Protocol):
-    """HTTP/1.1 in which the headers of a request must arrive within the patience; uvicorn has no limit for them."""
+    """HTTP/1.1 in which the headers of a request must arrive within the patience; uvicorn has no limit for them.
 
-    patience = 20.0  # seconds
+    A connection more than the limit is refused, so that the process does not run out of files.
+    """
+
+    limits = Limits()
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        self._expect_headers()
+        if len(self.connections) > self.limits.connections:
+            self._close_with(503, "Too many connections are open; try again in a moment.")
+        else:
+            self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
         """Read data; where they are less than the headers of a request, wait for the rest."""
@@ -99,7 +103,7 @@ class PromptProtocol(H11Protocol):
 
     def _expect_headers(self) -> None:
         self._deadline = self.loop.call_later(
-            self.patience, self._close_with, 408, "The request did not arrive in time."
+            self.limits.patience, self._close_with, 408, "The request did not arrive in time."
         )
 
     def _stop_waiting(self) -> None:

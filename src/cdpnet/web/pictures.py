@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.overlay import overlay
 from cdpnet.projects.document import ProjectImage
 from cdpnet.projects.project import Project

@@ -50,7 +50,7 @@ def serve(
     with _places(segmenter, limits, threads, project) as places:
         api = Api(places, threads, limits, _COOKIE.format(port=address.port), model)
         try:
-            with serving(make_application(api, address, limits), address, limits.patience) as url:
+            with serving(make_application(api, address, limits), address, limits) as url:
                 ready(url)
                 while not stop.wait(_CLEAN_UP):
                     if places.end_expired():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from cdpnet.labels.formats import FORMATS
-from cdpnet.labels.png import colour_of
+from cdpnet.labels.palette import colour_of
 from cdpnet.projects.document import Document, ProjectClass, ProjectImage
 from cdpnet.projects.history import Step
 from cdpnet.projects.project import Project

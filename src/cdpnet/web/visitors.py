@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from cdpnet.web.refusals import Refusal
 
 _OTHER_NAME = Refusal(421, "The page is not served under this name; `cdpnet web --allow-host NAME` allows it.")
 _OTHER_SITE = Refusal(403, "This request comes from another site; the page answers only requests of its own.")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d+)?")  # a name or an address, and a port
 _OWN_SITE = ("same-origin", "none")  # of Sec-Fetch-Site: a script of the page, or what a user enters
 
 
@@ -40,7 +42,7 @@ class VisitorFilter:
     def _find_refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
         hosts = [host.strip().lower() for name in ("host", "x-forwarded-host") for host in headers.getlist(name)]
-        if not headers.get("host") or not all(self._is_own(_split(f"//{host}")[0]) for host in hosts):
+        if not headers.get("host") or not all(map(self._is_own, hosts)):
             return _OTHER_NAME
         is_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in ("GET", "HEAD")
         if is_link and scope["path"] == "/":
@@ -49,8 +51,9 @@ class VisitorFilter:
         is_foreign = any(name not in self.behind_proxy and host not in hosts for name, host in sources)
         return _OTHER_SITE if is_foreign or headers.get("sec-fetch-site", "none") not in _OWN_SITE else None
 
-    def _is_own(self, name: str) -> bool:
-        """Whether a name is one of the page's. An IP address leads to one machine, so no site can make it its own."""
+    def _is_own(self, host: str) -> bool:
+        """Whether a host is one of the page's. An IP address leads to one machine, so no site can make it its own."""
+        name = _split(f"//{host}")[0] if _HOST.fullmatch(host) else ""
         try:
             return name in self.names or ip_address(name).is_loopback or not self.is_local
         except ValueError:

@@ -69,7 +69,31 @@ def test_bad_text_lists(tmp_path: Path, name: str, content: str | bytes, says: s
         read_lists(tmp_path, "pascal", "val", [0], (1, 2))
 
 
-@pytest.mark.parametrize("content", [b"", pickle.dumps([1, 2]), pickle.dumps({0: "abc"}), pickle.dumps({"a": []})])
+@pytest.mark.parametrize("protocol", range(1, pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_of_every_binary_protocol(protocol: int, tmp_path: Path) -> None:
+    name = "val2014/ä.jpg"
+    write(tmp_path / "val" / "fold0.pkl", pickle.dumps({0: [name], 300: [name, "b.jpg"] * 999, 70_000: []}, protocol))
+    pool = read_lists(tmp_path, "coco", "val", [0], (1, 301))
+    assert pool.pairs == ((name, 1), *((name, 301), ("b.jpg", 301)) * 999)
+
+
+BAD_PICKLES = {
+    "empty": b"",
+    "a list": pickle.dumps([1, 2]),
+    "a text": pickle.dumps({0: "abc"}),
+    "a text for a number": pickle.dumps({"a": []}),
+    "no mark": b"\x80\x02}u.",
+    "no value": b"\x80\x02.",
+    "a key without a value": b"\x80\x02}(K\x00u.",
+    "a list as key": b"\x80\x02}]]s.",
+    "added to a number": b"\x80\x02K\x00K\x00a.",
+    "a memory of gigabytes": b"\x80\x02]r\xff\xff\xff\x7f.",  # C code takes room for as many
+    "a list of itself": b"\x80\x02]q\x00h\x00a.",
+    "cut off": pickle.dumps({0: ["abc"] * 9})[:-9],
+}
+
+
+@pytest.mark.parametrize("content", BAD_PICKLES.values(), ids=BAD_PICKLES)
 def test_bad_pickles(tmp_path: Path, content: bytes) -> None:
     write(tmp_path / "val" / "fold0.pkl", content)
     with pytest.raises(DataError, match=r"pickle of plain lists|does not hold a dictionary"):

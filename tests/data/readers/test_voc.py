@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,29 @@ def test_augmented_masks_and_those_of_sbd(tmp_path: Path) -> None:
     assert np.array_equal(data.labels("train", "2008_000002"), np.where(truth == 255, -1, truth.astype(int)))
     (tmp_path / "SBD" / "cls" / "2008_000002.mat").write_bytes(b"not a mat file")
     with pytest.raises(DataError, match="not a class segmentation of SBD"):
+        data.labels("train", "2008_000002")
+
+
+@pytest.mark.parametrize("damage", ["bomb", "bomb of the other byte order", "cut off", "large", "pipe"])
+def test_files_of_sbd_take_no_memory(damage: str, tmp_path: Path) -> None:
+    make_voc(tmp_path)
+    (tmp_path / "SBD" / "cls").mkdir(parents=True)
+    path = tmp_path / "SBD" / "cls" / "2008_000002.mat"
+    side = 2100 if "bomb" in damage else 50
+    savemat(path, {"GTcls": {"Segmentation": np.zeros((side, side), np.uint8)}}, do_compression=True)
+    content = path.read_bytes()
+    data = open_voc(tmp_path)
+    if damage == "bomb of the other byte order":
+        head = content[126:128][::-1] + content[128:136][3::-1] + content[128:136][:3:-1]
+        path.write_bytes(content[:126] + head + content[136:])
+    elif damage == "cut off":
+        path.write_bytes(content[:130])
+    elif damage == "large":
+        os.truncate(path, 2**40)
+    elif damage == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    with pytest.raises(DataError, match=r"class segmentation of SBD|There is no mask of 2008_000002"):
         data.labels("train", "2008_000002")
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cdpnet.data.protocols.disk import DataOnDisk, image_set_of
+from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.protocols.protocol import PreparedImage
 from cdpnet.data.protocols.sampling import EpisodeImages, classes_with_enough_images, draw_episode
 from cdpnet.data.source import DrawnEpisodes, EpisodeRules, EpisodeSource, TrainingEpisodes
 from cdpnet.data.transforms import resize_with_labels
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 from cdpnet.runtime.rng import keys, uniform
 
@@ -89,7 +89,7 @@ class BenchmarkEpisodes(EpisodeSource):
     def classes_in_query(self, index: Tensor) -> list[frozenset[int]]:
         """Ids of all classes that have a pixel in the query of each of these episodes, asked for or not."""
         queries = [self.images(number).query for number in index.tolist()]
-        labels = [self.data.reader.labels(image_set_of(self.split), query) for query in queries]
+        labels = [self.data.reader.labels(self.data.image_set(self.split), query) for query in queries]
         return [frozenset(int(number) - 1 for number in np.unique(query) if number > 0) for query in labels]
 
     def list_lines(self, count: int) -> Iterator[str]:
@@ -117,7 +117,7 @@ class BenchmarkEpisodes(EpisodeSource):
             evaluation_space="native" if side is None else f"{side} x {side} pixels",
             unseen_class="left out of the mean" if self.classes_scored is None else "counts as 0",
             classes_without_episodes=tuple(self.class_names[number - 1] for number in left_out),
-            images_broken=len(data.index(image_set_of(self.split)).broken) if not data.uses_lists else None,
+            images_broken=len(data.index(data.image_set(self.split)).broken) if not data.uses_lists else None,
         )
 
     def settings(self) -> TrainingEpisodes:
@@ -162,7 +162,7 @@ class BenchmarkEpisodes(EpisodeSource):
 
     def _prepare(self, identifier: str, wanted: int, u: list[float], *, is_query: bool) -> PreparedImage:
         """An image and its labels as the protocol prepares them; of a test query, the labels that are scored."""
-        image_set, protocol = image_set_of(self.split), self.data.protocol
+        image_set, protocol = self.data.image_set(self.split), self.data.protocol
         image = read_image(self.data.reader.image_path(image_set, identifier))
         labels = torch.from_numpy(self.data.reader.labels(image_set, identifier))
         if self.split == "train":

@@ -83,7 +83,7 @@ class DataOnDisk:
         """Whether training and tests have images in common; None where list files decide that."""
         if self.uses_lists:
             return None
-        return bool(self._find_images("train") & self._find_images("val"))
+        return bool(self._find_images("train") & self._find_images(self.image_set("test")))
 
     def _find_images(self, image_set: ImageSet) -> set[Path]:
         """The files of an image set; none where the data set lacks it."""
@@ -120,7 +120,7 @@ class DataOnDisk:
         return self._pools[split, fold]
 
     def _make_pool(self, split: Split, fold: int) -> Pool:
-        wanted, image_set = self.classes(split, fold), image_set_of(split)
+        wanted, image_set = self.classes(split, fold), self.image_set(split)
         if self.uses_lists:
             own = split == "test" or (split == "train" and self.config.data == "coco")
             folds = [fold] if own else [other for other in range(N_FOLDS) if other != fold]
@@ -134,6 +134,10 @@ class DataOnDisk:
                 "with --novel_in_train keep, which makes novel objects background."
             )
         return pool
+
+    def image_set(self, split: Split) -> ImageSet:
+        """The image set of a split; tests use that of validation, unless the data set has one for them."""
+        return "val" if split == "test" and (self.uses_lists or "test" not in self.reader.image_sets) else split
 
     def index(self, image_set: ImageSet) -> Index:
         """The index of an image set, read from the cache folder or built."""
@@ -158,8 +162,3 @@ class DataOnDisk:
     @cached_property
     def _indexes(self) -> dict[ImageSet, Index]:
         return {}
-
-
-def image_set_of(split: Split) -> ImageSet:
-    """The image set of a split: training has images of its own, validation and tests share the others."""
-    return "train" if split == "train" else "val"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import atomic, regular_file
-from cdpnet.io.images import read_image
+from cdpnet.io.image_tensors import read_image
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from pickletools import genops
 
 from cdpnet.data.protocols.pools import Pool
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
-from cdpnet.io.files import read_text
+from cdpnet.io.files import read_text, regular_file
 
 _FOLDERS: dict[ImageSet, str] = {"train": "trn", "val": "val"}
+_MOST_BYTES = 2**26  # a list of a million images has about half of that
 
 
 def read_lists(splits: Path, data: str, image_set: ImageSet, folds: Sequence[int], wanted: Sequence[int]) -> Pool:
@@ -57,26 +57,69 @@ def _read_text_list(path: Path) -> list[tuple[str, int]]:
     return pairs
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain containers, strings and numbers; refuses anything that could run code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-
-
 def _read_pickle(path: Path) -> list[tuple[str, int]]:
     """Pairs of image and class from a dictionary of class, counted from 0, to images."""
+    content = regular_file(path, "a list", _MOST_BYTES).read_bytes()
     try:
-        with path.open("rb") as file:
-            found = _PlainUnpickler(file).load()
-    except Exception as error:  # a broken pickle can raise nearly anything
+        found = _plain_value(content)
+    except (ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{path} is refused ({error}); a list is a pickle of plain lists and strings and nothing else."
         ) from None
-    fits = isinstance(found, dict) and all(
+    if not isinstance(found, dict) or not all(
         isinstance(number, int) and isinstance(images, list) and all(isinstance(p, str) for p in images)
         for number, images in found.items()
-    )
-    if not fits:
+    ):
         raise DataError(f"{path} does not hold a dictionary of class number to a list of images.")
     return [(image, number + 1) for number, images in found.items() for image in images]
+
+
+def _plain_value(content: bytes) -> object:
+    """The dictionary, list, text or whole number in a pickle. Its operations are read here, and none calls anything.
+
+    ValueError for any other operation, or, as IndexError, KeyError or TypeError, for operations that do not fit.
+    """
+    stack: list[object] = []
+    marks: list[int] = []
+    memo: dict[object, object] = {}
+    for operation, value, _ in genops(content):
+        match operation.name:
+            case "PROTO" | "FRAME":
+                pass
+            case "MARK":
+                marks.append(len(stack))
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "BININT" | "BININT1" | "BININT2" | "BINUNICODE" | "SHORT_BINUNICODE":
+                stack.append(value)
+            case "BINPUT" | "LONG_BINPUT":
+                memo[value] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[value])
+            case "APPEND":
+                _add_to(stack, len(stack) - 1)
+            case "SETITEM":
+                _add_to(stack, len(stack) - 2)
+            case "APPENDS" | "SETITEMS":
+                _add_to(stack, marks.pop())
+            case "STOP":
+                return stack.pop()
+            case other:
+                raise ValueError(f"it holds the operation {other}")
+    raise ValueError("it is cut off")
+
+
+def _add_to(stack: list[object], start: int) -> None:
+    """Add the values from ``start`` on to the list or dictionary below them, to this as keys and values in turn."""
+    container, values = stack[start - 1], stack[start:]
+    del stack[start:]
+    if isinstance(container, dict):
+        container.update(zip(values[::2], values[1::2], strict=True))
+    elif isinstance(container, list):
+        container.extend(values)
+    else:
+        raise ValueError("it adds to a text or a number")

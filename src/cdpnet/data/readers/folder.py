@@ -10,19 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.data.readers.coco import open_coco_json
-from cdpnet.data.readers.reader import DatasetReader, ImageSet
+from cdpnet.data.readers.reader import TWO_SETS, DatasetReader, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import find_images
 from cdpnet.io.masks import read_class_numbers, to_labels
 from cdpnet.runtime.text import check_class_name
 
-_FOLDERS: dict[ImageSet, tuple[str, ...]] = {"train": ("train",), "val": ("test", "val", "train")}
+_FOLDERS: dict[ImageSet, tuple[str, ...]] = {"train": ("train",), "val": ("val", "test", "train"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
 class FolderReader:
-    """images/, masks/ and classes.txt with one name in each line, or images/ and masks/ in train/ and in test/."""
+    """images/, masks/ and classes.txt with one name in each line, or images/ and masks/ in train/, val/ and test/.
+
+    Where one of val/ and test/ is missing, validation and tests share the other.
+    """
 
     root: Path
 
@@ -31,12 +34,20 @@ class FolderReader:
         """Line i of classes.txt names the class of number i. DataError for a line that is empty or comes twice."""
         path = self.root / "classes.txt"
         names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
+        seen: set[str] = set()
         for line, name in enumerate(names, start=1):
-            if not name or name in names[: line - 1]:
+            if not name or name in seen:
                 fault = f"repeats {name!r}" if name else "is empty"
                 raise DataError(f"Line {line} of {path} {fault}; line i names the class whose number in masks is i.")
             check_class_name(name, f"Line {line} of {path}")
+            seen.add(name)
         return names
+
+    @property
+    def image_sets(self) -> tuple[ImageSet, ...]:
+        """Tests have images of their own where there are both val/ and test/."""
+        both = all(self._folder_of(name) == self.root / name for name in ("val", "test"))
+        return (*TWO_SETS, "test") if both else TWO_SETS
 
     @property
     def categories(self) -> None:
@@ -45,8 +56,9 @@ class FolderReader:
 
     @property
     def edition(self) -> str:
-        """There is only one."""
-        return ""
+        """The folder that is scored."""
+        folder = self._folder_of(self.image_sets[-1])
+        return "images/" if folder == self.root else f"{folder.name}/"
 
     def identifiers(self, image_set: ImageSet) -> tuple[str, ...]:
         """The names of the image files without their endings, sorted."""
@@ -74,10 +86,14 @@ class FolderReader:
     def _image_paths(self, image_set: ImageSet) -> dict[str, Path]:
         """The images by identifier; each image set is listed once, when it is needed."""
         if image_set not in self._found:
-            bases = [self.root / name for name in _FOLDERS[image_set] if (self.root / name / "images").is_dir()]
-            images = find_images((bases or [self.root])[0] / "images")
+            images = find_images(self._folder_of(image_set) / "images")
             self._found[image_set] = {path.stem: path for path in images}
         return self._found[image_set]
+
+    def _folder_of(self, image_set: ImageSet) -> Path:
+        """The folder that holds the images/ of an image set."""
+        bases = [self.root / name for name in _FOLDERS[image_set] if (self.root / name / "images").is_dir()]
+        return bases[0] if bases else self.root
 
     @cached_property
     def _found(self) -> dict[ImageSet, dict[str, Path]]:

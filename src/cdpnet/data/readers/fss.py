@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.reader import ImageSet
+from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.data.source import Split
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
@@ -35,6 +35,11 @@ class FssReader:
     def class_names(self) -> tuple[str, ...]:
         """The names of the folders, with spaces for underscores."""
         return tuple(folder.replace("_", " ") for folder in self.class_folders)
+
+    @property
+    def image_sets(self) -> tuple[ImageSet, ...]:
+        """Validation and tests share their images."""
+        return TWO_SETS
 
     @property
     def categories(self) -> None:

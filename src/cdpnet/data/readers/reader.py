@@ -8,8 +8,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-ImageSet = Literal["train", "val"]
-"""The images of training, or those of validation and tests."""
+ImageSet = Literal["train", "val", "test"]
+"""The images of training, of validation and of tests; most data sets have the same ones for the last two, as val."""
+TWO_SETS: tuple[ImageSet, ...] = ("train", "val")
 
 
 class DatasetReader(Protocol):
@@ -26,6 +27,11 @@ class DatasetReader(Protocol):
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the n classes in plain words."""
+        ...
+
+    @property
+    def image_sets(self) -> tuple[ImageSet, ...]:
+        """The image sets that differ: `TWO_SETS`, or with tests of their own."""
         ...
 
     @property

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
 
-from cdpnet.data.readers.reader import ImageSet
+from cdpnet.data.readers.mat_files import read_field
+from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
-from cdpnet.io.files import read_text
+from cdpnet.io.files import read_text, regular_file
 from cdpnet.io.masks import read_class_numbers, to_labels
 
 VOC_CLASSES = (
@@ -39,6 +41,7 @@ VOC_CLASSES = (
 _TREES = ("", "VOCdevkit/VOC2012", "VOC2012")
 _AUGMENTED, _OFFICIAL = "SegmentationClassAug", "SegmentationClass"
 _SBD_FOLDERS = ("SBD/cls", "sbd/cls", "benchmark_RELEASE/dataset/cls")
+_MOST_MAT_BYTES = 2**20  # the images of SBD have 500 x 500 pixels
 _TRAIN_LISTS = ("trainaug.txt", "train_aug.txt")
 
 
@@ -56,6 +59,11 @@ class VocReader:
     def class_names(self) -> tuple[str, ...]:
         """The twenty classes in VOC's order."""
         return tuple(name for name, _ in VOC_CLASSES)
+
+    @property
+    def image_sets(self) -> tuple[ImageSet, ...]:
+        """Validation and tests share their images."""
+        return TWO_SETS
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -133,8 +141,8 @@ def open_voc(root: Path) -> VocReader:
 
 def _read_mat(path: Path) -> NDArray[np.int64]:
     """The class numbers of a file of SBD, (H, W). DataError where it is another kind of file."""
+    content = regular_file(path, "a class segmentation of SBD", _MOST_MAT_BYTES).read_bytes()
     try:
-        values: NDArray[np.int64] = loadmat(path)["GTcls"]["Segmentation"][0, 0].astype(np.int64)
-    except Exception:  # scipy raises many kinds
+        return read_field(content, "GTcls", "Segmentation")
+    except (ValueError, LookupError, struct.error, zlib.error, StopIteration):
         raise DataError(f"{path} is not a class segmentation of SBD, or is broken; copy it again.") from None
-    return values

@@ -14,7 +14,10 @@ export function offerDownloads(store) {
     if (format.options.length) return;
     for (const { name, title } of store.state?.formats ?? []) format.add(new Option(title, name));
   });
-  find("#download-labels").addEventListener("click", () => fetchFile(`download?format=${format.value}`, "labels.zip"));
+  find("#download-labels").addEventListener("click", () => {
+    const instances = find("#instances").checked ? 1 : 0;
+    fetchFile(`download?format=${format.value}&instances=${instances}`, "labels.zip");
+  });
   find("#download-classes").addEventListener("click", () => fetchFile("classes.zip", "classes.zip"));
 }
 

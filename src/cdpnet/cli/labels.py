@@ -1,0 +1,150 @@
+"""The commands labels convert and labels compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing_options
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import print_line, printed, to_standard_error
+from cdpnet.errors import DataError
+from cdpnet.io.files import refuse_to_replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonargparse import ArgumentParser
+
+    from cdpnet.labels.comparison import Comparison
+    from cdpnet.labels.labelled_folder import LabelledFolder
+
+_WHAT = """usage: cdpnet labels convert IN OUT --images FOLDER --format FORMAT [options]
+       cdpnet labels compare A B --images FOLDER --out PAGE
+
+convert  write labels in another format
+compare  measure labels B against labels A, the truth"""
+_WORST = 10  # images that compare prints
+_ONE_CLASS_A_PIXEL = ("png", "voc")  # formats
+
+
+def labels(arguments: list[str]) -> int:
+    """Convert labels, or compare them; no model is needed."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(_WHAT)
+        return 0
+    if arguments[:1] == ["convert"]:
+        return _convert(arguments[1:])
+    if arguments[:1] == ["compare"]:
+        return _compare(arguments[1:])
+    raise DataError(f"cdpnet labels takes convert or compare, not {arguments[0] if arguments else 'nothing'!r}.")
+
+
+def _convert(arguments: list[str]) -> int:
+    """Returns 1 where labels of some images cannot be read."""
+    parser = new_parser("labels convert", "Write labels in another format; no model is needed.")
+    parser.add_argument("source", metavar="IN", help="a label file, or a folder of labels")
+    parser.add_argument("out", metavar="OUT", help="folder for the converted labels")
+    _reading_options(parser)
+    writing_options(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace labels of an earlier run")
+    chosen = parser.parse_args(arguments)
+    instances, source = chosen_instances(chosen), Path(chosen.source)
+
+    from cdpnet.labels.conversion import convert
+    from cdpnet.labels.reading import read_labels
+
+    found = read_labels(source, Path(chosen.images), chosen["from"])
+    target = chosen_label_set(chosen, Path(chosen.images), found.classes)
+    convert(found, source, target, chosen.format, instances, overwrite=chosen.overwrite)
+    _say_notes(source, found)
+    n_overlapping = sum(one.has_overlaps for one in found.labels.values())
+    if n_overlapping and chosen.format in _ONE_CLASS_A_PIXEL:
+        to_standard_error(f"In {_images(n_overlapping)} classes overlap; there the later one wins.")
+    print_line(f"{_images(len(found.labels))} from {found.format_name} to {chosen.format}: {target.out}")
+    return _print_failed("not converted", found.failed)
+
+
+def _compare(arguments: list[str]) -> int:
+    """Returns 0, whatever the IoU is."""
+    parser = new_parser("labels compare", "Measure labels B against labels A, the truth; no model is needed.")
+    parser.add_argument("truth", metavar="A", help="the true labels: a label file, or a folder of labels")
+    parser.add_argument("found", metavar="B", help="the labels to measure")
+    _reading_options(parser)
+    parser.add_argument("--only", nargs="+", default=[], metavar="CLASS", help="classes to compare; by default all")
+    parser.add_argument("--out", required=True, metavar="PAGE", help="the page to write, *.html")
+    parser.add_argument("--overwrite", action="store_true", help="replace the page")
+    chosen = parser.parse_args(arguments)
+    page, images = Path(chosen.out), Path(chosen.images)
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise DataError(f"{page} does not end in .html, as the page to write does.")
+    refuse_to_replace(page, overwrite=chosen.overwrite)
+
+    from cdpnet.labels.comparison import compare
+    from cdpnet.labels.reading import read_labels
+
+    truth, found = (read_labels(side, images, chosen["from"]) for side in (Path(chosen.truth), Path(chosen.found)))
+    for name in chosen.only:
+        if name not in truth.classes:
+            raise DataError(f"{chosen.truth} has no class {name!r}; it has {', '.join(truth.classes) or 'none'}.")
+    _say_notes(Path(chosen.truth), truth)
+    _say_notes(Path(chosen.found), found)
+    _report(compare(truth, found, chosen.only), images, page)
+    return 0
+
+
+def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: Path) -> None:
+    """Compare labels with those in a file or a folder, print the result and write the page. images: their folder."""
+    from cdpnet.labels.comparison import compare
+    from cdpnet.labels.reading import read_labels
+
+    expected = read_labels(truth, images)
+    _say_notes(truth, expected)
+    _report(compare(expected, found, found.classes), images, page)
+
+
+def _report(comparison: Comparison, images: Path, page: Path) -> None:
+    """Print the IoU of the classes and of the worst images, and write the page. images: their folder."""
+    from cdpnet.report.comparison import format_percent, write_comparison
+    from cdpnet.report.tables import text_table
+
+    confusion = comparison.confusion
+    rows = [
+        (name, format_percent(iou), f"{pixels:,}")
+        for name, iou, pixels in zip(
+            comparison.classes, comparison.iou.tolist(), confusion.sum(axis=1)[1:].tolist(), strict=True
+        )
+    ]
+    printed(text_table({"class": "left", "IoU %": "right", "pixels in the truth": "right"}, rows))
+    worst = [(image.truth.image, format_percent(image.mean_iou)) for image in comparison.images[:_WORST]]
+    printed(text_table({"worst images": "left", "mean IoU %": "right"}, worst))
+    if comparison.not_found:
+        print_line(f"not in the labels: {_images(len(comparison.not_found))}, such as {comparison.not_found[0]}")
+    _print_failed("not compared", comparison.failed)
+    write_comparison(comparison, images, page)
+    average = format_percent(comparison.mean_iou) or "of no class"
+    print_line(f"{_images(len(comparison.images))}, mean IoU {average}; see {page}")
+
+
+def _reading_options(parser: ArgumentParser) -> None:
+    from cdpnet.labels.label_set import FormatName
+
+    parser.add_argument("--images", required=True, metavar="FOLDER", help="the folder of the images")
+    parser.add_argument(
+        "--from", type=FormatName | None, default=None, help="format that is read; by default recognised"
+    )
+
+
+def _say_notes(source: Path, found: LabelledFolder) -> None:
+    for note in found.notes:
+        to_standard_error(f"{source}: {note}.")
+
+
+def _print_failed(what: str, failed: Mapping[str, str]) -> int:
+    for image, reason in failed.items():
+        print_line(f"{what}: {image}: {reason}")
+    return 1 if failed else 0
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"

@@ -1,0 +1,61 @@
+"""The command segment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdpnet.cli.options import chosen_refinement, device_option, model_options, warn_of_icons_only
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
+from cdpnet.cli.screen import print_line, progress_bar, say
+from cdpnet.cli.supports import files_of, read_supports, spread_supports, support_options, support_pairs
+from cdpnet.encoders.catalogue import require_image_weights
+
+
+def segment(arguments: list[str]) -> int:
+    """Segment a class in images, learned from examples; returns 1 where an image of a folder could not be read."""
+    parser = new_parser("segment", "Segment a class in images, learned from one labelled example or a few.")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="images to segment, folders of images, or patterns such as 'a/*.jpg'"
+    )
+    parser.add_argument(
+        "--name", default="", help="what the class is called; by default the network uses the examples alone"
+    )
+    support_options(parser, "none: the masks are proposals from the name")
+    parser.add_argument("--out", required=True, help="folder for the masks and overlays")
+    parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
+    query_options(parser)
+    model_options(parser, "photo")
+    device_option(parser)
+    chosen = parser.parse_args(spread_supports(arguments))
+    support_pairs(chosen.support)  # refused before anything is loaded
+    out, thresholds = Path(chosen.out), chosen_thresholds(chosen)
+    require_image_weights(chosen.model, chosen.image_weights)
+
+    from cdpnet.bulk.segment_files import Output, find_inputs, plan_outputs, segment_images
+
+    examples = read_supports(chosen)
+    read, marks = files_of(examples, chosen)
+    images = find_inputs([Path(path) for path in chosen.images], without=[out, *marks])
+    plan = plan_outputs(images, out, inputs=read, overwrite=chosen.overwrite)
+    segmenter = load_segmenter(chosen, precision=chosen.precision, refine=chosen_refinement(chosen))
+    if examples:
+        learned = segmenter.learn(
+            chosen.name, [example.image for example in examples], [example.mask for example in examples]
+        )
+    else:
+        learned = segmenter.learn_name(chosen.name)
+        print_line(PROPOSALS)
+    with progress_bar() as progress:
+        task = progress.add_task("segmenting", total=len(plan.outputs))
+
+        def show(output: Output, share: float) -> None:
+            found = f"{100 * share:.1f} % of the image" if share else "not found"
+            say(progress.console, f"{output.mask}  {found}")
+            progress.advance(task)
+
+        segment_images(segmenter, learned, plan.outputs, show, **thresholds)
+    warn_of_icons_only(chosen)
+    for reason in plan.left_out.values():
+        print_line(f"not segmented: {reason}")
+    return 1 if plan.left_out else 0

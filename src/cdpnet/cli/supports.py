@@ -1,0 +1,127 @@
+"""The options of examples, the same in every command that learns: ``--support IMAGE:MARKS`` and how marks are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdpnet.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+    from cdpnet.labels.examples import Example
+    from cdpnet.labels.reading_options import ReadingOptions
+
+_OPTION = "--support"
+
+
+def support_options(parser: ArgumentParser, without: str) -> None:
+    """Add the options of examples; without: what happens without any, for the help."""
+    parser.add_argument(
+        _OPTION,
+        action="append",
+        default=[],
+        metavar="IMAGE:MARKS",
+        help="examples, several after one option or the option repeated: an image, folder or pattern, a colon, and its "
+        "marks: a mask, a COCO, LabelMe, YOLO, Label Studio or CVAT file, or a folder or pattern of those; " + without,
+    )
+    parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
+    parser.add_argument("--index", type=int, default=None, help="number of the class in masks that hold several")
+    parser.add_argument("--colour", default="", help="colour of the class in masks that hold several, such as #ff0000")
+    parser.add_argument(
+        "--crowd",
+        action="store_true",
+        help="read COCO's crowd regions too; by default they count as neither object nor background",
+    )
+    parser.add_argument(
+        "--exif",
+        choices=("turned", "raw"),
+        default="turned",
+        help="whether masks that fit an image both as it is stored (raw) and as its EXIF tag turns it were made for "
+        "the turned image; by default turned",
+    )
+    parser.add_argument("--annotator", default="", help="id or e-mail of the one annotator of Label Studio to read")
+    parser.add_argument(
+        "--merge",
+        choices=("newest", "union", "majority"),
+        default="newest",
+        help="of several annotations of an image by Label Studio: newest, union or majority; by default newest",
+    )
+
+
+def spread_supports(arguments: Sequence[str], *, all_words: bool = False) -> list[str]:
+    """Arguments with the option repeated before each of its values, which may have followed one option.
+
+    all_words: every word up to the next option is a value; otherwise those that have a colon and name no file.
+    """
+    found: list[str] = []
+    follows = False
+    for i, word in enumerate(arguments):
+        is_first = i > 0 and arguments[i - 1] == _OPTION
+        is_value = not word.startswith("-") and (all_words or (":" in word and not os.path.lexists(word)))
+        if follows and not is_first and is_value:
+            found.append(_OPTION)
+        follows = word == _OPTION or (follows and (is_first or is_value))
+        found.append(word)
+    return found
+
+
+def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
+    """Split IMAGE:MARKS at a colon; the path of either may contain others.
+
+    That one is meant which has something on both sides that is there, else the last. DataError without a colon.
+    """
+    found = []
+    for pair in pairs:
+        splits = [(pair[:i], pair[i + 1 :]) for i, letter in enumerate(pair) if letter == ":"]
+        splits = [(image, marks) for image, marks in splits if image and marks]
+        if not splits:
+            raise DataError(
+                f"--support {pair} is not of the form IMAGE:MARKS, such as photo.jpg:mask.png or photos:labels."
+            )
+        there = [split for split in splits if all(os.path.lexists(path) for path in split)]
+        image, marks = (there or splits)[-1]
+        found.append((Path(image), Path(marks)))
+    return found
+
+
+def reading_options(chosen: Any) -> ReadingOptions:
+    """How marks are read, from the values of `support_options`. ConfigError for values that do not fit."""
+    from cdpnet.labels.reading_options import ReadingOptions
+
+    if chosen.index is not None and chosen.colour:
+        raise ConfigError("--index and --colour both choose the class in a mask; give one of them.")
+    if chosen.index is not None and chosen.index < 0:
+        raise ConfigError(f"--index is a number in a mask, from 0 on, not {chosen.index}.")
+    colour = _as_colour(chosen.colour) if chosen.colour else None
+    return ReadingOptions(chosen.index, colour, chosen.crowd, chosen.exif, chosen.annotator, chosen.merge)
+
+
+def _as_colour(text: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError:
+        raise ConfigError(f"--colour takes a colour such as #ff0000 or red, not {text}.") from None
+    return red, green, blue
+
+
+def read_supports(chosen: Any) -> list[Example]:
+    """The examples of `support_options`. ConfigError and DataError where they cannot be had."""
+    from cdpnet.labels.examples import read_examples
+
+    options, label = reading_options(chosen), chosen.label or chosen.name
+    return [example for pair in support_pairs(chosen.support) for example in read_examples(*pair, label, options)]
+
+
+def files_of(examples: Sequence[Example], chosen: Any) -> tuple[list[Path], list[Path]]:
+    """The files of examples, which no result may replace: all of them, and those that are marks and no images."""
+    from cdpnet.labels.support_paths import mark_files
+
+    marks = [file for _, path in support_pairs(chosen.support) for file in mark_files(path)]
+    images = {example.image.resolve() for example in examples}
+    return [*images, *marks], [path for path in marks if path.resolve() not in images]

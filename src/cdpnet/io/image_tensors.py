@@ -1,0 +1,93 @@
+"""Images in: from a path, a PIL image, an array or a tensor to one kind of tensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from cdpnet.errors import DataError
+from cdpnet.io.images import errors_as_sentences, name_of, open_image
+
+ImageSource = str | Path | Image.Image | np.ndarray | Tensor
+
+
+def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
+    """An image as (3, H, W) uint8. EXIF orientation is honoured; grey is repeated; transparency is laid on white.
+
+    A file of floating-point numbers, 0 to 1 or 0 to 255, is read as grey.
+    Arrays are (H, W), (H, W, 3) or (H, W, 4), tensors (3, H, W); both uint8, or float in 0..1; arrays may be uint16.
+    DataError says what a source lacks, and where a file has more than ``most_pixels``, by default MAX_PIXELS,
+    before it is decoded.
+    """
+    if isinstance(source, Tensor):
+        return _from_tensor(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    image, name = open_image(source, most_pixels), name_of(source)
+    if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
+        return _from_array(_to_16_bits(np.array(image), name))
+    if image.mode == "F":
+        return _from_array(_to_fractions(np.array(image), name))
+    with errors_as_sentences(name):
+        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
+    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
+    return scaled[0].round().clamp(0, 255).to(torch.uint8)
+
+
+def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:
+    """Numbers (H, W) of 16 or 32 bits as uint16. DataError where one does not fit."""
+    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+        raise DataError(f"{name} holds the numbers {values.min()} to {values.max()}; an image has 0 to 65535.")
+    return values.astype(np.uint16)
+
+
+def _to_fractions(values: np.ndarray, name: str) -> np.ndarray:
+    """Floating-point numbers (H, W) of a file as 0..1, which they are in already where none is larger than 1.
+
+    DataError where one is not finite, or outside 0..255.
+    """
+    if not np.isfinite(values).all():
+        raise DataError(f"{name} holds numbers that are not finite; an image has 0 to 255.")
+    if values.min() < 0 or values.max() > 255:
+        raise DataError(
+            f"{name} holds the numbers {values.min():g} to {values.max():g}; an image of floating-point numbers has 0 "
+            "to 1, or 0 to 255."
+        )
+    return values if values.max() <= 1 else values / 255
+
+
+def _from_tensor(source: Tensor) -> Tensor:
+    if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
+        raise DataError(f"An image tensor has the shape (3, H, W), not {tuple(source.shape)}.")
+    if source.dtype == torch.uint8:
+        return source
+    if not source.is_floating_point():
+        raise DataError(f"An image tensor is uint8 or float in 0..1, not {source.dtype}.")
+    if not source.isfinite().all():
+        raise DataError("An image tensor holds numbers that are not finite; floats are in 0..1.")
+    return (source.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _from_array(source: np.ndarray) -> Tensor:
+    if not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))) or 0 in source.shape:
+        raise DataError(f"An image array has the shape (H, W), (H, W, 3) or (H, W, 4), not {source.shape}.")
+    if source.dtype == np.uint16:
+        source = source / 65535
+    if source.dtype != np.uint8 and not np.issubdtype(source.dtype, np.floating):
+        raise DataError(f"An image array is uint8, uint16 or float in 0..1, not {source.dtype}.")
+    if source.dtype != np.uint8 and not np.isfinite(source).all():
+        raise DataError("An image array holds numbers that are not finite; floats are in 0..1.")
+    values = source if source.dtype == np.uint8 else np.round(np.clip(source, 0, 1) * 255).astype(np.uint8)
+    return read_image(Image.fromarray(values))

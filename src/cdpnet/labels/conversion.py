@@ -1,0 +1,59 @@
+"""Write labels that were read from one format in another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cdpnet.errors import DataError
+from cdpnet.io.files import real_path, refuse_to_replace
+from cdpnet.io.locks import locked
+from cdpnet.labels.formats import FORMATS, write_labels
+from cdpnet.labels.image_copies import check_places
+from cdpnet.labels.instances import InstanceRules, split_instances
+from cdpnet.labels.label_set import FormatName, LabelSet
+from cdpnet.labels.labelled_folder import LabelledFolder
+
+
+def convert(
+    found: LabelledFolder,
+    source: Path,
+    target: LabelSet,
+    format_name: FormatName,
+    instances: InstanceRules | None = None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the labels of a folder of images in a format.
+
+    source: what they were read from, which no label may replace. instances: rules by which objects are told apart; None
+    for the regions as they were read. overwrite: replace files that exist. DataError where that is not allowed, and
+    where two images would share a label file; nothing is written then.
+    """
+    _check_outputs(found, source, target, format_name, overwrite=overwrite)
+    labels = list(found.labels.values())
+    if instances is not None:
+        labels = [split_instances(one, instances) for one in labels]
+    try:
+        with locked(target.out):
+            write_labels(labels, target, format_name)
+    except OSError as error:
+        raise DataError(f"{target.out} cannot be written to ({error.strerror or error}).") from None
+
+
+def _check_outputs(
+    found: LabelledFolder, source: Path, target: LabelSet, format_name: FormatName, *, overwrite: bool
+) -> None:
+    chosen = FORMATS[format_name]
+    if chosen.images_folder:
+        check_places(found.labels, target, chosen.images_folder, overwrite=overwrite)
+    read = {real_path(path) for path in (source.rglob("*") if source.is_dir() else (source,))}
+    read |= {real_path(target.images / image) for image in found.labels}
+    writers: dict[str, str] = dict.fromkeys(chosen.shared_files, "")
+    for image in found.labels:
+        file = "" if chosen.image_file is None else chosen.image_file(image)
+        if file and file in writers:
+            raise DataError(f"{writers[file]} and {image} would share the label file {file}; rename one of them.")
+        writers[file] = image
+    writers.pop("", None)
+    for file in writers:
+        refuse_to_replace(target.out / file, read=read, overwrite=overwrite)

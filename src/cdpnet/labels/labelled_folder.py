@@ -1,0 +1,90 @@
+"""The labels of a folder of images, as they are read from any format."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from cdpnet.errors import DataError
+from cdpnet.io.fields import FieldError
+from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.label_set import FormatName
+from cdpnet.labels.orientation import turn_labels
+from cdpnet.labels.reading_notes import Note, summarise
+from cdpnet.labels.regions import ImageLabels
+from cdpnet.runtime.text import check_class_name
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A folder of images, and the images in it and in its subfolders."""
+
+    path: Path
+    images: tuple[Path, ...]
+
+    def name(self, image: Path) -> str:
+        """The path of an image below the folder, with ``/``."""
+        return image.relative_to(self.path).as_posix()
+
+    def match(self, names: Iterable[str], source: Path) -> dict[str, Path]:
+        """The images that a label file names, if they are there. DataError where it is not clear which is meant."""
+        try:
+            return match_images(names, self.images, self.path)
+        except FieldError as error:
+            raise DataError(f"{source}: {error}.") from None
+
+    def with_files(self, source: Path, place: Callable[[str], str]) -> list[tuple[Path, Path]]:
+        """The images that have a label file of their own, each with it.
+
+        source: a label file, or the folder of labels. place: the path of an image's label file in there; otherwise the
+        file has the path of its image with another ending, or the same name where no other image and file has it.
+        """
+        if source.is_file():
+            return [(image, source) for image in self.images if image.stem == source.stem]
+        ending = PurePosixPath(place("image.png")).suffix
+        by_stem: defaultdict[str, list[Path]] = defaultdict(list)
+        for path in source.rglob(f"*{ending}"):
+            by_stem[path.stem].append(path)
+        count = Counter(image.stem for image in self.images)
+        pairs = []
+        for image in self.images:
+            name = self.name(image)
+            places = [source / place(name), source / PurePosixPath(name).with_suffix(ending)]
+            places += by_stem[image.stem] if count[image.stem] == len(by_stem[image.stem]) == 1 else []
+            pairs += [(image, file) for file in places if file.is_file()][:1]
+        return pairs
+
+
+@dataclass
+class LabelledFolder:
+    """Labels of the images of a folder.
+
+    classes: their names, in the order of the label files where these number them. labels: of each image that has a
+    label file or an entry in one; failed: images whose labels cannot be read, with the reason; both by the path of the
+    image below its folder. file_notes: what is left out of a file about all images.
+    """
+
+    format_name: FormatName
+    classes: tuple[str, ...] = ()
+    labels: dict[str, ImageLabels] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    file_notes: tuple[Note, ...] = ()
+
+    def add(self, name: str, read: Callable[[Path], ImageLabels], image: Path) -> None:
+        """Read the labels of an image, as it is shown; what is wrong with them concerns this image only."""
+        try:
+            found = turn_labels(read(image), image)
+            for label in found.class_names:
+                check_class_name(label)
+                if not label.strip():
+                    raise DataError("It has a label without a name; name it.")
+            self.labels[name] = replace(found, image=name)
+        except DataError as error:
+            self.failed[name] = str(error)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is left out of label files, or read in one of several ways, each sentence once."""
+        return summarise([*self.file_notes, *(note for labels in self.labels.values() for note in labels.notes)])

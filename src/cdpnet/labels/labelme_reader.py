@@ -1,0 +1,105 @@
+"""Read the JSON files of LabelMe and X-AnyLabeling; shapes are filled as these tools themselves fill them."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdpnet.errors import DataError
+from cdpnet.io import run_lengths
+from cdpnet.io.fields import FieldError, as_list, as_name, as_point, as_record, as_text, as_whole, get
+from cdpnet.io.images import open_image
+from cdpnet.labels.label_set import check_image_size
+from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
+from cdpnet.labels.reading_notes import Note
+from cdpnet.labels.regions import ImageLabels, Region
+
+_POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")  # the last three have four points
+_WITH_AREA = (*_POLYGONS, "rectangle", "circle", "mask")  # not line, linestrip, point, points
+_BACKGROUND = "_background_"  # LabelMe's name for what is no object
+_MASK_MARGIN = 4  # times the pixels of its image that a mask may have; LabelMe's masks may overhang
+
+
+def read(content: dict[str, object], path: Path, image: Path) -> ImageLabels:
+    """The shapes of the file of an image, one region for each; its notes count shapes that mark no area.
+
+    DataError where the content is not LabelMe's, and where a shape is broken.
+    """
+    try:
+        size = _read_size(content)
+        shapes = [
+            as_record(shape, f"shape {i}") for i, shape in enumerate(as_list(get(content, "shapes"), "shapes"), 1)
+        ]
+        if size is None:
+            opened = open_image(image)
+            size = (opened.height, opened.width)
+    except FieldError as error:
+        raise DataError(f"{path} is not a LabelMe file: {error}; export it again from its tool.") from None
+    check_image_size(image, size, path)
+    try:
+        regions = [_read_shape(shape, number, size) for number, shape in enumerate(shapes, start=1)]
+        notes = _count_left_out(shapes)
+    except FieldError as error:
+        raise DataError(f"{path}: {error}; correct it in its tool.") from None
+    return ImageLabels(image.name, *size, tuple(region for region in regions if region is not None), notes)
+
+
+def _read_size(content: dict[str, object]) -> tuple[int, int] | None:
+    """Height and width in pixels; None where a file, as those of old versions, does not state them."""
+    if content.get("imageHeight") is None and content.get("imageWidth") is None:
+        return None
+    height, width = (as_whole(get(content, key), key) for key in ("imageHeight", "imageWidth"))
+    return run_lengths.check_size(height, width)
+
+
+def _count_left_out(shapes: list[dict[str, object]]) -> tuple[Note, ...]:
+    """A note for each kind of shapes that are not read."""
+    counts = Counter(kind for shape in shapes if (kind := _kind(shape)) not in _WITH_AREA)
+    return tuple(Note(f"shapes of kind {kind} mark no area", count) for kind, count in counts.items())
+
+
+def _kind(shape: dict[str, object]) -> str:
+    """The kind of a shape; old versions write none, null or an empty text for a polygon."""
+    kind = shape.get("shape_type")
+    return "polygon" if kind in (None, "") else as_text(kind, "the shape_type of a shape")
+
+
+def _read_shape(shape: dict[str, object], number: int, size: tuple[int, int]) -> Region | None:
+    """The region of a shape; None for one that marks no area, and for background."""
+    label = as_name(get(shape, "label"), f"the label of shape {number}")
+    kind, what = _kind(shape), f"shape {number} ({label!r})"
+    if label == _BACKGROUND or kind not in _WITH_AREA:
+        return None
+    points = [as_point(point, f"a point of {what}") for point in as_list(get(shape, "points"), f"points of {what}")]
+    try:
+        return _fill(kind, np.array(points).reshape(-1, 2), shape, size).region(size, label)
+    except FieldError as error:
+        raise FieldError(f"{what}: {error}") from None
+
+
+def _fill(kind: str, points: Points, shape: dict[str, object], size: tuple[int, int]) -> Patch:
+    n = len(points)
+    if kind in _POLYGONS or (kind == "rectangle" and n == 4):  # as X-AnyLabeling writes it
+        if n < 3:
+            raise FieldError(f"a {kind} has at least three points, not {n}")
+        return fill_polygon(points, size)
+    if n != 2:
+        raise FieldError(f"a {kind} has {'two or four' if kind == 'rectangle' else 'two'} points, not {n}")
+    if kind == "rectangle":
+        return fill_rectangle(points, size)
+    if kind == "circle":
+        return fill_circle(points[0].tolist(), points[1].tolist(), size)
+    return paste_mask(_decode_mask(as_text(shape.get("mask"), "the mask"), size), points[0].tolist(), size)
+
+
+def _decode_mask(encoded: str, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The mask (h, w) of a base64 image, or of an address with one after its comma."""
+    try:  # the size is checked before anything is decoded
+        image = open_image(base64.b64decode(encoded.rpartition(",")[2]), most_pixels=_MASK_MARGIN * size[0] * size[1])
+    except (DataError, ValueError):
+        raise FieldError("the mask is not a PNG file in base64, or is far larger than the image") from None
+    return np.array(image if image.mode in ("1", "L", "P") or image.mode.startswith("I") else image.convert("L")) > 0

@@ -1,0 +1,112 @@
+"""Pair the images of one folder with the masks or label files of another, by their names."""
+
+from __future__ import annotations
+
+import filecmp
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cdpnet.errors import DataError
+from cdpnet.io.files import real_path
+from cdpnet.io.images import ENDINGS
+from cdpnet.labels.image_paths import common_tail, key, listed
+
+LABEL_FILES = (".json", ".txt")
+"""Endings of label files of one image each, in the order in which they are preferred; masks come before them."""
+_LIST_FILES = ("classes.txt", "failed.txt")  # which belong to no image
+
+
+class FileSet(NamedTuple):
+    """Files, and the folder that their relative paths start from."""
+
+    files: Sequence[Path]
+    folder: Path
+
+
+class Pair(NamedTuple):
+    """An image and the file that marks it."""
+
+    image: Path
+    marks: Path
+
+
+def find_marks(folder: Path, images: Path) -> list[Path]:
+    """The masks and label files of a folder and its subfolders, sorted, without those in the folder of the images."""
+    here, there = folder.resolve(), images.resolve()
+    others = [there] if there != here and there.is_relative_to(here) else []
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in (*ENDINGS, *LABEL_FILES))
+    return sorted(path for path in files if path.is_file() and not _is_left_out(path, folder, others))
+
+
+def _is_left_out(path: Path, folder: Path, others: Sequence[Path]) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return hidden or path.name in _LIST_FILES or any(path.resolve().is_relative_to(other) for other in others)
+
+
+def pair(images: FileSet, marks: FileSet) -> list[Pair]:
+    """The images that have a file of their name, with it; names are compared without endings.
+
+    Of several files of one name, that with the longest common end of the path below the folders is meant, and of files
+    that differ in their ending a mask before a label file; an image is no mask of itself. DataError, naming both, where
+    two files fit an image equally well, or one file two images.
+    """
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for path in marks.files:
+        by_name[key(path.stem)].append(path)
+    best: dict[Path, tuple[int, Path]] = {}
+    for image in images.files:
+        if (found := _best_marks(image, images.folder, by_name[key(image.stem)], marks.folder)) is not None:
+            best[image] = found
+    return list(_without_rivals(best))
+
+
+def _best_marks(image: Path, folder: Path, candidates: Sequence[Path], marks_folder: Path) -> tuple[int, Path] | None:
+    """The file that marks an image, with the length of the common end of their paths; None where there is none."""
+    own = _parts(image, folder)
+    fitting = [(common_tail(own, _parts(path, marks_folder)), path) for path in candidates if not _is_same(path, image)]
+    if not fitting:
+        return None
+    longest = max(tail for tail, _ in fitting)
+    files = [path for tail, path in fitting if tail == longest]
+    if len({_parts(path, marks_folder) for path in files}) > 1:
+        raise DataError(f"{image} may be marked by {listed(files)}; give the folder of the one that is meant.")
+    preferred = min(files, key=_preference)
+    rivals = [path for path in files if _preference(path) == _preference(preferred)]
+    if len(rivals) > 1:
+        raise DataError(f"{image} may be marked by {listed(rivals)}; keep one of them.")
+    return longest, preferred
+
+
+def _without_rivals(best: dict[Path, tuple[int, Path]]) -> Iterator[Pair]:
+    """The pairs without images whose file fits another image better."""
+    images_of: dict[Path, list[Path]] = defaultdict(list)
+    for image, (_, marks) in best.items():
+        images_of[marks].append(image)
+    for image, (tail, marks) in best.items():
+        longest = max(best[other][0] for other in images_of[marks])
+        rivals = [other for other in images_of[marks] if best[other][0] == longest]
+        if len(rivals) > 1:
+            raise DataError(f"{marks} may mark {listed(rivals)}; give the folder of the one that is meant.")
+        if tail == longest:
+            yield Pair(image, marks)
+
+
+def _parts(path: Path, folder: Path) -> tuple[str, ...]:
+    """The parts of a path below a folder, without the ending."""
+    relative = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+    return tuple(key(part) for part in relative.with_suffix("").parts)
+
+
+def _preference(path: Path) -> int:
+    """The place of a file among those of one name: masks, then label files."""
+    ending = path.suffix.lower()
+    return 1 + LABEL_FILES.index(ending) if ending in LABEL_FILES else 0
+
+
+def _is_same(path: Path, image: Path) -> bool:
+    """Whether a file is the image itself, or a copy of it, as tools put beside their label files."""
+    return real_path(path) == real_path(image) or (
+        path.suffix.lower() == image.suffix.lower() and filecmp.cmp(path, image, shallow=False)
+    )

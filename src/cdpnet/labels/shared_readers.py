@@ -1,0 +1,64 @@
+"""Read label files that are about all images of a folder: those of COCO, Label Studio and CVAT."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from cdpnet.data.readers.coco import CocoReader, open_coco_json
+from cdpnet.errors import DataError
+from cdpnet.io.documents import read_json
+from cdpnet.labels import coco, cvat_reader, cvat_writer, labelstudio, labelstudio_reader
+from cdpnet.labels.label_set import check_image_size
+from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
+from cdpnet.labels.reading_notes import Note
+from cdpnet.labels.regions import ImageLabels, Region
+
+
+def read_coco(source: Path, images: ImageFolder) -> LabelledFolder:
+    """COCO's file; an annotation is a region, crowds are left out."""
+    path = source / coco.FILE if source.is_dir() else source
+    reader = open_coco_json(path, images.path)
+    found = LabelledFolder("coco", reader.class_names)
+    for identifier, image in images.match(reader.identifiers("train"), path).items():
+        found.add(images.name(image), partial(_read_coco_image, reader, identifier, path), image)
+    return found
+
+
+def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Path) -> ImageLabels:
+    size = reader.size("train", identifier)
+    check_image_size(image, size, path)
+    objects = reader.regions("train", identifier)
+    regions = [
+        Region(reader.class_names[number - 1], encoded["counts"].decode())
+        for number, is_crowd, encoded in objects
+        if not is_crowd
+    ]
+    n_crowds = len(objects) - len(regions)
+    notes = (Note("crowd regions are left out", n_crowds),) if n_crowds else ()
+    return ImageLabels(image.name, *size, tuple(regions), notes)
+
+
+def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
+    """Label Studio's export; of several annotations of an image the newest."""
+    path = source / labelstudio.FILE if source.is_dir() else source
+    content = labelstudio_reader.find_tasks(read_json(path))
+    if content is None:
+        raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
+    file = labelstudio_reader.read(content, path)
+    tasks = {task.image: task for task in file.tasks}
+    found = LabelledFolder("labelstudio", file_notes=file.notes)
+    for name, image in images.match(tasks, path).items():
+        found.add(images.name(image), tasks[name].read, image)
+    return found
+
+
+def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
+    """CVAT's file."""
+    path = source / cvat_writer.FILE if source.is_dir() else source
+    file = cvat_reader.read(path)
+    entries = {entry.image: entry for entry in file.images}
+    found = LabelledFolder("cvat", tuple(file.class_names))
+    for name, image in images.match(entries, path).items():
+        found.add(images.name(image), entries[name].read, image)
+    return found

@@ -1,0 +1,165 @@
+"""The commands labels convert and labels compare, and their sentences."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cdpnet.labels.formats import write_labels
+from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.regions import ImageLabels, region_from_mask
+from tests.cli.running import run
+
+SIZE = (20, 30)
+
+
+def labels_of(name: str, left: int) -> ImageLabels:
+    """A crack with a hole, from a column on, and a dent that covers its corner."""
+    crack, dent = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    crack[4:14, left : left + 10], dent[12:18, left : left + 4] = True, True
+    crack[7:9, left + 4 : left + 6] = False
+    return ImageLabels(name, *SIZE, (region_from_mask(crack, "crack"), region_from_mask(dent, "dent")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Images, and their labels in COCO's format."""
+    names = ("a.png", "deep/b.png")
+    for name in names:
+        path = tmp_path / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", SIZE[::-1], "grey").save(path)
+    target = LabelSet(tmp_path / "images", tmp_path / "coco", ("crack", "dent"))
+    write_labels([labels_of(name, 2 + 3 * i) for i, name in enumerate(names)], target, "coco")
+    return tmp_path
+
+
+def convert(folder: Path, source: str, out: str, *options: object) -> subprocess.CompletedProcess[str]:
+    return run("labels", "convert", source, out, "--images", "images", *options, cwd=folder)
+
+
+def test_labels_go_through_several_formats(folder: Path) -> None:
+    formats = ("labelme", "yolo", "cvat", "labelstudio", "coco")
+    source = previous = "coco"
+    for i, name in enumerate(formats):
+        shown = convert(folder, source, f"{i}", "--format", name)
+        assert shown.returncode == 0, shown.stderr
+        assert shown.stderr == ""
+        assert shown.stdout == f"2 images from {previous} to {name}: {i}\n"
+        source, previous = f"{i}", name
+    shown = run("labels", "compare", "coco", source, "--images", "images", "--out", "page.html", cwd=folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "2 images, mean IoU 100.0; see page.html" in shown.stdout
+    page = (folder / "page.html").read_text()
+    assert page.count("<figure>") == 2
+    assert "deep/b.png" in page
+    assert "<td>crack</td><td>100.0</td>" in page
+
+
+def test_overlapping_classes_are_told_where_one_wins(folder: Path) -> None:
+    shown = convert(folder, "coco", "png", "--format", "png")
+    assert shown.stderr == "cdpnet: In 2 images classes overlap; there the later one wins.\n"
+    mask = np.array(Image.open(folder / "png" / "masks" / "a.png"))
+    assert (mask == 2).sum() == 24
+    assert (mask == 1).sum() == 96 - 8
+
+
+def test_instances(folder: Path) -> None:
+    options = ("--format", "coco", "--instances", "--fill-holes", "--min-area", "97")
+    assert convert(folder, "coco", "out", *options).returncode == 0
+    content = json.loads((folder / "out" / "annotations.json").read_text())
+    assert [annotation["area"] for annotation in content["annotations"]] == [100, 100]
+
+
+def test_a_later_run_keeps_the_numbers_of_classes(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "classes.txt").write_text("bolt\ndent\n")
+    assert convert(folder, "coco", "out", "--format", "yolo").returncode == 2  # classes.txt would be replaced
+    assert convert(folder, "coco", "out", "--format", "yolo", "--overwrite").returncode == 0
+    assert (folder / "out" / "classes.txt").read_text() == "bolt\ndent\ncrack\n"
+    assert {line[0] for line in (folder / "out" / "labels" / "a.txt").read_text().splitlines()} == {"1", "2"}
+
+
+def test_a_broken_file_concerns_its_image(folder: Path) -> None:
+    convert(folder, "coco", "labelme", "--format", "labelme")
+    (folder / "labelme" / "a.json").write_text("{")
+    shown = convert(folder, "labelme", "out", "--format", "yolo")
+    assert shown.returncode == 1
+    assert "1 image from labelme to yolo" in shown.stdout
+    assert "not converted: a.png: " in shown.stdout
+    assert not (folder / "out" / "labels" / "a.txt").exists()
+    shown = run("labels", "compare", "coco", "labelme", "--images", "images", "--out", "page.html", cwd=folder)
+    assert shown.returncode == 0
+    assert "not compared: a.png: " in shown.stdout
+
+
+def test_the_worst_image_is_first(folder: Path) -> None:
+    target = LabelSet(folder / "images", folder / "found", ("crack", "dent"))
+    write_labels([labels_of("a.png", 2), labels_of("deep/b.png", 8)], target, "voc")
+    shown = run("labels", "compare", "coco", "found", "--images", "images", "--out", "page.html", cwd=folder)
+    lines = shown.stdout.splitlines()
+    assert next(i for i, line in enumerate(lines) if "deep/b.png" in line) < next(
+        i for i, line in enumerate(lines) if "a.png" in line
+    )
+    assert "In 2 images" not in shown.stderr
+    assert (folder / "page.html").read_text().index("deep/b.png: crack") < (folder / "page.html").read_text().index(
+        "a.png: crack"
+    )
+
+
+def test_one_class_is_compared(folder: Path) -> None:
+    arguments = ("compare", "coco", "coco", "--images", "images", "--out", "page.html", "--only", "dent")
+    shown = run("labels", *arguments, cwd=folder)
+    assert "dent" in shown.stdout
+    assert "crack" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "takes convert or compare, not 'nothing'"),
+        (("merge",), "takes convert or compare, not 'merge'"),
+        (("convert", "none", "out", "--images", "images"), "There is nothing at none"),
+        (("convert", "images", "out", "--images", "none", "--from", "png"), "There is no folder none"),
+        (("convert", "coco", "coco", "--images", "images", "--format", "coco"), "exists already|is read by this very"),
+        (("convert", "coco", "coco", "--images", "images", "--format", "coco", "--overwrite"), "is read by this very"),
+        (("convert", "coco", "images", "--images", "images", "--format", "yolo"), "give --out a folder of its own"),
+        (("convert", "coco", "file", "--images", "images"), "file is a file"),
+        (("convert", "coco", "out", "--images", "images", "--min-area", "3"), "of --instances; pass that too"),
+        (("convert", "coco", "out", "--images", "images", "--instances", "--min-area", "0"), "must be at least 1"),
+        (("convert", "coco", "out", "--images", "images", "--label-config", "file"), "not complete XML"),
+        (("convert", "coco", "out", "--images", "images", "--format", "kitti"), "--format takes one of png, coco"),
+        (("convert", "coco", "out", "--images", "images", "--from", "voc"), "has labels for no image in images"),
+        (("convert", "coco", "out"), "What must be given is missing: images"),
+        (("compare", "coco", "coco", "--images", "images", "--out", "page.txt"), "does not end in .html"),
+        (("compare", "coco", "coco", "--images", "images", "--out", "old.html"), "exists already"),
+        (
+            ("compare", "coco", "coco", "--images", "images", "--out", "a.html", "--only", "bolt"),
+            "has no class 'bolt'; it",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(arguments: tuple[str, ...], expected: str, folder: Path) -> None:
+    (folder / "file").write_text("x")
+    (folder / "old.html").write_text("x")
+    shown = run("labels", *arguments, cwd=folder)
+    assert shown.returncode == 2, shown.stdout
+    assert any(part in shown.stderr for part in expected.split("|")), shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
+    assert not (folder / "out").exists()
+
+
+def test_no_model_is_loaded_to_convert(folder: Path) -> None:
+    code = (
+        "import sys; from cdpnet.cli import main; "
+        "code = main(['labels', 'convert', 'coco', 'out', '--images', 'images', '--format', 'yolo']); "
+        "print(code, [name for name in ('torch', 'timm', 'open_clip') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    assert shown.stdout.splitlines()[-1] == "0 []"
