@@ -52,11 +52,11 @@ class SmallPage:
 
 @contextmanager
 def small_page(
-    segmenter: Segmenter, *, patience: float = TIMEOUT, connections: int = Limits().connections, **address: Any
+    segmenter: Segmenter, *, patience: float = TIMEOUT, connections: int = 100, **address: Any
 ) -> Iterator[SmallPage]:
     """Serve a page that takes one image of 1 MB at a time."""
     served = Address(**{"host": "127.0.0.1", "port": free_port(), "login": None, **address})
-    limits = replace(Limits(), patience=patience, connections=connections, logins=5, images=1, megabytes=1)
+    limits = replace(Limits(), patience=patience, images=1, megabytes=1, logins=5, connections=connections)
     threads = Threads()
     with tempfile.TemporaryDirectory() as folder:
         api = Api(Sessions(segmenter, Path(folder), limits, threads), threads, limits, "session", "The model is tiny.")

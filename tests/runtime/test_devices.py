@@ -79,8 +79,11 @@ def test_every_command_takes_a_device(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("a.png", "b.png", "c.png"):
+    for name in ("a.png", "c.png"):
         Image.new("RGB", (32, 32)).save(name)
+    mask = Image.new("L", (32, 32))
+    mask.paste(255, (8, 8, 24, 24))
+    mask.save("b.png")
     assert main([command, *COMMANDS[command], "--device", "gpu"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1

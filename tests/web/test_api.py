@@ -16,7 +16,6 @@ from PIL import Image
 
 from cdpnet.inference.class_files import load_class
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.images import ENDINGS
 from cdpnet.labels.formats import FORMATS
 from cdpnet.labels.palette import colour_of
 from cdpnet.web.limits import Limits
@@ -66,7 +65,7 @@ def test_an_empty_project(user: User) -> None:
         "images": 8,
         "examples": 40,
         "name": 60,
-        "endings": list(ENDINGS),
+        "endings": [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"],
     }
     assert state["settings"]["threshold"] == state["settings"]["own_threshold"]
     assert (state["undo"], state["redo"], state["gain"], state["order"]) == ("", "", None, [])
@@ -110,7 +109,6 @@ def test_marking_correcting_teaching(working: User) -> None:
     one = working.state["classes"][0]
     assert (one["number"], one["colour"], one["examples"]) == (1, "#{:02x}{:02x}{:02x}".format(*colour_of(1)), 0)
     mask = object_mask(0)
-    assert (working.picture("a.png", "masks") == 0).all()
     working.correct("a.png", class_id, mask)
     assert (working.picture("a.png", "masks") == mask).all()
     assert working.image("a.png")["state"] == "corrected"

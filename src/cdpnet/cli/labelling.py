@@ -131,8 +131,8 @@ def label(arguments: list[str]) -> int:
     parser.add_argument("--name", default="", help="what the class is called that is learned in this run")
     support_options(parser, "none: proposals from --name, or only the classes of --classes")
     parser.add_argument("--out", default=None, help="folder for the labels and for index.html, the contact sheet")
-    writing_options(parser)
     project_option(parser)
+    writing_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
     parser.add_argument(
         "--truth",
@@ -158,10 +158,6 @@ def label(arguments: list[str]) -> int:
     thresholds, instances = chosen_thresholds(chosen), chosen_instances(chosen)
     chosen.name = chosen.name.strip()
     check_project_or_folders(chosen)
-    if chosen.support and not chosen.name:
-        raise DataError("--support needs --name, what the class is called in the labels.")
-    if not (chosen.classes or chosen.name or chosen.project):
-        raise DataError("There is no class to label; give --classes FILE, or --support IMAGE:MARKS with --name.")
     for option in ("workers", "tiles_above"):
         if chosen[option] is not None:
             at_least_one(f"--{option.replace('_', '-')}", chosen[option])

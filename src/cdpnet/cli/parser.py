@@ -58,9 +58,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
         for option, wanted in (("out", "folder or file to write to"), ("project", "folder of the project")):
-            path = str(chosen.get(option, "x"))
-            if not path.strip() or "\0" in path:
-                fault = "holds a zero byte" if path.strip() else "is empty"
+            given = str(chosen.get(option, "x"))
+            if not given.strip() or "\0" in given:
+                fault = "holds a zero byte" if given.strip() else "is empty"
                 raise ConfigError(f"--{option} {fault}; give the {wanted}.")
         return chosen
 

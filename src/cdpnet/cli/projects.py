@@ -30,11 +30,15 @@ def project_option(parser: ArgumentParser) -> None:
 
 
 def check_project_or_folders(chosen: Any) -> None:
-    """ConfigError where there is neither a project nor all folders of `label`, or more than the one."""
+    """ConfigError where there is neither a project nor what `label` needs without one, or more than a project."""
     if not chosen.project:
         for option, value in (("FOLDER", chosen.folder), ("--out", chosen.out)):
             if not value:
-                raise ConfigError(f"label needs {option}: a folder of images, a class and --out, or --project.")
+                raise ConfigError(f"label needs {option}: a folder of images, classes and --out, or --project.")
+        if chosen.support and not chosen.name:
+            raise DataError("--support needs --name, what the class is called in the labels.")
+        if not chosen.classes and not chosen.name:
+            raise DataError("There is no class to label; give --classes FILE, or --support IMAGE:MARKS with --name.")
         return
     for name in (*_OF_FOLDERS, *_OF_PROJECT):
         if chosen[name]:

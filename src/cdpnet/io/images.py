@@ -19,9 +19,9 @@ from cdpnet.io.files import real_path, regular_file
 from cdpnet.runtime.notes import note
 
 MAX_PIXELS = 100_000_000
-_TURNED = (5, 6, 7, 8)  # orientations of an image on its side
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 HEIF_ENDINGS = (".heic", ".heif")
+_TURNED = (5, 6, 7, 8)  # values of the EXIF tag for an image on its side
 _MOST_NAMED = 10  # files in a note
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
@@ -109,15 +109,6 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
             return _decode(Image.open(file, formats=_installed_formats()), most_pixels, name)
 
 
-def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
-    """H, W of an image file as it is shown, from its head alone. DataError as `open_image`."""
-    with errors_as_sentences(str(path)), _open(path) as file:
-        image = Image.open(file, formats=_installed_formats())
-        _check_size(image, most_pixels or MAX_PIXELS, str(path))
-        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-        return (image.width, image.height) if turned else (image.height, image.width)
-
-
 def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
     """The EXIF orientation of an image file, 1 to 8, and its height and width as it is stored; it is not decoded.
 
@@ -127,6 +118,15 @@ def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
         image = Image.open(file, formats=_installed_formats())
         number = image.getexif().get(ExifTags.Base.Orientation, 1)
         return (number if number in range(1, 9) else 1), (image.height, image.width)
+
+
+def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
+    """H, W of an image file as `open_image` gives it, from its head alone. DataError as `open_image`."""
+    with errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        _check_size(image, most_pixels or MAX_PIXELS, str(path))
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def refuse_other_formats() -> None:

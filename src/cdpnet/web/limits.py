@@ -30,9 +30,9 @@ class Limits:
     name: int = 60  # characters of a class name
     sessions: int = 32  # at a time
     grace: float = 600.0  # seconds until the session of a closed or suspended page ends, and an idle one may
-    silence: float = 60.0  # seconds without a request after which a page counts as closed; it waits 20 s at a time
     connections: int = 500  # open at a time; a page has up to six, and a process often no more than 1024 files
-    logins: int = 10  # wrong ones of an address within a minute
+    silence: float = 60.0  # seconds without a request after which a page counts as closed; it waits 20 s at a time
+    logins: int = 10  # wrong ones from an address in a minute
     patience: float = 20.0  # seconds that a request may stop before it is complete
 
     @property

@@ -28,12 +28,15 @@ async def read_files(request: Request, limits: Limits) -> list[UploadFile]:
     """The files of a request. BodyError for a body that is not those of a form, and for too many files."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise BodyError(422, "Files are sent as a form, as the page does it.")
-    parser = MultiPartParser(request.headers, request.stream(), max_files=limits.images, max_fields=1)
+    stream = request.stream()
+    parser = MultiPartParser(request.headers, stream, max_files=limits.images, max_fields=1)
     try:
         form = await parser.parse()
     except BodyError:
         raise
     except MultiPartException as error:
+        async for _ in stream:  # to its end, since a browser reads no answer while it sends
+            pass
         if "Too many files" in error.message:
             sentence = f"At most {limits.images} images can be sent at a time; nothing was added."
             raise BodyError(413, sentence) from None
