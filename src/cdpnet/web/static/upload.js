@@ -70,7 +70,7 @@ async function addFiles(files, store, changes) {
  */
 function whyNot({ name, size }, { megabytes, endings }) {
   const ending = name.slice(name.lastIndexOf(".")).toLowerCase();
-  if (!endings.includes(ending)) return `${name} is not an image that can be read; ${endings.join(", ")} are.`;
+  if (!endings.includes(ending)) return `${name} is not an image that can be read; JPEG, PNG and others are.`;
   if (size > megabytes * 1e6) return `${name} is larger than ${megabytes} MB; scale it down first.`;
   return "";
 }
