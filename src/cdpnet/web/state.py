@@ -31,7 +31,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "project": project.folder.resolve().name if project.kept else None,
             "revision": document.revision,
             "limits": limits.for_browser(),  # type: ignore[dict-item]
-            "settings": _settings(document, work.segmenter.threshold),
+            "settings": _settings(document, work.encoded.segmenter.threshold),
             "classes": [_class(document, one) for one in document.classes.values()],
             "images": [_image(image, example=image.id in marked) for image in document.images.values()],
             "examples": [
