@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
-SCREENS = {"web": (1440, "light"), "web-dark": (1440, "dark"), "web-phone": (390, "light")}
-# What is marked: the number of the sample, its name, and strokes from x, y to x, y as fractions of the image.
-MARKED = (
-    (0, "snowflake", ((0.16, 0.52, 0.4, 0.62), (0.16, 0.7, 0.36, 0.56), (0.25, 0.5, 0.3, 0.74))),
-    (1, "chess knight", ((0.42, 0.25, 0.6, 0.3), (0.45, 0.35, 0.5, 0.6), (0.4, 0.66, 0.62, 0.68))),
-)
+SCREENS = {"web": (1280, 800, "light"), "web-dark": (1280, 800, "dark"), "web-phone": (390, 844, "light")}
+SIDE, MARGIN, LARGEST = 128, 12, 4.0  # pixels of the samples; where the page shows them, as in its view.js
+MARKED = (("snowflake", (0.2, 0.6)), ("chess knight", (0.5, 0.3)))  # samples by their names, and where to click
+SHOWN = "scene-02.png"  # in which a mask is in progress
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/web")
 
 
@@ -34,40 +32,55 @@ def start_server() -> tuple[Any, str]:
     return process, found[1]
 
 
-def brush(page: Page, strokes: tuple[tuple[float, float, float, float], ...]) -> None:
-    """Draw strokes with the brush."""
-    canvas = page.locator("#editor .pixi-target canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
+def place(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a point of the picture, given by fractions, is on the screen."""
+    box = page.locator("#stage").bounding_box()
     assert box is not None
-    side = min(box["width"], box["height"])  # the image is square and centred
-    left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
-    for x0, y0, x1, y1 in strokes:
-        page.mouse.move(left + side * x0, top + side * y0)
-        page.mouse.down()
-        page.mouse.move(left + side * x1, top + side * y1)
-        page.mouse.up()
-    page.wait_for_timeout(500)
+    scale = min((min(box["width"], box["height"]) - 2 * MARGIN) / SIDE, LARGEST)
+    left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    return left + (x - 0.5) * SIDE * scale, top + (y - 0.5) * SIDE * scale
+
+
+def open_picture(page: Page, name: str) -> None:
+    """Choose a picture in the filmstrip."""
+    page.locator(f"#film button[aria-label^='{name},']").click()
+    expect(page.locator("#image-name")).to_have_text(name)
+    page.locator("#stage[aria-busy=false]").wait_for()
+
+
+def teach(page: Page, name: str, point: tuple[float, float]) -> None:
+    """Make a class, click on its object in the sample of its name, and save the mask."""
+    open_picture(page, f"{name}.png")
+    page.keyboard.press("c")
+    page.locator("#name-input").fill(name)
+    page.keyboard.press("Enter")
+    page.locator("#class-list [aria-pressed=true]").filter(has_text=name).wait_for()
+    page.mouse.click(*place(page, *point))
+    page.locator("#hint").filter(has_text="% marked").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#note").filter(has_text=f"{name} is learned").wait_for()
+    page.locator("#film:not(:has([data-state=new]))").wait_for()
+    page.locator("#job").wait_for(state="hidden")
 
 
 def use(page: Page, url: str) -> None:
-    """Mark two classes, segment the samples, and leave strokes in the editor."""
+    """Teach two classes with the samples, review some results, and leave a mask in progress."""
     page.goto(url)
-    page.locator("#support-samples button").nth(5).wait_for()
-    page.wait_for_timeout(1000)
-    for number, name, strokes in MARKED:
-        page.locator("#support-samples button").nth(number).click()
-        page.wait_for_timeout(2500)
-        brush(page, strokes)
-        page.locator("#add").click()
-        page.locator("#mark-note .note").filter(has_text=name).wait_for()
-    brush(page, MARKED[-1][2])
-    page.locator("#query-samples").click()
-    page.locator("#segment-note .note").filter(has_text="knight in").wait_for()
-    page.wait_for_function("[...document.querySelectorAll('#results img')].filter(i => i.complete).length == 12")
-    page.mouse.move(0, 0)
-    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
-    page.wait_for_timeout(1000)
+    page.locator("[data-action=samples]").click()
+    page.locator("#film li").nth(17).wait_for()
+    for name, point in MARKED:
+        teach(page, name, point)
+    for key in "gaar":
+        page.keyboard.press(key)
+    expect(page.locator("#progress")).to_contain_text("1 rejected")
+    open_picture(page, SHOWN)
+    page.keyboard.press("d")
+    page.mouse.move(*place(page, 0.3, 0.5))
+    page.mouse.down()
+    page.mouse.move(*place(page, 0.5, 0.6), steps=4)
+    page.mouse.up()
+    page.locator("#hint").filter(has_text="% marked").wait_for()
+    page.locator("#note p").evaluate("note => note.remove()")
 
 
 browser_file = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), None)
@@ -78,13 +91,14 @@ process, url = start_server()
 try:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_file, args=["--no-sandbox"])
-        for name, (width, scheme) in SCREENS.items():
-            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        for name, (width, height, scheme) in SCREENS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page = context.new_page()
             use(page, url)
-            shot = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+            shot = Image.open(io.BytesIO(page.screenshot()))
             shot.convert("RGB").save(out / f"{name}.jpg", quality=85, subsampling=0)
             print(out / f"{name}.jpg")
-            page.close()
+            context.close()
         browser.close()
 finally:
     process.terminate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from cdpnet.labels.formats import FORMATS
 from cdpnet.labels.palette import colour_of
 from cdpnet.projects.document import Document, ProjectClass, ProjectImage
 from cdpnet.projects.history import Step
@@ -31,6 +32,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "project": project.folder.resolve().name if project.kept else None,
             "revision": document.revision,
             "limits": limits.for_browser(),  # type: ignore[dict-item]
+            "formats": [{"name": name, "title": one.title} for name, one in FORMATS.items()],
             "settings": _settings(document, work.encoded.segmenter.threshold),
             "classes": [_class(document, one) for one in document.classes.values()],
             "images": [_image(image, example=image.id in marked) for image in document.images.values()],

@@ -1,0 +1,89 @@
+/** The tool bar, and the bar below the picture: what is shown, what can be done about it. */
+
+import { assign, find, percent } from "./dom.js";
+import { describe } from "./review.js";
+
+/**
+ * @param {import("./store.js").Store} store
+ * @param {import("./workspace.js").Workspace} workspace
+ * @param {import("./editor.js").Editor} editor
+ */
+export function showBar(store, workspace, editor) {
+  const update = () => {
+    const { image, state, chosenClass } = store;
+    const { draft } = workspace;
+    find("#bar").hidden = !image;
+    if (!image || !state) return;
+    const words = describe(image, state.classes);
+    assign(find("#image-name"), { textContent: image.name });
+    assign(find("#image-state"), { textContent: words });
+    assign(find("#hint"), { textContent: hint(image, chosenClass, draft, editor.busy) });
+    assign(find("#failure"), { textContent: image.state === "failed" ? image.reason : "" });
+    find("#failure").hidden = image.state !== "failed";
+    const drawn = draft ? `; the mask in progress of ${chosenClass?.name} marks ${percent(draft.share)}` : "";
+    assign(find("#stage"), { ariaLabel: `${image.name}: ${words}${drawn}` });
+    const reviewed = ["accepted", "rejected", "corrected"].includes(image.state);
+    for (const action of ["save", "drop"]) show(action, draft !== null);
+    for (const action of ["accept", "reject", "next"]) show(action, draft === null);
+    enable("teach", draft !== null || (chosenClass !== null && image.classes[chosenClass.id]?.share > 0));
+    enable("accept", ["found", "absent", "corrected", "rejected"].includes(image.state));
+    enable("reject", ["found", "absent", "corrected", "accepted"].includes(image.state));
+    enable("next", store.nextUncertain !== null);
+    show("reopen", reviewed && draft === null);
+    enable("undo", Boolean(draft?.canUndo || state.undo));
+    enable("redo", Boolean(draft?.canRedo || state.redo));
+  };
+  store.subscribe(update);
+  workspace.subscribe(update);
+}
+
+/**
+ * What to do next, in one line.
+ * @param {import("./types.js").ProjectImage} image
+ * @param {import("./types.js").ProjectClass | null} chosenClass
+ * @param {import("./draft.js").Draft | null} draft
+ * @param {boolean} busy
+ */
+function hint(image, chosenClass, draft, busy) {
+  if (image.state === "failed") return "";
+  if (busy) return "Looking for the object …";
+  if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
+  if (draft) return `${percent(draft.share)} marked. Enter saves, Escape drops.`;
+  if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;
+  if (image.state === "found") return "A accepts, R rejects. Click or draw to correct.";
+  if (image.state === "absent") return `A accepts that nothing is there. Click to mark a ${chosenClass.name}.`;
+  return "";
+}
+
+/**
+ * @param {string} action
+ * @param {boolean} possible
+ */
+function enable(action, possible) {
+  for (const button of document.querySelectorAll(`button[data-action=${action}]`)) {
+    assign(button, { disabled: !possible });
+  }
+}
+
+/**
+ * @param {string} action
+ * @param {boolean} useful whether its button is shown
+ */
+function show(action, useful) {
+  assign(find(`#bar [data-action=${action}]`), { hidden: !useful });
+}
+
+/** @param {import("./tools.js").Tools} tools */
+export function showTools(tools) {
+  const size = find("#brush-size");
+  size.addEventListener("input", () => tools.setRadius(Number(size.value)));
+  tools.subscribe(() => {
+    for (const button of document.querySelectorAll("#tools [aria-pressed]")) {
+      const chosen = /** @type {HTMLElement} */ (button).dataset.action === tools.tool;
+      assign(button, { ariaPressed: String(chosen) });
+    }
+    find("#stage").dataset.tool = tools.tool;
+    find("#brush").hidden = tools.tool !== "brush" && tools.tool !== "erase";
+    assign(size, { value: String(Math.round(tools.radius)) });
+  });
+}

@@ -1,0 +1,93 @@
+/** Changes of the project: each is sent after the one before it, and its answer is the new state. */
+
+import { loadState, Refusal, request } from "./api.js";
+import { clearRefusal, refuse, say } from "./notes.js";
+
+/** @typedef {import("./types.js").State} State */
+
+const CONFLICT = 409;
+
+/** @param {string} sentence whose first word is not the first any more */
+const inside = (sentence) => sentence.charAt(0).toLowerCase() + sentence.slice(1);
+
+export class Changes {
+  /** @type {Promise<unknown>} */
+  #last = Promise.resolve();
+
+  /** @param {import("./store.js").Store} store */
+  constructor(store) {
+    this.store = store;
+  }
+
+  /**
+   * Send a change. null where it was refused; the page then says why, and shows what others have changed.
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} [body]
+   * @param {() => void} [onConflict] called where another browser's change stands against it
+   * @returns {Promise<State | null>}
+   */
+  send(method, path, body, onConflict) {
+    const sent = this.#last.then(() => this.#send(method, path, body, onConflict));
+    this.#last = sent;
+    return sent;
+  }
+
+  /** Take back the server's last change, and show the image that it was about. */
+  async undo() {
+    const what = this.store.state?.undo;
+    if (!what) return say("There is nothing to take back.");
+    await this.#moveInTime("undo", `Taken back: ${inside(what)}`);
+  }
+
+  /** Do again what was taken back. */
+  async redo() {
+    const what = this.store.state?.redo;
+    if (!what) return say("There is nothing to do again.");
+    await this.#moveInTime("redo", `Done again: ${inside(what)}`);
+  }
+
+  /**
+   * @param {"undo" | "redo"} path
+   * @param {string} text
+   */
+  async #moveInTime(path, text) {
+    const before = new Map(this.store.state?.images.map((image) => [image.id, image.revision]));
+    const state = await this.send("POST", path);
+    if (!state) return;
+    const changed = state.images.filter((image) => before.get(image.id) !== image.revision);
+    if (changed.length === 1) this.store.selectImage(changed[0].id);
+    say(text);
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} body
+   * @param {() => void} [onConflict]
+   * @returns {Promise<State | null>}
+   */
+  async #send(method, path, body, onConflict) {
+    try {
+      const state = await (await request(method, path, { body })).json();
+      clearRefusal();
+      this.store.accept(state);
+      return state;
+    } catch (error) {
+      refuse(error instanceof Error ? error.message : String(error));
+      if (error instanceof Refusal && error.status === CONFLICT) {
+        await this.#reload();
+        onConflict?.();
+      }
+      return null;
+    }
+  }
+
+  async #reload() {
+    try {
+      this.store.accept(await loadState());
+    } catch {
+      // The refusal is on the page already, and `follow` loads the state as soon as the server answers.
+    }
+  }
+}

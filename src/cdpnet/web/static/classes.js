@@ -1,0 +1,104 @@
+/** The classes of the project, and the examples of the chosen one. */
+
+import { imageUrl } from "./api.js";
+import { askName } from "./dialogs.js";
+import { assign, count, element, find, percent, showItems } from "./dom.js";
+import { say } from "./notes.js";
+
+/** @typedef {import("./types.js").ProjectClass} ProjectClass */
+/** @typedef {import("./types.js").Example} Example */
+
+/**
+ * @param {import("./store.js").Store} store
+ * @param {import("./changes.js").Changes} changes
+ */
+export function showClasses(store, changes) {
+  const rename = async (/** @type {string} */ id) => {
+    const before = store.state?.classes.find((one) => one.id === id)?.name ?? "";
+    const name = await askName(`A new name for ${before}`, before, store.state?.limits.name ?? 60);
+    if (name !== null && name !== before) await changes.send("PATCH", `classes/${id}`, { name });
+  };
+
+  const remove = async (/** @type {ProjectClass} */ { id, name }) => {
+    if (await changes.send("DELETE", `classes/${id}`)) say(`${name} is removed. Undo (Ctrl+Z) brings it back.`);
+  };
+
+  const create = (/** @type {ProjectClass} */ one) => {
+    const choose = element("button", { type: "button", className: "choose" });
+    choose.append(
+      element("span", { className: "swatch" }),
+      element("span", { className: "name" }),
+      element("kbd"),
+      element("small")
+    );
+    const edit = element("button", { type: "button", className: "small" }, "✎");
+    const drop = element("button", { type: "button", className: "small" }, "×");
+    choose.addEventListener("click", () => store.chooseClass(one.id));
+    edit.addEventListener("click", () => rename(one.id));
+    drop.addEventListener("click", () => remove(one));
+    return element("li", {}, choose, edit, drop);
+  };
+
+  const update = (/** @type {HTMLElement} */ item, /** @type {ProjectClass} */ one) => {
+    const [choose, edit, drop] = /** @type {any[]} */ ([...item.children]);
+    const [swatch, name, key, counts] = choose.children;
+    const position = (store.state?.classes.indexOf(one) ?? 0) + 1;
+    swatch.style.setProperty("--class", one.colour);
+    assign(name, { textContent: one.name });
+    assign(key, { textContent: position < 10 ? String(position) : "" });
+    assign(counts, { textContent: `${count(one.examples, "example")} · found in ${one.found}` });
+    assign(choose, { ariaPressed: String(one.id === store.classId) });
+    assign(edit, { ariaLabel: `Rename ${one.name}`, title: `Rename ${one.name}` });
+    assign(drop, { ariaLabel: `Remove ${one.name}`, title: `Remove ${one.name}` });
+  };
+
+  store.subscribe(() => {
+    showItems(find("#class-list"), store.state?.classes ?? [], create, update);
+    find("#no-class").hidden = (store.state?.classes.length ?? 0) > 0;
+  });
+}
+
+/**
+ * @param {import("./store.js").Store} store
+ * @param {import("./changes.js").Changes} changes
+ */
+export function showExamples(store, changes) {
+  const create = (/** @type {Example} */ { id, image }) => {
+    const show = element("button", { type: "button" }, element("img", { alt: "" }));
+    const used = element("input", { type: "checkbox" });
+    const drop = element("button", { type: "button", className: "small" }, "×");
+    show.addEventListener("click", () => store.selectImage(image));
+    used.addEventListener("change", () => changes.send("PATCH", `examples/${id}`, { enabled: used.checked }));
+    drop.addEventListener("click", () => changes.send("DELETE", `examples/${id}`));
+    return element("li", {}, show, element("label", {}, used, element("span")), drop);
+  };
+
+  const update = (/** @type {HTMLElement} */ item, /** @type {Example} */ example) => {
+    const [show, label, drop] = /** @type {any[]} */ ([...item.children]);
+    const image = store.state?.images.find(({ id }) => id === example.image);
+    const name = image?.name ?? "an image that was removed";
+    if (image) assign(show.firstChild, { src: new URL(`api/${imageUrl(image, "thumbnail")}`, document.baseURI).href });
+    const differs = example.disagreement === null ? "" : `differs ${percent(example.disagreement)}`;
+    assign(label.firstChild, { checked: example.enabled, ariaLabel: `Learn from ${name}` });
+    assign(label.lastChild, { textContent: example.enabled ? differs || "used" : "off" });
+    assign(show, { ariaLabel: `Show ${name}`, title: name });
+    assign(drop, { ariaLabel: `Remove the example of ${name}`, title: "Remove this example" });
+  };
+
+  store.subscribe(() => {
+    const { state, chosenClass } = store;
+    const examples = state?.examples.filter((example) => example.class === chosenClass?.id) ?? [];
+    showItems(find("#example-list"), examples, create, update);
+    const title = chosenClass ? `Examples of ${chosenClass.name}` : "Examples";
+    assign(find("#examples-title"), { textContent: title });
+    find("#no-example").hidden = examples.length > 0;
+    const gain = state?.gain;
+    const taught = state?.classes.find((one) => one.id === gain?.class);
+    const text =
+      gain && taught
+        ? `${taught.name} was learned anew: ${gain.changed} of ${count(gain.of, "picture")} changed, ` +
+          `by ${percent(gain.mean_change)} on average.`
+        : "";
+    assign(find("#gain"), { textContent: text });
+  });
+}

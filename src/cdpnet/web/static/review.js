@@ -1,0 +1,81 @@
+/** Go through the pictures, and decide about each. */
+
+import { percent } from "./dom.js";
+import { refuse, say } from "./notes.js";
+
+/** @type {Record<import("./types.js").ProjectImage["state"], string>} */
+export const STATES = {
+  new: "not segmented yet",
+  found: "to review",
+  absent: "nothing found",
+  corrected: "corrected",
+  accepted: "accepted",
+  rejected: "rejected",
+  failed: "cannot be used",
+};
+
+/**
+ * The state of an image in words.
+ * @param {import("./types.js").ProjectImage} image
+ * @param {import("./types.js").ProjectClass[]} classes
+ */
+export function describe(image, classes) {
+  const found = classes
+    .filter(({ id }) => image.classes[id]?.share > 0)
+    .map(({ id, name }) => `${name} ${percent(image.classes[id].share)}`);
+  return [STATES[image.state], ...found].join(" · ");
+}
+
+export class Review {
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./workspace.js").Workspace} workspace
+   * @param {import("./changes.js").Changes} changes
+   */
+  constructor(store, workspace, changes) {
+    this.store = store;
+    this.workspace = workspace;
+    this.changes = changes;
+  }
+
+  /**
+   * Decide about the chosen picture, and go to the next uncertain one.
+   * @param {"accepted" | "rejected" | "new"} verdict
+   */
+  async decide(verdict) {
+    const { image } = this.store;
+    if (!image) return;
+    if (this.workspace.draft) return refuse("The mask is not saved yet: Enter saves it, Escape drops it.");
+    if (verdict === "accepted" && image.state === "new") return refuse("There is no mask to accept yet.");
+    const { id, name, revision } = image;
+    const state = await this.changes.send("POST", `images/${id}/review`, { revision, verdict });
+    if (!state) return;
+    say(verdict === "new" ? `${name} is segmented again.` : `${name} is ${verdict}.`);
+    if (verdict !== "new" && this.store.imageId === id) this.#goTo(this.store.nextUncertain);
+  }
+
+  /** @param {1 | -1} step in the filmstrip */
+  move(step) {
+    this.#goTo(this.store.neighbour(step));
+  }
+
+  /** Go to the most uncertain picture that is still to be reviewed. */
+  next() {
+    const id = this.store.nextUncertain;
+    if (id) this.#goTo(id);
+    else say("No other picture is left to be reviewed.");
+  }
+
+  /** Remove the chosen picture from the project. */
+  async remove() {
+    const { image } = this.store;
+    if (!image) return;
+    const state = await this.changes.send("DELETE", `images/${image.id}`);
+    if (state) say(`${image.name} is removed. Undo (Ctrl+Z) brings it back.`);
+  }
+
+  /** @param {string | null} id */
+  #goTo(id) {
+    if (id) this.store.selectImage(id);
+  }
+}

@@ -1,0 +1,76 @@
+/** Add pictures: chosen, dropped anywhere on the page, or pasted. */
+
+import { count, find } from "./dom.js";
+import { refuse, say } from "./notes.js";
+
+const TOGETHER = 4; // files in one request, so that the page shows how far it is
+
+/** Open the browser's choice of files. */
+export const chooseFiles = () => find("#files").click();
+
+/**
+ * @param {import("./store.js").Store} store
+ * @param {import("./changes.js").Changes} changes
+ */
+export function acceptFiles(store, changes) {
+  const add = (/** @type {FileList | undefined} */ list) => list?.length && addFiles([...list], store, changes);
+  const input = find("#files");
+  input.addEventListener("change", () => {
+    add(input.files);
+    input.value = "";
+  });
+  document.addEventListener("paste", (event) => add(event.clipboardData?.files));
+  const zone = find("#drop-zone");
+  document.addEventListener("dragenter", (event) => {
+    if (event.dataTransfer?.types.includes("Files")) zone.hidden = false;
+  });
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) zone.hidden = true; // left the window
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    zone.hidden = true;
+    add(event.dataTransfer?.files);
+  });
+}
+
+/**
+ * Send files; those that cannot be used are listed, and the others go in.
+ * @param {File[]} files
+ * @param {import("./store.js").Store} store
+ * @param {import("./changes.js").Changes} changes
+ */
+async function addFiles(files, store, changes) {
+  const limits = store.state?.limits;
+  if (!limits) return;
+  const known = new Set(store.state?.images.map((image) => image.id));
+  const refused = files.map((file) => whyNot(file, limits)).filter((reason) => reason !== "");
+  const sent = files.filter((file) => whyNot(file, limits) === "");
+  for (let i = 0; i < sent.length; i += TOGETHER) {
+    if (sent.length > TOGETHER) say(`Adding picture ${i + 1} of ${sent.length} …`);
+    const form = new FormData();
+    for (const file of sent.slice(i, i + TOGETHER)) form.append("files", file);
+    const state = await changes.send("POST", "images", form);
+    if (!state) return;
+    refused.push(...(state.refused ?? []).map(({ reason }) => reason));
+  }
+  const added = store.state?.images.filter((image) => !known.has(image.id)) ?? [];
+  if (added.length) {
+    store.selectImage(added[0].id);
+    say(`${count(added.length, "picture")} added.`);
+  }
+  if (refused.length) refuse(`${count(refused.length, "file")} not added:`, refused);
+}
+
+/**
+ * Why a file cannot be used, "" if the server is to look at it.
+ * @param {File} file
+ * @param {import("./types.js").Limits} limits
+ */
+function whyNot({ name, size }, { megabytes, endings }) {
+  const ending = name.slice(name.lastIndexOf(".")).toLowerCase();
+  if (!endings.includes(ending)) return `${name} is not an image that can be read; JPEG, PNG and others are.`;
+  if (size > megabytes * 1e6) return `${name} is larger than ${megabytes} MB; scale it down first.`;
+  return "";
+}

@@ -1,0 +1,279 @@
+"""The page in a browser: errors, reloads, several browsers, keyboard only, narrow screens, colours."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import expect
+
+from cdpnet.inference.segmenter import Segmenter
+from tests.web.browsing import (
+    OBJECT,
+    OTHER,
+    click,
+    drag,
+    drop,
+    image,
+    mark_and_teach,
+    mask,
+    open_picture,
+    pictures,
+    place,
+    say_name,
+    shown,
+    state,
+    visiting,
+    wait_for_mask,
+    wait_for_picture,
+    wait_for_results,
+)
+from tests.web.serving import serve_in_thread, wait_until
+
+
+def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
+    good = pictures(2)
+    uploads = []
+    page.on("request", lambda request: uploads.append(request.url) if request.url.endswith("/images") else None)
+    drop(page, [("notes.txt", b"This is not an image.")])
+    page.locator("#refusal li").filter(has_text="notes.txt is not an image that can be read").wait_for()
+    assert not uploads  # the browser knows by the name
+    drop(page, [good[0], ("broken.png", b"This is not an image."), ("large.png", 20_000_001), good[1]])
+    refusals = page.locator("#refusal li")
+    expect(refusals).to_have_count(2)
+    refusals.filter(has_text="broken.png is not an image that can be read").wait_for()
+    refusals.filter(has_text="large.png is larger than 20 MB").wait_for()
+    expect(page.locator("#film li")).to_have_count(2)
+    page.locator("#refusal .close").click()
+    expect(page.locator("#refusal")).to_be_empty()
+
+    # What the server refuses is a sentence, too.
+    page.locator("[data-action=download]").first.click()
+    page.locator("#download-classes").click()
+    page.locator("#refusal").filter(has_text="No class has been learned yet; mark an object").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#refusal").filter(has_text="Nothing is marked yet; click on the object").wait_for()
+    for name, wanted in (("   ", "The class has no name yet"), ("thing", "")):
+        page.keyboard.press("c")
+        say_name(page, name)
+        page.locator("#refusal").filter(has_text=wanted).wait_for(state="attached")
+    expect(page.locator("#class-list li")).to_have_count(1)
+
+    # While the server does not answer, nothing is lost: the click's mask fails, the brush's stays.
+    page.route("**/api/**", lambda route: route.abort())
+    page.keyboard.press("d")
+    drag(page, (0.2, 0.8), (0.5, 0.8))
+    wait_for_mask(page)
+    page.keyboard.press("Enter")
+    page.locator("#refusal").filter(has_text="The server does not answer; nothing was changed.").wait_for()
+    wait_for_mask(page)
+    page.unroute("**/api/**")
+    page.keyboard.press("Enter")
+    page.locator("#note").filter(has_text="thing is learned from 1 example.").wait_for()
+
+
+def test_a_project_survives_a_reload_another_browser_and_the_server(
+    browser: Any, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    folder = tmp_path / "weld cracks"
+    with serve_in_thread(segmenter, project=folder) as url, visiting(browser, url) as page:
+        expect(page.locator(".not-kept").first).to_be_hidden()
+        drop(page, pictures(3))
+        wait_for_picture(page, "1.png")
+        mark_and_teach(page, "square")
+
+        # A reload shows the same picture with the same mask in progress.
+        open_picture(page, "2.png")
+        page.keyboard.press("d")
+        drag(page, (0.1, 0.9), (0.9, 0.9))
+        wait_for_mask(page)
+        page.mouse.move(0, 0)
+        before = shown(page)
+        page.reload()
+        wait_for_picture(page, "2.png")
+        wait_for_mask(page)
+        wait_until(lambda: shown(page) == before, "the reload shows another mask")
+
+        # Another browser corrects this picture. The later save is told; nothing is overwritten, nothing is lost.
+        with visiting(browser, url) as other:
+            expect(other.locator("#project")).to_have_text("weld cracks")
+            open_picture(other, "2.png")
+            other.keyboard.press("d")
+            drag(other, (0.1, 0.05), (0.9, 0.05))
+            wait_for_mask(other)
+            other.keyboard.press("Enter")
+            other.locator("#film [data-state=corrected]").nth(1).wait_for()
+        theirs = mask(page, "2.png")
+        page.keyboard.press("Enter")
+        page.locator("#refusal").filter(has_text="2.png was changed meanwhile").wait_for()
+        assert np.array_equal(mask(page, "2.png"), theirs)
+        wait_for_mask(page)
+        page.keyboard.press("Enter")  # knowing that
+        page.locator("#note").filter(has_text="The mask is saved.").wait_for()
+        assert mask(page, "2.png")[86, 10:86].all()
+        saved = mask(page, "2.png")
+        page.keyboard.press("a")
+        page.locator("#film [data-state=accepted]").wait_for()
+
+    # Another server goes on where the first one was; a picture that was deleted meanwhile costs nothing else.
+    (folder / "images" / "3.png").unlink()
+    with serve_in_thread(segmenter, project=folder) as url, visiting(browser, url) as page:
+        wait_for_results(page)
+        page.locator("#film [data-state=failed] button").click()
+        expect(page.locator("#failure")).to_contain_text("3.png")
+        assert np.array_equal(mask(page, "2.png"), saved)
+        assert [one["state"] for one in state(page)["images"]][:2] == ["corrected", "accepted"]
+        expect(page.locator("#class-list .name")).to_have_text(["square"])
+        expect(page.locator("#example-list li")).to_have_count(1)
+
+
+def test_without_a_project_each_user_has_a_page_of_their_own(browser: Any, page: Any, page_url: str) -> None:
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    with visiting(browser, page_url) as other:
+        expect(other.locator("#empty .not-kept")).to_contain_text("Nothing is kept after the server stops")
+        assert state(other)["images"] == []
+
+
+def test_everything_is_done_with_the_keyboard(page: Any) -> None:
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.action") == "samples":
+            break
+    page.keyboard.press("Enter")
+    wait_for_picture(page, "snowflake.png")
+    page.keyboard.press("x")  # shows the crosshair
+    for _ in range(12):
+        page.keyboard.press("Shift+ArrowLeft")
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("x")
+    say_name(page, "snowflake")
+    wait_for_mask(page)
+    page.keyboard.press("Enter")
+    wait_for_results(page)
+    assert mask(page, "snowflake.png")[76, 26]
+    page.keyboard.press("ArrowRight")
+    page.locator("#image-name").filter(has_not_text="snowflake.png").wait_for()
+
+    # Every control is reached with Tab, and shows that it has the focus.
+    page.keyboard.press("d")
+    reached: dict[str, str] = {}
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(
+            """() => { const e = document.activeElement, style = getComputedStyle(e);
+                return [e.dataset.action ?? e.id ?? "", style.outlineStyle + style.outlineWidth]; }"""
+        )
+        reached[name] = outline
+    controls = page.locator("button[data-action], input, #stage").evaluate_all(
+        "all => all.filter(e => e.checkVisibility() && !e.disabled).map(e => e.dataset.action ?? e.id)"
+    )
+    assert set(filter(None, controls)) <= set(reached)
+    assert {reached[name] for name in reached if name} <= {"solid3px", "solid2px"}
+
+    # Single letters can be switched off.
+    page.locator("#stage").focus()
+    page.keyboard.press("?")
+    page.locator("#letters").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect(page.locator("#stage")).to_have_attribute("data-tool", "brush")
+
+
+def test_nothing_is_wider_than_the_screen(page: Any) -> None:
+    for size in SIZES:
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        assert page.evaluate(PROTRUDING) == []
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    click(page, OBJECT)
+    say_name(page, "a name as long as a name may be before it becomes a sentence"[:60])
+    wait_for_mask(page)
+    for size in reversed(SIZES):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        assert page.evaluate(PROTRUDING) == []
+        # The picture, the button that saves, every tool and the filmstrip lie on the screen.
+        for selector in ("#stage", "#bar [data-action=save]", "#film button >> nth=0", *TOOLS):
+            box = page.locator(selector).bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= size[0], selector
+            assert box["y"] >= 0 and box["y"] + box["height"] <= size[1], selector
+
+    # On a phone the parts of the panel are behind tabs.
+    page.locator("#tab-results").click()
+    expect(page.locator("#threshold")).to_be_visible()
+    expect(page.locator("#class-list")).to_be_hidden()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#tab-examples")).to_be_focused()
+
+
+# What is wider than the screen, but for the two rows that scroll by themselves.
+PROTRUDING = """[...document.querySelectorAll("body *")].filter(one => one.checkVisibility()
+    && !one.closest("#film, #bar .buttons > *") && one.getBoundingClientRect().right > innerWidth + 0.5)
+    .map(one => one.outerHTML.slice(0, 80)).concat(document.documentElement.scrollWidth > innerWidth ? ["page"] : [])"""
+SIZES = [(390, 844), (768, 1024), (1280, 800)]
+TOOLS = [f"#tools [data-action={name}]" for name in ("add", "subtract", "box", "brush", "erase", "pan")]
+
+
+def test_two_fingers_zoom_and_one_marks(browser: Any, page_url: str) -> None:
+    with visiting(browser, page_url, has_touch=True) as page:
+        drop(page, pictures(1))
+        wait_for_picture(page, "1.png")
+        fitted = shown(page, "picture")
+        page.evaluate(PINCH)
+        wait_until(lambda: shown(page, "picture") != fitted, "two fingers do not zoom")
+        page.keyboard.press("0")
+        wait_until(lambda: shown(page, "picture") == fitted, "the picture is not fitted again")
+        page.touchscreen.tap(*place(page, OTHER))
+        say_name(page, "blue square")
+        wait_for_mask(page)
+        page.keyboard.press("Enter")
+        wait_until(lambda: image(page, "1.png")["state"] == "corrected", "the mask is not saved")
+        assert mask(page, "1.png")[20:30, 66:80].all()
+
+
+PINCH = """() => {
+    const stage = document.querySelector("#stage"), box = stage.getBoundingClientRect();
+    const send = (kind, id, x) => stage.dispatchEvent(new PointerEvent(kind, {
+        bubbles: true, pointerId: id, pointerType: "touch", clientX: box.left + x, clientY: box.top + 200 }));
+    stage.setPointerCapture = () => {};
+    send("pointerdown", 1, 300); send("pointerdown", 2, 340);
+    for (let x = 350; x < 500; x += 20) send("pointermove", 2, x);
+    send("pointerup", 1, 300); send("pointerup", 2, 500);
+}"""
+
+
+def test_colours_have_the_contrast_of_wcag_aa() -> None:
+    css = (resources.files("cdpnet.web") / "static" / "theme.css").read_text()
+    light, dark = css.split("@media (prefers-color-scheme: dark)")[:2]
+    for scheme in (light, light + dark):
+        colours = {name: value[:7] for name, value in re.findall(r"--([\w-]+): (#[0-9a-f]{6});", scheme)}
+        for text, ground, least in CONTRASTS:
+            assert _contrast(colours[text], colours[ground]) >= least, (text, ground)
+
+
+CONTRASTS = [
+    *((text, ground, 4.5) for text in ("text", "quiet") for ground in ("ground", "surface", "raised", "accent-soft")),
+    *((text, "surface", 4.5) for text in ("accent", "bad", "good", "warn")),
+    ("accent", "accent-soft", 4.5),
+    ("on-accent", "accent", 4.5),
+    ("bad", "bad-soft", 4.5),
+    ("border", "surface", 3.0),
+    ("border", "ground", 3.0),
+    ("accent", "stage", 3.0),
+]
+
+
+def _contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours, 1..21, by WCAG 2."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
