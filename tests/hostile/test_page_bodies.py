@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from contextlib import suppress
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
-from cdpnet.inference.segmenter import Segmenter
 from tests.hostile.small_page import (
     STATE,
     UPLOAD,
     SmallPage,
     assert_one_line,
     assert_refused,
-    connect,
     new_client,
     picture,
     send,
-    small_page,
 )
 from tests.web.client import data_url, png
 
@@ -202,21 +198,3 @@ def test_no_other_file_is_served(url: str, path: str) -> None:
     assert answer.split()[1] in ("404", "410")
     assert "root:" not in answer
     assert "import" not in answer
-
-
-def test_connections_are_limited(segmenter: Segmenter) -> None:
-    with small_page(segmenter, connections=2) as page, connect(page.url), connect(page.url) as second:
-        answer = send(page.url, b"")
-        assert answer.startswith("HTTP/1.1 503")
-        assert answer.endswith("Too many connections are open; try again in a moment.")
-        second.close()
-        assert "HTTP/1.1 200" in _send_until_served(page.url)
-
-
-def _send_until_served(url: str) -> str:
-    """The answer to a request, which is sent again while the server has not noticed that another has left."""
-    answer = ""
-    while "HTTP/1.1 200" not in answer:
-        with suppress(ConnectionError):
-            answer = send(url, b"GET /api/state HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    return answer
