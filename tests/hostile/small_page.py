@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.address import Address
 from cdpnet.web.api import Api
@@ -59,7 +60,13 @@ def small_page(
     limits = replace(Limits(), patience=patience, images=1, megabytes=1, logins=5, connections=connections)
     threads = Threads()
     with tempfile.TemporaryDirectory() as folder:
-        api = Api(Sessions(segmenter, Path(folder), limits, threads), threads, limits, "session", "The model is tiny.")
+        api = Api(
+            Sessions(EncodedImages(segmenter), Path(folder), limits, threads),
+            threads,
+            limits,
+            "session",
+            "The model is tiny.",
+        )
         try:
             with serving(make_application(api, served, limits), served, limits) as url:
                 yield SmallPage(url, Path(folder), api)

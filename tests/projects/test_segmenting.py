@@ -11,6 +11,7 @@ from PIL import Image
 
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import load_class
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.labels.png import read_mask
@@ -24,7 +25,7 @@ from tests.projects.making import NAMES, SIZE, image_of, object_mask, teach
 
 @pytest.fixture
 def work(project: Project, segmenter: Segmenter) -> ProjectSegmenter:
-    return ProjectSegmenter(project, segmenter)
+    return ProjectSegmenter(project, EncodedImages(segmenter))
 
 
 def test_masks_are_those_of_the_segmenter(project: Project, work: ProjectSegmenter, segmenter: Segmenter) -> None:
@@ -109,7 +110,7 @@ def test_another_threshold_needs_no_network(
     teach(project)
     work.run()
     expected = segmenter.segment(project.folder / "images" / "b.png", work.teacher.learned()[0][1], threshold=0.9).mask
-    monkeypatch.setattr(Segmenter, "segment", None)
+    monkeypatch.setattr(EncodedImages, "segment", None)
     editing.configure(project, Settings(threshold=0.9))
     work.run()
     image = image_of(project, "b.png")
@@ -122,16 +123,16 @@ def test_a_result_of_older_classes_is_dropped(
 ) -> None:
     teach(project)
     assert work.step()  # learns
-    segment = Segmenter.segment
+    segment = EncodedImages.segment
 
     def segment_and_be_overtaken(*arguments: object, **options: object) -> object:
-        monkeypatch.setattr(Segmenter, "segment", segment)
+        monkeypatch.setattr(EncodedImages, "segment", segment)
         found = segment(*arguments, **options)  # type: ignore[arg-type]
         image = image_of(project, "b.png")
         editing.correct(project, image.id, image.revision, next(iter(project.document.classes)), object_mask(3))
         return found
 
-    monkeypatch.setattr(Segmenter, "segment", segment_and_be_overtaken)
+    monkeypatch.setattr(EncodedImages, "segment", segment_and_be_overtaken)
     work.run()
     assert (project.mask(image_of(project, "b.png")) == object_mask(3)).all()
     assert image_of(project, "c.png").found_with
@@ -169,7 +170,7 @@ def test_a_stopped_program_goes_on_where_it_was(project: Project, work: ProjectS
     for _ in range(2):
         assert work.step()
     opened = Project(project.folder)  # as after a crash, since nothing was saved at an end
-    again = ProjectSegmenter(opened, segmenter)
+    again = ProjectSegmenter(opened, EncodedImages(segmenter))
     again.run()
     work.run()
     for name in NAMES:
@@ -184,7 +185,7 @@ def test_a_class_of_another_model_is_learned_anew(
     path = project.folder / editing.class_file(class_id)
     other = Segmenter(segmenter.network)
     other.__dict__["model"] = ("f" * 16, "another model")
-    changed = ProjectSegmenter(Project(project.folder), other)
+    changed = ProjectSegmenter(Project(project.folder), EncodedImages(other))
     changed.run()
     assert load_class(path).model[0] == "f" * 16
 
@@ -200,7 +201,7 @@ def test_a_class_file_that_is_lost_is_learned_anew(
         path.unlink()
     else:
         path.write_bytes(b"broken")
-    again = ProjectSegmenter(Project(project.folder), segmenter)
+    again = ProjectSegmenter(Project(project.folder), EncodedImages(segmenter))
     again.run()
     assert load_class(path).shots == 1
 

@@ -29,8 +29,9 @@ def page_url(segmenter: Segmenter) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A browser for the tests of one file, since tests of other files run event loops of their own."""
     if not CHROMIUM:
         pytest.skip("there is no Chromium on this machine")
     from playwright.sync_api import expect, sync_playwright

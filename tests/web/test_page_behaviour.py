@@ -175,6 +175,12 @@ def test_everything_is_done_with_the_keyboard(page: Any) -> None:
     assert set(filter(None, controls)) <= set(reached)
     assert {reached[name] for name in reached if name} <= {"solid3px", "solid2px"}
 
+    # Every control has a name that is read aloud.
+    names = page.locator("button, input, select, #stage").evaluate_all(
+        "all => all.map(e => [e.outerHTML, e.ariaLabel ?? e.labels?.[0]?.textContent.trim() ?? e.textContent.trim()])"
+    )
+    assert [html for html, name in names if not name and 'id="files"' not in html] == []
+
     # Single letters can be switched off.
     page.locator("#stage").focus()
     page.keyboard.press("?")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web import sessions as module
 from cdpnet.web.limits import Limits
@@ -35,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def sessions(segmenter: Segmenter, tmp_path: Path, clock: Clock) -> Iterator[Sessions]:  # noqa: ARG001 - it ticks
     threads = Threads()
-    yield Sessions(segmenter, tmp_path, replace(Limits(), sessions=2), threads)
+    yield Sessions(EncodedImages(segmenter), tmp_path, replace(Limits(), sessions=2), threads)
     threads.close()
 
 

@@ -57,6 +57,7 @@ def finish(chosen: Any) -> int:
             f"There is no folder {folder}; give the folder of a project, as `cdpnet web --project` makes it."
         )
 
+    from cdpnet.inference.encoded_images import EncodedImages
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.projects.folder import LABELS, held
     from cdpnet.projects.project import Project
@@ -72,7 +73,7 @@ def finish(chosen: Any) -> int:
             precision=chosen.precision,
             refine=chosen_refinement(chosen),
         )
-        work = ProjectSegmenter(project, segmenter)
+        work = ProjectSegmenter(project, EncodedImages(segmenter))
         try:
             with labelling_bar() as show:
                 while not work.is_segmented:

@@ -40,14 +40,23 @@ class Scoring:
     precision: QueryPrecision
     refine: bool
 
-    def score(self, images: Sequence[Tensor], classes: ClassBatch) -> list[Scores]:
-        """Scores of images (3, h, w) of one working size."""
+    def encode(self, image: Tensor) -> Tensor | None:
+        """Features F (C, h', w') of an image (3, h, w); None for one in tiles."""
+        if max(image.shape[-2:]) > self.longest_side:
+            return None
+        device = next(self.network.parameters()).device
+        with autocast("bfloat16" if self.precision == "bfloat16" else "float32", device):
+            features: Tensor = self.network.image.features(image[None].to(device))[0]
+            return features
+
+    def score(self, images: Sequence[Tensor], classes: ClassBatch, encoded: Tensor | None = None) -> list[Scores]:
+        """Scores of images (3, h, w) of one working size. encoded: their features F (B, C, h', w'), if known."""
         if max(images[0].shape[-2:]) > self.longest_side:
             return [self._score_tiles(image, classes) for image in images]
         device = next(self.network.parameters()).device
         stacked = torch.stack(list(images)).to(device)
         with autocast("bfloat16" if self.precision == "bfloat16" else "float32", device):
-            features = self.network.image.features(stacked)
+            features = self.network.image.features(stacked) if encoded is None else encoded.to(device)
             return [self.match(*pair, classes) for pair in zip(features, stacked, strict=True)]
 
     def match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> Scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cdpnet.errors import CdpnetError
-from cdpnet.inference.segmenter import Segmenter
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.uncertainty import leave_one_out
 from cdpnet.labels.png import read_mask
 from cdpnet.projects.document import ProjectClass, ProjectExample
@@ -17,8 +17,8 @@ from cdpnet.projects.teaching import Teacher
 class Agreement:
     """Compares each example of a class with what the class finds without it; one thread at a time uses it."""
 
-    def __init__(self, project: Project, segmenter: Segmenter, teacher: Teacher) -> None:
-        self.project, self.segmenter, self.teacher = project, segmenter, teacher
+    def __init__(self, project: Project, encoded: EncodedImages, teacher: Teacher) -> None:
+        self.project, self.encoded, self.teacher = project, encoded, teacher
         self._found: dict[
             str, tuple[str, float | None]
         ] = {}  # by example: what its class was learned from, and how far
@@ -39,7 +39,7 @@ class Agreement:
         """Compare an example of a class; where its image is gone, that stays unknown."""
         try:
             disagreement = self._compare(one, example_id)
-        except CdpnetError:
+        except (CdpnetError, OSError):
             disagreement = None
         self._found[example_id] = one.learned, disagreement
         with self.project.lock:
@@ -50,8 +50,8 @@ class Agreement:
         if learned is None:
             return None
         image = self.project.image(self.project.example(example_id).image)
-        classes = leave_one_out(learned, self.segmenter.network.config.decision)
+        classes = leave_one_out(learned, self.encoded.segmenter.network.config.decision)
         without = classes[1 + one.pooled.index(example_id)]
-        found = self.segmenter.segment(self.project.image_path(image), without, min_presence=0).mask == 1
+        found = self.encoded.segment(self.project.image_path(image), [without], min_presence=0).mask == 1
         marked = read_mask(self.project.folder / example_file(example_id), found.shape).numpy() == 1
         return 1 - float(np.logical_and(found, marked).sum() / np.logical_or(found, marked).sum())

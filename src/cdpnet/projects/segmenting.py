@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.inference.segmenter import Segmenter
 from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.projects import folder as files
 from cdpnet.projects.agreement import Agreement
@@ -56,10 +56,12 @@ class Job:
 class ProjectSegmenter:
     """Learns and segments what is out of date in a project; `step` is called by one thread at a time."""
 
-    def __init__(self, project: Project, segmenter: Segmenter) -> None:
-        self.project, self.segmenter = project, segmenter
+    def __init__(self, project: Project, encoded: EncodedImages) -> None:
+        """Encoded: the segmenter with the images that it holds, which several projects can share."""
+        self.project, self.encoded = project, encoded
+        segmenter = encoded.segmenter
         self.teacher = Teacher(project, segmenter)
-        self.agreement = Agreement(project, segmenter, self.teacher)
+        self.agreement = Agreement(project, encoded, self.teacher)
         self.gain: Gain | None = None
         self._scores: OrderedDict[str, tuple[str, Segmentation]] = OrderedDict()  # by image: of which classes
         sizes = segmenter.preprocessing
@@ -138,7 +140,7 @@ class ProjectSegmenter:
         held = self._scores.get(image.id)
         if held is None or held[0] != key:
             min_presence = None if settings.presence else 0.0
-            found = self.segmenter.segment(self.project.image_path(image), classes, min_presence=min_presence)
+            found = self.encoded.segment(self.project.image_path(image), classes, min_presence=min_presence)
             held = self._scores[image.id] = key, found
             while len(self._scores) > _MOST_SCORES:
                 self._scores.popitem(last=False)

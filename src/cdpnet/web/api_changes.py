@@ -99,7 +99,7 @@ def configure(call: Call) -> None:
             threshold = call.number("threshold")
             if not 0 < threshold < 1:
                 raise FieldError("threshold is not between 0 and 1")
-            own = round(call.workspace.work.segmenter.threshold, 4)
+            own = round(call.workspace.work.encoded.segmenter.threshold, 4)
             settings = replace(settings, threshold=None if threshold == own else threshold)
         if "presence" in call.fields:
             settings = replace(settings, presence=call.switch("presence"))

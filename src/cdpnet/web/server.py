@@ -12,6 +12,7 @@ from threading import Event
 
 import numpy as np
 
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.images import open_image, refuse_other_formats
 from cdpnet.projects.folder import held
@@ -47,7 +48,7 @@ def serve(
     refuse_other_formats()
     _warm_up(segmenter)
     threads = Threads()
-    with _places(segmenter, limits, threads, project) as places:
+    with _places(EncodedImages(segmenter), limits, threads, project) as places:
         api = Api(places, threads, limits, _COOKIE.format(port=address.port), model)
         try:
             with serving(make_application(api, address, limits), address, limits) as url:
@@ -60,14 +61,14 @@ def serve(
 
 
 @contextmanager
-def _places(segmenter: Segmenter, limits: Limits, threads: Threads, project: Path | None) -> Iterator[Places]:
+def _places(encoded: EncodedImages, limits: Limits, threads: Threads, project: Path | None) -> Iterator[Places]:
     """The projects of the page; temporary ones are removed at the end, another one is saved."""
     if project is None:
         with tempfile.TemporaryDirectory(prefix="cdpnet-web-") as folder:
-            yield Sessions(segmenter, Path(folder), limits, threads)
+            yield Sessions(encoded, Path(folder), limits, threads)
         return
     with held(project) as folder:
-        workspace = Workspace(folder, segmenter, kept=True)
+        workspace = Workspace(folder, encoded, kept=True)
         try:
             yield SharedProject(workspace)
         finally:

@@ -12,7 +12,7 @@ from threading import Lock
 from time import monotonic
 
 from cdpnet.errors import DataError
-from cdpnet.inference.segmenter import Segmenter
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.web.limits import Limits
 from cdpnet.web.threads import Threads
 from cdpnet.web.workspace import Workspace
@@ -34,8 +34,8 @@ class Sessions:
     An open page waits for changes all the time, so a session that sends nothing belongs to a closed page.
     """
 
-    def __init__(self, segmenter: Segmenter, root: Path, limits: Limits, threads: Threads) -> None:
-        self._segmenter, self._root, self._limits, self._threads = segmenter, root, limits, threads
+    def __init__(self, encoded: EncodedImages, root: Path, limits: Limits, threads: Threads) -> None:
+        self._encoded, self._root, self._limits, self._threads = encoded, root, limits, threads
         self._workspaces: OrderedDict[str, Workspace] = OrderedDict()  # from the least to the most recently used
         self._used_at: dict[str, float] = {}
         self._seen_at: dict[str, float] = {}
@@ -52,7 +52,7 @@ class Sessions:
                 ended = self._make_place()
                 key = secrets.token_urlsafe(_KEY_BYTES)
                 folder = Path(mkdtemp(prefix="session-", dir=self._root))
-                self._workspaces[key] = Workspace(folder, self._segmenter, kept=False)
+                self._workspaces[key] = Workspace(folder, self._encoded, kept=False)
                 self._used_at[key] = monotonic()
             self._seen_at[key] = monotonic()
             workspace = self._workspaces[key]

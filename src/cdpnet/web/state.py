@@ -33,7 +33,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "revision": document.revision,
             "limits": limits.for_browser(),  # type: ignore[dict-item]
             "formats": [{"name": name, "title": one.title} for name, one in FORMATS.items()],
-            "settings": _settings(document, work.segmenter.threshold),
+            "settings": _settings(document, work.encoded.segmenter.threshold),
             "classes": [_class(document, one) for one in document.classes.values()],
             "images": [_image(image, example=image.id in marked) for image in document.images.values()],
             "examples": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdpnet.inference.segmenter import Segmenter
+from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.projects.project import Project
 from cdpnet.projects.segmenting import ProjectSegmenter
 from cdpnet.web.markings import Markings
@@ -14,8 +14,8 @@ from cdpnet.web.pictures import Pictures
 class Workspace:
     """A project, the work of the network on it, its pictures and its markings. kept: as in `Project`."""
 
-    def __init__(self, folder: Path, segmenter: Segmenter, *, kept: bool) -> None:
+    def __init__(self, folder: Path, encoded: EncodedImages, *, kept: bool) -> None:
         self.project = Project(folder, kept=kept)
-        self.work = ProjectSegmenter(self.project, segmenter)
+        self.work = ProjectSegmenter(self.project, encoded)
         self.pictures = Pictures(self.project)
-        self.markings = Markings(segmenter, self.pictures)
+        self.markings = Markings(encoded.segmenter, self.pictures)

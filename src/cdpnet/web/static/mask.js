@@ -64,7 +64,8 @@ export async function fromUrl(url, width, height) {
 export function toUrl(mask, width, height) {
   const context = scratch(width, height);
   const image = context.createImageData(width, height);
-  new Uint32Array(image.data.buffer).set(Uint32Array.from(mask, (value) => (value ? 0xffffffff : 0xff000000)));
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < mask.length; i++) pixels[i] = mask[i] ? 0xffffffff : 0xff000000;
   context.putImageData(image, 0, 0);
   return context.canvas.toDataURL("image/png");
 }
@@ -75,7 +76,7 @@ export function toUrl(mask, width, height) {
  */
 export function share(mask) {
   let marked = 0;
-  for (const value of mask) marked += value;
+  for (let i = 0; i < mask.length; i++) marked += mask[i];
   return marked / mask.length;
 }
 

@@ -1,0 +1,74 @@
+"""Images that are segmented again and again, as while classes are taught: each is encoded once (our addition)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cdpnet.inference.class_batch import build_class_batch
+from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.preprocessing import PreprocessedImage
+from cdpnet.inference.scoring import Scoring, to_segmentation
+from cdpnet.inference.segmentation import Segmentation
+from cdpnet.inference.segmenter import Segmenter
+
+_MOST_BYTES = 2**28  # of features; `photo` has 2.5 MB of an image of 640 x 426 pixels
+
+
+class _Encoded(NamedTuple):
+    """An image at working size, and its features F (C, h', w')."""
+
+    image: PreprocessedImage
+    features: Tensor
+
+
+class EncodedImages:
+    """Segments images as a `Segmenter` does, and holds what it found in those that were segmented last.
+
+    One thread at a time uses it. most_bytes: that are held.
+    """
+
+    def __init__(self, segmenter: Segmenter, most_bytes: int = _MOST_BYTES) -> None:
+        self.segmenter, self.most_bytes = segmenter, most_bytes
+        self._held: OrderedDict[tuple[Path, int, int], _Encoded] = OrderedDict()  # by file, its time and its size
+        self._n_bytes = 0
+
+    @torch.inference_mode()
+    def segment(
+        self, file: Path, classes: Sequence[ClassPrototype], *, min_presence: float | None = None
+    ) -> Segmentation:
+        """As `Segmenter.segment`, with its errors, and the same masks to the bit; OSError for a file that is gone."""
+        segmenter = self.segmenter
+        status = file.stat()
+        key = file, status.st_mtime_ns, status.st_size
+        sizes = segmenter.preprocessing
+        scoring = Scoring(segmenter.network, sizes.longest_side, segmenter.precision, refine=segmenter.refine)
+        if key in self._held:
+            self._held.move_to_end(key)
+            image, features = self._held[key]
+        else:
+            image = sizes.load(file)
+            encoded = scoring.encode(image.image)
+            if encoded is None:
+                return segmenter.segment_preprocessed([image], classes, min_presence=min_presence)[0]
+            features = encoded
+            self._hold(key, _Encoded(image, features.cpu()))
+        batch = build_class_batch(segmenter.network, classes, min_presence)
+        (scores,) = scoring.score([image.image], batch, features[None])
+        return to_segmentation(image, scores, batch, segmenter.network.config.decision.background)
+
+    def _hold(self, key: tuple[Path, int, int], encoded: _Encoded) -> None:
+        self._held[key] = encoded
+        self._n_bytes += _bytes_of(encoded)
+        while self._n_bytes > self.most_bytes and len(self._held) > 1:
+            _, oldest = self._held.popitem(last=False)
+            self._n_bytes -= _bytes_of(oldest)
+
+
+def _bytes_of(encoded: _Encoded) -> int:
+    return encoded.features.nbytes + encoded.image.image.nbytes
