@@ -21,10 +21,12 @@ def as_record(value: object, what: str) -> dict[str, object]:
     return value
 
 
-def as_list(value: object, what: str) -> list[object]:
-    """A list of JSON."""
+def as_list(value: object, what: str, most: int | None = None) -> list[object]:
+    """A list of JSON; most: of its entries, where there is a bound."""
     if not isinstance(value, list):
         raise FieldError(f"{what} is not a list")
+    if most is not None and len(value) > most:
+        raise FieldError(f"{what} has {len(value):,} entries, and at most {most:,} are read")
     return value
 
 

@@ -16,6 +16,7 @@ from cdpnet.io.fields import FieldError
 
 _WIDTHS = (3, 4, 8, 16)
 _CHANNELS = 4
+_HEAD_BYTES, _MOST_BYTES = 8, 14  # before the runs; and of a pixel whose four words are each a run of 27 bits
 
 
 def encode_mask(mask: NDArray[np.uint8]) -> list[int]:
@@ -41,6 +42,8 @@ def decode_mask(data: Sequence[object], size: tuple[int, int]) -> NDArray[np.boo
 
     FieldError where they are broken or of another size. Values are not stored, only their pixels.
     """
+    if len(data) > _HEAD_BYTES + _MOST_BYTES * size[0] * size[1]:
+        raise FieldError(f"rle has {len(data):,} bytes, more than an image of {size[1]} x {size[0]} pixels needs")
     values = [value for value in data if type(value) is int and 0 <= value < 256]
     if len(values) < len(data):
         raise FieldError("rle is not a list of bytes")

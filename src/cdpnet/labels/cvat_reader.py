@@ -18,7 +18,7 @@ from cdpnet.io.xml_documents import read_xml
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import fill_ellipse, paste_mask
 from cdpnet.labels.reading_notes import Note
-from cdpnet.labels.regions import ImageLabels, Region, region_from_outlines
+from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, Region, region_from_outlines
 
 Size = tuple[int, int]
 _MASK_MARGIN = 4  # times the pixels of its image that a mask may have
@@ -157,6 +157,8 @@ def _read_image(attributes: dict[str, str], path: Path) -> CvatImage:
 def _add_shape(image: CvatImage, kind: str, attributes: dict[str, str]) -> None:
     if kind in _DECODERS:
         shape = CvatShape(kind, len(image.shapes) + 1, attributes)
+        if shape.number > MOST_SHAPES:
+            raise DataError(f"{image.path}, image {image.image}: it has more than {MOST_SHAPES:,} shapes.")
         if "label" not in attributes:
             raise DataError(f"{image.path}, image {image.image}: {kind} {shape.number} has no label.")
         image.shapes.append(shape)

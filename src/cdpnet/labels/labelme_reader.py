@@ -16,7 +16,7 @@ from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
 from cdpnet.labels.reading_notes import Note
-from cdpnet.labels.regions import ImageLabels, Region
+from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, Region
 
 _POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")  # the last three have four points
 _WITH_AREA = (*_POLYGONS, "rectangle", "circle", "mask")  # not line, linestrip, point, points
@@ -31,9 +31,8 @@ def read(content: dict[str, object], path: Path, image: Path) -> ImageLabels:
     """
     try:
         size = _read_size(content)
-        shapes = [
-            as_record(shape, f"shape {i}") for i, shape in enumerate(as_list(get(content, "shapes"), "shapes"), 1)
-        ]
+        listed = as_list(get(content, "shapes"), "shapes", MOST_SHAPES)
+        shapes = [as_record(shape, f"shape {number}") for number, shape in enumerate(listed, start=1)]
         if size is None:
             opened = open_image(image)
             size = (opened.height, opened.width)

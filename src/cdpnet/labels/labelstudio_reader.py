@@ -19,7 +19,7 @@ from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelstudio_shapes import Record, TaskRegion, read_regions
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.reading_options import DEFAULT, Merge, ReadingOptions
-from cdpnet.labels.regions import ImageLabels, region_from_mask
+from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, region_from_mask
 
 _IMAGE_KEYS = ("image", "img")  # of the address of a task's image, where there are several texts
 
@@ -228,7 +228,7 @@ def _time(entry: Record) -> float:
 
 def _records(record: Record, key: str) -> list[Record]:
     """The objects in a list of an object; none where the key is missing or null."""
-    return [as_record(entry, f"an entry of {key}") for entry in as_list(record.get(key) or [], key)]
+    return [as_record(entry, f"an entry of {key}") for entry in as_list(record.get(key) or [], key, MOST_SHAPES)]
 
 
 def _image_address(task: Record) -> str:

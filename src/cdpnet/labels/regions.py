@@ -12,6 +12,8 @@ from cdpnet.io import run_lengths
 from cdpnet.io.run_lengths import RunLengths
 from cdpnet.labels.reading_notes import Note
 
+MOST_SHAPES = 20_000  # in the label file of one image (our choice; dense scenes have some thousands)
+
 
 @dataclass(frozen=True)
 class Region:

@@ -12,11 +12,12 @@ from cdpnet.io.fields import FieldError
 from cdpnet.io.files import read_text
 from cdpnet.labels.rasterise import fill_with_border
 from cdpnet.labels.reading_notes import Note
-from cdpnet.labels.regions import ImageLabels, Region, region_from_outlines
+from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, Region, region_from_outlines
 from cdpnet.labels.yolo_names import DataSet, read_data_near
 
 _BOX, _MIN_OUTLINE = 4, 6  # numbers of a box (centre, width, height) and of the shortest outline
 _FARTHEST = 2.0  # a number beyond is no share: what is marked lies in the image, or a little outside
+_MOST_BYTES = 2**22  # a thousand outlines of a hundred points have half of that
 _ROUNDING = 0.002  # pixels; half of the sixth decimal in 4000. What lies between pixels is cut off, and 12.999 is 13
 _BACKGROUND = "_background_"  # what some tools call the class of what is no object
 _MOST_SHOWN = 20  # characters of a field in an error message
@@ -29,7 +30,10 @@ def read(path: Path, size: tuple[int, int], image: str, data: DataSet | None = N
     pixels in place of shares.
     """
     data, regions, boxes = data or read_data_near(path), [], 0
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    lines = read_text(path, "a file of YOLO's labels", _MOST_BYTES).splitlines()
+    if len(lines) > MOST_SHAPES:
+        raise DataError(f"{path} has {len(lines):,} lines, and at most {MOST_SHAPES:,} objects of an image are read.")
+    for number, line in enumerate(lines, start=1):
         fields = line.split()
         if not fields:
             continue
