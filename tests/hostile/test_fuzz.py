@@ -30,9 +30,12 @@ from cdpnet.labels.labelstudio_config import read_control
 from cdpnet.labels.number_masks import read_colour_map
 from cdpnet.labels.regions import ImageLabels, Region
 from cdpnet.network.checkpoint import CheckpointConfig, read_config
+from cdpnet.projects.document import load_document
+from cdpnet.projects.keys import class_key, result_key
 from cdpnet.values import JSON
 from tests.helpers import record_of
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
+from tests.projects.making import project_values
 
 SIZE = (10, 12)
 NUMBERS = count()
@@ -188,6 +191,16 @@ def read_checkpoint(folder: Path, document: JSON) -> None:
     assert json.dumps(read_config(folder / "config.json").to_json())
 
 
+def read_project(folder: Path, document: JSON) -> None:
+    """A project.json that is read can be written, and is the same again."""
+    (folder / "project.json").write_text(json.dumps(document))
+    found = load_document(folder)
+    assert result_key(found) is not None
+    assert all(class_key(found, one, "") is not None for one in found.classes.values())
+    found.save(folder)
+    assert load_document(folder) == found
+
+
 def document(text: str) -> JSON:
     found: JSON = json.loads(text)
     return found
@@ -258,6 +271,7 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
         read_journal,
         ([document(json.dumps(JOB.to_json())), *(document(record.to_line()) for record in RECORDS)],),
     ),
+    "project": (read_project, (project_values(),)),
     "config": (read_checkpoint, (CheckpointConfig("0.2.0", NetworkConfig(), None, TRAINED).to_json(),)),
 }
 

@@ -11,6 +11,7 @@ from PIL import Image
 from cdpnet.projects import editing
 from cdpnet.projects.document import ProjectImage
 from cdpnet.projects.project import Project
+from cdpnet.values import JSON
 
 SIZE = (72, 96)  # H, W of every image
 NAMES = ("a.png", "b.png", "c.png", "d.png")
@@ -53,3 +54,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     left_out = ("project.json", "classes/", ".cdpnet.lock")
     return {name: path.read_bytes() for name, path in sorted(found.items()) if not name.startswith(left_out)}
+
+
+def project_values() -> dict[str, JSON]:
+    """The values of a valid project.json: an image with a result, a class, and an example of it."""
+    found: dict[str, JSON] = {"class_id": "c2-00000a", "share": 0.25, "presence": 0.9, "score": 0.5}
+    image: dict[str, JSON] = {"id": "i1-00000a", "file": "a.png", "height": 10, "width": 12, "revision": 2}
+    settled: dict[str, JSON] = {"uncertainty": 0.5, "found_with": "12", "edited": False, "review": "", "reviewed": 0}
+    return {
+        "format": 1,
+        "revision": 5,
+        "next_number": 4,
+        "settings": {"threshold": 0.5, "presence": True},
+        "names": ["cat"],
+        "classes": [{"id": "c2-00000a", "name": "cat", "number": 1, "learned": "34", "pooled": [], "reason": ""}],
+        "images": [{**image, **settled, "findings": [found], "reason": ""}],
+        "examples": [{"id": "e3-00000a", "image": "i1-00000a", "class_id": "c2-00000a", "enabled": True}],
+    }

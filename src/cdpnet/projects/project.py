@@ -232,7 +232,7 @@ def _renewed(record: Record | None, present: Record | None) -> Record | None:
 
 def missing_picture(file: str) -> str:
     """The sentence for an image whose file was removed."""
-    return f"{file} is no longer in the folder of images; put it back and start the page again, or remove it here."
+    return f"{file} is no longer in the folder of images; put it back and open the project again, or remove it there."
 
 
 def mask_content(mask: NDArray[np.uint8]) -> bytes:
