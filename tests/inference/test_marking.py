@@ -9,7 +9,7 @@ import torch
 from cdpnet.errors import DataError
 from cdpnet.experiments.clicks import mark
 from cdpnet.inference.click_cues import N_CUES, Click, ClickGrid
-from cdpnet.inference.marking import Marking
+from cdpnet.inference.marking import ClickModel, Marking
 from cdpnet.inference.segmenter import Segmenter
 
 SIZE = (60, 80)
@@ -79,6 +79,21 @@ def test_the_same_clicks_give_the_same_mask(tiny: Segmenter, begun: Marking) -> 
     assert np.array_equal(tiny.begin(scene()).mask(clicks), one_by_one[-1])
     assert np.array_equal(begun.mask(clicks[:2]), one_by_one[1])  # as after undo
     assert np.array_equal(begun.mask(clicks), one_by_one[-1])
+
+
+@pytest.mark.parametrize("opinion", [-4.0, 4.0])
+def test_a_click_decides_about_its_place(tiny: Segmenter, opinion: float) -> None:
+    """Whatever the model says there, here that everything is an object or nothing."""
+    model = ClickModel()
+    *weights, last_bias = model.parameters()
+    for parameter in weights:
+        torch.nn.init.zeros_(parameter)
+    torch.nn.init.constant_(last_bias, opinion)
+    image = scene()
+    begun = Marking(image, tiny.begin(image).grid.features, SIZE, model)
+    mask = begun.mask([Click(30, 40), Click(10, 10, False)])
+    assert (mask[30, 40], mask[10, 10]) == (1, 0)
+    assert mask.mean() < 0.05 if opinion < 0 else mask.mean() > 0.9
 
 
 def test_a_mask_in_progress_is_corrected(begun: Marking) -> None:

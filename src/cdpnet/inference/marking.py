@@ -26,6 +26,7 @@ from cdpnet.inference.refinement import REDUCTION, refine_edges
 
 _WIDTH = 24
 _PASSES = 2  # times that the mask in progress is taken into account after a click
+_REACH, _FORCE = 0.03, 6.0  # of a click: share of the image's longer side, and log-odds
 _CERTAIN = 4.0  # log-odds of a mask that is given
 WEIGHTS = "clicks.safetensors"
 
@@ -101,7 +102,7 @@ class Marking:
         """
         given = self._check([Click(*click) for click in clicks], box, mask)
         state = self.replay(given, mask)
-        odds = state.odds[None, None]
+        odds = (state.odds + _binding(state))[None, None]
         if max(self.image.shape[-2:]) > REDUCTION * max(self.grid.size):  # else the grid is the finer one
             odds = refine_edges(odds, self.image[None])
         found = F.interpolate(odds, self.size, mode="bilinear", align_corners=False)[0, 0].numpy() > 0
@@ -157,6 +158,12 @@ class Marking:
             cues = self.grid.cues(positive, negative, odds, count + 1)
             odds = self.model(cues.flatten(1).T).reshape(self.grid.size)
         return ClickState(positive, negative, odds, count + 1)
+
+
+def _binding(state: ClickState) -> Tensor:
+    """What is added to the log-odds (h, w) near clicks: each decides about its own surroundings (our choice)."""
+    on_object, beside = ((-((nearest.away / _REACH) ** 2)).exp() for nearest in (state.positive, state.negative))
+    return _FORCE * (on_object - beside)
 
 
 def _clicks_of_box(box: Box, size: tuple[int, int]) -> list[Click]:
