@@ -168,7 +168,7 @@ REFUSED = (  # each gave a traceback, or Python's words
     Case("labelme-mask-cut", labelme([[0, 0], [5, 5]], shape_type="mask", mask=png(9)[:40]), "is not a PNG file in"),
     Case("labelme-label-escape", labelme(TRIANGLE, label="\x1b]0;x\x07"), r"it has \x1b]0;x\x07;"),
     Case("tasks-value-null", tasks(None), "value is not an object with keys"),
-    Case("tasks-labels-empty", tasks({"points": TRIANGLE, "polygonlabels": []}), "polygonlabels is empty"),
+    Case("tasks-labels-empty", tasks({"points": TRIANGLE, "polygonlabels": []}), "has no label 'cat'"),
     Case("tasks-brush-cut", tasks(brush(50 * 60 * 4)), "rle is cut off"),
     Case("tasks-brush-long", tasks(brush(50 * 60 * 4, "111" + "1" * 24)), "rle has more values than the image"),
     Case("tasks-brush-bytes", tasks({"rle": [10**30] * 9, "brushlabels": ["cat"]}), "rle is not a list of bytes"),

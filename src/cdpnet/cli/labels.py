@@ -100,6 +100,8 @@ def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: P
 
     expected = read_labels(truth, images)
     _say_notes(truth, expected)
+    for name in (name for name in found.classes if name not in expected.classes):
+        to_standard_error(f"{truth} has no class {name!r}; it has {', '.join(expected.classes) or 'none'}.")
     _report(compare(expected, found, found.classes), images, page)
 
 

@@ -34,7 +34,7 @@ _PLAIN_OBJECTS: tuple[
     (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),  # its place up to numpy 1
     (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,
-    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "uint8", "float16", "float32", "float64")),
+    *{type(np.dtype(kind)) for kind in "?bhilqBHILQefdgFDU"},
     codecs.encode,
     argparse.Namespace,
 )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cdpnet.data.readers.coco import open_coco_json
 from cdpnet.data.readers.coco_file import CocoFile
 from cdpnet.errors import DataError
+from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import atomic
 from cdpnet.labels.image_paths import match_images
@@ -20,6 +21,7 @@ from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet, check_ima
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
+from cdpnet.runtime.notes import note
 
 FILE = "annotations.json"
 
@@ -120,10 +122,19 @@ def read(
         matches = match_images(reader.identifiers("train"), images, folder)
     except FieldError as error:
         raise DataError(f"{path}: {error}.") from None
+    n_empty = sum(
+        found.segmentation == [] and content.numbers[found.category_id] == number
+        for objects in content.objects.values()
+        for found in objects
+    )
+    if n_empty:
+        note(f"{path}: annotations of {label!r} ({n_empty}) have no segmentation, at most a box; they are left out.")
     for identifier, image in matches.items():
         if number not in reader.classes("train", identifier):
             continue
         check_image_size(image, reader.size("train", identifier), path)  # before any memory is taken for the mask
         labels = reader.labels("train", identifier, crowds=options.crowd)
-        if (labels == number).any():
-            yield image, np.where(labels == UNLABELLED, np.uint8(IGNORE_INDEX), (labels == number).view(np.uint8))
+        regions = reader.regions("train", identifier)
+        own = [region for found, is_crowd, region in regions if found == number and (options.crowd or not is_crowd)]
+        if own and (mask := run_lengths.decode(run_lengths.merge(own))).any():
+            yield image, np.where((labels == UNLABELLED) & (mask == 0), np.uint8(IGNORE_INDEX), mask)

@@ -176,9 +176,20 @@ def _from_entries(
     return _some((Example(path, fit(mask, path, options.exif)) for path, mask in masks), images, annotations, label)
 
 
+def _one_an_image(examples: Iterable[Example]) -> list[Example]:
+    """The examples, those of one image put together: what is marked in one, and else ignored in one."""
+    masks: dict[Path, NDArray[np.uint8]] = {}
+    for image, mask in ((example.image, example.mask) for example in examples):
+        if (other := masks.get(image)) is not None:
+            note(f"{image} is labelled several times; what is marked once is marked.")
+            mask = np.where((mask == 1) | (other == 1), np.uint8(1), np.maximum(mask, other))
+        masks[image] = mask
+    return [Example(image, mask) for image, mask in masks.items()]
+
+
 def _some(examples: Iterable[Example], images: FileSet, annotations: Path, label: str) -> list[Example]:
     """The examples of a file. DataError if there are none."""
-    found = list(examples)
+    found = _one_an_image(examples)
     if not found:
         where = str(images.files[0]) if len(images.files) == 1 else str(images.folder)
         raise DataError(f"{annotations} shows {label!r} in no image of {where}.")

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
-from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.image_paths import listed, match_images
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.orientation import turn_labels
 from cdpnet.labels.reading_notes import Note, summarise
@@ -42,7 +42,10 @@ class ImageFolder:
         file has the path of its image with another ending, or the same name where no other image and file has it.
         """
         if source.is_file():
-            return [(image, source) for image in self.images if image.stem == source.stem]
+            fitting = [image for image in self.images if image.stem == source.stem]
+            if len(fitting) > 1:
+                raise DataError(f"{source} may label {listed(fitting)}; give --images the folder of the one meant.")
+            return [(image, source) for image in fitting]
         ending = PurePosixPath(place("image.png")).suffix
         by_stem: defaultdict[str, list[Path]] = defaultdict(list)
         for path in source.rglob(f"*{ending}"):
@@ -80,7 +83,14 @@ class LabelledFolder:
                 check_class_name(label)
                 if not label.strip():
                     raise DataError("It has a label without a name; name it.")
-            self.labels[name] = replace(found, image=name)
+            shown = [region for region in found.regions if found.area(region)]
+            notes = list(found.notes)
+            if n_empty := len(found.regions) - len(shown):
+                notes.append(Note("regions that mark no pixel of their image are left out", n_empty))
+            if (before := self.labels.get(name)) is not None:
+                shown, notes = [*before.regions, *shown], [*before.notes, *notes]
+                notes.append(Note("entries of an image that has another one are read together with it"))
+            self.labels[name] = replace(found, image=name, regions=tuple(shown), notes=tuple(notes))
         except DataError as error:
             self.failed[name] = str(error)
 

@@ -20,6 +20,7 @@ from cdpnet.labels.regions import Region, region_from_outlines
 
 Record = dict[str, object]
 _UNLABELLED = ("brush", "polygon", "rectangle", "ellipse", "bitmask")  # kinds that get their label from another result
+_SHAPE_KEYS = ("rle", "imageDataURL", "points", "x", "y", "width", "height", "radiusX", "radiusY", "rotation")
 _LABELS = "labels"  # how the keys end that hold the labels of a region: labels, brushlabels, rectanglelabels, ..
 
 
@@ -66,13 +67,15 @@ def read_regions(results: list[Record], what: str) -> tuple[list[TaskRegion], Co
     regions, left_out = [], Counter[str]()
     for number, group in enumerate(groups.values(), start=1):
         labels = tuple(dict.fromkeys(label for result in group for label in _read_labels(result)))
-        shaped = next((result for result in group if _shape_of(_value(result))), None)
+        shapes = [result for result in group if _shape_of(_value(result))]
+        shaped = next(iter(shapes), None)
         if labels and shaped is not None:
-            regions.append(TaskRegion(labels, shaped, f"region {number} ({labels[0]!r}) of {what}"))
+            name = f"region {number} ({labels[0]!r}) of {what}"
+            regions += [TaskRegion(labels, result, name) for result in _different(shapes)]
         elif labels:
             kind = group[0].get("type")
             left_out[f"of kind {kind}" if isinstance(kind, str) else "without a shape"] += 1
-        elif shaped is not None and shaped.get("type") in _UNLABELLED:
+        elif shaped is not None and str(shaped.get("type")).removesuffix(_LABELS) in _UNLABELLED:
             left_out["without a label"] += 1
     return regions, left_out
 
@@ -82,12 +85,18 @@ def _value(result: Record) -> Record:
     return as_record(result["value"], "value") if "value" in result else {}
 
 
+def _different(results: list[Record]) -> list[Record]:
+    """Results of one id without those that repeat the shape of one before, as choices and ratings of a region do."""
+    if len(results) == 1:
+        return results
+    shapes = {repr([_value(result).get(key) for key in _SHAPE_KEYS]): result for result in reversed(results)}
+    return list(reversed(shapes.values()))
+
+
 def _read_labels(result: Record) -> list[str]:
     found = []
     for key, entries in _value(result).items():
         if key.endswith(_LABELS) and isinstance(entries, list):
-            if not entries:
-                raise FieldError(f"{key} is empty")
             found += [as_name(entry, f"an entry of {key}") for entry in entries]
     return found
 

@@ -46,6 +46,8 @@ def pixels_of_image(image: Image.Image, name: str, options: ReadingOptions) -> P
         return _of_colour(image, name, options.colour)
     if image.mode == "P" and options.index is None and (grey := _grey_of_palette(image)) is not None:
         return grey
+    if image.mode == "P" and options.index is None and _has_black_elsewhere(image):
+        return _of_colours(*_colours(image), name)
     if image.mode in _NUMBERS or image.mode.startswith("I"):
         return pixels_of_numbers(np.array(image), name, options, is_palette=image.mode == "P")
     colours, is_visible = _colours(image)
@@ -134,6 +136,13 @@ def _grey_of_palette(image: Image.Image) -> Pixels | None:
         return (grey[..., 0] > 0).astype(np.uint8)
     soft = levels.split_soft() if len(levels.values) > _TWO else None  # two greys are numbers
     return None if soft is None else soft.is_light.astype(np.uint8)
+
+
+def _has_black_elsewhere(image: Image.Image) -> bool:
+    """Whether black, the ground of masks in colours, has not the number 0, as tools write that choose a palette."""
+    palette = np.array(image.getpalette()).reshape(-1, 3)
+    used = [number for number in np.unique(np.array(image)).tolist() if number < len(palette)]
+    return 0 in used and bool(palette[0].any()) and not palette[used].any(axis=1).all()
 
 
 def _colours(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -45,6 +45,7 @@ def read_labels(source: Path, images: Path, format_name: FormatName | None = Non
     images: the folder of the images, whose subfolders are included. format_name: by default recognised. DataError where
     the format cannot be recognised, a file about all images is broken, or no image has labels.
     """
+    source = _only_file(source) or source
     format_name = format_name or recognise(source)
     around_images = source in (images, *images.parents)
     scanned = scan_images(images, deep=True, without=() if around_images else (source,))
@@ -66,6 +67,15 @@ def recognise(source: Path) -> FormatName:
     if found is None:
         raise DataError(f"{source} holds labels of no format that is recognised; name it with --from.")
     return found
+
+
+def _only_file(folder: Path) -> Path | None:
+    """The file about all images in a folder that has one JSON or XML file, such as instances_default.json."""
+    files = [path for path in folder.iterdir() if path.suffix.lower() in (".json", ".xml")] if folder.is_dir() else []
+    try:
+        return files[0] if len(files) == 1 and _recognise_file(files[0]) in _SHARED_FILES else None
+    except DataError:  # which concerns one image, or is told by the reader of its format
+        return None
 
 
 def _recognise_file(path: Path) -> FormatName | None:

@@ -46,10 +46,10 @@ def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
     if content is None:
         raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
     file = labelstudio_reader.read(content, path)
-    tasks = {task.image: task for task in file.tasks}
+    matches = images.match((task.image for task in file.tasks), path)
     found = LabelledFolder("labelstudio", file_notes=file.notes)
-    for name, image in images.match(tasks, path).items():
-        found.add(images.name(image), tasks[name].read, image)
+    for task in (task for task in file.tasks if task.image in matches):
+        found.add(images.name(matches[task.image]), task.read, matches[task.image])
     return found
 
 
@@ -57,8 +57,8 @@ def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
     """CVAT's file."""
     path = source / cvat_writer.FILE if source.is_dir() else source
     file = cvat_reader.read(path)
-    entries = {entry.image: entry for entry in file.images}
+    matches = images.match((entry.image for entry in file.images), path)
     found = LabelledFolder("cvat", tuple(file.class_names))
-    for name, image in images.match(entries, path).items():
-        found.add(images.name(image), entries[name].read, image)
+    for entry in (entry for entry in file.images if entry.image in matches):
+        found.add(images.name(matches[entry.image]), entry.read, matches[entry.image])
     return found

@@ -177,6 +177,8 @@ def _read_file(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG0
 def _encode_region(found: CocoObject, size: tuple[int, int], path: Path) -> RunLengths:
     """The run lengths of an object, from polygons or run lengths. DataError where they do not fit the image."""
     try:
+        if found.segmentation is None:
+            raise FieldError("it has no segmentation, at most a box; export polygons or masks")
         if isinstance(found.segmentation, list):
             return run_lengths.encode_outlines([as_list(part, "an outline") for part in found.segmentation], size)
         region = as_record(found.segmentation, "the segmentation")
