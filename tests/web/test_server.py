@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -26,6 +27,7 @@ from tests.web.client import User, drawn, png
 from tests.web.serving import COMMAND, ServerProcess, serve_in_process, serve_in_thread, wait_until
 
 IMAGES = 12  # that a user segments at last
+ROUNDS = 4  # in all of which memory grows only where it is kept; in one it may for other reasons
 GRACE = 2.0  # seconds until the session of a closed page ends
 SHORT_GRACE = f"""
 from dataclasses import replace
@@ -104,13 +106,17 @@ def test_many_users_at_once(server: ServerProcess, users: int, requests: int) ->
     process = psutil.Process(server.pid)
     use_at_once(6)  # what is allocated once, is allocated now
     _wait_for_end_of_sessions(server)
-    before = process.memory_info().rss
-    for number, names in enumerate(use_at_once(requests)):
-        copies = [f"copy-{number}-{i}.png" for i in range(IMAGES)]
-        assert names == [f"thing {number}", f"image-{number}.png", *copies]
-    _wait_for_end_of_sessions(server)
     held = users * IMAGES * 3 * 640 * 640  # bytes of images at view size
-    wait_until(lambda: process.memory_info().rss - before < held / 2, "the memory of ended sessions is kept")
+    for _ in range(ROUNDS):
+        before = process.memory_info().rss
+        for number, names in enumerate(use_at_once(requests)):
+            copies = [f"copy-{number}-{i}.png" for i in range(IMAGES)]
+            assert names == [f"thing {number}", f"image-{number}.png", *copies]
+        _wait_for_end_of_sessions(server)
+        with suppress(AssertionError):
+            wait_until(lambda: process.memory_info().rss - before < held / 2, "", timeout=5)  # noqa: B023 - called at once
+            return
+    pytest.fail("the memory of ended sessions is kept")
 
 
 def _wait_for_end_of_sessions(server: ServerProcess) -> None:
