@@ -8,22 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.bulk.journal import FILE, Journal, JournalRecord
 from cdpnet.errors import ConfigError
 from cdpnet.labels.regions import ImageLabels, Region
-
-SETTINGS = JobSettings(
-    label_format="png",
-    images="/images",
-    classes=(("crack", "abc"),),
-    model=("123", "tiny"),
-    precision="float32",
-    threshold=None,
-    min_presence=0.5,
-    working_size=768,
-    tiles_above=3072,
-    refine=False,
-)
+from tests.bulk.settings import JOB_SETTINGS
 
 
 def record(name: str, error: str = "") -> JournalRecord:
@@ -31,21 +19,21 @@ def record(name: str, error: str = "") -> JournalRecord:
 
 
 def test_records_are_read_back(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, SETTINGS)
+    journal = Journal(tmp_path, JOB_SETTINGS)
     journal.add([record("b"), record("a")])
-    again = Journal(tmp_path, SETTINGS)
+    again = Journal(tmp_path, JOB_SETTINGS)
     assert again.is_done("a")
     assert not again.is_done("c")
     assert list(again.records(["a", "b", "c"])) == [record("a"), record("b")]
 
 
 def test_an_incomplete_line_is_cut_off(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, SETTINGS)
+    journal = Journal(tmp_path, JOB_SETTINGS)
     journal.add([record("a"), record("b")])
     content = (tmp_path / FILE).read_bytes()
     for length in range(len(content) - 1, content.index(b"\n") + 1, -7):
         (tmp_path / FILE).write_bytes(content[:length])
-        again = Journal(tmp_path, SETTINGS)
+        again = Journal(tmp_path, JOB_SETTINGS)
         done = [name for name in "ab" if again.is_done(name)]
         assert done in ([], ["a"])
         again.add([record(name) for name in "ab" if name not in done])
@@ -53,7 +41,7 @@ def test_an_incomplete_line_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_failed_image_is_tried_again(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, SETTINGS)
+    journal = Journal(tmp_path, JOB_SETTINGS)
     journal.add([record("a", "cannot be decoded")])
     assert not journal.is_done("a")
     assert journal.failed(["a", "b"]) == {"a": "cannot be decoded"}
@@ -67,7 +55,7 @@ def test_lines_are_sorted_in_the_order_of_the_images(tmp_path: Path) -> None:
     contents = []
     for order in ("abc", "cab"):
         out = tmp_path / order
-        journal = Journal(out, SETTINGS)
+        journal = Journal(out, JOB_SETTINGS)
         journal.add([record("b", "broken")])
         journal.add([record(name) for name in order])
         journal.sort("abc")
@@ -80,14 +68,14 @@ def test_lines_are_sorted_in_the_order_of_the_images(tmp_path: Path) -> None:
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
-    Journal(tmp_path, SETTINGS)
+    Journal(tmp_path, JOB_SETTINGS)
     with pytest.raises(ConfigError, match="format was png and is coco"):
-        Journal(tmp_path, replace(SETTINGS, label_format="coco"))
+        Journal(tmp_path, replace(JOB_SETTINGS, label_format="coco"))
 
 
 def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
     """Jobs that version 0.1 began can be resumed."""
-    Journal(tmp_path, SETTINGS)
+    Journal(tmp_path, JOB_SETTINGS)
     assert json.loads((tmp_path / FILE).read_text()) == {
         "format": "png",
         "pictures": "/images",
@@ -103,8 +91,8 @@ def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
 
 
 def test_a_job_of_version_0_1_resumes_as_one_that_refines_nothing(tmp_path: Path) -> None:
-    older = {key: value for key, value in SETTINGS.to_json().items() if key != "refined edges"}
+    older = {key: value for key, value in JOB_SETTINGS.to_json().items() if key != "refined edges"}
     (tmp_path / FILE).write_text(json.dumps(older) + "\n")
-    Journal(tmp_path, SETTINGS)
+    Journal(tmp_path, JOB_SETTINGS)
     with pytest.raises(ConfigError, match="refine was False and is True"):
-        Journal(tmp_path, replace(SETTINGS, refine=True))
+        Journal(tmp_path, replace(JOB_SETTINGS, refine=True))

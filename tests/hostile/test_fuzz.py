@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.bulk.journal import FILE, Journal, JournalRecord
 from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.config import NetworkConfig
 from cdpnet.data.icons.episodes import IconEpisodes
@@ -33,6 +33,7 @@ from cdpnet.network.checkpoint import CheckpointConfig, read_config
 from cdpnet.projects.document import load_document
 from cdpnet.projects.keys import class_key, result_key
 from cdpnet.values import JSON
+from tests.bulk.settings import JOB_SETTINGS
 from tests.helpers import record_of
 from tests.hostile.label_files import FLAT, TRIANGLE, brush, coco, labelme, runs, tasks
 from tests.projects.making import project_values
@@ -47,18 +48,6 @@ RECORDS = (
     JournalRecord(ImageLabels("c.png", *SIZE), stamp=ImageStamp(5, 2, 3, "56" * 16), outputs=OUTPUTS),
 )
 TRAINED = record_of(IconEpisodes(0, 1, "train").settings())
-JOB = JobSettings(
-    label_format="png",
-    images="/images",
-    classes=(("cat", "abc"),),
-    model=("123", "tiny"),
-    precision="float32",
-    threshold=None,
-    min_presence=0.5,
-    working_size=768,
-    tiles_above=3072,
-    refine=False,
-)
 MISSING = "missing"  # stands for a key or an entry that is left out
 VALUES = cast(
     "st.SearchStrategy[JSON]",
@@ -180,7 +169,7 @@ def read_journal(folder: Path, document: JSON) -> None:
     """Lines of a journal; one that is no record is left out, and every record that is read has masks."""
     lines = document if isinstance(document, list) else [document]
     (folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    journal = Journal(folder, JOB)
+    journal = Journal(folder, JOB_SETTINGS)
     for record in journal.records(IMAGES):
         assert all(record.labels.mask(region).shape == SIZE for region in record.labels.regions)
     journal.sort(IMAGES)
@@ -269,7 +258,7 @@ READERS: dict[str, tuple[Callable[[Path, JSON], None], tuple[JSON, ...]]] = {
     ),
     "journal": (
         read_journal,
-        ([document(json.dumps(JOB.to_json())), *(document(record.to_line()) for record in RECORDS)],),
+        ([document(json.dumps(JOB_SETTINGS.to_json())), *(document(record.to_line()) for record in RECORDS)],),
     ),
     "project": (read_project, (project_values(),)),
     "config": (read_checkpoint, (CheckpointConfig("0.2.0", NetworkConfig(), None, TRAINED).to_json(),)),

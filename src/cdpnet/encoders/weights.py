@@ -20,12 +20,13 @@ from torch import Tensor, nn
 from cdpnet.errors import CdpnetError, WeightsError
 from cdpnet.io.files import regular_file, write_bytes
 from cdpnet.io.tensors import open_tensors
+from cdpnet.runtime.text import listed
 
 ENDING = ".safetensors"
 _WHAT = "a weights file"
 _USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 """Where training programs put the weights in a checkpoint, in the order in which they are looked for."""
-_DEEPEST, _MOST_KEYS = 3, 10
+_DEEPEST = 3
 _WRAPPERS = re.compile(r"^((module|_orig_mod)\.)+")  # what parallel and compiled models put before the names
 _NUMPY_SCALAR: Callable[..., Any] = np.float64(0).__reduce__()[0]  # type: ignore[assignment]
 _PLAIN_OBJECTS: tuple[
@@ -88,8 +89,7 @@ def find_state(content: object, depth: int = 0) -> dict[str, Tensor] | None:
 
 
 def _listed(keys: list[object]) -> str:
-    more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-    return ", ".join(str(key)[:80] for key in keys[:_MOST_KEYS]) + more
+    return listed([str(key)[:80] for key in keys])
 
 
 def convert_archive(source: Path, out: Path) -> int:

@@ -28,6 +28,7 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io import run_lengths
 from cdpnet.io.files import write_bytes
 from cdpnet.io.image_tensors import read_image
+from cdpnet.runtime.metrics import mask_iou
 from cdpnet.values import JSON, check_range, check_seeds
 
 MOST_CLICKS = 20
@@ -103,7 +104,7 @@ def mark(marking: Marking, truth: NDArray[np.bool_]) -> tuple[float, ...]:
             break
         clicks.append(click)
         found = marking.mask(clicks) > 0
-        ious.append(float((found & truth).sum() / (found | truth).sum()))
+        ious.append(mask_iou(found, truth))
     return tuple(ious)
 
 

@@ -29,6 +29,7 @@ from cdpnet.inference.uncertainty import most_uncertain_first, uncertainty
 from cdpnet.io.files import write_json
 from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
+from cdpnet.runtime.metrics import mask_iou
 from cdpnet.values import JSON, check_range, check_seeds
 
 Choice = Literal["uncertain", "random"]
@@ -182,7 +183,7 @@ def _show(segmenter: Segmenter, reader: DatasetReader, place: Place, number: int
 def _iou(found: Segmentation, truth: NDArray[np.uint8]) -> float:
     """The IoU of a mask in percent, without the pixels that are not labelled."""
     counted, masked, there = truth != IGNORE_INDEX, found.mask == 1, truth == 1
-    return 100 * float((masked & there).sum() / ((masked | there) & counted).sum())
+    return 100 * mask_iou(masked & counted, there)
 
 
 def mean_curves(curves: Sequence[CorrectionCurve]) -> dict[Choice, tuple[float, ...]]:

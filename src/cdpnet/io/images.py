@@ -17,12 +17,12 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.files import real_path, regular_file
 from cdpnet.runtime.notes import note
+from cdpnet.runtime.text import listed
 
 MAX_PIXELS = 100_000_000
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 HEIF_ENDINGS = (".heic", ".heif")
-_TURNED = (5, 6, 7, 8)  # values of the EXIF tag for an image on its side
-_MOST_NAMED = 10  # files in a note
+TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations of an image whose rows are stored as columns
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
 starts another program for one of them, EPS."""
@@ -80,9 +80,7 @@ def note_others(found: FoundImages, folder: Path) -> None:
     """Say which files of a folder are left out, since they are no images."""
     if found.others:
         names = [path.relative_to(folder).as_posix() for path in found.others]
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        shown = ", ".join(names[:_MOST_NAMED])
-        note(f"Files of {folder} that are no images by their endings, and are left out: {shown}{more}.")
+        note(f"Files of {folder} that are no images by their endings, and are left out: {listed(names)}.")
 
 
 def _walk(folder: Path, deep: bool, left_out: Collection[Path]) -> Iterator[Path]:
@@ -122,11 +120,9 @@ def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
 
 def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
     """H, W of an image file as `open_image` gives it, from its head alone. DataError as `open_image`."""
-    with errors_as_sentences(str(path)), _open(path) as file:
-        image = Image.open(file, formats=_installed_formats())
-        _check_size(image, most_pixels or MAX_PIXELS, str(path))
-        turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-        return (image.width, image.height) if turned else (image.height, image.width)
+    orientation, (height, width) = read_orientation(path)
+    _check_size(height, width, most_pixels or MAX_PIXELS, str(path))
+    return (width, height) if orientation in TRANSPOSED else (height, width)
 
 
 def refuse_other_formats() -> None:
@@ -164,18 +160,18 @@ def name_of(source: object) -> str:
     return getattr(source, "filename", "") or "the image"
 
 
-def _check_size(image: Image.Image, most_pixels: int, name: str) -> None:
-    if image.width * image.height > most_pixels:
+def _check_size(height: int, width: int, most_pixels: int, name: str) -> None:
+    if width * height > most_pixels:
         raise DataError(
-            f"{name} has {image.width} x {image.height} pixels; at most {most_pixels // 10**6} million are read, "
+            f"{name} has {width} x {height} pixels; at most {most_pixels // 10**6} million are read, "
             "so scale it down first."
         )
-    if 0 in image.size:
-        raise DataError(f"{name} is empty: it has {image.width} x {image.height} pixels.")
+    if 0 in (height, width):
+        raise DataError(f"{name} is empty: it has {width} x {height} pixels.")
 
 
 def _decode(image: Image.Image, most_pixels: int, name: str) -> Image.Image:
-    _check_size(image, most_pixels, name)
+    _check_size(image.height, image.width, most_pixels, name)
     if image.mode == "LAB":  # which Pillow reads and does not convert
         raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
     if image.format == "TIFF" and _has_second_page(image):

@@ -20,7 +20,7 @@ from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
-from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
+from cdpnet.runtime.constants import IGNORE_INDEX
 from cdpnet.runtime.notes import note
 
 FILE = "annotations.json"
@@ -133,8 +133,12 @@ def read(
         if number not in reader.classes("train", identifier):
             continue
         check_image_size(image, reader.size("train", identifier), path)  # before any memory is taken for the mask
-        labels = reader.labels("train", identifier, crowds=options.crowd)
         regions = reader.regions("train", identifier)
         own = [region for found, is_crowd, region in regions if found == number and (options.crowd or not is_crowd)]
         if own and (mask := run_lengths.decode(run_lengths.merge(own))).any():
-            yield image, np.where((labels == UNLABELLED) & (mask == 0), np.uint8(IGNORE_INDEX), mask)
+            crowds = [region for _, is_crowd, region in regions if is_crowd and not options.crowd]
+            if crowds:
+                objects = run_lengths.merge([region for _, is_crowd, region in regions if not is_crowd])
+                in_crowds = run_lengths.decode(run_lengths.merge(crowds)) > run_lengths.decode(objects)
+                mask = np.where(in_crowds, np.uint8(IGNORE_INDEX), mask)
+            yield image, mask

@@ -25,8 +25,7 @@ from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.support_paths import find_support_images, find_support_marks
 from cdpnet.runtime.notes import note
-
-_MOST_NAMES = 10  # files that a note lists
+from cdpnet.runtime.text import listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +115,7 @@ def _from_pairs(
     for reason in broken:
         note(f"An example is left out: {reason}")
     if absent:
-        note(f"{label!r} is not marked in {_names([image for image, _ in absent])}; they are left out.")
+        note(f"{label!r} is not marked in {listed([image for image, _ in absent])}; they are left out.")
     return examples
 
 
@@ -128,12 +127,7 @@ def _say(notes: Iterable[Note], annotations: Path) -> None:
 def _note_unpaired(images: FileSet, pairs: Sequence[Pair], annotations: Path) -> None:
     paired = {image for image, _ in pairs}
     if unpaired := [image for image in images.files if image not in paired]:
-        note(f"No file in {annotations} has the name of {_names(unpaired)}; they are left out.")
-
-
-def _names(paths: Sequence[Path]) -> str:
-    more = f" and {len(paths) - _MOST_NAMES} more" if len(paths) > _MOST_NAMES else ""
-    return ", ".join(map(str, paths[:_MOST_NAMES])) + more
+        note(f"No file in {annotations} has the name of {listed(unpaired)}; they are left out.")
 
 
 def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingOptions) -> list[Example]:

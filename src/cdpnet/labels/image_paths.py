@@ -12,11 +12,11 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from cdpnet.io.fields import FieldError
+from cdpnet.runtime.text import alternatives
 
 Parts = tuple[str, ...]
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")  # what Label Studio puts before the name of an uploaded file
 _NOT_KEPT = re.compile(r"[^-\w.]")  # characters that its web framework, Django, leaves out of the name
-_MOST_SHOWN = 5  # candidates in an error message
 
 
 class _Fit(NamedTuple):
@@ -49,7 +49,9 @@ def match_images(names: Iterable[str], images: Sequence[Path], folder: Path) -> 
                 best = max(fit for _, fit in fits)
                 candidates = [path for path, fit in fits if fit == best]
                 if len(candidates) > 1:
-                    raise FieldError(f"{name} may be {listed(candidates)}; give the folder of the one that is meant")
+                    raise FieldError(
+                        f"{name} may be {alternatives(candidates)}; give the folder of the one that is meant"
+                    )
                 found[name] = candidates[0], best
                 break
     return _without_rivals(found)
@@ -121,7 +123,7 @@ def _without_rivals(found: dict[str, tuple[Path, _Fit]]) -> dict[str, Path]:
         best = max(fit for _, fit in rivals)
         names = [name for name, fit in rivals if fit == best]
         if len({next(iter(readings(name))) for name in names}) > 1:
-            raise FieldError(f"{listed(names)} may all be {path}; give a folder in which each has its image")
+            raise FieldError(f"{alternatives(names)} may all be {path}; give a folder in which each has its image")
         matches.update(dict.fromkeys(names, path))
     return {name: matches[name] for name in found if name in matches}
 
@@ -129,10 +131,3 @@ def _without_rivals(found: dict[str, tuple[Path, _Fit]]) -> dict[str, Path]:
 def key(part: str) -> str:
     """A part of a path without what file systems differ in: upper and lower case, composed and decomposed letters."""
     return unicodedata.normalize("NFC", part).casefold()
-
-
-def listed(candidates: Sequence[Path | str]) -> str:
-    """Some candidates, for a message."""
-    shown = [str(candidate) for candidate in candidates[:_MOST_SHOWN]]
-    more = f" or {len(candidates) - _MOST_SHOWN} more" if len(candidates) > _MOST_SHOWN else ""
-    return " or ".join(shown) + more

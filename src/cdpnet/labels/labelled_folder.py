@@ -9,12 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
-from cdpnet.labels.image_paths import listed, match_images
+from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.orientation import turn_labels
 from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.regions import ImageLabels
-from cdpnet.runtime.text import check_class_name
+from cdpnet.runtime.text import alternatives, check_class_name
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class ImageFolder:
         if source.is_file():
             fitting = [image for image in self.images if image.stem == source.stem]
             if len(fitting) > 1:
-                raise DataError(f"{source} may label {listed(fitting)}; give --images the folder of the one meant.")
+                raise DataError(
+                    f"{source} may label {alternatives(fitting)}; give --images the folder of the one meant."
+                )
             return [(image, source) for image in fitting]
         ending = PurePosixPath(place("image.png")).suffix
         by_stem: defaultdict[str, list[Path]] = defaultdict(list)

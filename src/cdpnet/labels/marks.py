@@ -23,6 +23,7 @@ from cdpnet.labels.png import EmptyMaskError, read_mask
 from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import ReadingOptions
 from cdpnet.labels.regions import ImageLabels
+from cdpnet.runtime.text import listed
 
 _MOST_NAMES = 20  # of a file that an error message lists
 
@@ -60,9 +61,8 @@ def unknown_label(
     label: str, annotations: Path, class_names: Sequence[str], notes: Iterable[Note] = ()
 ) -> NotShownError:
     """The error for a label that a file lacks."""
-    shown = [name[:80] for name in class_names[:_MOST_NAMES]]
-    more = f" and {len(class_names) - _MOST_NAMES} more" if len(class_names) > _MOST_NAMES else ""
-    labels = f"it has {', '.join(shown)}{more}" if shown else "it has no labels"
+    shown = listed([name[:80] for name in class_names], _MOST_NAMES)
+    labels = f"it has {shown}" if class_names else "it has no labels"
     found = "; ".join([labels, *summarise(notes)])
     return NotShownError(
         f"{annotations} has no label {label!r}: {found}; give --label the name that the class has in the file."

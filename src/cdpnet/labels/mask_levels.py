@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cdpnet.runtime.text import listed
+
 # All numbers are our choice; levels are scaled to 0..255.
 _NEAR, _APART = 32, 64
 """Levels that differ by no more are one with noise, as of JPEG; those that differ by as much can be two classes."""
@@ -94,11 +96,9 @@ class Levels:
         """Some of the levels with their shares of the pixels, the largest first, for a message."""
         order = sorted(chosen, key=lambda i: -int(self.counts[i]))
         shares = [
-            f"{spelling.format(int(self.values[i]))} ({100 * self.counts[i] / self.at.size:.1f} %)"
-            for i in order[:_MOST_SHOWN]
+            f"{spelling.format(int(self.values[i]))} ({100 * self.counts[i] / self.at.size:.1f} %)" for i in order
         ]
-        more = f" and {len(order) - _MOST_SHOWN} more" if len(order) > _MOST_SHOWN else ""
-        return ", ".join(shares) + more
+        return listed(shares, _MOST_SHOWN)
 
     def _distances(self, i: int) -> NDArray[np.float64]:
         """How far each level is from one of them, in its channel that differs most, (n,)."""

@@ -44,10 +44,11 @@ def pixels_of_image(image: Image.Image, name: str, options: ReadingOptions) -> P
     """
     if options.colour is not None:
         return _of_colour(image, name, options.colour)
-    if image.mode == "P" and options.index is None and (grey := _grey_of_palette(image)) is not None:
-        return grey
-    if image.mode == "P" and options.index is None and _has_black_elsewhere(image):
-        return _of_colours(*_colours(image), name)
+    if image.mode == "P" and options.index is None:
+        if (grey := _grey_of_palette(image)) is not None:
+            return grey
+        if _has_black_elsewhere(image):
+            return _of_colours(*_colours(image), name)
     if image.mode in _NUMBERS or image.mode.startswith("I"):
         return pixels_of_numbers(np.array(image), name, options, is_palette=image.mode == "P")
     colours, is_visible = _colours(image)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.io.images import read_orientation
+from cdpnet.io.images import TRANSPOSED, read_orientation
 from cdpnet.labels.reading_options import Exif
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.runtime.notes import note
 
 Size = tuple[int, int]
-_TRANSPOSED, _FLIPPED, _MIRRORED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
-"""What the tag does: rows become columns, then the first row becomes the last, and the first column the last."""
+_FLIPPED, _MIRRORED = (3, 4, 7, 8), (2, 3, 6, 7)
+"""What the tag does after rows became columns: the first row becomes the last, and the first column the last."""
 
 
 def stored_size(image: Path) -> Size:
@@ -25,7 +25,7 @@ def stored_size(image: Path) -> Size:
 
 def turn(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """A mask (H, W) of an image as it is stored, turned by an EXIF orientation, as the image is."""
-    mask = mask.T if orientation in _TRANSPOSED else mask
+    mask = mask.T if orientation in TRANSPOSED else mask
     mask = mask[::-1] if orientation in _FLIPPED else mask
     return np.ascontiguousarray(mask[:, ::-1] if orientation in _MIRRORED else mask)
 
@@ -36,27 +36,31 @@ def fit(mask: NDArray[np.uint8], image: Path, exif: Exif = "turned") -> NDArray[
     Its size tells which of the two the mask was made for; where it fits both, ``exif`` does, and a note says so. A mask
     that fits neither stays as it is.
     """
-    orientation, stored = read_orientation(image)
-    if orientation == 1 or mask.shape != stored:
-        return mask
-    if (orientation in _TRANSPOSED and stored[0] != stored[1]) or exif == "raw":
-        return turn(mask, orientation)
-    note(
-        "Images with an EXIF tag that turns them have masks that fit both before and after; they are read as masks of "
-        "the turned images. For masks of the images as they are stored give --exif raw."
-    )
-    return mask
+    return turn(mask, _choose_orientation(mask.shape, image, exif))
 
 
 def turn_labels(labels: ImageLabels, image: Path) -> ImageLabels:
     """Labels turned as their image is, where they were made for the image as it is stored; see `fit`."""
-    orientation, stored = read_orientation(image)
-    if orientation == 1 or labels.size != stored:
+    orientation = _choose_orientation(labels.size, image, "turned")
+    if orientation == 1:
         return labels
-    masks = [fit(labels.mask(region), image) for region in labels.regions]
     regions = [
-        region_from_mask(mask > 0, region.label, region.score)
-        for mask, region in zip(masks, labels.regions, strict=True)
+        region_from_mask(turn(labels.mask(region), orientation) > 0, region.label, region.score)
+        for region in labels.regions
     ]
-    height, width = stored[::-1] if orientation in _TRANSPOSED else stored
+    height, width = labels.size[::-1] if orientation in TRANSPOSED else labels.size
     return replace(labels, height=height, width=width, regions=tuple(regions))
+
+
+def _choose_orientation(size: tuple[int, ...], image: Path, exif: Exif) -> int:
+    """The EXIF orientation by which a mask of a size, H, W, is turned, as `fit` says; 1 where it stays as it is."""
+    orientation, stored = read_orientation(image)
+    if orientation == 1 or size != stored:
+        return 1
+    if (orientation in TRANSPOSED and stored[0] != stored[1]) or exif == "raw":
+        return orientation
+    note(
+        "Images with an EXIF tag that turns them have masks that fit both before and after; they are read as masks of "
+        "the turned images. For masks of the images as they are stored give --exif raw."
+    )
+    return 1

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from cdpnet.errors import DataError
 from cdpnet.io.files import real_path
 from cdpnet.io.images import ENDINGS
-from cdpnet.labels.image_paths import common_tail, key, listed
+from cdpnet.labels.image_paths import common_tail, key
+from cdpnet.runtime.text import alternatives
 
 LABEL_FILES = (".json", ".txt")
 """Endings of label files of one image each, in the order in which they are preferred; masks come before them."""
@@ -71,11 +72,11 @@ def _best_marks(image: Path, folder: Path, candidates: Sequence[Path], marks_fol
     longest = max(tail for tail, _ in fitting)
     files = [path for tail, path in fitting if tail == longest]
     if len({_parts(path, marks_folder) for path in files}) > 1:
-        raise DataError(f"{image} may be marked by {listed(files)}; give the folder of the one that is meant.")
+        raise DataError(f"{image} may be marked by {alternatives(files)}; give the folder of the one that is meant.")
     preferred = min(files, key=_preference)
     rivals = [path for path in files if _preference(path) == _preference(preferred)]
     if len(rivals) > 1:
-        raise DataError(f"{image} may be marked by {listed(rivals)}; keep one of them.")
+        raise DataError(f"{image} may be marked by {alternatives(rivals)}; keep one of them.")
     return longest, preferred
 
 
@@ -88,7 +89,7 @@ def _without_rivals(best: dict[Path, tuple[int, Path]]) -> Iterator[Pair]:
         longest = max(best[other][0] for other in images_of[marks])
         rivals = [other for other in images_of[marks] if best[other][0] == longest]
         if len(rivals) > 1:
-            raise DataError(f"{marks} may mark {listed(rivals)}; give the folder of the one that is meant.")
+            raise DataError(f"{marks} may mark {alternatives(rivals)}; give the folder of the one that is meant.")
         if tail == longest:
             yield Pair(image, marks)
 

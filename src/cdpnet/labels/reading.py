@@ -45,8 +45,8 @@ def read_labels(source: Path, images: Path, format_name: FormatName | None = Non
     images: the folder of the images, whose subfolders are included. format_name: by default recognised. DataError where
     the format cannot be recognised, a file about all images is broken, or no image has labels.
     """
-    source = _only_file(source) or source
-    format_name = format_name or recognise(source)
+    source, recognised = _only_file(source) or (source, None)
+    format_name = format_name or recognised or recognise(source)
     around_images = source in (images, *images.parents)
     scanned = scan_images(images, deep=True, without=() if around_images else (source,))
     folder = ImageFolder(images, tuple(scanned.images))
@@ -69,13 +69,14 @@ def recognise(source: Path) -> FormatName:
     return found
 
 
-def _only_file(folder: Path) -> Path | None:
-    """The file about all images in a folder that has one JSON or XML file, such as instances_default.json."""
+def _only_file(folder: Path) -> tuple[Path, FormatName] | None:
+    """The file about all images, and its format, in a folder that has one JSON or XML file, as Roboflow and CVAT do."""
     files = [path for path in folder.iterdir() if path.suffix.lower() in (".json", ".xml")] if folder.is_dir() else []
     try:
-        return files[0] if len(files) == 1 and _recognise_file(files[0]) in _SHARED_FILES else None
+        found = _recognise_file(files[0]) if len(files) == 1 else None
     except DataError:  # which concerns one image, or is told by the reader of its format
         return None
+    return (files[0], found) if found in _SHARED_FILES else None
 
 
 def _recognise_file(path: Path) -> FormatName | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.uncertainty import leave_one_out
@@ -12,6 +10,7 @@ from cdpnet.projects.document import ProjectClass, ProjectExample
 from cdpnet.projects.editing import example_file
 from cdpnet.projects.project import Project
 from cdpnet.projects.teaching import Teacher
+from cdpnet.runtime.metrics import mask_iou
 
 
 class Agreement:
@@ -54,4 +53,4 @@ class Agreement:
         without = classes[1 + one.pooled.index(example_id)]
         found = self.encoded.segment(self.project.image_path(image), [without], min_presence=0).mask == 1
         marked = read_mask(self.project.folder / example_file(example_id), found.shape).numpy() == 1
-        return 1 - float(np.logical_and(found, marked).sum() / np.logical_or(found, marked).sum())
+        return 1 - mask_iou(found, marked)

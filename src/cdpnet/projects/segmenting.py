@@ -20,6 +20,7 @@ from cdpnet.projects.document import Document, Finding, ProjectClass, ProjectIma
 from cdpnet.projects.keys import classes_key, result_key
 from cdpnet.projects.project import Project, mask_content
 from cdpnet.projects.teaching import Teacher
+from cdpnet.runtime.metrics import mask_iou
 
 _MOST_SCORES = 256  # segmentations that are held, so that another threshold needs no network
 _SAVED_EVERY = 2.0  # seconds; results of the network are found again after a crash
@@ -39,8 +40,7 @@ class Gain:
 
     def with_image(self, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Gain:
         """With one more image, by its masks (H, W) before and after."""
-        union = np.logical_or(before, after).sum()
-        change = 1 - float(np.logical_and(before, after).sum() / union) if union else 0.0
+        change = 1 - mask_iou(before, after)
         return replace(self, changed=self.changed + (change > 0), of=self.of + 1, total=self.total + change)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cdpnet.runtime.constants import IGNORE_INDEX
@@ -71,6 +73,12 @@ def foreground_iou(predicted: Tensor, truth: Tensor) -> Tensor:
     """The foreground's IoU in each of B images, in 0..1; 0 where there is none: masks (B, H, W) -> (B,)."""
     intersection, union = count_pixels(predicted, truth)
     return intersection[:, 1] / union[:, 1].clamp(min=1)
+
+
+def mask_iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """The IoU of two masks (H, W), in 0..1; 1 where both are empty."""
+    union = (one | other).sum()
+    return float((one & other).sum() / union) if union else 1.0
 
 
 def count_pixels(predicted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,9 @@
-"""Names from outside: how they are shown on a terminal, and which of them a class may have."""
+"""Names from outside: how they are shown on a terminal and in messages, and which of them a class may have."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from cdpnet.errors import DataError
 
@@ -17,6 +18,18 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def listed(values: Sequence[object], most: int = 10) -> str:
+    """Some values for a message: the first ones, and how many there are more."""
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(map(str, values[:most])) + more
+
+
+def alternatives(values: Sequence[object], most: int = 5) -> str:
+    """Some values of which one may be meant, for a message, as `listed`."""
+    more = f" or {len(values) - most} more" if len(values) > most else ""
+    return " or ".join(map(str, values[:most])) + more
 
 
 def check_class_name(name: str, where: str = "The name of a class") -> str:

@@ -92,16 +92,13 @@ class CocoReader:
         ]
         return len(are_crowds) if all(are_crowds) else 0
 
-    def labels(self, image_set: ImageSet, identifier: str, *, crowds: bool = False) -> NDArray[np.int16]:
-        """The class of every pixel, (H, W). crowds: whether those are of their class too, and not unlabelled.
-
-        DataError for an object whose region is broken.
-        """
+    def labels(self, image_set: ImageSet, identifier: str) -> NDArray[np.int16]:
+        """The class of every pixel, (H, W); crowds are unlabelled. DataError for an object whose region is broken."""
         labels = np.zeros(self.size(image_set, identifier), np.int16)
         regions = self.regions(image_set, identifier)
         # Crowds first, then from large to small. Run lengths are decoded one object at a time, to save memory.
         for number, is_crowd, region in sorted(regions, key=lambda one: (not one[1], -run_lengths.area(one[2]))):
-            labels[run_lengths.decode(region).view(np.bool_)] = UNLABELLED if is_crowd and not crowds else number
+            labels[run_lengths.decode(region).view(np.bool_)] = UNLABELLED if is_crowd else number
         return labels
 
     def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, bool, RunLengths]]:

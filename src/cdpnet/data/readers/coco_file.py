@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, listed, merge_categories, merge_images, read_id
+from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, merge_categories, merge_images, read_id
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_list, as_name, as_record, as_text, as_whole, get
 from cdpnet.runtime.notes import note
-from cdpnet.runtime.text import check_class_name
+from cdpnet.runtime.text import check_class_name, listed
 
 
 @dataclass(frozen=True)

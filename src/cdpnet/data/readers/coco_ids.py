@@ -10,9 +10,9 @@ from typing import NamedTuple
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError, get
 from cdpnet.runtime.notes import note
+from cdpnet.runtime.text import listed
 
 Id = int | str  # COCO's own files have numbers
-_MOST_SHOWN = 10  # ids in a message
 
 
 class Category(NamedTuple):
@@ -103,9 +103,3 @@ def merge_images(images: Sequence[CocoImage], path: Path) -> MergedImages:
     if twice:
         note(f"{path} lists images twice, with the ids {listed(twice)}; their annotations are read as of one image.")
     return MergedImages(tuple(by_name.values()), ids)
-
-
-def listed(ids: Sequence[Id]) -> str:
-    """Some ids, for a message."""
-    more = f" and {len(ids) - _MOST_SHOWN} more" if len(ids) > _MOST_SHOWN else ""
-    return ", ".join(map(str, ids[:_MOST_SHOWN])) + more
