@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import cast
-from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
 
 import pytest
 import torch
@@ -121,14 +121,20 @@ def read_names(folder: Path, document: JSON) -> None:
     read_examples(folder / "a.png", folder / "a.txt", "cat")
 
 
+def elements(document: JSON) -> str:
+    """XML of a list of elements, each a list of its name and its attributes; a name that is none breaks it."""
+    texts = []
+    for entry in document if isinstance(document, list) else []:
+        name, *more = entry if isinstance(entry, list) and entry else ["other"]
+        attributes = more[0] if more and isinstance(more[0], dict) else {}
+        texts.append(f"<{name} {' '.join(f'{key}={quoteattr(str(value))}' for key, value in attributes.items())}/>")
+    return "".join(texts)
+
+
 def read_cvat(folder: Path, document: JSON) -> None:
     """Shapes of an image as lists of an element's name and its attributes."""
-    shapes = [shape for shape in document if isinstance(shape, list) and shape] if isinstance(document, list) else []
-    image = ElementTree.Element("image", {"name": "a.png", "width": str(SIZE[1]), "height": str(SIZE[0])})
-    for name, *attributes in shapes:
-        kept = attributes[0] if attributes and isinstance(attributes[0], dict) else {}
-        ElementTree.SubElement(image, str(name), {key: str(value) for key, value in kept.items()})
-    text = "<annotations>" + ElementTree.tostring(image, encoding="unicode") + "</annotations>"
+    image = f'<image name="a.png" width="{SIZE[1]}" height="{SIZE[0]}">{elements(document)}</image>'
+    text = f"<annotations>{image}</annotations>"
     (folder / "a.xml").write_text(text, encoding="utf-8", errors="surrogatepass")
     for found in cvat_reader.read(folder / "a.xml").images:
         found.read(folder / "a.png")
@@ -142,12 +148,7 @@ def read_label_map(folder: Path, document: JSON) -> None:
 
 def read_label_config(folder: Path, document: JSON) -> None:
     """Elements as lists of their name and attributes."""
-    root = ElementTree.Element("View")
-    for entry in document if isinstance(document, list) else []:
-        name, *attributes = entry if isinstance(entry, list) and entry else ["View"]
-        kept = attributes[0] if attributes and isinstance(attributes[0], dict) else {}
-        ElementTree.SubElement(root, str(name), {key: str(value) for key, value in kept.items()})
-    text = ElementTree.tostring(root, encoding="unicode")
+    text = f"<View>{elements(document)}</View>"
     (folder / "config.xml").write_text(text, encoding="utf-8", errors="surrogatepass")
     read_control(folder / "config.xml")
 

@@ -75,6 +75,31 @@ def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
     page.locator("#note").filter(has_text="thing is learned from 1 example.").wait_for()
 
 
+def test_what_is_changed_while_an_answer_is_awaited_stays_on_the_page(page: Any) -> None:
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    held: list[Any] = []
+
+    def next_held() -> Any:
+        wait_until(lambda: held or page.wait_for_timeout(20), "the change is not sent")
+        return held.pop()
+
+    page.route("**/api/settings", lambda route: held.append(route))
+    presence = page.locator("#presence")
+    page.locator("#threshold").fill("0.8")
+    first = next_held()
+    presence.uncheck()
+    first.continue_()
+    second = next_held()  # is sent when the answer to the first has been shown
+    expect(presence).not_to_be_checked()
+    assert state(page)["settings"] == {**state(page)["settings"], "threshold": 0.8, "presence": True}
+
+    # What is refused is taken back.
+    second.abort()
+    page.locator("#refusal").filter(has_text="The server does not answer; nothing was changed.").wait_for()
+    expect(presence).to_be_checked()
+
+
 def test_a_project_survives_a_reload_another_browser_and_the_server(
     browser: Any, segmenter: Segmenter, tmp_path: Path
 ) -> None:

@@ -13,10 +13,16 @@ const inside = (sentence) => sentence.charAt(0).toLowerCase() + sentence.slice(1
 export class Changes {
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
+  #unanswered = 0;
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
     this.store = store;
+  }
+
+  /** Whether every change is answered: until then a state of the server is older than what stands on the page. */
+  get answered() {
+    return this.#unanswered === 0;
   }
 
   /**
@@ -28,6 +34,7 @@ export class Changes {
    * @returns {Promise<State | null>}
    */
   send(method, path, body, onConflict) {
+    this.#unanswered += 1;
     const sent = this.#last.then(() => this.#send(method, path, body, onConflict));
     this.#last = sent;
     return sent;
@@ -69,17 +76,32 @@ export class Changes {
    */
   async #send(method, path, body, onConflict) {
     try {
-      const state = await (await request(method, path, { body })).json();
+      const state = await this.#answer(method, path, body);
       clearRefusal();
       this.store.accept(state);
       return state;
     } catch (error) {
+      this.store.notify(); // what the page shows of the change is taken back
       refuse(error instanceof Error ? error.message : String(error));
       if (error instanceof Refusal && error.status === CONFLICT) {
         await this.#reload();
         onConflict?.();
       }
       return null;
+    }
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {unknown} body
+   * @returns {Promise<State>}
+   */
+  async #answer(method, path, body) {
+    try {
+      return await (await request(method, path, { body })).json();
+    } finally {
+      this.#unanswered -= 1;
     }
   }
 

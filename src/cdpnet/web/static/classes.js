@@ -79,7 +79,8 @@ export function showExamples(store, changes) {
     const name = image?.name ?? "an image that was removed";
     if (image) assign(show.firstChild, { src: new URL(`api/${imageUrl(image, "thumbnail")}`, document.baseURI).href });
     const differs = example.disagreement === null ? "" : `differs ${percent(example.disagreement)}`;
-    assign(label.firstChild, { checked: example.enabled, ariaLabel: `Learn from ${name}` });
+    assign(label.firstChild, { ariaLabel: `Learn from ${name}` });
+    if (changes.answered) assign(label.firstChild, { checked: example.enabled });
     assign(label.lastChild, { textContent: example.enabled ? differs || "used" : "off" });
     assign(show, { ariaLabel: `Show ${name}`, title: name });
     assign(drop, { ariaLabel: `Remove the example of ${name}`, title: "Remove this example" });
