@@ -77,6 +77,38 @@ def test_instances(folder: Path) -> None:
     assert [annotation["area"] for annotation in content["annotations"]] == [100, 100]
 
 
+def test_crowds_are_converted_where_they_are_asked_for(folder: Path) -> None:
+    path = folder / "coco" / "annotations.json"
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        annotation["iscrowd"] = int(annotation["category_id"] == 1)
+    path.write_text(json.dumps(content))
+    for options, areas in ((), [24, 24]), (("--crowd",), [96, 24, 96, 24]):
+        shown = convert(folder, "coco", "out", "--format", "coco", "--overwrite", *options)
+        assert shown.returncode == 0, shown.stderr
+        assert ("crowd regions are left out (2)" in shown.stderr) == (not options)
+        converted = json.loads((folder / "out" / "annotations.json").read_text())
+        assert [annotation["area"] for annotation in converted["annotations"]] == areas
+
+
+def test_several_annotators_are_converted_as_chosen(folder: Path) -> None:
+    def annotation(author: int, width: int) -> dict[str, object]:
+        box = {"x": 0, "y": 0, "width": 100 * width / SIZE[1], "height": 50, "rectanglelabels": ["crack"]}
+        region = {"type": "rectanglelabels", "value": box, "original_width": SIZE[1], "original_height": SIZE[0]}
+        return {"completed_by": author, "updated_at": f"2026-01-0{author}", "result": [region]}
+
+    task = {"data": {"image": "a.png"}, "annotations": [annotation(1, 6), annotation(2, 3), annotation(3, 12)]}
+    (folder / "tasks.json").write_text(json.dumps([task]))
+    for options, width in ((), 12), (("--annotator", "2"), 3), (("--merge", "union"), 12), (("--merge", "majority"), 6):
+        shown = convert(folder, "tasks.json", "out", "--format", "png", "--overwrite", *options)
+        assert shown.returncode == 0, shown.stderr
+        mask = np.array(Image.open(folder / "out" / "masks" / "a.png"))
+        assert (mask == 1).sum() == width * SIZE[0] / 2, options
+    shown = convert(folder, "tasks.json", "out", "--format", "png", "--overwrite", "--annotator", "4")
+    assert shown.returncode == 2
+    assert "tasks.json has no annotation by 4; its annotators are 1, 2, 3." in shown.stderr
+
+
 def test_a_later_run_keeps_the_numbers_of_classes(folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "out" / "classes.txt").write_text("bolt\ndent\n")

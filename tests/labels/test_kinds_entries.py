@@ -151,3 +151,18 @@ def test_numpy_scalars_of_every_kind_are_no_obstacle(tmp_path: Path) -> None:
     torch.save({"model": {"weight": torch.ones(2)}, "about": scalars}, buffer)
     (tmp_path / "w.pt").write_bytes(buffer.getvalue())
     assert torch.equal(read_state(tmp_path / "w.pt")["weight"], torch.ones(2))
+
+
+def test_an_image_of_another_size_is_left_out_and_the_others_are_examples(
+    image: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    Image.new("RGB", (WIDTH + 1, HEIGHT), "gray").save(image.with_name("b.jpg"))
+    shapes = [outline(*SQUARE)]
+    labels = write(tmp_path / "coco.json", coco(("cat", 0, shapes), ("cat", 1, shapes), files=("a.jpg", "b.jpg")))
+    (example,) = read_examples(image.parent, labels, "cat")
+    assert (example.image, int((example.mask == 1).sum())) == (image, 200)
+    (said,) = [str(one.message) for one in recwarn if "left out" in str(one.message)]
+    assert said.startswith("An example is left out: ")
+    assert f"is for an image of 40 x 30 pixels and {image.with_name('b.jpg')} has 41 x 30" in said
+    with pytest.raises(DataError, match="is for an image of 40 x 30 pixels"):
+        read_examples(image.with_name("b.jpg"), labels, "cat")

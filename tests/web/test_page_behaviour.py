@@ -1,4 +1,4 @@
-"""The page in a browser: errors, reloads, several browsers, keyboard only, narrow screens, colours."""
+"""The page in a browser: reloads, several browsers, keyboard only, narrow screens, colours."""
 
 from __future__ import annotations
 
@@ -32,72 +32,6 @@ from tests.web.browsing import (
     wait_for_results,
 )
 from tests.web.serving import serve_in_thread, wait_until
-
-
-def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
-    good = pictures(2)
-    uploads = []
-    page.on("request", lambda request: uploads.append(request.url) if request.url.endswith("/images") else None)
-    drop(page, [("notes.txt", b"This is not an image.")])
-    page.locator("#refusal li").filter(has_text="notes.txt is not an image that can be read").wait_for()
-    assert not uploads  # the browser knows by the name
-    drop(page, [good[0], ("broken.png", b"This is not an image."), ("large.png", 20_000_001), good[1]])
-    refusals = page.locator("#refusal li")
-    expect(refusals).to_have_count(2)
-    refusals.filter(has_text="broken.png is not an image that can be read").wait_for()
-    refusals.filter(has_text="large.png is larger than 20 MB").wait_for()
-    expect(page.locator("#film li")).to_have_count(2)
-    page.locator("#refusal .close").click()
-    expect(page.locator("#refusal")).to_be_empty()
-
-    # What the server refuses is a sentence, too.
-    page.locator("[data-action=download]").first.click()
-    page.locator("#download-classes").click()
-    page.locator("#refusal").filter(has_text="No class has been learned yet; mark an object").wait_for()
-    page.keyboard.press("Enter")
-    page.locator("#refusal").filter(has_text="Nothing is marked yet; click on the object").wait_for()
-    for name, wanted in (("   ", "The class has no name yet"), ("thing", "")):
-        page.keyboard.press("c")
-        say_name(page, name)
-        page.locator("#refusal").filter(has_text=wanted).wait_for(state="attached")
-    expect(page.locator("#class-list li")).to_have_count(1)
-
-    # While the server does not answer, nothing is lost: the click's mask fails, the brush's stays.
-    page.route("**/api/**", lambda route: route.abort())
-    page.keyboard.press("d")
-    drag(page, (0.2, 0.8), (0.5, 0.8))
-    wait_for_mask(page)
-    page.keyboard.press("Enter")
-    page.locator("#refusal").filter(has_text="The server does not answer; nothing was changed.").wait_for()
-    wait_for_mask(page)
-    page.unroute("**/api/**")
-    page.keyboard.press("Enter")
-    page.locator("#note").filter(has_text="thing is learned from 1 example.").wait_for()
-
-
-def test_what_is_changed_while_an_answer_is_awaited_stays_on_the_page(page: Any) -> None:
-    drop(page, pictures(1))
-    wait_for_picture(page, "1.png")
-    held: list[Any] = []
-
-    def next_held() -> Any:
-        wait_until(lambda: held or page.wait_for_timeout(20), "the change is not sent")
-        return held.pop()
-
-    page.route("**/api/settings", lambda route: held.append(route))
-    presence = page.locator("#presence")
-    page.locator("#threshold").fill("0.8")
-    first = next_held()
-    presence.uncheck()
-    first.continue_()
-    second = next_held()  # is sent when the answer to the first has been shown
-    expect(presence).not_to_be_checked()
-    assert state(page)["settings"] == {**state(page)["settings"], "threshold": 0.8, "presence": True}
-
-    # What is refused is taken back.
-    second.abort()
-    page.locator("#refusal").filter(has_text="The server does not answer; nothing was changed.").wait_for()
-    expect(presence).to_be_checked()
 
 
 def test_a_project_survives_a_reload_another_browser_and_the_server(

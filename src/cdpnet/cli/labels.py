@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing_options
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, to_standard_error
+from cdpnet.cli.supports import annotation_choices, annotation_options
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace
 
@@ -54,7 +55,7 @@ def _convert(arguments: list[str]) -> int:
     from cdpnet.labels.conversion import convert
     from cdpnet.labels.reading import read_labels
 
-    found = read_labels(source, Path(chosen.images), chosen["from"])
+    found = read_labels(source, Path(chosen.images), chosen["from"], annotation_choices(chosen))
     target = chosen_label_set(chosen, Path(chosen.images), found.classes)
     convert(found, source, target, chosen.format, instances, overwrite=chosen.overwrite)
     _say_notes(source, found)
@@ -83,7 +84,8 @@ def _compare(arguments: list[str]) -> int:
     from cdpnet.labels.comparison import compare
     from cdpnet.labels.reading import read_labels
 
-    truth, found = (read_labels(side, images, chosen["from"]) for side in (Path(chosen.truth), Path(chosen.found)))
+    options = annotation_choices(chosen)
+    truth, found = (read_labels(Path(side), images, chosen["from"], options) for side in (chosen.truth, chosen.found))
     for name in chosen.only:
         if name not in truth.classes:
             raise DataError(f"{chosen.truth} has no class {name!r}; it has {', '.join(truth.classes) or 'none'}.")
@@ -135,6 +137,7 @@ def _reading_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--from", type=FormatName | None, default=None, help="format that is read; by default recognised"
     )
+    annotation_options(parser, "are left out")
 
 
 def _say_notes(source: Path, found: LabelledFolder) -> None:

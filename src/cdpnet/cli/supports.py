@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,17 +33,18 @@ def support_options(parser: ArgumentParser, without: str) -> None:
     parser.add_argument("--index", type=int, default=None, help="number of the class in masks that hold several")
     parser.add_argument("--colour", default="", help="colour of the class in masks that hold several, such as #ff0000")
     parser.add_argument(
-        "--crowd",
-        action="store_true",
-        help="read COCO's crowd regions too; by default they count as neither object nor background",
-    )
-    parser.add_argument(
         "--exif",
         choices=("turned", "raw"),
         default="turned",
         help="whether masks that fit an image both as it is stored (raw) and as its EXIF tag turns it were made for "
         "the turned image; by default turned",
     )
+    annotation_options(parser, "count as neither object nor background")
+
+
+def annotation_options(parser: ArgumentParser, crowds: str) -> None:
+    """Add the options of label files that can be read in several ways; crowds: what crowds do by default, for help."""
+    parser.add_argument("--crowd", action="store_true", help=f"read COCO's crowd regions too; by default they {crowds}")
     parser.add_argument("--annotator", default="", help="id or e-mail of the one annotator of Label Studio to read")
     parser.add_argument(
         "--merge",
@@ -88,16 +90,21 @@ def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
     return found
 
 
-def reading_options(chosen: Any) -> ReadingOptions:
-    """How marks are read, from the values of `support_options`. ConfigError for values that do not fit."""
+def annotation_choices(chosen: Any) -> ReadingOptions:
+    """How label files are read, from the values of `annotation_options`."""
     from cdpnet.labels.reading_options import ReadingOptions
 
+    return ReadingOptions(crowd=chosen.crowd, annotator=chosen.annotator, merge=chosen.merge)
+
+
+def reading_options(chosen: Any) -> ReadingOptions:
+    """How marks are read, from the values of `support_options`. ConfigError for values that do not fit."""
     if chosen.index is not None and chosen.colour:
         raise ConfigError("--index and --colour both choose the class in a mask; give one of them.")
     if chosen.index is not None and chosen.index < 0:
         raise ConfigError(f"--index is a number in a mask, from 0 on, not {chosen.index}.")
     colour = _as_colour(chosen.colour) if chosen.colour else None
-    return ReadingOptions(chosen.index, colour, chosen.crowd, chosen.exif, chosen.annotator, chosen.merge)
+    return replace(annotation_choices(chosen), index=chosen.index, colour=colour, exif=chosen.exif)
 
 
 def _as_colour(text: str) -> tuple[int, int, int]:

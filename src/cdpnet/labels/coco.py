@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.coco import open_coco_json
+from cdpnet.data.readers.coco import CocoReader, open_coco_json
 from cdpnet.data.readers.coco_file import CocoFile
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
@@ -105,14 +106,15 @@ def write_items(write: Callable[[str], object], items: Iterable[object]) -> None
     write("\n")
 
 
-def read(
+def find_masks(
     content: CocoFile, images: Sequence[Path], folder: Path, label: str, options: ReadingOptions = DEFAULT
-) -> Iterator[tuple[Path, NDArray[np.uint8]]]:
-    """Images that show a class of a file, each with the mask (H, W) of the class; crowds are ignored (255) by default.
+) -> list[tuple[Path, Callable[[], NDArray[np.uint8]]]]:
+    """Images that show a class of a file, each with the function that reads the mask (H, W) of the class in it.
 
     images: those that may be meant, in ``folder``; the file's other images are passed over. label: the name of one of
-    its categories. DataError where the file shows the class only as crowds, for an image of another size than the file
-    states, and where it is not clear which image is meant.
+    its categories. Crowds are ignored (255) by default; a mask may have no pixel of the class. DataError where the file
+    shows the class only as crowds, and where it is not clear which image is meant; by the function, for an image of
+    another size than the file states.
     """
     path, reader = content.path, open_coco_json(content.path, folder, content)
     number = reader.class_names.index(label) + 1
@@ -129,16 +131,26 @@ def read(
     )
     if n_empty:
         note(f"{path}: annotations of {label!r} ({n_empty}) have no segmentation, at most a box; they are left out.")
-    for identifier, image in matches.items():
-        if number not in reader.classes("train", identifier):
-            continue
-        check_image_size(image, reader.size("train", identifier), path)  # before any memory is taken for the mask
-        regions = reader.regions("train", identifier)
-        own = [region for found, is_crowd, region in regions if found == number and (options.crowd or not is_crowd)]
-        if own and (mask := run_lengths.decode(run_lengths.merge(own))).any():
-            crowds = [region for _, is_crowd, region in regions if is_crowd and not options.crowd]
-            if crowds:
-                objects = run_lengths.merge([region for _, is_crowd, region in regions if not is_crowd])
-                in_crowds = run_lengths.decode(run_lengths.merge(crowds)) > run_lengths.decode(objects)
-                mask = np.where(in_crowds, np.uint8(IGNORE_INDEX), mask)
-            yield image, mask
+    return [
+        (image, partial(_read_mask, content, reader, identifier, image, number, crowd=options.crowd))
+        for identifier, image in matches.items()
+        if number in reader.classes("train", identifier)
+    ]
+
+
+def _read_mask(
+    content: CocoFile, reader: CocoReader, identifier: str, image: Path, number: int, *, crowd: bool
+) -> NDArray[np.uint8]:
+    size = reader.size("train", identifier)
+    check_image_size(image, size, content.path)  # before any memory is taken for the mask
+    regions = reader.regions("train", identifier)
+    own = [region for found, is_crowd, region in regions if found == number and (crowd or not is_crowd)]
+    if not own:
+        return np.zeros(size, dtype=np.uint8)
+    mask = run_lengths.decode(run_lengths.merge(own))
+    crowds = [region for _, is_crowd, region in regions if is_crowd and not crowd]
+    if crowds:
+        objects = run_lengths.merge([region for _, is_crowd, region in regions if not is_crowd])
+        in_crowds = run_lengths.decode(run_lengths.merge(crowds)) > run_lengths.decode(objects)
+        mask = np.where(in_crowds, np.uint8(IGNORE_INDEX), mask)
+    return mask

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -112,11 +112,15 @@ def _from_pairs(
             f"No file in {annotations} has the name of an image in {images} and shows {label!r}. {absent[0][1]}"
         )
     _say(notes, annotations)
-    for reason in broken:
-        note(f"An example is left out: {reason}")
+    _note_left_out(broken)
     if absent:
         note(f"{label!r} is not marked in {listed([image for image, _ in absent])}; they are left out.")
     return examples
+
+
+def _note_left_out(broken: Iterable[DataError]) -> None:
+    for reason in broken:
+        note(f"An example is left out: {reason}")
 
 
 def _say(notes: Iterable[Note], annotations: Path) -> None:
@@ -134,9 +138,9 @@ def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingO
     class_names = tuple(category.name for category in content.categories)
     if label not in class_names:
         raise unknown_label(label, content.path, class_names)
-    masks = coco.read(content, images.files, images.folder, label, options)
-    examples = (Example(image, fit(mask, image, options.exif)) for image, mask in masks)
-    return _some(examples, images, content.path, label)
+    examples = _read_each(coco.find_masks(content, images.files, images.folder, label, options), options)
+    shown = [example for example in examples if (example.mask == 1).any()]
+    return _some(shown, images, content.path, label)
 
 
 class _Entry(Protocol):
@@ -166,8 +170,22 @@ def _from_entries(
     except FieldError as error:
         raise DataError(f"{annotations}: {error}.") from None
     shown = [(entry, paths[entry.image]) for entry in entries if entry.image in paths and label in entry.class_names]
-    masks = ((path, entry.read_mask(path, label)) for entry, path in shown)
-    return _some((Example(path, fit(mask, path, options.exif)) for path, mask in masks), images, annotations, label)
+    masks = [(path, partial(entry.read_mask, path, label)) for entry, path in shown]
+    return _some(_read_each(masks, options), images, annotations, label)
+
+
+def _read_each(masks: Iterable[tuple[Path, Callable[[], NDArray[np.uint8]]]], options: ReadingOptions) -> list[Example]:
+    """The examples of images; those that cannot be read are left out with a note. DataError if none can."""
+    examples, broken = [], []
+    for image, read_mask in masks:
+        try:
+            examples.append(Example(image, fit(read_mask(), image, options.exif)))
+        except DataError as error:
+            broken.append(error)
+    if broken and not examples:
+        raise broken[0]
+    _note_left_out(broken)
+    return examples
 
 
 def _one_an_image(examples: Iterable[Example]) -> list[Example]:

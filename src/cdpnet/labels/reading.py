@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cdpnet.errors import DataError
@@ -21,6 +22,7 @@ from cdpnet.labels import (
 )
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
+from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.yolo_names import DATA_FILE
 
 READERS: dict[FormatName, Callable[[Path, ImageFolder], LabelledFolder]] = {
@@ -39,18 +41,25 @@ _SHARED_FILES: dict[FormatName, str] = {
 }
 
 
-def read_labels(source: Path, images: Path, format_name: FormatName | None = None) -> LabelledFolder:
+def read_labels(
+    source: Path, images: Path, format_name: FormatName | None = None, options: ReadingOptions = DEFAULT
+) -> LabelledFolder:
     """All labels in a file or a folder, as regions; objects stay apart where the format keeps them apart.
 
-    images: the folder of the images, whose subfolders are included. format_name: by default recognised. DataError where
-    the format cannot be recognised, a file about all images is broken, or no image has labels.
+    images: the folder of the images, whose subfolders are included. format_name: by default recognised. options: how
+    crowds of COCO and annotations of Label Studio are read. DataError where the format cannot be recognised, a file
+    about all images is broken, or no image has labels.
     """
     source, recognised = _only_file(source) or (source, None)
     format_name = format_name or recognised or recognise(source)
     around_images = source in (images, *images.parents)
     scanned = scan_images(images, deep=True, without=() if around_images else (source,))
     folder = ImageFolder(images, tuple(scanned.images))
-    found = READERS[format_name](source, folder)
+    chosen = {
+        "coco": partial(shared_readers.read_coco, crowd=options.crowd),
+        "labelstudio": partial(shared_readers.read_label_studio, options=options),
+    }
+    found = chosen.get(format_name, READERS[format_name])(source, folder)
     found.failed |= {folder.name(image): reason for image, reason in scanned.unusable.items()}
     if not found.labels and not found.failed:
         raise DataError(f"{source} has labels for no image in {images}; give --images the folder of their images.")

@@ -12,40 +12,41 @@ from cdpnet.labels import coco, cvat_reader, cvat_writer, labelstudio, labelstud
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.reading_notes import Note
+from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels, Region
 
 
-def read_coco(source: Path, images: ImageFolder) -> LabelledFolder:
-    """COCO's file; an annotation is a region, crowds are left out."""
+def read_coco(source: Path, images: ImageFolder, *, crowd: bool = False) -> LabelledFolder:
+    """COCO's file; an annotation is a region. crowd: whether crowds are regions, too; else they are left out."""
     path = source / coco.FILE if source.is_dir() else source
     reader = open_coco_json(path, images.path)
     found = LabelledFolder("coco", reader.class_names)
     for identifier, image in images.match(reader.identifiers("train"), path).items():
-        found.add(images.name(image), partial(_read_coco_image, reader, identifier, path), image)
+        found.add(images.name(image), partial(_read_coco_image, reader, identifier, path, crowd=crowd), image)
     return found
 
 
-def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Path) -> ImageLabels:
+def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Path, *, crowd: bool) -> ImageLabels:
     size = reader.size("train", identifier)
     check_image_size(image, size, path)
     objects = reader.regions("train", identifier)
     regions = [
         Region(reader.class_names[number - 1], encoded["counts"].decode())
         for number, is_crowd, encoded in objects
-        if not is_crowd
+        if crowd or not is_crowd
     ]
     n_crowds = len(objects) - len(regions)
     notes = (Note("crowd regions are left out", n_crowds),) if n_crowds else ()
     return ImageLabels(image.name, *size, tuple(regions), notes)
 
 
-def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
-    """Label Studio's export; of several annotations of an image the newest."""
+def read_label_studio(source: Path, images: ImageFolder, *, options: ReadingOptions = DEFAULT) -> LabelledFolder:
+    """Label Studio's export; of several annotations of an image by default the newest."""
     path = source / labelstudio.FILE if source.is_dir() else source
     content = labelstudio_reader.find_tasks(read_json(path))
     if content is None:
         raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
-    file = labelstudio_reader.read(content, path)
+    file = labelstudio_reader.read(content, path, options)
     matches = images.match((task.image for task in file.tasks), path)
     found = LabelledFolder("labelstudio", file_notes=file.notes)
     for task in (task for task in file.tasks if task.image in matches):
