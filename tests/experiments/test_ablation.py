@@ -14,7 +14,8 @@ from cdpnet.config import METHODS, TrainConfig, method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.errors import ConfigError
-from cdpnet.experiments.ablation import RESULTS_FILE, ROWS, AblationConfig, ablate
+from cdpnet.experiments.ablation import RESULTS_FILE, ablate
+from cdpnet.experiments.ablation_rows import ROWS, AblationConfig
 from cdpnet.report.markdown import ablation_markdown
 from cdpnet.report.plots import plot_ablation
 from cdpnet.training.loop import Progress

@@ -9,7 +9,8 @@ import pytest
 
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.experiments import correction
-from cdpnet.experiments.correction import ROUNDS, CorrectionConfig, CorrectionCurve, mean_curves, simulate
+from cdpnet.experiments.config import CorrectionConfig
+from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves, simulate
 from cdpnet.inference.segmenter import Segmenter
 from tests.cli.running import run
 from tests.data.trees import make_folder

@@ -13,10 +13,10 @@ from cdpnet.encoders.text_tower import CLASS_NAMES, TEXT_FILE, TextTower, load_t
 from cdpnet.encoders.weights import read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments import distillation, phrases
+from cdpnet.experiments.config import DistillationConfig
 from cdpnet.experiments.distillation import (
     PHRASES_FILE,
     TEACHER_FILE,
-    DistillationConfig,
     TeacherVectors,
     agreement,
     distil,

@@ -14,7 +14,8 @@ from cdpnet.data.icons.scenes import SceneLayout, compose
 from cdpnet.encoders.tiny import WEIGHTS_FILE, build_tiny
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
-from cdpnet.experiments.pretraining import PretrainConfig, contrastive_loss, export, location_loss, pretrain
+from cdpnet.experiments.config import PretrainConfig
+from cdpnet.experiments.pretraining import contrastive_loss, export, location_loss, pretrain
 
 
 def test_location_loss_by_hand() -> None:

@@ -89,7 +89,7 @@ def _episodes(arguments: list[str]) -> int:
 def table(arguments: list[str]) -> None:
     """Train and score a whole table."""
     from cdpnet.config import EncoderConfig, TrainConfig
-    from cdpnet.experiments.benchmark_table import TableConfig
+    from cdpnet.experiments.config import TableConfig
 
     parser = new_parser(
         "table", "Train and score methods on all folds of a data set; finished parts are not computed again."

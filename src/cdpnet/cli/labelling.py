@@ -13,10 +13,11 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.cli.projects import check_project_or_folders, finish, project_option
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import labelling_bar, print_line, printed, to_standard_error
-from cdpnet.cli.supports import files_of, read_supports, spread_supports, support_options, support_pairs
+from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
-from cdpnet.io.files import refuse_to_replace
+from cdpnet.io.files import refuse_to_replace, require_class_file
+from cdpnet.io.images import require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ def learn(arguments: list[str]) -> None:
     refuse_to_replace(out, overwrite=chosen.overwrite)
     if chosen.adapt < 0:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
-    support_pairs(chosen.support)  # refused before anything is loaded
+    require_supports(chosen.support)
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.inference.class_files import save_class
@@ -167,6 +168,10 @@ def label(arguments: list[str]) -> int:
     require_image_weights(chosen.model, chosen.image_weights)
     if chosen.project:
         return finish(chosen)
+    require_supports(chosen.support)
+    require_folder(Path(chosen.folder))
+    for file in chosen.classes:
+        require_class_file(Path(file))
 
     from cdpnet.bulk.engines import label_locally, label_with_ray
     from cdpnet.bulk.job import FAILED_FILE, PAGE, TRUTH_PAGE, run_job

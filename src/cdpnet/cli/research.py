@@ -1,4 +1,4 @@
-"""Commands of research: train, evaluate, calibrate, ablate, pretrain, distil."""
+"""Commands of research: train, evaluate, calibrate and ablate."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def calibrate(arguments: list[str]) -> None:
 def ablate(arguments: list[str]) -> None:
     """Train and score the rows of the paper's ablation, and the controls."""
     from cdpnet.config import TrainConfig
-    from cdpnet.experiments.ablation import AblationConfig
+    from cdpnet.experiments.ablation_rows import AblationConfig
 
     parser = new_parser("ablate", "Train and score the rows of the paper's ablation with equal budgets.")
     parser.add_argument(
@@ -242,43 +242,6 @@ def ablate(arguments: list[str]) -> None:
     printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))
     print_line(f"The table is {ablation_markdown(results, out)}")
     print_line(f"The plot is {plot_ablation(results, out)}")
-
-
-def pretrain(arguments: list[str]) -> None:
-    """Train the embedded dual encoder on captioned images, without masks."""
-    from cdpnet.experiments import pretraining
-    from cdpnet.runtime.devices import resolve_device
-
-    parser = new_parser("pretrain", "Train the embedded dual encoder on captioned images, without masks.")
-    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
-    parser.add_class_arguments(pretraining.PretrainConfig, None, instantiate=False)
-    device_option(parser)
-    chosen = parser.parse_args(arguments)
-    config = settings(pretraining.PretrainConfig, chosen)
-    with held_folder(chosen.out) as out:
-        model = pretraining.pretrain(config, out, print_line, resolve_device(chosen.device))
-        path = pretraining.export(model, out)
-    seen, unseen = (pretraining.zero_shot(model, held_out=held_out) for held_out in (False, True))
-    print_line(
-        f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings"
-    )
-    print_line(f"The weights are {path}")
-
-
-def distil(arguments: list[str]) -> None:
-    """Train the text tower of the pair photo to agree with a sentence encoder."""
-    from cdpnet.encoders.text_tower import load_tower
-    from cdpnet.experiments import distillation
-
-    parser = new_parser("distil", "Train the text tower of the pair photo to agree with a sentence encoder.")
-    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
-    parser.add_class_arguments(distillation.DistillationConfig, None, instantiate=False)
-    chosen = parser.parse_args(arguments)
-    config = settings(distillation.DistillationConfig, chosen)
-    with held_folder(chosen.out) as out:
-        teacher = distillation.teacher_vectors(out, print_line)
-        path = distillation.export_tower(distillation.distil(config, teacher, out, print_line), out)
-    print_line(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {distillation.agreement(load_tower(path), teacher)}")
 
 
 def _describe(result: EvaluationResult) -> str:

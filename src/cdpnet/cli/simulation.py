@@ -18,7 +18,7 @@ from cdpnet.encoders.catalogue import require_image_weights
 
 def simulate(arguments: list[str]) -> None:
     """Measure what corrections give, by a simulated user."""
-    from cdpnet.experiments.correction import CorrectionConfig
+    from cdpnet.experiments.config import CorrectionConfig
 
     parser = new_parser(
         "simulate",
@@ -58,7 +58,7 @@ def simulate(arguments: list[str]) -> None:
 
 def clicks(arguments: list[str]) -> None:
     """Measure how many clicks an object takes, by a simulated user; or fit the model of the clicks."""
-    from cdpnet.experiments.clicks import ClicksConfig
+    from cdpnet.experiments.config import ClicksConfig
 
     parser = new_parser(
         "clicks",

@@ -90,6 +90,14 @@ def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
     return found
 
 
+def require_supports(pairs: Sequence[str]) -> None:
+    """DataError for a pair that is none, or that names a file that is not there; before anything is loaded."""
+    from cdpnet.labels.support_paths import require_support
+
+    for images, marks in support_pairs(pairs):
+        require_support(images, marks)
+
+
 def annotation_choices(chosen: Any) -> ReadingOptions:
     """How label files are read, from the values of `annotation_options`."""
     from cdpnet.labels.reading_options import ReadingOptions

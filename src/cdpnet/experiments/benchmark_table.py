@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -15,47 +15,14 @@ from cdpnet.data.config import DataConfig
 from cdpnet.data.episodes import default_length, open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.encoders.catalogue import WeightSources
-from cdpnet.errors import ConfigError
 from cdpnet.evaluation.results import EvaluationResult
+from cdpnet.experiments.config import TableConfig
 from cdpnet.experiments.runs import Evaluation, ReportStage, load_record, load_result, score_or_load, train_or_load
 from cdpnet.io.files import write_json
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.values import JSON, check_seeds
+from cdpnet.values import JSON
 
 RESULTS_FILE = "results.json"
-
-
-@dataclass(frozen=True)
-class TableConfig:
-    """Rows and columns of the table, and the length of its evaluations."""
-
-    methods: tuple[str, ...] = ("panet", "ssp", "cdpn")
-    """Rows of the table."""
-    folds: tuple[int, ...] = ()
-    """Folds to train and score; by default all of the data set."""
-    shots: tuple[int, ...] = (1, 5)
-    """Labelled examples in an episode of an evaluation."""
-    train_shots: int = 0
-    """Labelled examples in an episode of a training; 0 trains a network for each number of shots, as SSP does."""
-    episodes: int = 0
-    """Episodes of an evaluation and a seed; 0 takes the protocol's number."""
-    seeds: tuple[int, ...] = ()
-    """Seeds of the evaluations' episodes; by default the protocol's."""
-    names: Literal["exact", "none"] = "exact"
-    """Whether classes are named in the evaluations."""
-    refine: bool = False
-    """Whether edges are refined in the evaluations; the networks are the same."""
-
-    def __post_init__(self) -> None:
-        for name in self.methods:
-            method(name)
-        if not self.methods or not self.shots or min(self.shots) < 1 or min(self.train_shots, self.episodes) < 0:
-            raise ConfigError("A table needs a method, numbers of shots of at least 1, and no negative number.")
-        for name in ("methods", "folds", "shots", "seeds"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values):
-                raise ConfigError(f"{name} must all be different, and are {', '.join(map(str, values))}.")
-        check_seeds(*self.seeds)
 
 
 class Recipe(NamedTuple):

@@ -22,6 +22,7 @@ from torch import Tensor
 from cdpnet.data.readers.coco import CocoReader
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
+from cdpnet.experiments.config import ClicksConfig
 from cdpnet.inference.click_cues import Click
 from cdpnet.inference.marking import ClickModel, Marking
 from cdpnet.inference.segmenter import Segmenter
@@ -29,7 +30,7 @@ from cdpnet.io import run_lengths
 from cdpnet.io.files import write_bytes
 from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.metrics import mask_iou
-from cdpnet.values import JSON, check_range, check_seeds
+from cdpnet.values import JSON
 
 MOST_CLICKS = 20
 GOAL = 0.85
@@ -38,22 +39,6 @@ _BATCH, _RATE, _DECAY = 2048, 5e-3, 1e-3
 _FITTED_CLICKS = 5  # on an object
 _SAMPLES = 300  # locations of a state that are fitted
 _NEAR, _NEAR_WEIGHT = 25, 3.0  # locations around an object that are drawn more often, and how much more
-
-
-@dataclass(frozen=True)
-class ClicksConfig:
-    """The objects. Every second image, in the order of the data set, is for fitting, the others are for measuring."""
-
-    objects: int = 200
-    """Objects that are marked, drawn at random."""
-    min_pixels: int = 2048
-    """Pixels of the smallest object."""
-    seed: int = 0
-    """Seed of the draw."""
-
-    def __post_init__(self) -> None:
-        check_range(self, 1, 2**31, "objects", "min_pixels")
-        check_seeds(self.seed)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.errors import DataError
+from cdpnet.experiments.config import CorrectionConfig
 from cdpnet.inference.class_batch import build_class_batch
 from cdpnet.inference.class_examples import ClassExample
 from cdpnet.inference.learning import Support, blank_class, pool_example, with_examples
@@ -30,7 +31,7 @@ from cdpnet.io.files import write_json
 from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
 from cdpnet.runtime.metrics import mask_iou
-from cdpnet.values import JSON, check_range, check_seeds
+from cdpnet.values import JSON
 
 Choice = Literal["uncertain", "random"]
 """Which image of the pool is corrected next: the most uncertain one, or any."""
@@ -38,27 +39,6 @@ ROUNDS = (0, 1, 3, 5, 10)
 """Corrections after which the other images are segmented."""
 RESULTS_FILE = "correction.json"
 _TESTED = 3  # one in so many images of a class is never corrected
-
-
-@dataclass(frozen=True)
-class CorrectionConfig:
-    """The classes, their images, and the repetitions."""
-
-    at_least: int = 15
-    """Images that must show a class; others are left out."""
-    at_most: int = 24
-    """Images of a class that are used, drawn at random."""
-    min_pixels: int = 2048
-    """Pixels that a class must cover in an image to count there."""
-    starts: int = 1
-    """Draws of the example, the pool and the images that are never corrected, for each class."""
-    seed: int = 0
-    """Seed of these draws."""
-
-    def __post_init__(self) -> None:
-        check_range(self, 3, 2**31, "at_least", "at_most")
-        check_range(self, 1, 2**31, "min_pixels", "starts")
-        check_seeds(self.seed)
 
 
 @dataclass(frozen=True)

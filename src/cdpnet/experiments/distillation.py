@@ -20,38 +20,16 @@ from torch import Tensor
 from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TEXT_FILE, TextTower, pack, text_tokenizer, unpack
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.experiments.config import DistillationConfig
 from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases
 from cdpnet.experiments.teacher import embed
 from cdpnet.io.files import read_text, write_bytes, write_text
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
 from cdpnet.training.run import broken_state_as_sentence, load_state, save_state
-from cdpnet.values import check_seeds
 
 PHRASES_FILE, TEACHER_FILE, STATE_FILE = "phrases.txt", "teacher.safetensors", "distil.pt"
 _STATE_KEYS = ("model", "optimizer", "step", "settings")
 _SIMILAR_LENGTH = 8  # batches of neighbours in length from which one batch is drawn
-
-
-@dataclass(frozen=True)
-class DistillationConfig:
-    """Distillation of the text tower."""
-
-    steps: int = 4500
-    batch: int = 512
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.01
-    warmup: int = 200
-    """Steps."""
-    similarity_weight: float = 10.0
-    """Weight of the squared difference of the similarities within a batch."""
-    seed: int = 0
-    save_every: int = 200
-    """Steps."""
-
-    def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.warmup, self.save_every) < 1:
-            raise ConfigError("steps, batch, warmup and save_every must be at least 1.")
-        check_seeds(self.seed)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import open_clip
@@ -18,7 +17,6 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
-from cdpnet.config import Precision
 from cdpnet.data.icons.glyphs import sprites
 from cdpnet.data.icons.portraits import PORTRAIT, Words, held_out_drawings, portraits, words
 from cdpnet.data.icons.scenes import compose
@@ -34,57 +32,14 @@ from cdpnet.encoders.tiny import (
 )
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
+from cdpnet.experiments.config import PretrainConfig
 from cdpnet.io.files import write_bytes
 from cdpnet.runtime.devices import autocast
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
 from cdpnet.training.run import broken_state_as_sentence, load_state, save_state
-from cdpnet.values import check_seeds
 
 STATE_FILE = "pretrain.pt"
 _STATE_KEYS = ("model", "optimizer", "schedule", "step", "settings")
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """Pretraining of the tiny encoder; every number is our choice."""
-
-    crops: int = 600_000
-    batch: int = 256
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    warmup: int = 200
-    """Steps."""
-    dense_weight: float = 0.5
-    """Weight of the same loss on the mean of the dense values."""
-    location_weight: float = 1.0
-    """Weight of the main object in the loss of single locations against the names; the other parts count half."""
-    main_at: int = 10
-    """Locations of 64 at which the main object must show."""
-    other_at: int = 3
-    """Locations of 64 at which every other object of the caption must show."""
-    category_weight: float = 0.3
-    """Weight of the loss against the names of the categories."""
-    empty_share: float = 0.06
-    """Share of images without an object, with a caption for the background."""
-    seed: int = 0
-    save_every: int = 200
-    """Steps."""
-    start: str = ""
-    """Folder of an earlier run, or its exported file, with the weights to start from; by default random ones."""
-    precision: Precision = "auto"
-    """Precision of the image tower; bfloat16 is autocast, auto takes it on GPUs that have it."""
-
-    def __post_init__(self) -> None:
-        if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
-            raise ConfigError("batch, warmup and save_every must be at least 1, and crops at least a batch.")
-        if not 1 <= self.other_at <= self.main_at <= 64:
-            raise ConfigError(f"1 <= other_at <= main_at <= 64 must hold, not {self.other_at} and {self.main_at}.")
-        check_seeds(self.seed)
-
-    @property
-    def steps(self) -> int:
-        """Number of optimizer steps."""
-        return self.crops // self.batch
 
 
 def pretrain(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cdpnet.errors import DataError
 from cdpnet.inference.class_examples import ClassExample
-from cdpnet.io.files import write_bytes
+from cdpnet.io.files import require_class_file, write_bytes
 from cdpnet.io.tensors import open_tensors
 from cdpnet.network.outputs import Prototypes
 from cdpnet.runtime.provenance import version
@@ -162,8 +162,7 @@ def save_class(learned: ClassPrototype, path: str | Path) -> None:
 def load_class(path: str | Path) -> ClassPrototype:
     """Read a class file. DataError where it is missing, broken or of another kind."""
     path = Path(path)
-    if not path.exists():
-        raise DataError(f"There is no class file {path}; `cdpnet learn` makes one.")
+    require_class_file(path)
     try:
         with open_tensors(path, "a class file", _MOST_BYTES) as file:
             metadata = _Metadata.from_json((file.metadata() or {})[_KEY])

@@ -92,6 +92,12 @@ def regular_file(path: Path, what: str = "a file", most_bytes: int | None = None
     return path
 
 
+def require_class_file(path: Path) -> None:
+    """DataError where there is no such class file; it is not read."""
+    if not path.exists():
+        raise DataError(f"There is no class file {path}; `cdpnet learn` makes one.")
+
+
 def real_path(path: Path) -> Path:
     """The absolute path without symbolic links; a link that leads back to itself stays, as does a name too long."""
     return Path(os.path.realpath(path))

@@ -48,6 +48,12 @@ def find_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
     return found.images
 
 
+def require_folder(folder: Path) -> None:
+    """DataError where a folder of images is missing."""
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}; give a folder that holds images.")
+
+
 def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> FoundImages:
     """The images of a folder by their endings; hidden files are passed over.
 
@@ -55,8 +61,7 @@ def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
     another one differs in its ending only, since they would share one mask, and where its format is not installed.
     DataError for a folder that is missing or holds no image.
     """
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}; give a folder that holds images.")
+    require_folder(folder)
     left_out = {real_path(path) for path in without}
     found: dict[Path, Path] = {}
     unusable: dict[Path, str] = {}

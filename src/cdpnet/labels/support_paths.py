@@ -11,6 +11,8 @@ from cdpnet.io.images import scan_images
 from cdpnet.labels.pairing import FileSet, find_marks
 from cdpnet.runtime.notes import note
 
+_IMAGES, _MARKS = "an image, or a folder of images", "a mask or a label file"
+
 
 def expand(path: Path) -> list[Path]:
     """The files that a pattern fits, sorted; a path that is no pattern, or that is there, stands for itself."""
@@ -18,6 +20,20 @@ def expand(path: Path) -> list[Path]:
         return [path]
     found = glob(str(path), recursive=True)  # noqa: PTH207 - the pattern may be absolute
     return sorted(Path(name) for name in found if Path(name).is_file())
+
+
+def fitting(path: Path, wanted: str) -> list[Path]:
+    """The files that a pattern fits, or the path itself. DataError where there are none; wanted: what to give."""
+    files = expand(path)
+    if not files or not files[0].exists():
+        raise DataError(f"There is no file {path}; give {wanted}.")
+    return files
+
+
+def require_support(images: Path, annotations: Path) -> None:
+    """DataError where one half of a support names nothing; nothing is read."""
+    fitting(images, _IMAGES)
+    fitting(annotations, _MARKS)
 
 
 def find_support_images(images: Path, annotations: Path) -> FileSet:
@@ -31,9 +47,7 @@ def find_support_images(images: Path, annotations: Path) -> FileSet:
         for reason in found.unusable.values():
             note(f"An image is left out: {reason}")
         return FileSet(found.images, images)
-    files = expand(images)
-    if not files or not files[0].exists():
-        raise DataError(f"There is no file {images}; give an image, or a folder of images.")
+    files = fitting(images, _IMAGES)
     return FileSet(files, _common_folder(files))
 
 
@@ -41,9 +55,7 @@ def find_support_marks(annotations: Path, images: FileSet) -> FileSet:
     """The masks and label files of a support. DataError where there are none."""
     if annotations.is_dir():
         return FileSet(find_marks(annotations, images.folder), annotations)
-    files = expand(annotations)
-    if not files or not files[0].exists():
-        raise DataError(f"There is no file {annotations}; give a mask or a label file.")
+    files = fitting(annotations, _MARKS)
     return FileSet(files, _common_folder(files))
 
 

@@ -1,0 +1,48 @@
+"""The commands pretrain and distil: the weights that come with the package."""
+
+from __future__ import annotations
+
+from cdpnet.cli.options import device_option, held_folder, settings
+from cdpnet.cli.parser import new_parser
+from cdpnet.cli.screen import print_line
+
+
+def pretrain(arguments: list[str]) -> None:
+    """Train the embedded dual encoder on captioned images, without masks."""
+    from cdpnet.experiments.config import PretrainConfig
+
+    parser = new_parser("pretrain", "Train the embedded dual encoder on captioned images, without masks.")
+    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
+    parser.add_class_arguments(PretrainConfig, None, instantiate=False)
+    device_option(parser)
+    config = settings(PretrainConfig, chosen := parser.parse_args(arguments))
+
+    from cdpnet.experiments import pretraining
+    from cdpnet.runtime.devices import resolve_device
+
+    with held_folder(chosen.out) as out:
+        model = pretraining.pretrain(config, out, print_line, resolve_device(chosen.device))
+        path = pretraining.export(model, out)
+    seen, unseen = (pretraining.zero_shot(model, held_out=held_out) for held_out in (False, True))
+    print_line(
+        f"zero-shot top-1 among all names: {seen:.1f} on drawings of pretraining, {unseen:.1f} on held-out drawings"
+    )
+    print_line(f"The weights are {path}")
+
+
+def distil(arguments: list[str]) -> None:
+    """Train the text tower of the pair photo to agree with a sentence encoder."""
+    from cdpnet.experiments.config import DistillationConfig
+
+    parser = new_parser("distil", "Train the text tower of the pair photo to agree with a sentence encoder.")
+    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
+    parser.add_class_arguments(DistillationConfig, None, instantiate=False)
+    config = settings(DistillationConfig, chosen := parser.parse_args(arguments))
+
+    from cdpnet.encoders.text_tower import load_tower
+    from cdpnet.experiments import distillation
+
+    with held_folder(chosen.out) as out:
+        teacher = distillation.teacher_vectors(out, print_line)
+        path = distillation.export_tower(distillation.distil(config, teacher, out, print_line), out)
+    print_line(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {distillation.agreement(load_tower(path), teacher)}")

@@ -1,0 +1,145 @@
+"""The settings of the experiments: their commands read them from the command line, before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cdpnet.config import Precision, method
+from cdpnet.errors import ConfigError
+from cdpnet.values import check_range, check_seeds
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Rows and columns of the table, and the length of its evaluations."""
+
+    methods: tuple[str, ...] = ("panet", "ssp", "cdpn")
+    """Rows of the table."""
+    folds: tuple[int, ...] = ()
+    """Folds to train and score; by default all of the data set."""
+    shots: tuple[int, ...] = (1, 5)
+    """Labelled examples in an episode of an evaluation."""
+    train_shots: int = 0
+    """Labelled examples in an episode of a training; 0 trains a network for each number of shots, as SSP does."""
+    episodes: int = 0
+    """Episodes of an evaluation and a seed; 0 takes the protocol's number."""
+    seeds: tuple[int, ...] = ()
+    """Seeds of the evaluations' episodes; by default the protocol's."""
+    names: Literal["exact", "none"] = "exact"
+    """Whether classes are named in the evaluations."""
+    refine: bool = False
+    """Whether edges are refined in the evaluations; the networks are the same."""
+
+    def __post_init__(self) -> None:
+        for name in self.methods:
+            method(name)
+        if not self.methods or not self.shots or min(self.shots) < 1 or min(self.train_shots, self.episodes) < 0:
+            raise ConfigError("A table needs a method, numbers of shots of at least 1, and no negative number.")
+        for name in ("methods", "folds", "shots", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ConfigError(f"{name} must all be different, and are {', '.join(map(str, values))}.")
+        check_seeds(*self.seeds)
+
+
+@dataclass(frozen=True)
+class CorrectionConfig:
+    """The classes, their images, and the repetitions."""
+
+    at_least: int = 15
+    """Images that must show a class; others are left out."""
+    at_most: int = 24
+    """Images of a class that are used, drawn at random."""
+    min_pixels: int = 2048
+    """Pixels that a class must cover in an image to count there."""
+    starts: int = 1
+    """Draws of the example, the pool and the images that are never corrected, for each class."""
+    seed: int = 0
+    """Seed of these draws."""
+
+    def __post_init__(self) -> None:
+        check_range(self, 3, 2**31, "at_least", "at_most")
+        check_range(self, 1, 2**31, "min_pixels", "starts")
+        check_seeds(self.seed)
+
+
+@dataclass(frozen=True)
+class ClicksConfig:
+    """The objects. Every second image, in the order of the data set, is for fitting, the others are for measuring."""
+
+    objects: int = 200
+    """Objects that are marked, drawn at random."""
+    min_pixels: int = 2048
+    """Pixels of the smallest object."""
+    seed: int = 0
+    """Seed of the draw."""
+
+    def __post_init__(self) -> None:
+        check_range(self, 1, 2**31, "objects", "min_pixels")
+        check_seeds(self.seed)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pretraining of the tiny encoder; every number is our choice."""
+
+    crops: int = 600_000
+    batch: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: int = 200
+    """Steps."""
+    dense_weight: float = 0.5
+    """Weight of the same loss on the mean of the dense values."""
+    location_weight: float = 1.0
+    """Weight of the main object in the loss of single locations against the names; the other parts count half."""
+    main_at: int = 10
+    """Locations of 64 at which the main object must show."""
+    other_at: int = 3
+    """Locations of 64 at which every other object of the caption must show."""
+    category_weight: float = 0.3
+    """Weight of the loss against the names of the categories."""
+    empty_share: float = 0.06
+    """Share of images without an object, with a caption for the background."""
+    seed: int = 0
+    save_every: int = 200
+    """Steps."""
+    start: str = ""
+    """Folder of an earlier run, or its exported file, with the weights to start from; by default random ones."""
+    precision: Precision = "auto"
+    """Precision of the image tower; bfloat16 is autocast, auto takes it on GPUs that have it."""
+
+    def __post_init__(self) -> None:
+        if min(self.batch, self.warmup, self.save_every) < 1 or self.crops < self.batch:
+            raise ConfigError("batch, warmup and save_every must be at least 1, and crops at least a batch.")
+        if not 1 <= self.other_at <= self.main_at <= 64:
+            raise ConfigError(f"1 <= other_at <= main_at <= 64 must hold, not {self.other_at} and {self.main_at}.")
+        check_seeds(self.seed)
+
+    @property
+    def steps(self) -> int:
+        """Number of optimizer steps."""
+        return self.crops // self.batch
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """Distillation of the text tower."""
+
+    steps: int = 4500
+    batch: int = 512
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    warmup: int = 200
+    """Steps."""
+    similarity_weight: float = 10.0
+    """Weight of the squared difference of the similarities within a batch."""
+    seed: int = 0
+    save_every: int = 200
+    """Steps."""
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.warmup, self.save_every) < 1:
+            raise ConfigError("steps, batch, warmup and save_every must be at least 1.")
+        check_seeds(self.seed)
