@@ -84,6 +84,8 @@ def test_every_command_takes_a_device(
     mask = Image.new("L", (32, 32))
     mask.paste(255, (8, 8, 24, 24))
     mask.save("b.png")
+    Path("images").mkdir()
+    Path("x.safetensors").touch()
     assert main([command, *COMMANDS[command], "--device", "gpu"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1

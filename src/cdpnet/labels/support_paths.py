@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from glob import glob, has_magic
 from pathlib import Path
@@ -25,7 +26,7 @@ def expand(path: Path) -> list[Path]:
 def fitting(path: Path, wanted: str) -> list[Path]:
     """The files that a pattern fits, or the path itself. DataError where there are none; wanted: what to give."""
     files = expand(path)
-    if not files or not files[0].exists():
+    if not files or not os.path.lexists(files[0]):  # a link that leads nowhere is told by what opens it
         raise DataError(f"There is no file {path}; give {wanted}.")
     return files
 
