@@ -15,7 +15,7 @@ from cdpnet.io.image_tensors import read_image
 from cdpnet.io.images import note_others, scan_images
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.palette import write_mask
-from cdpnet.labels.support_paths import expand
+from cdpnet.labels.support_paths import find_images_to_segment
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def find_inputs(paths: Sequence[Path], without: Collection[Path] = ()) -> Images
     """The images that files, folders and patterns such as ``a/*.jpg`` name; folders with their subfolders.
 
     without: files and folders that are not taken from folders. DataError for a folder without an image, and for a
-    pattern that fits nothing.
+    path or a pattern that names nothing.
     """
     images = Images([], [], {})
     left_out = {real_path(path) for path in without}
@@ -56,12 +56,10 @@ def find_inputs(paths: Sequence[Path], without: Collection[Path] = ()) -> Images
             note_others(scanned, path)
             images.found.extend(scanned.images)
             images.left_out.update(scanned.unusable)
-        elif (fitting := expand(path)) == [path]:
+        elif (files := find_images_to_segment(path)) == [path]:
             images.named.append(path)
-        elif fitting:
-            images.found.extend(file for file in fitting if real_path(file) not in left_out)
         else:
-            raise DataError(f"There is no file {path}; give an image, a folder, or a pattern that fits some.")
+            images.found.extend(file for file in files if real_path(file) not in left_out)
     return images
 
 

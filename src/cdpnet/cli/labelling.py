@@ -17,7 +17,6 @@ from cdpnet.cli.supports import files_of, read_supports, require_supports, sprea
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace, require_class_file
-from cdpnet.io.images import require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,6 +167,9 @@ def label(arguments: list[str]) -> int:
     require_image_weights(chosen.model, chosen.image_weights)
     if chosen.project:
         return finish(chosen)
+
+    from cdpnet.io.images import require_folder
+
     require_supports(chosen.support)
     require_folder(Path(chosen.folder))
     for file in chosen.classes:

@@ -88,7 +88,7 @@ def _compare(arguments: list[str]) -> int:
     truth, found = (read_labels(Path(side), images, chosen["from"], options) for side in (chosen.truth, chosen.found))
     for name in chosen.only:
         if name not in truth.classes:
-            raise DataError(f"{chosen.truth} has no class {name!r}; it has {', '.join(truth.classes) or 'none'}.")
+            raise DataError(_no_class(name, chosen.truth, truth))
     _say_notes(Path(chosen.truth), truth)
     _say_notes(Path(chosen.found), found)
     _report(compare(truth, found, chosen.only), images, page)
@@ -103,7 +103,7 @@ def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: P
     expected = read_labels(truth, images)
     _say_notes(truth, expected)
     for name in (name for name in found.classes if name not in expected.classes):
-        to_standard_error(f"{truth} has no class {name!r}; it has {', '.join(expected.classes) or 'none'}.")
+        to_standard_error(_no_class(name, truth, expected))
     _report(compare(expected, found, found.classes), images, page)
 
 
@@ -138,6 +138,10 @@ def _reading_options(parser: ArgumentParser) -> None:
         "--from", type=FormatName | None, default=None, help="format that is read; by default recognised"
     )
     annotation_options(parser, "are left out")
+
+
+def _no_class(name: str, source: str | Path, found: LabelledFolder) -> str:
+    return f"{source} has no class {name!r}; it has {', '.join(found.classes) or 'none'}."
 
 
 def _say_notes(source: Path, found: LabelledFolder) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from cdpnet.cli.options import chosen_refinement, device_option, model_options, warn_of_icons_only
@@ -11,14 +10,6 @@ from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query
 from cdpnet.cli.screen import print_line, progress_bar, say
 from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
 from cdpnet.encoders.catalogue import require_image_weights
-
-
-def require_images(paths: Sequence[str]) -> None:
-    """DataError for an image, a folder or a pattern that names nothing; before anything is loaded."""
-    from cdpnet.labels.support_paths import fitting
-
-    for path in paths:
-        fitting(Path(path), "an image, a folder, or a pattern that fits some")
 
 
 def segment(arguments: list[str]) -> int:
@@ -37,8 +28,12 @@ def segment(arguments: list[str]) -> int:
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(spread_supports(arguments))
+
+    from cdpnet.labels.support_paths import find_images_to_segment
+
     require_supports(chosen.support)
-    require_images(chosen.images)
+    for path in chosen.images:
+        find_images_to_segment(Path(path))  # refused before anything is loaded
     out, thresholds = Path(chosen.out), chosen_thresholds(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
 

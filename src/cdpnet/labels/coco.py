@@ -132,17 +132,17 @@ def find_masks(
     if n_empty:
         note(f"{path}: annotations of {label!r} ({n_empty}) have no segmentation, at most a box; they are left out.")
     return [
-        (image, partial(_read_mask, content, reader, identifier, image, number, crowd=options.crowd))
+        (image, partial(_read_mask, reader, identifier, path, image, number, crowd=options.crowd))
         for identifier, image in matches.items()
         if number in reader.classes("train", identifier)
     ]
 
 
 def _read_mask(
-    content: CocoFile, reader: CocoReader, identifier: str, image: Path, number: int, *, crowd: bool
+    reader: CocoReader, identifier: str, path: Path, image: Path, number: int, *, crowd: bool
 ) -> NDArray[np.uint8]:
     size = reader.size("train", identifier)
-    check_image_size(image, size, content.path)  # before any memory is taken for the mask
+    check_image_size(image, size, path)  # before any memory is taken for the mask
     regions = reader.regions("train", identifier)
     own = [region for found, is_crowd, region in regions if found == number and (crowd or not is_crowd)]
     if not own:

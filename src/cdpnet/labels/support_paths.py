@@ -1,4 +1,4 @@
-"""The files that the two halves of a support name: files, folders, and patterns such as a/*.jpg."""
+"""The files that paths of the command line name, such as the two halves of a support: files, folders, and patterns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def expand(path: Path) -> list[Path]:
     return sorted(Path(name) for name in found if Path(name).is_file())
 
 
-def fitting(path: Path, wanted: str) -> list[Path]:
+def find_images_to_segment(path: Path) -> list[Path]:
+    """What a pattern fits, or the path itself: an image or a folder. DataError where there is nothing."""
+    return _fitting(path, "an image, a folder, or a pattern that fits some")
+
+
+def _fitting(path: Path, wanted: str) -> list[Path]:
     """The files that a pattern fits, or the path itself. DataError where there are none; wanted: what to give."""
     files = expand(path)
     if not files or not os.path.lexists(files[0]):  # a link that leads nowhere is told by what opens it
@@ -33,8 +38,8 @@ def fitting(path: Path, wanted: str) -> list[Path]:
 
 def require_support(images: Path, annotations: Path) -> None:
     """DataError where one half of a support names nothing; nothing is read."""
-    fitting(images, _IMAGES)
-    fitting(annotations, _MARKS)
+    _fitting(images, _IMAGES)
+    _fitting(annotations, _MARKS)
 
 
 def find_support_images(images: Path, annotations: Path) -> FileSet:
@@ -48,7 +53,7 @@ def find_support_images(images: Path, annotations: Path) -> FileSet:
         for reason in found.unusable.values():
             note(f"An image is left out: {reason}")
         return FileSet(found.images, images)
-    files = fitting(images, _IMAGES)
+    files = _fitting(images, _IMAGES)
     return FileSet(files, _common_folder(files))
 
 
@@ -56,7 +61,7 @@ def find_support_marks(annotations: Path, images: FileSet) -> FileSet:
     """The masks and label files of a support. DataError where there are none."""
     if annotations.is_dir():
         return FileSet(find_marks(annotations, images.folder), annotations)
-    files = fitting(annotations, _MARKS)
+    files = _fitting(annotations, _MARKS)
     return FileSet(files, _common_folder(files))
 
 

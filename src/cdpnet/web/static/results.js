@@ -23,9 +23,11 @@ export function showResults(store, changes) {
     const words = `${accepted} accepted · ${corrected} corrected · ${rejected} rejected · ${left} left`;
     assign(find("#progress"), { textContent: words });
     assign(find("#advice"), { textContent: advice });
-    if (changes.answered && document.activeElement !== threshold) threshold.value = state.settings.threshold;
+    if (changes.answered) {
+      if (document.activeElement !== threshold) threshold.value = state.settings.threshold;
+      presence.checked = state.settings.presence;
+    }
     showThreshold();
-    if (changes.answered) presence.checked = state.settings.presence;
     showProject(state);
   });
 }
