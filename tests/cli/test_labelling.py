@@ -93,6 +93,7 @@ def bad(icon_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--support {good} --model resnet5 {query}", "'resnet5'"),
         ("--support {good} --method sspp {query}", "'sspp'"),
         ("--support {good} --model clip-rn50 --method cdpn --image-weights {bad}/text.png {query}", "need training"),
+        ("--support {good} --model tiny --image-weights {bad}/text.png {query}", "The method cdpn has parts that need"),
         ("--support {good} --model clip-rn50 --image-weights {bad}/none.pt {query}", "{bad}/none.pt"),
         ("--support {good} --model resnet50 --image-weights {bad}/text.png {query}", "{bad}/text.png cannot be read"),
     ],

@@ -43,9 +43,10 @@ def load_network(
         return PrototypeNetwork.from_pretrained(model)
     if model not in PAIRS and not model.startswith("timm:"):
         raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")
-    config = method(method_name or ("cdpn" if model in ("photo", "tiny") else "ssp"), model)
+    method_name = method_name or ("cdpn" if model in ("photo", "tiny") else "ssp")
+    config = method(method_name, model)
     if sources == WeightSources():
-        shipped = resources.files("cdpnet.weights").joinpath(f"{model}-{method_name or 'cdpn'}")
+        shipped = resources.files("cdpnet.weights").joinpath(f"{model}-{method_name}")
         if shipped.is_dir():
             with resources.as_file(shipped) as folder:
                 return PrototypeNetwork.from_pretrained(folder)
