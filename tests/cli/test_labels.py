@@ -195,3 +195,50 @@ def test_no_model_is_loaded_to_convert(folder: Path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
     assert shown.stdout.splitlines()[-1] == "0 []"
+
+
+def scored(folder: Path, **scores: object) -> None:
+    """Give the annotations of each class a score."""
+    path = folder / "coco" / "annotations.json"
+    content = json.loads(path.read_text())
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    for annotation in content["annotations"]:
+        annotation["score"] = scores[names[annotation["category_id"]]]
+    path.write_text(json.dumps(content))
+
+
+def test_scores_go_through_formats_that_hold_them(folder: Path) -> None:
+    scored(folder, crack=0.75, dent=None)
+    for source, out in (("coco", "labelstudio"), ("labelstudio", "again")):
+        shown = convert(folder, source, out, "--format", "coco" if out == "again" else out, "--instances")
+        assert (shown.returncode, shown.stderr) == (0, "")
+    content = json.loads((folder / "again" / "annotations.json").read_text())
+    assert [annotation["score"] for annotation in content["annotations"]] == [0.75, 1.0, 0.75, 1.0]
+
+
+def test_scores_of_models_in_x_anylabeling(folder: Path) -> None:
+    points = [[2, 2], [9, 2], [9, 9]]
+    shapes = [{"label": "crack", "points": points, "shape_type": "polygon", "score": score} for score in (0.5, None)]
+    (folder / "a.json").write_text(json.dumps({"shapes": shapes, "imageHeight": SIZE[0], "imageWidth": SIZE[1]}))
+    assert convert(folder, "a.json", "out", "--format", "coco").returncode == 0
+    content = json.loads((folder / "out" / "annotations.json").read_text())
+    assert [annotation["score"] for annotation in content["annotations"]] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("name", ["png", "labelme", "yolo", "cvat", "voc"])
+def test_scores_that_a_format_cannot_hold_are_counted(name: str, folder: Path) -> None:
+    scored(folder, crack=0.75, dent=1)
+    shown = convert(folder, "coco", "out", "--format", name)
+    assert f"The format {name} has no place for scores (2); they are left out." in shown.stderr
+
+
+def test_a_score_that_is_none_concerns_its_image(folder: Path) -> None:
+    path = folder / "coco" / "annotations.json"
+    scored(folder, crack=0.75, dent=1)
+    content = json.loads(path.read_text())
+    content["annotations"][-1]["score"] = "high"
+    path.write_text(json.dumps(content))
+    shown = convert(folder, "coco", "out", "--format", "coco")
+    assert shown.returncode == 1
+    assert "b.png: coco/annotations.json: the score of annotation 4 is not a finite number" in shown.stdout
+    assert "1 image from coco to coco" in shown.stdout

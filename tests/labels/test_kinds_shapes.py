@@ -56,6 +56,7 @@ LABELME = {
 }
 LABELME_REFUSED = {
     "NaN": (labelme(shape(SQUARE), shape([[NAN, 1], [3, 3], [4, 4]])), r"a point of shape 2 \('cat'\) is not a finite"),
+    "score of NaN": (labelme({**shape(SQUARE), "score": float("nan")}), r"\('cat'\): the score is not a finite number"),
     "infinite": (
         labelme(shape([[float("inf"), 1], [3, 9]], "circle")),
         r"a point of shape 1 \('cat'\) is not a finite",

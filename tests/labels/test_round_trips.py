@@ -168,7 +168,7 @@ def test_names_of_yolo_reach_deep_folders(tmp_path: Path) -> None:
 
 
 def test_unusual_names_of_classes(tmp_path: Path) -> None:
-    names = ("a:b", "# c", "background", "1,2,3")
+    names = ("a:b", "# c", "background", "1,2,3", "Cat", "cat")
     save(tmp_path / "images", "a.png", (2, 4))
     regions = [region_from_mask(np.arange(8).reshape(2, 4) == i, name) for i, name in enumerate(names)]
     labels = ImageLabels("a.png", 2, 4, tuple(regions))

@@ -27,6 +27,7 @@ convert  write labels in another format
 compare  measure labels B against labels A, the truth"""
 _WORST = 10  # images that compare prints
 _ONE_CLASS_A_PIXEL = ("png", "voc")  # formats
+_WITH_SCORES = ("coco", "labelstudio")
 
 
 def labels(arguments: list[str]) -> int:
@@ -62,6 +63,9 @@ def _convert(arguments: list[str]) -> int:
     n_overlapping = sum(one.has_overlaps for one in found.labels.values())
     if n_overlapping and chosen.format in _ONE_CLASS_A_PIXEL:
         to_standard_error(f"In {_images(n_overlapping)} classes overlap; there the later one wins.")
+    n_scores = sum(region.score != 1 for one in found.labels.values() for region in one.regions)
+    if n_scores and chosen.format not in _WITH_SCORES:
+        to_standard_error(f"The format {chosen.format} has no place for scores ({n_scores}); they are left out.")
     print_line(f"{_images(len(found.labels))} from {found.format_name} to {chosen.format}: {target.out}")
     return _print_failed("not converted", found.failed)
 

@@ -116,8 +116,9 @@ def _draw(reader: CocoReader, config: ClicksConfig, *, fitting: bool) -> list[_O
     objects = [
         _Object(*image, truth)
         for image in images[0 if fitting else 1 :: 2]
-        for _, is_crowd, region in reader.regions(*image)
-        if not is_crowd and config.min_pixels <= (truth := run_lengths.decode(region).view(np.bool_)).sum() < truth.size
+        for found in reader.regions(*image)
+        if not found.is_crowd
+        and config.min_pixels <= (truth := run_lengths.decode(found.mask).view(np.bool_)).sum() < truth.size
     ]
     if not objects:
         raise DataError(f"No object in {reader.root} has {config.min_pixels} pixels; give a lower --min_pixels.")

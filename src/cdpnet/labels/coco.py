@@ -144,13 +144,13 @@ def _read_mask(
     size = reader.size("train", identifier)
     check_image_size(image, size, path)  # before any memory is taken for the mask
     regions = reader.regions("train", identifier)
-    own = [region for found, is_crowd, region in regions if found == number and (crowd or not is_crowd)]
+    own = [region.mask for region in regions if region.number == number and (crowd or not region.is_crowd)]
     if not own:
         return np.zeros(size, dtype=np.uint8)
     mask = run_lengths.decode(run_lengths.merge(own))
-    crowds = [region for _, is_crowd, region in regions if is_crowd and not crowd]
+    crowds = [region.mask for region in regions if region.is_crowd and not crowd]
     if crowds:
-        objects = run_lengths.merge([region for _, is_crowd, region in regions if not is_crowd])
+        objects = run_lengths.merge([region.mask for region in regions if not region.is_crowd])
         in_crowds = run_lengths.decode(run_lengths.merge(crowds)) > run_lengths.decode(objects)
         mask = np.where(in_crowds, np.uint8(IGNORE_INDEX), mask)
     return mask

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
-from cdpnet.io.fields import FieldError, as_list, as_name, as_point, as_record, as_text, as_whole, get
+from cdpnet.io.fields import FieldError, as_list, as_name, as_number, as_point, as_record, as_text, as_whole, get
 from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
@@ -74,8 +74,10 @@ def _read_shape(shape: dict[str, object], number: int, size: tuple[int, int]) ->
     if label == _BACKGROUND or kind not in _WITH_AREA:
         return None
     points = [as_point(point, f"a point of {what}") for point in as_list(get(shape, "points"), f"points of {what}")]
+    score = shape.get("score")  # of X-AnyLabeling's models; others write none, or null
     try:
-        return _fill(kind, np.array(points).reshape(-1, 2), shape, size).region(size, label)
+        confidence = 1.0 if score is None else as_number(score, "the score")
+        return _fill(kind, np.array(points).reshape(-1, 2), shape, size).region(size, label, confidence)
     except FieldError as error:
         raise FieldError(f"{what}: {error}") from None
 

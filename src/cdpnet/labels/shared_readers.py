@@ -31,9 +31,9 @@ def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Pat
     check_image_size(image, size, path)
     objects = reader.regions("train", identifier)
     regions = [
-        Region(reader.class_names[number - 1], encoded["counts"].decode())
-        for number, is_crowd, encoded in objects
-        if crowd or not is_crowd
+        Region(reader.class_names[found.number - 1], found.mask["counts"].decode(), found.score)
+        for found in objects
+        if crowd or not found.is_crowd
     ]
     n_crowds = len(objects) - len(regions)
     notes = (Note("crowd regions are left out", n_crowds),) if n_crowds else ()

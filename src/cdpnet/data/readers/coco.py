@@ -15,7 +15,7 @@ from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.documents import read_json
-from cdpnet.io.fields import FieldError, as_list, as_record, as_text, get
+from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text, get
 from cdpnet.io.run_lengths import RunLengths
 from cdpnet.runtime.constants import UNLABELLED
 
@@ -28,6 +28,15 @@ class _Files(NamedTuple):
     annotations: Path
     images: Path
     prefix: str
+
+
+class CocoRegion(NamedTuple):
+    """An object of an image: the number of its class, from 1, its mask, and its confidence, 1 where none is given."""
+
+    number: int
+    is_crowd: bool
+    mask: RunLengths
+    score: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -97,18 +106,20 @@ class CocoReader:
         labels = np.zeros(self.size(image_set, identifier), np.int16)
         regions = self.regions(image_set, identifier)
         # Crowds first, then from large to small. Run lengths are decoded one object at a time, to save memory.
-        for number, is_crowd, region in sorted(regions, key=lambda one: (not one[1], -run_lengths.area(one[2]))):
-            labels[run_lengths.decode(region).view(np.bool_)] = UNLABELLED if is_crowd else number
+        for region in sorted(regions, key=lambda one: (not one.is_crowd, -run_lengths.area(one.mask))):
+            labels[run_lengths.decode(region.mask).view(np.bool_)] = UNLABELLED if region.is_crowd else region.number
         return labels
 
-    def regions(self, image_set: ImageSet, identifier: str) -> list[tuple[int, bool, RunLengths]]:
-        """The objects of an image, in the order of the file: the number of the class, whether it is a crowd, and mask.
-
-        DataError for an object whose region is broken.
-        """
+    def regions(self, image_set: ImageSet, identifier: str) -> list[CocoRegion]:
+        """The objects of an image, in the order of the file. DataError for one whose region or score is broken."""
         file, size = self._read(image_set), self.size(image_set, identifier)
         return [
-            (file.numbers[found.category_id], found.is_crowd, _encode_region(found, size, file.path))
+            CocoRegion(
+                file.numbers[found.category_id],
+                found.is_crowd,
+                _encode_region(found, size, file.path),
+                _read_score(found, file.path),
+            )
             for found in file.objects[file.images[identifier].id]
         ]
 
@@ -169,6 +180,13 @@ def open_coco_json(path: Path, images: Path, content: CocoFile | None = None) ->
 def _read_file(path: Path, prefix: str, changed: int) -> CocoFile:  # noqa: ARG001 - a changed file is read again
     """The content of a JSON file, whose path and time are its key in the cache."""
     return parse_coco(read_json(path), path, prefix)
+
+
+def _read_score(found: CocoObject, path: Path) -> float:
+    try:
+        return 1.0 if found.score is None else as_number(found.score, f"the score of annotation {found.id}")
+    except FieldError as error:
+        raise DataError(f"{path}: {error}; remove it, or export the file again.") from None
 
 
 def _encode_region(found: CocoObject, size: tuple[int, int], path: Path) -> RunLengths:

@@ -16,12 +16,16 @@ from cdpnet.runtime.text import check_class_name, listed
 
 @dataclass(frozen=True)
 class CocoObject:
-    """An annotation of a COCO file: one object, or a crowd. segmentation: polygons or run lengths, not checked yet."""
+    """An annotation of a COCO file: one object, or a crowd.
+
+    segmentation: polygons or run lengths, score: a confidence or None; both are not checked yet.
+    """
 
     id: object
     category_id: Id
     is_crowd: bool
     segmentation: object
+    score: object = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,10 @@ def _read_object(value: object) -> tuple[Id, CocoObject]:
     """An annotation, and the id of its image."""
     record = as_record(value, "an annotation")
     found = CocoObject(
-        record.get("id"), read_id(record, "category_id"), bool(record.get("iscrowd")), record.get("segmentation")
+        record.get("id"),
+        read_id(record, "category_id"),
+        bool(record.get("iscrowd")),
+        record.get("segmentation"),
+        record.get("score"),
     )
     return read_id(record, "image_id"), found
