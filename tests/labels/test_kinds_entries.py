@@ -126,7 +126,7 @@ def test_a_label_file_of_two_images_is_refused(image: Path, tmp_path: Path) -> N
     labels = write(tmp_path / "a.json", content)
     done = run("labels", "convert", labels, tmp_path / "out", "--images", tmp_path / "two", "--format", "coco")
     assert done.returncode == 2
-    assert "a.json may label" in done.stderr
+    assert "a.json may mark" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

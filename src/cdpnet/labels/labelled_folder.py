@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -12,17 +11,20 @@ from cdpnet.io.fields import FieldError
 from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.orientation import turn_labels
+from cdpnet.labels.pairing import FileSet, Pair, match_files, pair
 from cdpnet.labels.reading_notes import Note, summarise
+from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
-from cdpnet.runtime.text import alternatives, check_class_name
+from cdpnet.runtime.text import check_class_name
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """A folder of images, and the images in it and in its subfolders."""
+    """A folder of images, the images in it and in its subfolders, and how their labels are read."""
 
     path: Path
     images: tuple[Path, ...]
+    options: ReadingOptions = DEFAULT
 
     def name(self, image: Path) -> str:
         """The path of an image below the folder, with ``/``."""
@@ -35,31 +37,27 @@ class ImageFolder:
         except FieldError as error:
             raise DataError(f"{source}: {error}.") from None
 
-    def with_files(self, source: Path, place: Callable[[str], str]) -> list[tuple[Path, Path]]:
-        """The images that have a label file of their own, each with it.
+    def with_files(self, source: Path, place: Callable[[str], str]) -> tuple[list[Pair], dict[str, str]]:
+        """The images that have a label file of their own, each with it, and why others have none for certain.
 
         source: a label file, or the folder of labels. place: the path of an image's label file in there; otherwise the
-        file has the path of its image with another ending, or the same name where no other image and file has it.
+        file has the path of its image with another ending, or is found as `match_files` does. DataError where a source
+        that is a file may be that of several images.
         """
         if source.is_file():
-            fitting = [image for image in self.images if image.stem == source.stem]
-            if len(fitting) > 1:
-                raise DataError(
-                    f"{source} may label {alternatives(fitting)}; give --images the folder of the one meant."
-                )
-            return [(image, source) for image in fitting]
+            return pair(FileSet(self.images, self.path), FileSet([source], source.parent)), {}
         ending = PurePosixPath(place("image.png")).suffix
-        by_stem: defaultdict[str, list[Path]] = defaultdict(list)
-        for path in source.rglob(f"*{ending}"):
-            by_stem[path.stem].append(path)
-        count = Counter(image.stem for image in self.images)
-        pairs = []
+        placed: dict[Path, Path] = {}
         for image in self.images:
             name = self.name(image)
-            places = [source / place(name), source / PurePosixPath(name).with_suffix(ending)]
-            places += by_stem[image.stem] if count[image.stem] == len(by_stem[image.stem]) == 1 else []
-            pairs += [(image, file) for file in places if file.is_file()][:1]
-        return pairs
+            places = (source / place(name), source / PurePosixPath(name).with_suffix(ending))
+            placed |= dict([(image, file) for file in places if file.is_file()][:1])
+        taken = set(placed.values())
+        images = [image for image in self.images if image not in placed]
+        files = sorted(path for path in source.rglob("*") if path.suffix.lower() == ending and path not in taken)
+        found, unclear = match_files(FileSet(images, self.path), FileSet(files, source))
+        pairs = [*map(Pair, placed, placed.values()), *found]
+        return sorted(pairs, key=lambda one: one.image), {self.name(image): unclear[image] for image in unclear}
 
 
 @dataclass

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import filecmp
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from cdpnet.runtime.text import alternatives
 
 LABEL_FILES = (".json", ".txt")
 """Endings of label files of one image each, in the order in which they are preferred; masks come before them."""
+_LAYOUT = ("images", "labels")  # folders of YOLO's layouts, under train and valid or above them
 _LIST_FILES = ("classes.txt", "failed.txt")  # which belong to no image
 
 
@@ -24,6 +26,15 @@ class FileSet(NamedTuple):
 
     files: Sequence[Path]
     folder: Path
+
+
+class _Fit(NamedTuple):
+    """How well a file fits an image: how many parts at the end of their paths are equal; the greater is better."""
+
+    below: int
+    """Of the paths below the folders of the images and of the files."""
+    whole: int
+    """Of the whole paths without `_LAYOUT`."""
 
 
 class Pair(NamedTuple):
@@ -47,51 +58,74 @@ def _is_left_out(path: Path, folder: Path, others: Sequence[Path]) -> bool:
 
 
 def pair(images: FileSet, marks: FileSet) -> list[Pair]:
-    """The images that have a file of their name, with it; names are compared without endings.
+    """As `match_files`. DataError, naming both, where two files fit an image equally well, or one file two images."""
+    pairs, unclear = match_files(images, marks)
+    for reason in unclear.values():
+        raise DataError(reason)
+    return pairs
 
-    Of several files of one name, that with the longest common end of the path below the folders is meant, and of files
-    that differ in their ending a mask before a label file; an image is no mask of itself. DataError, naming both, where
-    two files fit an image equally well, or one file two images.
+
+def match_files(images: FileSet, marks: FileSet) -> tuple[list[Pair], dict[Path, str]]:
+    """The images that have a file of their name, with it, and those for which it is not clear which, with the reason.
+
+    Names are compared without endings, upper and lower case alike. Of several files of one name, that with the longest
+    common end of the path below the folders is meant, then that with the longest common end of the whole path, in which
+    folders that only tell images and labels apart do not count: train/images/a.jpg goes with train/labels/a.txt. Of
+    files that differ in their ending it is a mask before a label file; an image is no mask of itself.
     """
     by_name: dict[str, list[Path]] = defaultdict(list)
     for path in marks.files:
         by_name[key(path.stem)].append(path)
-    best: dict[Path, tuple[int, Path]] = {}
+    best: dict[Path, tuple[_Fit, Path]] = {}
+    unclear: dict[Path, str] = {}
     for image in images.files:
-        if (found := _best_marks(image, images.folder, by_name[key(image.stem)], marks.folder)) is not None:
-            best[image] = found
-    return list(_without_rivals(best))
+        try:
+            if (found := _best_marks(image, images.folder, by_name[key(image.stem)], marks.folder)) is not None:
+                best[image] = found
+        except DataError as error:
+            unclear[image] = str(error)
+    return list(_without_rivals(best, unclear)), unclear
 
 
-def _best_marks(image: Path, folder: Path, candidates: Sequence[Path], marks_folder: Path) -> tuple[int, Path] | None:
-    """The file that marks an image, with the length of the common end of their paths; None where there is none."""
-    own = _parts(image, folder)
-    fitting = [(common_tail(own, _parts(path, marks_folder)), path) for path in candidates if not _is_same(path, image)]
+def _best_marks(image: Path, folder: Path, candidates: Sequence[Path], marks_folder: Path) -> tuple[_Fit, Path] | None:
+    """The file that marks an image, with how well it fits; None where there is none."""
+    fitting = [(_fit(image, folder, path, marks_folder), path) for path in candidates if not _is_same(path, image)]
     if not fitting:
         return None
-    longest = max(tail for tail, _ in fitting)
-    files = [path for tail, path in fitting if tail == longest]
+    best = max(fit for fit, _ in fitting)
+    files = [path for fit, path in fitting if fit == best]
     if len({_parts(path, marks_folder) for path in files}) > 1:
         raise DataError(f"{image} may be marked by {alternatives(files)}; give the folder of the one that is meant.")
     preferred = min(files, key=_preference)
     rivals = [path for path in files if _preference(path) == _preference(preferred)]
     if len(rivals) > 1:
         raise DataError(f"{image} may be marked by {alternatives(rivals)}; keep one of them.")
-    return longest, preferred
+    return best, preferred
 
 
-def _without_rivals(best: dict[Path, tuple[int, Path]]) -> Iterator[Pair]:
-    """The pairs without images whose file fits another image better."""
+def _without_rivals(best: Mapping[Path, tuple[_Fit, Path]], unclear: dict[Path, str]) -> Iterator[Pair]:
+    """The pairs without images whose file fits another image better. unclear: gets those that fit equally well."""
     images_of: dict[Path, list[Path]] = defaultdict(list)
     for image, (_, marks) in best.items():
         images_of[marks].append(image)
-    for image, (tail, marks) in best.items():
-        longest = max(best[other][0] for other in images_of[marks])
-        rivals = [other for other in images_of[marks] if best[other][0] == longest]
-        if len(rivals) > 1:
-            raise DataError(f"{marks} may mark {alternatives(rivals)}; give the folder of the one that is meant.")
-        if tail == longest:
+    for image, (fit, marks) in best.items():
+        highest = max(best[other][0] for other in images_of[marks])
+        rivals = [other for other in images_of[marks] if best[other][0] == highest]
+        if fit == highest and len(rivals) > 1:
+            unclear[image] = f"{marks} may mark {alternatives(rivals)}; give the folder of the one that is meant."
+        elif fit == highest:
             yield Pair(image, marks)
+
+
+def _fit(image: Path, folder: Path, marks: Path, marks_folder: Path) -> _Fit:
+    below = common_tail(_parts(image, folder), _parts(marks, marks_folder))
+    whole = ([part for part in _whole(path) if part not in _LAYOUT] for path in (image, marks))
+    return _Fit(below, common_tail(*whole))
+
+
+def _whole(path: Path) -> tuple[str, ...]:
+    """The parts of a path from the root on, without the ending; links stay as they are named."""
+    return _parts(Path(os.path.abspath(path)), Path(path.anchor or os.sep))  # noqa: PTH100
 
 
 def _parts(path: Path, folder: Path) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from cdpnet.errors import DataError
@@ -54,12 +53,8 @@ def read_labels(
     format_name = format_name or recognised or recognise(source)
     around_images = source in (images, *images.parents)
     scanned = scan_images(images, deep=True, without=() if around_images else (source,))
-    folder = ImageFolder(images, tuple(scanned.images))
-    chosen = {
-        "coco": partial(shared_readers.read_coco, crowd=options.crowd),
-        "labelstudio": partial(shared_readers.read_label_studio, options=options),
-    }
-    found = chosen.get(format_name, READERS[format_name])(source, folder)
+    folder = ImageFolder(images, tuple(scanned.images), options)
+    found = READERS[format_name](source, folder)
     found.failed |= {folder.name(image): reason for image, reason in scanned.unusable.items()}
     if not found.labels and not found.failed:
         raise DataError(f"{source} has labels for no image in {images}; give --images the folder of their images.")
@@ -109,11 +104,14 @@ def _recognise_folder(folder: Path) -> FormatName | None:
         return "voc"
     if (folder / png_folder.FOLDER).is_dir():
         return "png"
-    endings = {path.suffix.lower() for path in folder.rglob("*")}
-    if (folder / DATA_FILE).is_file() or (".txt" in endings and yolo.LABELS in (folder.name, *_folders(folder))):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if (folder / DATA_FILE).is_file() or any(_is_of_yolo(file, folder) for file in files):
         return "yolo"
+    endings = {file.suffix.lower() for file in files}
     return "labelme" if ".json" in endings else "png" if ".png" in endings else None
 
 
-def _folders(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.is_dir()]
+def _is_of_yolo(file: Path, folder: Path) -> bool:
+    """Whether a file is a text in a folder ``labels``, which is the given folder, the one above or one below."""
+    around = (*folder.resolve().parts[-2:], *file.relative_to(folder).parts[:-1])
+    return file.suffix.lower() == ".txt" and yolo.LABELS in around
