@@ -190,11 +190,11 @@ def test_the_page_and_the_command_finish_each_others_work(tmp_path: Path, segmen
             ("--project", "empty", "--threshold", "0.5"),
             "--threshold does not go with --project: the project has its own",
         ),
-        (("--project", "empty", "--format", "coco"), "--engine and --format do not go with --project"),
+        (("--project", "empty", "--format", "coco"), "--format coco needs --out with --project"),
         ((), "label needs FOLDER: a folder of images, classes and --out, or --project."),
         (("images",), "label needs --out: a folder of images"),
         (("images", "--out", "o"), "There is no class to label; give --classes FILE"),
-        (("--project", "empty", "--instances"), "--instances does not go with --project"),
+        (("--project", "empty", "--instances"), "--instances needs --out with --project"),
     ],
 )
 def test_refusals_of_label(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:

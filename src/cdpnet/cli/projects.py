@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.label_options import chosen_instances, chosen_label_set
 from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
 from cdpnet.cli.screen import labelling_bar, print_line
 from cdpnet.errors import ConfigError, DataError
@@ -12,11 +13,11 @@ from cdpnet.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
-_OF_FOLDERS = (
-    *("folder", "classes", "name", "support", "out", "overwrite", "strict", "workers", "truth"),
-    *("instances", "copy_images", "label_config", "from_name", "to_name"),
-)
+    from cdpnet.projects.project import Project
+
+_OF_FOLDERS = ("folder", "classes", "name", "support", "strict", "workers", "truth")
 _OF_PROJECT = ("threshold", "min_presence")
+_OF_OUT = ("instances", "copy_images", "label_config", "from_name", "to_name", "overwrite")
 
 
 def project_option(parser: ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def project_option(parser: ArgumentParser) -> None:
         "--project",
         default=None,
         metavar="FOLDER",
-        help="instead of FOLDER, --classes and --out: finish a project of `cdpnet web`",
+        help="instead of FOLDER and --classes: finish a project of `cdpnet web`; --out writes its labels in --format",
     )
 
 
@@ -45,8 +46,12 @@ def check_project_or_folders(chosen: Any) -> None:
             option = "FOLDER" if name == "folder" else f"--{name}"
             why = "the project has its own" if name in _OF_PROJECT else "the project has its own folders"
             raise ConfigError(f"{option} does not go with --project: {why}; leave it out.")
-    if chosen.engine != "plain" or chosen.format != "png":
-        raise ConfigError("--engine and --format do not go with --project, which holds PNG masks; leave them out.")
+    if chosen.engine != "plain":
+        raise ConfigError("--engine does not go with --project, which is finished in one process; leave it out.")
+    given = [name for name in _OF_OUT if chosen[name]]
+    if not chosen.out and (given or chosen.format != "png"):
+        option = f"--{given[0].replace('_', '-')}" if given else f"--format {chosen.format}"
+        raise ConfigError(f"{option} needs --out with --project, whose own labels stay PNG masks; give a folder.")
 
 
 def finish(chosen: Any) -> int:
@@ -83,6 +88,7 @@ def finish(chosen: Any) -> int:
         finally:
             project.save()
         document = project.document
+        written = _write(chosen, project, segmenter.model[0]) if chosen.out else folder / LABELS
     warn_of_icons_only(chosen)
     for one in document.classes.values():
         if one.reason:
@@ -93,5 +99,18 @@ def finish(chosen: Any) -> int:
     usable = [image for image in document.images.values() if not image.reason]
     settled = sum(image.is_settled for image in usable)
     done = len(usable) - settled
-    print_line(f"{done} images are labelled and {settled} left as a person settled them; see {folder / LABELS}")
+    print_line(f"{done} images are labelled and {settled} left as a person settled them; see {written}")
     return 1 if failed else 0
+
+
+def _write(chosen: Any, project: Project, fingerprint: str) -> Path:
+    """Write the labels of a project in the chosen format; returns their folder."""
+    from cdpnet.labels.conversion import convert
+    from cdpnet.projects.folder import IMAGES
+    from cdpnet.projects.labels import read_project_labels
+
+    found, images = read_project_labels(project), project.folder / IMAGES
+    target = chosen_label_set(chosen, images, found.classes, f"cdpnet {fingerprint}")
+    rules = chosen_instances(chosen)
+    convert(found, project.folder, target, chosen.format, rules, overwrite=chosen.overwrite)
+    return target.out

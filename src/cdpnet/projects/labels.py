@@ -8,6 +8,7 @@ from cdpnet.errors import DataError
 from cdpnet.labels.formats import write_labels
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
+from cdpnet.labels.labelled_folder import LabelledFolder
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.projects.document import Document, ProjectImage
 from cdpnet.projects.project import Project
@@ -21,15 +22,22 @@ def write_project_labels(
     target: where labels go, from the names of the classes. instances: a region for each connected part of a class.
     DataError where there are no labels.
     """
+    found = read_project_labels(project)
+    labels = list(found.labels.values())
+    if instances:
+        labels = [split_instances(one, InstanceRules()) for one in labels]
+    write_labels(labels, target(found.classes), format_name)
+
+
+def read_project_labels(project: Project) -> LabelledFolder:
+    """The labels of a project, without rejected images and those without a result. DataError where there are none."""
     with project.lock:
         document = project.document
-    labels = list(_read_labels(project, document))
+    labels = {one.image: one for one in _read_labels(project, document)}
     if not labels:
         raise DataError("There are no masks yet; mark an object, or teach a class and wait for its results.")
     names = tuple(one.name for one in sorted(document.classes.values(), key=lambda one: one.number))
-    if instances:
-        labels = [split_instances(one, InstanceRules()) for one in labels]
-    write_labels(labels, target(names), format_name)
+    return LabelledFolder("png", names, labels)
 
 
 def _read_labels(project: Project, document: Document) -> Iterator[ImageLabels]:

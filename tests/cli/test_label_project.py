@@ -1,0 +1,63 @@
+"""`cdpnet label --project` in the formats of labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cdpnet.labels.label_set import FormatName
+from cdpnet.labels.reading import read_labels
+from cdpnet.projects import editing
+from cdpnet.projects.folder import held
+from cdpnet.projects.project import Project
+from tests.cli.running import run
+from tests.projects.making import NAMES, draw_images, image_of, object_mask, teach
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which every image is settled by its true mask, but the last, which is rejected."""
+    folder = tmp_path_factory.mktemp("settled") / "work"
+    draw_images(folder / "images")
+    with held(folder):
+        project = Project(folder)
+        class_id = teach(project)
+        for number, name in enumerate(NAMES):
+            image = image_of(project, name)
+            editing.correct(project, image.id, image.revision, class_id, object_mask(number))
+        image = image_of(project, NAMES[-1])
+        editing.review(project, image.id, image.revision, "rejected")
+    assert run("label", "--project", folder, "--model", "tiny").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", ["coco", "yolo"])
+def test_labels_in_a_format(name: FormatName, settled: Path, tmp_path: Path) -> None:
+    before = (settled / "labels/masks/a.png").read_bytes()
+    done = run("label", "--project", settled, "--model", "tiny", "--format", name, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert f"see {tmp_path / 'out'}" in done.stdout
+    found = read_labels(tmp_path / "out", settled / "images", name)
+    assert sorted(found.labels) == list(NAMES[:-1])
+    for number, image in enumerate(NAMES[:-1]):
+        assert np.array_equal(found.labels[image].class_mask("thing"), object_mask(number))
+    assert (settled / "labels/masks/a.png").read_bytes() == before
+
+
+def test_objects_and_earlier_labels(settled: Path, tmp_path: Path) -> None:
+    options = ("label", "--project", settled, "--model", "tiny", "--format", "coco", "--out", tmp_path)
+    assert run(*options, "--instances", "--min-area", 10**4).returncode == 0
+    assert json.loads((tmp_path / "annotations.json").read_text())["annotations"] == []
+    done = run(*options)
+    assert done.returncode == 2
+    assert "annotations.json exists already" in done.stderr
+    assert run(*options, "--overwrite").returncode == 0
+
+
+def test_the_labels_of_the_project_itself_are_not_replaced(settled: Path) -> None:
+    done = run("label", "--project", settled, "--model", "tiny", "--out", settled / "labels", "--overwrite")
+    assert done.returncode == 2
+    assert "work/labels/classes.txt is read by this very command" in done.stderr
