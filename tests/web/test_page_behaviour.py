@@ -242,3 +242,45 @@ def _luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_why_a_class_was_not_learned_is_shown(page: Any) -> None:
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    page.locator("#class-list [aria-pressed=true]").wait_for()
+    expect(page.locator("#class-list .reason")).to_be_hidden()
+
+    def with_reason(route: Any) -> None:
+        told = state(page)
+        told["classes"][0]["reason"] = "The only example is switched off."
+        route.fulfill(json=told)
+
+    page.route("**/api/state", with_reason)
+    page.reload()
+    expect(page.locator("#class-list .reason")).to_have_text("The only example is switched off.")
+
+
+def test_the_buttons_say_what_would_be_undone(page: Any) -> None:
+    undo, redo = (page.locator(f"header [data-action={name}]") for name in ("undo", "redo"))
+    expect(undo).to_have_attribute("title", "Undo (Ctrl+Z)")
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    expect(undo).to_have_attribute("title", "Undo: the new class square (Ctrl+Z)")
+    undo.click()
+    expect(redo).to_have_attribute("title", "Redo: the new class square (Ctrl+Shift+Z)")
+    expect(redo).to_have_accessible_name("Redo: the new class square")
+    expect(undo).to_have_attribute("title", "Undo (Ctrl+Z)")
+
+
+def test_the_bar_of_a_settled_picture_is_one_row_on_a_usual_screen(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    page.locator("#bar [data-action=reopen]").wait_for()
+    shown_parts = page.locator("#bar .words, #bar button:visible").all()
+    boxes = [part.bounding_box() for part in shown_parts]
+    assert max(box["y"] for box in boxes) < min(box["y"] + box["height"] for box in boxes)

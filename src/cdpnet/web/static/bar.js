@@ -32,6 +32,8 @@ export function showBar(store, workspace, editor) {
     show("reopen", reviewed && draft === null);
     enable("undo", Boolean(draft?.canUndo || state.undo));
     enable("redo", Boolean(draft?.canRedo || state.redo));
+    name("undo", "Undo", "Ctrl+Z", draft?.canUndo ? "a step of the mask in progress" : state.undo);
+    name("redo", "Redo", "Ctrl+Shift+Z", draft?.canRedo ? "a step of the mask in progress" : state.redo);
   };
   store.subscribe(update);
   workspace.subscribe(update);
@@ -62,6 +64,20 @@ function hint(image, chosenClass, draft, busy) {
 function enable(action, possible) {
   for (const button of document.querySelectorAll(`button[data-action=${action}]`)) {
     assign(button, { disabled: !possible });
+  }
+}
+
+/**
+ * Say on the button of an action what it would do.
+ * @param {string} action
+ * @param {string} word
+ * @param {string} keys
+ * @param {string} what is undone or done again, or ""
+ */
+function name(action, word, keys, what) {
+  const label = what ? `${word}: ${what[0].toLowerCase()}${what.slice(1)}` : word;
+  for (const button of document.querySelectorAll(`button[data-action=${action}]`)) {
+    assign(button, { title: `${label} (${keys})`, ariaLabel: label });
   }
 }
 

@@ -29,7 +29,8 @@ export function showClasses(store, changes) {
       element("span", { className: "swatch" }),
       element("span", { className: "name" }),
       element("kbd"),
-      element("small")
+      element("small"),
+      element("span", { className: "reason" })
     );
     const edit = element("button", { type: "button", className: "small" }, "✎");
     const drop = element("button", { type: "button", className: "small" }, "×");
@@ -41,12 +42,13 @@ export function showClasses(store, changes) {
 
   const update = (/** @type {HTMLElement} */ item, /** @type {ProjectClass} */ one) => {
     const [choose, edit, drop] = /** @type {any[]} */ ([...item.children]);
-    const [swatch, name, key, counts] = choose.children;
+    const [swatch, name, key, counts, reason] = choose.children;
     const position = (store.state?.classes.indexOf(one) ?? 0) + 1;
     swatch.style.setProperty("--class", one.colour);
     assign(name, { textContent: one.name });
     assign(key, { textContent: position < 10 ? String(position) : "" });
     assign(counts, { textContent: `${count(one.examples, "example")} · found in ${one.found}` });
+    assign(reason, { textContent: one.reason });
     assign(choose, { ariaPressed: String(one.id === store.classId) });
     assign(edit, { ariaLabel: `Rename ${one.name}`, title: `Rename ${one.name}` });
     assign(drop, { ariaLabel: `Remove ${one.name}`, title: `Remove ${one.name}` });

@@ -24,6 +24,7 @@
  * @property {number} number its value in the masks, from 1
  * @property {number} examples how many are switched on
  * @property {number} found images in which it is found
+ * @property {string} reason why it could not be learned, or ""
  *
  * @typedef {object} Example
  * @property {string} id
