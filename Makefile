@@ -21,8 +21,8 @@ test-slow: $(READY)
 	$(PYTEST)
 
 lint: $(READY)
-	$(BIN)/ruff check src tests examples benchmarks
-	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/ruff check src tests examples benchmarks docs
+	$(BIN)/ruff format --check src tests examples benchmarks docs
 
 types: $(READY)
 	$(BIN)/mypy

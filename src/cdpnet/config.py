@@ -244,6 +244,7 @@ class TrainConfig:
     learning_rate: float = 3e-4
     """Our choice for the embedded data; 1e-3 and 3e-3 were worse on base classes."""
     weight_decay: float = 0.01
+    """Decay of the weights of a step; that of AdamW's authors, SSP takes 5e-4."""
     momentum: float = 0.9
     """Momentum of sgd (SSP)."""
     schedule: Literal["cosine", "steps"] = "cosine"
@@ -271,6 +272,7 @@ class TrainConfig:
     validate_every: int = 200
     """Iterations between validations; the checkpoint is the best of them."""
     validation_episodes: int = 100
+    """Episodes of a validation; our choice."""
     select_on: Literal["base", "novel"] = "base"
     """Classes whose validation selects the checkpoint; novel: those of the test fold, as every result then states."""
     curves: bool = False

@@ -42,7 +42,11 @@ def data(arguments: list[str]) -> int:
 
 def _check(arguments: list[str]) -> int:
     """Print the findings; returns 1 where one differs from the benchmark, else 0."""
-    parser = new_parser("data check", "Check that a data set is the one that the benchmarks use.")
+    parser = new_parser(
+        "data check",
+        "Check that a data set is the one that the benchmarks use.",
+        "data check --data pascal --root VOC2012",
+    )
     data_options(parser)
     chosen = data_config(parser.parse_args(arguments))
     if chosen.data == "icons":
@@ -63,7 +67,11 @@ def _check(arguments: list[str]) -> int:
 
 
 def _episodes(arguments: list[str]) -> int:
-    parser = new_parser("data episodes", "Print the episodes of a protocol: class from 0, query, supports.")
+    parser = new_parser(
+        "data episodes",
+        "Print the episodes of a protocol: class from 0, query, supports.",
+        "data episodes --data pascal --root VOC2012 --protocol ssp --fold 0 --shots 1",
+    )
     data_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose novel classes are segmented")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
@@ -92,10 +100,13 @@ def table(arguments: list[str]) -> None:
     from cdpnet.experiments.config import TableConfig
 
     parser = new_parser(
-        "table", "Train and score methods on all folds of a data set; finished parts are not computed again."
+        "table",
+        "Train and score methods on all folds of a data set; finished parts are not computed again.",
+        "table --data pascal --encoder resnet50 --root VOC2012 --out runs/pascal-r50",
+        "table --data icons --encoder tiny --methods [ssp,cdpn] --folds [0] --out runs/icons",
     )
     training_options(parser)
-    parser.add_argument("--out", required=True, help="folder for the runs, results.json and table.md")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the runs, results.json and table.md")
     parser.add_class_arguments(TableConfig, None, instantiate=False)
     device_option(parser)
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from cdpnet.cli.help import HelpFormatter, dashed
 from cdpnet.errors import ConfigError
 from cdpnet.io.documents import read_yaml
 from cdpnet.io.files import regular_file
@@ -69,10 +70,19 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         raise ConfigError(f"{to_sentence(message)}; `{self.prog} --help` tells all options.") from ex
 
 
-def new_parser(command: str, description: str) -> Parser:
-    """An empty parser of a command."""
+def group_of(parser: ArgumentParser, title: str) -> Any:
+    """The group of options with a title, in which the help lists them; made where there is none yet."""
+    groups = [group for group in parser._action_groups if group.title == title]
+    return groups[0] if groups else parser.add_argument_group(title)
+
+
+def new_parser(command: str, description: str, *examples: str) -> Parser:
+    """An empty parser of a command; examples: what follows ``cdpnet``, for the end of its help."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    return Parser(prog=f"cdpnet {command}", description=description)
+    shown = "\n".join(["examples:", *(f"  cdpnet {example}" for example in examples)]) if examples else None
+    parser = Parser(prog=f"cdpnet {command}", description=description, epilog=shown, formatter_class=HelpFormatter)
+    parser._positionals.title = "arguments"
+    return parser
 
 
 def normalise_options(arguments: Sequence[str]) -> list[str]:
@@ -100,6 +110,7 @@ def to_sentence(message: str) -> str:
         found = re.fullmatch(pattern, folded)
         if found:
             said = {name: text.replace("'", "") for name, text in found.groupdict().items()}
+            said["name"] = dashed(said.get("name", ""))
             kind = said.get("kind", "")
             return words.format(**{**said, "kind": _KINDS.get(kind, f"a {kind}")})
     return folded.rstrip(".")

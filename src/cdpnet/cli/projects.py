@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.help import dashed
 from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
 from cdpnet.cli.screen import labelling_bar, print_line
 from cdpnet.errors import ConfigError, DataError
@@ -42,7 +43,7 @@ def check_project_or_folders(chosen: Any) -> None:
         return
     for name in (*_OF_FOLDERS, *_OF_PROJECT):
         if chosen[name]:
-            option = "FOLDER" if name == "folder" else f"--{name}"
+            option = "FOLDER" if name == "folder" else dashed(f"--{name}")
             why = "the project has its own" if name in _OF_PROJECT else "the project has its own folders"
             raise ConfigError(f"{option} does not go with --project: {why}; leave it out.")
     if chosen.engine != "plain" or chosen.format != "png":
