@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 WORKERS := $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 3 ? cores + 1 : 4)))
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow lint types all-checks clean
+.PHONY: demo test test-slow lint types docs all-checks clean
 
 demo: $(READY)
 	$(BIN)/cdpnet demo --out out/demo
@@ -27,7 +27,11 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-all-checks: test lint types
+# The manual, in build/docs; a link that leads nowhere is an error. Nothing is read from the network.
+docs: $(READY)
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
+
+all-checks: test lint types docs
 
 $(READY): pyproject.toml
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)

@@ -28,6 +28,7 @@ your own images:
   labels     convert labels to another format, or compare them with the truth
 
 models:
+  models     list the models: weights, licence, time, memory, quality
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
 
@@ -53,6 +54,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "labels": "labels",
     "demo": "demo",
     "web": "web",
+    "models": "models",
     "export": "export",
     "weights": "weights",
     "train": "research",

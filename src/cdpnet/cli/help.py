@@ -40,8 +40,7 @@ class HelpFormatter(DefaultHelpFormatter):  # type: ignore[misc]
     def _get_help_string(self, action: argparse.Action) -> str:
         if getattr(action, "_jsonargparse_preexpanded_help", False):
             return action.help or ""
-        text = _OWN_WORDS.get(action.dest, action.help or "").replace("%", "%%")
-        facts = "" if action.dest in _OWN_WORDS else facts_of(action)
+        text, facts = words_of(action).replace("%", "%%"), facts_of(action)
         return f"{text} ({facts})".strip() if facts else text
 
     def _expand_help(self, action: argparse.Action) -> str:
@@ -54,17 +53,29 @@ class HelpFormatter(DefaultHelpFormatter):  # type: ignore[misc]
         return str(super()._fill_text(text, width, indent))
 
 
+def is_listed(action: argparse.Action) -> bool:
+    """Whether the help shows an option."""
+    return action.help != argparse.SUPPRESS
+
+
+def words_of(action: argparse.Action) -> str:
+    """What an option does."""
+    return _OWN_WORDS.get(action.dest, action.help or "")
+
+
 def dashed(option: str) -> str:
     """An option as it is shown: with dashes; underscores are accepted as well."""
     return option.replace("_", "-")
 
 
 def option_with_value(action: argparse.Action) -> str:
-    """An option and the place of its value, such as ``--threshold X``."""
+    """An option and the place of its value, such as ``--threshold X``; the place alone for what has no option."""
+    more = " ..." if action.nargs in ("+", "*", argparse.REMAINDER) else ""
+    if not action.option_strings:
+        return metavar(action) + more
     names = ", ".join(map(dashed, action.option_strings))
     if action.nargs == 0 or action.dest in _OWN_WORDS:
         return names
-    more = " ..." if action.nargs in ("+", "*", argparse.REMAINDER) else ""
     return f"{names} {metavar(action)}{more}"
 
 
@@ -90,6 +101,8 @@ def choices(action: argparse.Action) -> tuple[str, ...]:
 
 def facts_of(action: argparse.Action) -> str:
     """The kind of a value and its default, in words, as far as the help does not say them."""
+    if action.dest in _OWN_WORDS:
+        return ""
     facts = [] if choices(action) or action.nargs == 0 else [_KINDS.get(_kind(action), "")]
     if action.required:
         facts.append("required")
@@ -103,14 +116,17 @@ def _default(action: argparse.Action) -> str:
     value = action.default
     if action.nargs == 0 or value in _NO_DEFAULT or (isinstance(value, list) and not value) or isinstance(value, dict):
         return ""
+    return plain(value)
+
+
+def plain(value: object) -> str:
+    """A value as it is given on the command line or in YAML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        return "[" + ",".join(_plain(part) for part in value) + "]"
-    return _plain(value)
-
-
-def _plain(value: object) -> str:
+        return "[" + ",".join(map(plain, value)) + "]"
+    if value is None:
+        return "null"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
