@@ -54,6 +54,7 @@ OTHER_PROGRAMS = {
     "python": "the script or module is looked up",
     "torchrun": "its cdpnet command is parsed",
     "ray": "there is one machine",
+    "docker": "there is no container engine; the cdpnet command in it is parsed",
 }
 _OUTPUTS = ("--out", "-o", "--json", "--page")
 
@@ -147,6 +148,14 @@ def test_links_lead_somewhere() -> None:
                 assert anchor[1:] in _anchors(path), f"{page} links to {target}{anchor}"
 
 
+def test_the_citation_is_of_this_version() -> None:
+    citation, project = ((ROOT / name).read_text(encoding="utf-8") for name in ("CITATION.cff", "pyproject.toml"))
+    found = [re.search(r'^version(?:: | = ")([\d.]+)', text, re.MULTILINE) for text in (citation, project)]
+    assert all(found)
+    assert len({match[1] for match in found if match}) == 1
+    assert "doi: 10.3390/e25091353" in citation
+
+
 def _anchors(path: Path) -> list[str]:
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return [re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings]
@@ -183,7 +192,7 @@ def _check_other_program(words: list[str]) -> None:
     assert words[0] in OTHER_PROGRAMS, f"{words[0]} is neither run nor in the list"
     if words[0] == "make":
         assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
-    elif words[0] == "torchrun":
+    elif words[:2] == ["docker", "run"] or words[0] == "torchrun":
         check_arguments(words[words.index("cdpnet") + 1 :])
     elif words[0] == "python" and words[1] == "-m":
         path = ROOT / words[2].replace(".", "/")

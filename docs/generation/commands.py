@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from cdpnet.cli.completion import all_commands, parser_of
 from cdpnet.cli.help import facts_of, is_listed, option_with_value, words_of
-from docs.generation.parsers import commands, parser_of
 from docs.generation.tables import table
 
 
 def markdown() -> str:
     """A section for each command: what it does, its options by groups, examples."""
-    return "\n\n".join(_section(words) for words in commands())
+    return "\n\n".join(_section(words) for words in all_commands())
 
 
 def _section(words: tuple[str, ...]) -> str:

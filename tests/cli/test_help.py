@@ -7,7 +7,8 @@ import shlex
 
 import pytest
 
-from docs.generation.parsers import check_arguments, commands, parser_of
+from cdpnet.cli.completion import all_commands, parser_of
+from docs.generation.parsers import check_arguments
 from tests.cli.running import run
 
 PYTHON = re.compile(
@@ -15,7 +16,7 @@ PYTHON = re.compile(
 )
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
 def test_a_help_speaks_in_words_and_shows_dashes(words: tuple[str, ...]) -> None:
     shown = run(*words, "--help").stdout
     assert shown.startswith(f"usage: cdpnet {' '.join(words)} ")
@@ -29,7 +30,7 @@ def test_a_help_speaks_in_words_and_shows_dashes(words: tuple[str, ...]) -> None
                 assert option.replace("_", "-") in shown
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
 def test_the_examples_at_the_end_of_a_help_are_taken(words: tuple[str, ...]) -> None:
     examples = [line.strip() for line in str(parser_of(words).epilog).split("\n")[1:]]
     assert examples

@@ -14,7 +14,7 @@ from cdpnet.cli import main
 from tests.cli.running import COMMAND, run, run_process
 
 COMMANDS = (
-    *("segment", "learn", "classes", "label", "labels", "web", "models", "export", "weights", "demo"),
+    *("segment", "learn", "classes", "label", "labels", "web", "models", "completion", "export", "weights", "demo"),
     *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table"),
 )
 

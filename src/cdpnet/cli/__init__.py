@@ -29,6 +29,7 @@ your own images:
 
 models:
   models     list the models: weights, licence, time, memory, quality
+  completion print a script that completes commands and options in a shell
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
 
@@ -55,6 +56,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "demo": "demo",
     "web": "web",
     "models": "models",
+    "completion": "completion",
     "export": "export",
     "weights": "weights",
     "train": "research",

@@ -27,7 +27,7 @@ def models(arguments: list[str]) -> None:
 
     from cdpnet.encoders.facts import model_facts, offline_lines
     from cdpnet.errors import ConfigError
-    from cdpnet.report.models import MEASURED, SHORT, WEIGHTS, measured_rows, short_rows, weight_rows
+    from cdpnet.report.models import COST, QUALITY, SHORT, WEIGHTS
     from cdpnet.report.tables import markdown_table, text_table
 
     facts = [model for model in model_facts() if chosen.name in ("", model.name)]
@@ -35,17 +35,18 @@ def models(arguments: list[str]) -> None:
         names = ", ".join(model.name for model in model_facts())
         raise ConfigError(f"There is no named model {chosen.name}; there are {names}.")
     if chosen.markdown:
-        for line in [*markdown_table(MEASURED, measured_rows(facts)), "", *markdown_table(WEIGHTS, weight_rows(facts))]:
-            print_line(line)
+        for columns in (COST, QUALITY, WEIGHTS):
+            for line in (*markdown_table(columns.headings, columns.rows(facts)), ""):
+                print_line(line)
         return
     if not chosen.name:
-        printed(text_table(dict.fromkeys(SHORT, "left"), short_rows(facts)))
+        printed(text_table(dict.fromkeys(SHORT.headings, "left"), SHORT.rows(facts)))
         print_line(_EXPLAINED)
         print_line("cdpnet models MODEL says where the weights of one come from.")
         return
     (model,) = facts
-    for headings, rows in ((WEIGHTS, weight_rows(facts)), (MEASURED, measured_rows(facts))):
-        for heading, cell in zip(headings, rows[0], strict=True):
+    for columns in (WEIGHTS, COST, QUALITY):
+        for heading, cell in list(zip(columns.headings, columns.cells(model), strict=True))[columns is not WEIGHTS :]:
             print_line(f"{heading}: {cell}")
     lines = offline_lines(model)
     print_line("On a machine with a network, and then on the one without:" if lines else "It needs no network.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextvars import ContextVar
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
@@ -42,6 +43,17 @@ _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
+asked_for = ContextVar("asked_for", default=False)
+"""Whether somebody wants the parser of a command, and not that the command runs."""
+
+
+class ParserFound(BaseException):  # passes every handler of a command
+    """Ends a command where it would parse its arguments; holds its parser."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.parser = parser
+
+
 class Parser(ArgumentParser):  # type: ignore[misc]
     """Reports wrong arguments in one sentence; its parent would print every option first."""
 
@@ -50,6 +62,8 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 
         DataError for a file of settings that is a pipe or a device, or that `read_yaml` refuses.
         """
+        if asked_for.get():
+            raise ParserFound(self)
         arguments = normalise_options(args)
         for value in (value for option in _SETTINGS_OPTIONS for value in given_values(arguments, option)):
             if os.path.exists(value):  # noqa: PTH110 - the settings themselves may stand there, longer than any path

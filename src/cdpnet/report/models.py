@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from cdpnet.encoders.facts import ModelFacts
 
 NOT_MEASURED = "not measured"
-WEIGHTS = ("model", "image weights", "text weights", "licence of the image weights")
-MEASURED = (
-    *("model", "parameters", "stride", "longest side", "CPU s", "GPU s", "memory, MiB"),
-    *("photographs, mIoU", "icons, mIoU"),
+
+
+class Columns(NamedTuple):
+    """The headings of a table, and the cells of one model."""
+
+    headings: tuple[str, ...]
+    cells: Callable[[ModelFacts], tuple[str, ...]]
+
+    def rows(self, facts: Sequence[ModelFacts]) -> list[tuple[str, ...]]:
+        """The cells of several models."""
+        return [self.cells(model) for model in facts]
+
+
+def _cost(model: ModelFacts) -> tuple[str, ...]:
+    size = (f"{model.parameters:.1f} M", str(model.stride), f"{model.longest_side} px")
+    return (model.name, *size, f"{model.seconds:.2f}", NOT_MEASURED, f"{model.memory:,.0f}")
+
+
+def _quality(model: ModelFacts) -> tuple[str, ...]:
+    return (model.name, *_scores(model.photographs), *_scores(model.icons))
+
+
+def _weights(model: ModelFacts) -> tuple[str, ...]:
+    return (model.name, model.image_weights, model.text_weights, model.licence)
+
+
+def _short(model: ModelFacts) -> tuple[str, ...]:
+    cost = _cost(model)
+    return (
+        *cost[:3],
+        cost[4],
+        cost[6],
+        *(" / ".join(dict.fromkeys(_scores(s))) for s in (model.photographs, model.icons)),
+    )
+
+
+def _scores(found: tuple[float, float] | None) -> tuple[str, str]:
+    return (NOT_MEASURED, NOT_MEASURED) if found is None else (f"{found[0]:.1f}", f"{found[1]:.1f}")
+
+
+COST = Columns(("model", "parameters", "stride", "longest side", "CPU s", "GPU s", "memory, MiB"), _cost)
+QUALITY = Columns(
+    (
+        *("model", "photographs: mIoU, 1 example", "5 examples"),
+        *("icons: mIoU, 1 example", "5 examples"),
+    ),
+    _quality,
 )
-SHORT = ("model", "size", "stride", "CPU s", "MiB", "photographs", "icons")
-"""The columns of `MEASURED` that fit a terminal."""
-
-
-def weight_rows(facts: Sequence[ModelFacts]) -> list[tuple[str, ...]]:
-    """The cells below `WEIGHTS`."""
-    return [(model.name, model.image_weights, model.text_weights, model.licence) for model in facts]
-
-
-def measured_rows(facts: Sequence[ModelFacts]) -> list[tuple[str, ...]]:
-    """The cells below `MEASURED`; two figures of mIoU are those with one example and with five."""
-    return [
-        (
-            *(model.name, f"{model.parameters:.1f} M", str(model.stride), f"{model.longest_side} px"),
-            *(f"{model.seconds:.2f}", NOT_MEASURED, f"{model.memory:,.0f}"),
-            *(_scores(model.photographs), _scores(model.icons)),
-        )
-        for model in facts
-    ]
-
-
-def short_rows(facts: Sequence[ModelFacts]) -> list[tuple[str, ...]]:
-    """The cells below `SHORT`."""
-    return [(*row[:3], row[4], *row[6:]) for row in measured_rows(facts)]
-
-
-def _scores(found: tuple[float, float] | None) -> str:
-    return NOT_MEASURED if found is None else f"{found[0]:.1f} and {found[1]:.1f}"
+WEIGHTS = Columns(("model", "image weights", "text weights", "licence of the image weights"), _weights)
+SHORT = Columns(("model", "size", "stride", "CPU s", "MiB", "photographs", "icons"), _short)
+"""What fits a terminal."""
