@@ -32,6 +32,7 @@ ONLY_PARSED = {
     "data": "a check draws eight thousand episodes; tests/cli/test_benchmarks.py makes one",
     "train": "training takes minutes; tests/training trains with fewer steps",
     "table": "a table takes hours; tests/cli/test_benchmarks.py makes a small one",
+    "reproduce": "a reproduction takes hours; tests/cli/test_reproduction.py makes a small one",
     "ablate": "an ablation takes an hour; tests/experiments makes a small one",
     "calibrate": "a calibration takes minutes; tests/training makes a small one",
     "distil": "distillation takes hours, and needs the extra teacher",

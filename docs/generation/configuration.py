@@ -25,6 +25,7 @@ from cdpnet.experiments.config import (
     CorrectionConfig,
     DistillationConfig,
     PretrainConfig,
+    ReproductionConfig,
     TableConfig,
 )
 from cdpnet.training.allowance import Allowance
@@ -36,6 +37,7 @@ KINDS: tuple[tuple[str, type], ...] = (
     ("Training", TrainConfig),
     ("Encoders", EncoderConfig),
     ("A whole table", TableConfig),
+    ("A reproduction", ReproductionConfig),
     ("The ablation", AblationConfig),
     ("The network", NetworkConfig),
     ("Its match", MatchingConfig),

@@ -15,7 +15,7 @@ from tests.cli.running import COMMAND, run, run_process
 
 COMMANDS = (
     *("segment", "learn", "classes", "label", "labels", "web", "models", "completion", "export", "weights", "demo"),
-    *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table"),
+    *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table", "reproduce"),
 )
 
 

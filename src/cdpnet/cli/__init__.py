@@ -39,6 +39,7 @@ research:
   evaluate   evaluate a network on episodes of novel classes
   calibrate  determine on base classes when a class counts as absent
   data       check a data set on disk, or print the episodes of a protocol
+  reproduce  reproduce the tables of the paper on PASCAL-5i or COCO-20i
   table      train and evaluate a whole table: folds, shots, methods
   ablate     train and evaluate the rows of the paper's ablation
   simulate   measure what corrections give, by a simulated user
@@ -69,11 +70,14 @@ _COMMANDS = {  # name of a command and the module that holds it
     "clicks": "simulation",
     "data": "benchmarks",
     "table": "benchmarks",
+    "reproduce": "reproduction",
 }
 _AFTER_CTRL_C = {
     "label": "Finished images are kept; the same command labels the others.",
     "train": "The state that was saved last is kept; the same command with --resume goes on from it.",
-    **dict.fromkeys(("ablate", "pretrain", "distil", "table"), "The same command goes on from what was saved last."),
+    **dict.fromkeys(
+        ("ablate", "pretrain", "distil", "table", "reproduce"), "The same command goes on from what was saved last."
+    ),
 }
 _NOTHING_KEPT = "Files that are finished are kept; no file is incomplete."
 

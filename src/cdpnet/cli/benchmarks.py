@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from cdpnet.cli.options import (
     data_config,
@@ -18,6 +19,7 @@ from cdpnet.cli.options import (
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, progress_bar, stages_bar
+from cdpnet.data.config import DataConfig
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 
@@ -51,19 +53,23 @@ def _check(arguments: list[str]) -> int:
     chosen = data_config(parser.parse_args(arguments))
     if chosen.data == "icons":
         raise DataError("The icons are embedded; give --data pascal, coco, fss or folder, and its --root.")
+    return 1 if print_findings(chosen) else 0
 
+
+def print_findings(config: DataConfig, shots: Sequence[int] = (1, 5)) -> int:
+    """Check a data set and print what is found; the number of findings that differ from the benchmark."""
     from cdpnet.data.check import check
     from cdpnet.data.protocols.disk import DataOnDisk
 
     with progress_bar() as progress:
-        opened = DataOnDisk(dataclasses.replace(chosen, skip_broken=True), indexing_bar(progress))
-        findings = list(check(opened))
+        opened = DataOnDisk(dataclasses.replace(config, skip_broken=True), indexing_bar(progress))
+        findings = list(check(opened, shots))
     for finding in findings:
         published = f", published {finding.expected}" if finding.expected else ""
         print_line(f"{_MARKS[finding.fits]:3}  {finding.what}: {finding.found}{published}")
     wrong = sum(finding.fits is False for finding in findings)
     print_line(f"no: {wrong} of {len(findings)} findings do not fit" if wrong else "yes: nothing speaks against it")
-    return 1 if wrong else 0
+    return wrong
 
 
 def _episodes(arguments: list[str]) -> int:

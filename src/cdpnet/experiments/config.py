@@ -44,6 +44,21 @@ class TableConfig:
 
 
 @dataclass(frozen=True)
+class ReproductionConfig(TableConfig):
+    """The tables of a reproduction: one for each protocol, with networks that the protocols share."""
+
+    protocols: tuple[str, ...] = ("ssp", "hsnet", "pfenet")
+    """Protocols of the evaluations; networks are trained by that of the settings, SSP's."""
+    methods: tuple[str, ...] = ("ssp", "cdpn")
+    """Rows of the tables."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
+            raise ConfigError("protocols must be one or more, all different.")
+
+
+@dataclass(frozen=True)
 class CorrectionConfig:
     """The classes, their images, and the repetitions."""
 
