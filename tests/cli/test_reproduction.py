@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.running import run
 from tests.data.trees import make_voc
+from tests.network.test_checkpoint import ssp_checkpoint
 
 SMALL = (
     "--encoder", "tiny", "--batch", 1, "--iterations", 2, "--crop", 64, "--validation-episodes", 2,
@@ -49,6 +50,21 @@ def test_networks_are_trained_once_and_scored_under_each_protocol(voc: Path, tmp
     assert again.returncode == 0, again.stderr
     assert "score " not in again.stderr
     assert "train " not in again.stderr
+
+
+def test_a_checkpoint_of_the_authors_of_ssp_is_scored(voc: Path, tmp_path: Path) -> None:
+    """Random weights in their format; results do not claim to know how they were trained."""
+    ssp_checkpoint("50", tmp_path / "best.pth")
+    command = ("evaluate", "--data", "pascal", "--root", voc, "--protocol", "ssp", "--episodes", 2, "--seeds", 0)
+    shown = run(*command, "--model", tmp_path / "best.pth", "--json", tmp_path / "out.json")
+    assert shown.returncode == 0, shown.stderr
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert result["network"]["encoder"]["name"] == "ssp-resnet50"
+    assert (result["trained_on"], result["checkpoint_selection"]) == ("unknown", "unknown")
+    assert result["novel_in_train"] == "unknown"
+    refused = run(*command, "--model", tmp_path / "best.pth", "--method", "cdpn")
+    assert refused.returncode == 2
+    assert "best.pth determines the method itself" in refused.stderr
 
 
 def test_what_stops_it_beforehand(voc: Path, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def model_options(parser: ArgumentParser, default: str = "tiny") -> None:
     group.add_argument(
         "--model",
         default=default,
-        help=f"{', '.join(PAIRS)} (`cdpnet models` has the facts), timm:NAME for an image model of timm, or a folder "
-        f"with a checkpoint; by default {default}",
+        help=f"{', '.join(PAIRS)} (`cdpnet models` has the facts), timm:NAME for an image model of timm, a folder "
+        f"with a checkpoint, or a file that the authors of SSP published; by default {default}",
     )
     group.add_argument(
         "--method",
