@@ -29,7 +29,7 @@ types: $(READY)
 
 # The manual, in build/docs; a link that leads nowhere is an error. Nothing is read from the network.
 docs: $(READY)
-	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
 
 # Wheel and sdist in dist/; then the wheel in an environment of its own, over the tested packages, segments an image.
 dist: $(READY)

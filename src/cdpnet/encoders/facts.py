@@ -68,7 +68,7 @@ def _facts(name: str, measured: dict[str, float]) -> ModelFacts:
         name=name,
         image_weights=_image_weights(name),
         text_weights=_SHIPPED if own_text else "/".join(_TEXT_FILES[pair.text]),
-        licence=_LICENCES.get(name, "not published by us; ask the authors of SSP"),
+        licence=_LICENCES.get(name, "not stated"),
         longest_side=pair.longest_side,
         parameters=measured["parameters"],
         channels=int(measured["channels"]),
@@ -83,7 +83,7 @@ def _facts(name: str, measured: dict[str, float]) -> ModelFacts:
 def _image_weights(name: str) -> str:
     if name in IMAGE_FILES:
         return "/".join(IMAGE_FILES[name])
-    return {"tiny": _SHIPPED, "photo": "in a dependency"}.get(name, "a file of the authors of SSP")
+    return {"tiny": _SHIPPED, "photo": "in a dependency"}.get(name, "from the authors of SSP")
 
 
 def _both(measured: dict[str, float], data: str) -> tuple[float, float] | None:

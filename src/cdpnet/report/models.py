@@ -31,7 +31,13 @@ def _quality(model: ModelFacts) -> tuple[str, ...]:
 
 
 def _weights(model: ModelFacts) -> tuple[str, ...]:
-    return (model.name, model.image_weights, model.text_weights, model.licence)
+    where = (_repository(place) for place in (model.image_weights, model.text_weights))
+    return (model.name, model.licence, *where)
+
+
+def _repository(place: str) -> str:
+    """A repository of the model hub without the name of the file; other places as they are."""
+    return place.rpartition("/")[0] or place
 
 
 def _short(model: ModelFacts) -> tuple[str, ...]:
@@ -56,6 +62,6 @@ QUALITY = Columns(
     ),
     _quality,
 )
-WEIGHTS = Columns(("model", "image weights", "text weights", "licence of the image weights"), _weights)
+WEIGHTS = Columns(("model", "licence", "image weights", "text weights"), _weights)
 SHORT = Columns(("model", "size", "stride", "CPU s", "MiB", "photographs", "icons"), _short)
 """What fits a terminal."""
