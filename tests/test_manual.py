@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, redirect_stdout
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cdpnet.errors import CdpnetError
 from cdpnet.inference import segmenter as segmenter_module
@@ -147,6 +149,16 @@ def test_links_lead_somewhere() -> None:
             assert path.exists(), f"{page} links to {target}"
             if anchor:
                 assert anchor[1:] in _anchors(path), f"{page} links to {target}{anchor}"
+
+
+def test_the_pictures_of_the_method_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["method_parts.py", str(tmp_path)])
+    with redirect_stdout(StringIO()):
+        runpy.run_path(str(ROOT / "examples" / "method_parts.py"))
+    for path in sorted(tmp_path.iterdir()):
+        with Image.open(path) as made, Image.open(ROOT / "docs" / "pictures" / path.name) as shown:
+            assert made.size == shown.size
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cdpnet.cli.help import choices, dashed, is_listed, metavar
 from cdpnet.cli.parser import Parser, ParserFound, asked_for, new_parser
+from cdpnet.cli.screen import print_line
 
 PARTS: dict[str, list[tuple[str, ...]]] = {
     "labels": [("convert",), ("compare",)],
@@ -33,7 +34,8 @@ def completion(arguments: list[str]) -> None:
 
     import shtab
 
-    print(shtab.complete(_whole_program(), shell=chosen.shell))
+    for line in shtab.complete(_whole_program(), shell=chosen.shell).split("\n"):
+        print_line(line)
 
 
 def all_commands() -> list[tuple[str, ...]]:
