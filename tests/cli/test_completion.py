@@ -46,5 +46,9 @@ def test_bash_completes(script: Path, words: list[str], expected: str) -> None:
 
 
 def test_zsh_and_no_other() -> None:
-    assert run("completion", "zsh").stdout.startswith("#compdef cdpnet")
+    shown = run("completion", "zsh").stdout
+    assert shown.startswith("#compdef cdpnet")
+    assert shown.replace("\n", "").isprintable()
+    assert "\\x" not in shown
+    assert "--print-config[print all settings that result, as YAML, and stop]" in shown
     assert run("completion", "fish").returncode == 2

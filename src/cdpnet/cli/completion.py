@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from cdpnet.cli.help import choices, dashed, is_listed, metavar
+from cdpnet.cli.help import choices, dashed, is_listed, metavar, words_of
 from cdpnet.cli.parser import Parser, ParserFound, asked_for, new_parser
 from cdpnet.cli.screen import print_line
 
@@ -81,7 +81,9 @@ def _copy_options(parser: Parser, plain: argparse.ArgumentParser) -> None:
             continue
         shown = copy.copy(action)
         shown.option_strings = [dashed(option) for option in action.option_strings]
-        shown.choices = choices(action) or None
+        shown.choices, shown.help = choices(action) or None, words_of(action)
+        if action.dest == "print_config":  # its value is none that a person gives
+            shown.metavar, shown.nargs = None, 0
         if metavar(action) in (*_FILES, *_FOLDERS):
             shown.complete = shtab.FILE if metavar(action) in _FILES else shtab.DIRECTORY
         plain._add_action(shown)
