@@ -151,6 +151,7 @@ def test_links_lead_somewhere() -> None:
                 assert anchor[1:] in _anchors(path), f"{page} links to {target}{anchor}"
 
 
+@pytest.mark.slow
 def test_the_pictures_of_the_method_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["method_parts.py", str(tmp_path)])
     with redirect_stdout(StringIO()):
