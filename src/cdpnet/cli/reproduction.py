@@ -39,6 +39,7 @@ def reproduce(arguments: list[str]) -> int:
         "reproduce pascal --root VOC2012 --estimate --out runs/pascal",
         "reproduce coco --root COCO --encoder resnet101 --out runs/coco",
     )
+    parser.add_argument("benchmark", metavar="pascal|coco", help="the benchmark: PASCAL-5i or COCO-20i")
     training_options(parser)
     parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the networks, results and tables")
     parser.add_argument("--estimate", action="store_true", help="check, tell the time, and stop")
@@ -86,10 +87,10 @@ def reproduce(arguments: list[str]) -> int:
 
 
 def _named(arguments: list[str]) -> list[str]:
-    """Arguments with the benchmark, their first word, as ``--data``.
+    """Arguments with the benchmark, their first word, as ``--data`` too.
 
     By default the encoder is the first of the paper's table, and trainings have the protocol of SSP.
     """
-    given = ["--data", *arguments] if arguments[:1] and arguments[0][:1] != "-" else arguments
+    given = ["--data", arguments[0], *arguments] if arguments[:1] and arguments[0][:1] != "-" else arguments
     defaults = [] if given_values(given, "--config") else ["--protocol", "ssp"]
     return [*defaults, *([] if given_values(given, "--encoder.name") else ["--encoder.name", _ENCODER]), *given]
