@@ -21,7 +21,7 @@ def main() -> None:
         image, mask = picture(size, size * 3 // 4)
         segmenter = Segmenter(load_network("photo"), longest_side=size)
         _ = segmenter.segment(image, segmenter.learn("disc", image, mask)).mask
-        print(_peak())
+        print(peak())
         return
     setting = Setting.of(size, everywhere=True)
     learned = Setting.of(64).batch  # the class is learned small, so that its own peak does not count
@@ -31,10 +31,10 @@ def main() -> None:
         network.image.features(setting.batch.query_images)
     else:
         network.match(setting.batch.query_images, prototypes)
-    print(_peak())
+    print(peak())
 
 
-def _peak() -> float:
+def peak() -> float:
     """MiB at most of this process; the kernel's other figure begins with that of the process it was forked from."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024

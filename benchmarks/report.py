@@ -1,6 +1,7 @@
 """What a run of the benchmarks shows: `python -m benchmarks.report out.json docs` draws it and fills in the table.
 
-Writes FOLDER/performance.png, and replaces the table of FOLDER/performance.md. Needs matplotlib (extra `curves`).
+Writes FOLDER/pictures/performance.png, and replaces the table of FOLDER/explanation/performance.md. Needs matplotlib
+(extra `curves`).
 """
 
 from __future__ import annotations
@@ -82,9 +83,9 @@ def main() -> None:
     """Read the rows, write both."""
     source, folder = Path(sys.argv[1]), Path(sys.argv[2])
     found = json.loads(read_text(source))
-    text = folder / "performance.md"
+    text = folder / "explanation" / "performance.md"
     write_text(_TABLE.sub(lambda _: table(found), read_text(text)), text)
-    with atomic(folder / "performance.png") as temporary:
+    with atomic(folder / "pictures" / "performance.png") as temporary:
         plot({values["what"]: Measurement(**values) for values in found["rows"]}).savefig(temporary, dpi=120)
 
 

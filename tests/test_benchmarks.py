@@ -55,13 +55,16 @@ def test_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             {"commit": "abcdef012", "machine": {"processor": "a CPU", "threads": 2, "torch": "2.14"}, "rows": found}
         )
     )
-    (tmp_path / "performance.md").write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
+    page = tmp_path / "explanation" / "performance.md"
+    page.parent.mkdir()
+    (tmp_path / "pictures").mkdir()
+    page.write_text("before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n")
     monkeypatch.setattr("sys.argv", ["report", str(tmp_path / "out.json"), str(tmp_path)])
     report.main()
-    text = (tmp_path / "performance.md").read_text()
+    text = page.read_text()
     assert "| query, float32, all locations background | 1.75 | x encoder | <= 2.0 |" in text
     assert "| encoder, 128 px | 128,000 | ms |  |" in text
     assert "old" not in text
     assert text.startswith("before\n<!-- table -->\na CPU, 2 threads, torch 2.14, commit abcdef012.\n")
     assert text.endswith("<!-- end of table -->\nafter\n")
-    assert Image.open(tmp_path / "performance.png").width > 1000
+    assert Image.open(tmp_path / "pictures" / "performance.png").width > 1000

@@ -214,15 +214,8 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
 
 _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")
 _NOT_NEGATIVE = (
-    "learning_rate",
-    "weight_decay",
-    "momentum",
-    "warmup",
-    "encoder_rate",
-    "mix_rate",
-    "output_stride",
-    "workers",
-    "seed",
+    *("learning_rate", "weight_decay", "momentum", "warmup", "encoder_rate", "mix_rate"),
+    *("output_stride", "workers", "seed"),
 )
 _FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
 SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
@@ -244,6 +237,7 @@ class TrainConfig:
     learning_rate: float = 3e-4
     """Our choice for the embedded data; 1e-3 and 3e-3 were worse on base classes."""
     weight_decay: float = 0.01
+    """Decay of the weights in each step, by default that of PyTorch's AdamW; SSP takes 5e-4."""
     momentum: float = 0.9
     """Momentum of sgd (SSP)."""
     schedule: Literal["cosine", "steps"] = "cosine"
@@ -271,6 +265,7 @@ class TrainConfig:
     validate_every: int = 200
     """Iterations between validations; the checkpoint is the best of them."""
     validation_episodes: int = 100
+    """Episodes of a validation; our choice."""
     select_on: Literal["base", "novel"] = "base"
     """Classes whose validation selects the checkpoint; novel: those of the test fold, as every result then states."""
     curves: bool = False

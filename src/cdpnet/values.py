@@ -70,7 +70,7 @@ def _decode_field(name: str, hint: object, value: object, strict: bool) -> objec
     if kinds and isinstance(value, dict):
         return decode(kinds[0], value, strict=strict)
     if hint is not None and not _is_of(hint, value):
-        raise TypeError(f"{name} must be {_describe(hint)}, not {_show(value)}")
+        raise TypeError(f"{name} must be {describe(hint)}, not {_show(value)}")
     return value
 
 
@@ -92,16 +92,16 @@ def _is_of(hint: object, value: object) -> bool:
     return isinstance(value, kind)
 
 
-def _describe(hint: object) -> str:
-    """A type in words."""
+def describe(hint: object) -> str:
+    """The values of a type in words, such as "a whole number" or "one of a, b"."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(_describe(kind) for kind in arguments if kind is not type(None))
+        return " or ".join(describe(kind) for kind in arguments if kind is not type(None))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple and arguments:
         count = "" if arguments[1:] == (...,) else f" of {len(arguments)}"
-        return f"a list{count}, each {_describe(arguments[0])}"
+        return f"a list{count}, each {describe(arguments[0])}"
     kind = origin or hint
     return _WORDS.get(kind, "an object with keys") if isinstance(kind, type) else "another kind of value"
 

@@ -14,8 +14,8 @@ from cdpnet.cli import main
 from tests.cli.running import COMMAND, run, run_process
 
 COMMANDS = (
-    *("segment", "learn", "classes", "label", "labels", "web", "export", "weights", "demo"),
-    *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table"),
+    *("segment", "learn", "classes", "label", "labels", "web", "models", "completion", "export", "weights", "demo"),
+    *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table", "reproduce"),
 )
 
 

@@ -97,7 +97,7 @@ def test_tensors_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_file_of_image_weights_is_refused() -> None:
-    with pytest.raises(ConfigError, match="leave --image_weights out"):
+    with pytest.raises(ConfigError, match="leave --image-weights out"):
         build_encoders(EncoderConfig("photo"), WeightSources("some.pth"), reads_names=False)
 
 

@@ -19,26 +19,33 @@ _ABOUT = """usage: cdpnet COMMAND [options]
 
 Few-shot semantic segmentation with CLIP prototypes.
 
-commands:
+your own images:
   segment    segment a class in images, learned from one example or a few
   learn      learn a class from examples and save it in a class file
   classes    list class files
   label      segment learned classes in all images of a folder
-  labels     convert labels to another format, or compare them with the truth
   web        serve a page to mark, name and segment classes
+  labels     convert labels to another format, or compare them with the truth
+
+models:
+  models     list the models: weights, licence, time, memory, quality
+  completion print a script that completes commands and options in a shell
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
+
+research:
   demo       evaluate the embedded networks on novel classes
   train      train a network on episodes
   evaluate   evaluate a network on episodes of novel classes
-  ablate     train and evaluate the rows of the paper's ablation
-  pretrain   train the embedded dual encoder from scratch
-  distil     train the text tower of the pair photo
   calibrate  determine on base classes when a class counts as absent
+  data       check a data set on disk, or print the episodes of a protocol
+  reproduce  reproduce the tables of the paper on PASCAL-5i or COCO-20i
+  table      train and evaluate a whole table: folds, shots, methods
+  ablate     train and evaluate the rows of the paper's ablation
   simulate   measure what corrections give, by a simulated user
   clicks     measure how many clicks an object takes, by a simulated user
-  data       check a data set on disk, or print the episodes of a protocol
-  table      train and evaluate a whole table: folds, shots, methods
+  pretrain   train the embedded dual encoder from scratch
+  distil     train the text tower of the pair photo
 
 cdpnet COMMAND --help prints the options of a command, cdpnet --version the version."""
 _COMMANDS = {  # name of a command and the module that holds it
@@ -49,6 +56,8 @@ _COMMANDS = {  # name of a command and the module that holds it
     "labels": "labels",
     "demo": "demo",
     "web": "web",
+    "models": "models",
+    "completion": "completion",
     "export": "export",
     "weights": "weights",
     "train": "research",
@@ -61,11 +70,14 @@ _COMMANDS = {  # name of a command and the module that holds it
     "clicks": "simulation",
     "data": "benchmarks",
     "table": "benchmarks",
+    "reproduce": "reproduction",
 }
 _AFTER_CTRL_C = {
     "label": "Finished images are kept; the same command labels the others.",
     "train": "The state that was saved last is kept; the same command with --resume goes on from it.",
-    **dict.fromkeys(("ablate", "pretrain", "distil", "table"), "The same command goes on from what was saved last."),
+    **dict.fromkeys(
+        ("ablate", "pretrain", "distil", "table", "reproduce"), "The same command goes on from what was saved last."
+    ),
 }
 _NOTHING_KEPT = "Files that are finished are kept; no file is incomplete."
 

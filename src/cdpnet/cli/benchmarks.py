@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from cdpnet.cli.options import (
     data_config,
@@ -18,6 +19,7 @@ from cdpnet.cli.options import (
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, progress_bar, stages_bar
+from cdpnet.data.config import DataConfig
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 
@@ -42,28 +44,40 @@ def data(arguments: list[str]) -> int:
 
 def _check(arguments: list[str]) -> int:
     """Print the findings; returns 1 where one differs from the benchmark, else 0."""
-    parser = new_parser("data check", "Check that a data set is the one that the benchmarks use.")
+    parser = new_parser(
+        "data check",
+        "Check that a data set is the one that the benchmarks use.",
+        "data check --data pascal --root VOC2012",
+    )
     data_options(parser)
     chosen = data_config(parser.parse_args(arguments))
     if chosen.data == "icons":
         raise DataError("The icons are embedded; give --data pascal, coco, fss or folder, and its --root.")
+    return 1 if print_findings(chosen) else 0
 
+
+def print_findings(config: DataConfig, shots: Sequence[int] = (1, 5)) -> int:
+    """Check a data set and print what is found; the number of findings that differ from the benchmark."""
     from cdpnet.data.check import check
     from cdpnet.data.protocols.disk import DataOnDisk
 
     with progress_bar() as progress:
-        opened = DataOnDisk(dataclasses.replace(chosen, skip_broken=True), indexing_bar(progress))
-        findings = list(check(opened))
+        opened = DataOnDisk(dataclasses.replace(config, skip_broken=True), indexing_bar(progress))
+        findings = list(check(opened, shots))
     for finding in findings:
         published = f", published {finding.expected}" if finding.expected else ""
         print_line(f"{_MARKS[finding.fits]:3}  {finding.what}: {finding.found}{published}")
     wrong = sum(finding.fits is False for finding in findings)
     print_line(f"no: {wrong} of {len(findings)} findings do not fit" if wrong else "yes: nothing speaks against it")
-    return 1 if wrong else 0
+    return wrong
 
 
 def _episodes(arguments: list[str]) -> int:
-    parser = new_parser("data episodes", "Print the episodes of a protocol: class from 0, query, supports.")
+    parser = new_parser(
+        "data episodes",
+        "Print the episodes of a protocol: class from 0, query, supports.",
+        "data episodes --data pascal --root VOC2012 --protocol ssp --fold 0 --shots 1",
+    )
     data_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose novel classes are segmented")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
@@ -92,10 +106,13 @@ def table(arguments: list[str]) -> None:
     from cdpnet.experiments.config import TableConfig
 
     parser = new_parser(
-        "table", "Train and score methods on all folds of a data set; finished parts are not computed again."
+        "table",
+        "Train and score methods on all folds of a data set; finished parts are not computed again.",
+        "table --data pascal --encoder resnet50 --root VOC2012 --out runs/pascal-r50",
+        "table --data icons --encoder tiny --methods [ssp,cdpn] --folds [0] --out runs/icons",
     )
     training_options(parser)
-    parser.add_argument("--out", required=True, help="folder for the runs, results.json and table.md")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the runs, results.json and table.md")
     parser.add_class_arguments(TableConfig, None, instantiate=False)
     device_option(parser)
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))

@@ -37,9 +37,11 @@ class MethodScore:
 def demo(arguments: list[str]) -> None:
     """Segment photographs, then evaluate the embedded networks on novel classes and draw some of the episodes."""
     parser = new_parser(
-        "demo", "Find a cheetah in photographs; then score the embedded networks on classes that are novel to them."
+        "demo",
+        "Find a cheetah in photographs; then score the embedded networks on classes that are novel to them.",
+        "demo --out out/demo",
     )
-    parser.add_argument("--out", required=True, help="folder for the images")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the images")
     parser.add_argument("--episodes", type=int, default=120, help="episodes to score each method on; by default 120")
     device_option(parser)
     chosen = parser.parse_args(arguments)
@@ -72,7 +74,7 @@ def _show_photographs(out: Path, device: str) -> None:
         print_line(HOW_TO_GET)
         return
     image = out / PHOTOGRAPHS_FILE
-    print_line(f"A {NAME}, marked in one photograph, in three others (model photo, --min_presence {MIN_PRESENCE}):")
+    print_line(f"A {NAME}, marked in one photograph, in three others (model photo, --min-presence {MIN_PRESENCE}):")
     for finding in segment_photographs(folder, image, device):
         found = f"{100 * finding.share:.1f} % of the image" if finding.share else "not found"
         print_line(f"  {finding.shows}: {found}")

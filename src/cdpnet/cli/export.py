@@ -15,8 +15,14 @@ from cdpnet.io.files import check_out_folder, refuse_to_replace
 
 def export(arguments: list[str]) -> None:
     """Write a network as two ONNX graphs, which learn and segment without PyTorch."""
-    parser = new_parser("export", "Write a network as two ONNX graphs, which learn and segment without PyTorch.")
-    parser.add_argument("--out", required=True, help="folder for learn.onnx, segment.onnx and about.json")
+    parser = new_parser(
+        "export",
+        "Write a network as two ONNX graphs, which learn and segment without PyTorch.",
+        "export --model photo --names dog cat --out graphs",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for learn.onnx, segment.onnx and about.json"
+    )
     parser.add_argument(
         "--names", nargs="+", default=[], help="class names whose text features are written, as inputs of learn.onnx"
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.parser import group_of
 from cdpnet.errors import ConfigError
 from cdpnet.io.files import check_out_folder
 
@@ -21,25 +22,28 @@ def writing_options(parser: ArgumentParser) -> None:
     """Add the options that say how labels are written."""
     from cdpnet.labels.label_set import FormatName
 
-    parser.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
-    parser.add_argument(
+    group = group_of(parser, "how labels are written")
+    group.add_argument("--format", type=FormatName, default="png", help="format of the labels; by default png")
+    group.add_argument(
         "--instances", action="store_true", help="an object of its own for each connected part of a class"
     )
-    parser.add_argument(
+    group.add_argument(
         "--min_area", type=int, default=None, help="pixels of the smallest object of --instances; by default 1"
     )
-    parser.add_argument("--fill_holes", action="store_true", help="fill the holes of the objects of --instances")
-    parser.add_argument(
+    group.add_argument("--fill_holes", action="store_true", help="fill the holes of the objects of --instances")
+    group.add_argument(
         "--copy_images", action="store_true", help="copy the images into the folder of yolo or voc; by default links"
     )
-    parser.add_argument(
+    group.add_argument(
         "--label_config",
         default="",
         metavar="FILE",
         help="labelling configuration (XML) of the Label Studio project, which has the names of the next two",
     )
-    parser.add_argument("--from_name", default="", help="Label Studio's name of the masks' control; by default labels")
-    parser.add_argument("--to_name", default="", help="Label Studio's name of the image; by default image")
+    group.add_argument(
+        "--from_name", default="", metavar="NAME", help="Label Studio's name of the masks' control; by default labels"
+    )
+    group.add_argument("--to_name", default="", help="Label Studio's name of the image; by default image")
 
 
 def chosen_instances(chosen: Any) -> InstanceRules | None:
@@ -69,7 +73,7 @@ def chosen_label_set(chosen: Any, images: Path, classes: Sequence[str], model_ve
 
 
 def chosen_control(chosen: Any) -> Control:
-    """The names that Label Studio's predictions give; those of options come before those of ``--label_config``."""
+    """The names that Label Studio's predictions give; those of options come before those of ``--label-config``."""
     from cdpnet.labels.label_set import Control
     from cdpnet.labels.labelstudio_config import read_control
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing_options
 from cdpnet.cli.labels import compare_with_truth
-from cdpnet.cli.options import at_least_one, chosen_refinement, device_option, model_options, warn_of_icons_only
-from cdpnet.cli.parser import new_parser
+from cdpnet.cli.options import (
+    SEGMENTING,
+    at_least_one,
+    chosen_refinement,
+    device_option,
+    model_options,
+    warn_of_icons_only,
+)
+from cdpnet.cli.parser import group_of, new_parser
 from cdpnet.cli.projects import check_project_or_folders, finish, project_option
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import labelling_bar, print_line, printed, to_standard_error
@@ -28,11 +35,16 @@ if TYPE_CHECKING:
 
 def learn(arguments: list[str]) -> None:
     """Learn a class from examples and save it in a class file."""
-    parser = new_parser("learn", "Learn a class from examples and save it in a class file.")
+    parser = new_parser(
+        "learn",
+        "Learn a class from examples and save it in a class file.",
+        "learn --name dog --support a.jpg:a.png b.jpg:b.json --out dog.safetensors",
+        "learn --name dog --support photos:annotations.json --label Dog --out dog.safetensors",
+    )
     parser.add_argument("--name", required=True, help="what the class is called")
     support_options(parser, "none: proposals from the name")
     parser.add_argument("--without", nargs="+", default=[], metavar="IMAGE", help="images that do not show the class")
-    parser.add_argument("-o", "--out", required=True, help="the class file to write, *.safetensors")
+    parser.add_argument("-o", "--out", required=True, metavar="FILE", help="the class file to write, *.safetensors")
     parser.add_argument(
         "--images_only", action="store_true", help="learn from the images alone; the model does not read the name"
     )
@@ -87,13 +99,17 @@ def _learn(segmenter: Segmenter, examples: Sequence[Example], chosen: Any) -> Cl
         read_name, steps = not chosen.get("images_only"), chosen.get("adapt", 0)
         return segmenter.learn(chosen.name, images, masks, read_name=read_name, steps=steps)
     if chosen.get("adapt") or chosen.get("images_only"):
-        raise DataError("--adapt and --images_only need examples; give some with --support.")
+        raise DataError("--adapt and --images-only need examples; give some with --support.")
     return segmenter.learn_name(chosen.name)
 
 
 def classes(arguments: list[str]) -> None:
     """List class files."""
-    parser = new_parser("classes", "List class files: the class, its examples, and the model that learned it.")
+    parser = new_parser(
+        "classes",
+        "List class files: the class, its examples, and the model that learned it.",
+        "classes dog.safetensors",
+    )
     parser.add_argument("files", nargs="+", metavar="FILE", help="class files")
     chosen = parser.parse_args(arguments)
 
@@ -123,14 +139,22 @@ def label(arguments: list[str]) -> int:
     """Label a folder of images; returns 1 where some of them could not be read."""
     from cdpnet.labels.reading import recognise
 
-    parser = new_parser("label", "Segment learned classes in all images of a folder; a stopped run is continued.")
+    parser = new_parser(
+        "label",
+        "Segment learned classes in all images of a folder; a stopped run is continued.",
+        "label photos --classes dog.safetensors --format coco --out labels",
+        "label photos --name dog --support a.jpg:a.png --out labels",
+        "label --project FOLDER   # finish the work of the page",
+    )
     parser.add_argument("folder", nargs="?", default="", metavar="FOLDER", help="images; with those of its subfolders")
     parser.add_argument(
         "--classes", nargs="+", default=[], metavar="FILE", help="class files that `cdpnet learn` wrote"
     )
     parser.add_argument("--name", default="", help="what the class is called that is learned in this run")
     support_options(parser, "none: proposals from --name, or only the classes of --classes")
-    parser.add_argument("--out", default=None, help="folder for the labels and for index.html, the contact sheet")
+    parser.add_argument(
+        "--out", default=None, metavar="FOLDER", help="folder for the labels and for index.html, the contact sheet"
+    )
     project_option(parser)
     writing_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="start again and replace the labels of an earlier run")
@@ -142,10 +166,13 @@ def label(arguments: list[str]) -> int:
     )
     parser.add_argument("--strict", action="store_true", help="stop at the first image that cannot be labelled")
     parser.add_argument(
-        "--engine", choices=("plain", "ray"), default="plain", help="ray labels on a cluster (extra bulk)"
+        "--engine",
+        choices=("plain", "ray"),
+        default="plain",
+        help="plain, or ray to label on a cluster (extra bulk); by default plain",
     )
     parser.add_argument("--workers", type=int, default=None, help="processes of --engine ray; by default all cores")
-    parser.add_argument(
+    group_of(parser, SEGMENTING).add_argument(
         "--tiles_above",
         type=int,
         default=None,

@@ -44,7 +44,11 @@ def labels(arguments: list[str]) -> int:
 
 def _convert(arguments: list[str]) -> int:
     """Returns 1 where labels of some images cannot be read."""
-    parser = new_parser("labels convert", "Write labels in another format; no model is needed.")
+    parser = new_parser(
+        "labels convert",
+        "Write labels in another format; no model is needed.",
+        "labels convert annotations.json yolo --images photos --format yolo",
+    )
     parser.add_argument("source", metavar="IN", help="a label file, or a folder of labels")
     parser.add_argument("out", metavar="OUT", help="folder for the converted labels")
     _reading_options(parser)
@@ -72,7 +76,11 @@ def _convert(arguments: list[str]) -> int:
 
 def _compare(arguments: list[str]) -> int:
     """Returns 0, whatever the IoU is."""
-    parser = new_parser("labels compare", "Measure labels B against labels A, the truth; no model is needed.")
+    parser = new_parser(
+        "labels compare",
+        "Measure labels B against labels A, the truth; no model is needed.",
+        "labels compare truth labels --images photos --out page.html",
+    )
     parser.add_argument("truth", metavar="A", help="the true labels: a label file, or a folder of labels")
     parser.add_argument("found", metavar="B", help="the labels to measure")
     _reading_options(parser)

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdpnet.cli.parser import given_values
+from cdpnet.cli.parser import given_values, group_of
 from cdpnet.cli.screen import to_standard_error
 from cdpnet.errors import DataError
 from cdpnet.values import check_seeds
 
 TINY = "tiny"
 TINY_ON_PHOTOGRAPHS = "the model tiny knows rendered icons and is poor on photographs; for those use --model photo."
+SEGMENTING = "how images are segmented"  # a group of options
+_MODEL = "the model"
 _REFINE = {"auto": None, "on": True, "off": False}
 
 if TYPE_CHECKING:
@@ -27,12 +29,16 @@ if TYPE_CHECKING:
 
 def model_options(parser: ArgumentParser, default: str = "tiny") -> None:
     """Add the options that choose a network, by default ``photo`` for images of users, ``tiny`` for the icons."""
-    parser.add_argument(
+    from cdpnet.encoders.catalogue import PAIRS
+
+    group = group_of(parser, _MODEL)
+    group.add_argument(
         "--model",
         default=default,
-        help="photo, tiny, another named pair of encoders, timm:NAME, or a checkpoint folder; by default " + default,
+        help=f"{', '.join(PAIRS)} (`cdpnet models` has the facts), timm:NAME for an image model of timm, a folder "
+        f"with a checkpoint, or a file that the authors of SSP published; by default {default}",
     )
-    parser.add_argument(
+    group.add_argument(
         "--method",
         default="",
         help="panet, ssp or cdpn; by default cdpn for photo and tiny, that of a checkpoint, else ssp",
@@ -42,18 +48,22 @@ def model_options(parser: ArgumentParser, default: str = "tiny") -> None:
 
 def weight_options(parser: ArgumentParser) -> None:
     """Add the options that choose the encoders' weights."""
-    parser.add_argument(
-        "--image_weights", default="", help="weights file of the image encoder, or random; by default the published"
-    )
-    parser.add_argument(
-        "--text_weights", default="", help="weights file of the text encoder, or random; by default the published"
-    )
+    group = group_of(parser, _MODEL)
+    for kind in ("image", "text"):
+        group.add_argument(
+            f"--{kind}_weights",
+            default="",
+            metavar="FILE",
+            help=f"weights file of the {kind} encoder, or random; by default the published",
+        )
 
 
 def device_option(parser: ArgumentParser) -> None:
     """Add the option that chooses the device."""
-    parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:N, mps, or auto: a CUDA GPU if there is one, else the CPU"
+    group_of(parser, _MODEL).add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:N, mps, or auto: a CUDA GPU if there is one, else the CPU; by default auto",
     )
 
 
@@ -75,7 +85,7 @@ def load_chosen_network(chosen: Any) -> PrototypeNetwork:
 
 def refine_option(parser: ArgumentParser) -> None:
     """Add the option of edge refinement."""
-    parser.add_argument(
+    group_of(parser, SEGMENTING).add_argument(
         "--refine",
         choices=tuple(_REFINE),
         default="auto",
@@ -171,7 +181,7 @@ def training_options(parser: ArgumentParser) -> None:
     """Add all settings of a training except method, fold and shots; they can also come from a file."""
     from cdpnet.config import EncoderConfig, TrainConfig
 
-    parser.add_argument("--config", action="config", help="a YAML file with any of these settings")
+    parser.add_argument("--config", action="config", metavar="FILE", help="a YAML file with any of these settings")
     data_options(parser)
     parser.add_argument(
         "--category_share",
@@ -180,6 +190,9 @@ def training_options(parser: ArgumentParser) -> None:
         help="share of training episodes named by the category of the class, 0 to 1; by default 0.2 for icons, else 0",
     )
     parser.add_class_arguments(EncoderConfig, "encoder")
+    for action in parser._actions:
+        if action.dest == "encoder":
+            action.metavar, action.help = "NAME", "the same as --encoder.name"
     parser.add_class_arguments(TrainConfig, None, instantiate=False)
     weight_options(parser)
 

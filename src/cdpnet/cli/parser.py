@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextvars import ContextVar
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from cdpnet.cli.help import HelpFormatter, dashed
 from cdpnet.errors import ConfigError
 from cdpnet.io.documents import read_yaml
 from cdpnet.io.files import regular_file
@@ -41,6 +43,17 @@ _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
+asked_for = ContextVar("asked_for", default=False)
+"""Whether somebody wants the parser of a command, and not that the command runs."""
+
+
+class ParserFound(BaseException):  # passes every handler of a command
+    """Ends a command where it would parse its arguments; holds its parser."""
+
+    def __init__(self, parser: Parser) -> None:
+        self.parser = parser
+
+
 class Parser(ArgumentParser):  # type: ignore[misc]
     """Reports wrong arguments in one sentence; its parent would print every option first."""
 
@@ -49,6 +62,8 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 
         DataError for a file of settings that is a pipe or a device, or that `read_yaml` refuses.
         """
+        if asked_for.get():
+            raise ParserFound(self)
         arguments = normalise_options(args)
         for value in (value for option in _SETTINGS_OPTIONS for value in given_values(arguments, option)):
             if os.path.exists(value):  # noqa: PTH110 - the settings themselves may stand there, longer than any path
@@ -69,10 +84,19 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         raise ConfigError(f"{to_sentence(message)}; `{self.prog} --help` tells all options.") from ex
 
 
-def new_parser(command: str, description: str) -> Parser:
-    """An empty parser of a command."""
+def group_of(parser: ArgumentParser, title: str) -> Any:
+    """The group of options with a title, in which the help lists them; made where there is none yet."""
+    groups = [group for group in parser._action_groups if group.title == title]
+    return groups[0] if groups else parser.add_argument_group(title)
+
+
+def new_parser(command: str, description: str, *examples: str) -> Parser:
+    """An empty parser of a command; examples: what follows ``cdpnet``, for the end of its help."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    return Parser(prog=f"cdpnet {command}", description=description)
+    shown = "\n".join(["examples:", *(f"  cdpnet {example}" for example in examples)]) if examples else None
+    parser = Parser(prog=f"cdpnet {command}", description=description, epilog=shown, formatter_class=HelpFormatter)
+    parser._positionals.title = "arguments"
+    return parser
 
 
 def normalise_options(arguments: Sequence[str]) -> list[str]:
@@ -100,6 +124,7 @@ def to_sentence(message: str) -> str:
         found = re.fullmatch(pattern, folded)
         if found:
             said = {name: text.replace("'", "") for name, text in found.groupdict().items()}
+            said["name"] = dashed(said.get("name", ""))
             kind = said.get("kind", "")
             return words.format(**{**said, "kind": _KINDS.get(kind, f"a {kind}")})
     return folded.rstrip(".")

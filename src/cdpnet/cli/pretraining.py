@@ -11,8 +11,14 @@ def pretrain(arguments: list[str]) -> None:
     """Train the embedded dual encoder on captioned images, without masks."""
     from cdpnet.experiments.config import PretrainConfig
 
-    parser = new_parser("pretrain", "Train the embedded dual encoder on captioned images, without masks.")
-    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
+    parser = new_parser(
+        "pretrain",
+        "Train the embedded dual encoder on captioned images, without masks.",
+        "pretrain --crops 600000 --out runs/tiny",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for the weights; a run found there is continued"
+    )
     parser.add_class_arguments(PretrainConfig, None, instantiate=False)
     device_option(parser)
     config = settings(PretrainConfig, chosen := parser.parse_args(arguments))
@@ -34,8 +40,14 @@ def distil(arguments: list[str]) -> None:
     """Train the text tower of the pair photo to agree with a sentence encoder."""
     from cdpnet.experiments.config import DistillationConfig
 
-    parser = new_parser("distil", "Train the text tower of the pair photo to agree with a sentence encoder.")
-    parser.add_argument("--out", required=True, help="folder for the weights; a run found there is continued")
+    parser = new_parser(
+        "distil",
+        "Train the text tower of the pair photo to agree with a sentence encoder.",
+        "distil --out runs/text",
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for the weights; a run found there is continued"
+    )
     parser.add_class_arguments(DistillationConfig, None, instantiate=False)
     config = settings(DistillationConfig, chosen := parser.parse_args(arguments))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.help import dashed
 from cdpnet.cli.label_options import chosen_instances, chosen_label_set
 from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
 from cdpnet.cli.screen import labelling_bar, print_line
@@ -43,14 +44,14 @@ def check_project_or_folders(chosen: Any) -> None:
         return
     for name in (*_OF_FOLDERS, *_OF_PROJECT):
         if chosen[name]:
-            option = "FOLDER" if name == "folder" else f"--{name}"
+            option = "FOLDER" if name == "folder" else dashed(f"--{name}")
             why = "the project has its own" if name in _OF_PROJECT else "the project has its own folders"
             raise ConfigError(f"{option} does not go with --project: {why}; leave it out.")
     if chosen.engine != "plain":
         raise ConfigError("--engine does not go with --project, which is finished in one process; leave it out.")
     given = [name for name in _OF_OUT if chosen[name]]
     if not chosen.out and (given or chosen.format != "png"):
-        option = f"--{given[0].replace('_', '-')}" if given else f"--format {chosen.format}"
+        option = dashed(f"--{given[0]}") if given else f"--format {chosen.format}"
         raise ConfigError(f"{option} needs --out with --project, whose own labels stay PNG masks; give a folder.")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cdpnet.cli.options import check_probability, load_chosen_network, refine_option
+from cdpnet.cli.options import SEGMENTING, check_probability, load_chosen_network, refine_option
+from cdpnet.cli.parser import group_of
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -19,19 +20,20 @@ def query_options(parser: ArgumentParser) -> None:
     """Add the options of segmenting, beside those of the network."""
     from cdpnet.config import QueryPrecision
 
-    parser.add_argument(
+    group = group_of(parser, SEGMENTING)
+    group.add_argument(
         "--precision",
         type=QueryPrecision,
         default="float32",
         help="of large products: float32, bfloat16, or attention for bfloat16 in the match alone; by default float32",
     )
-    parser.add_argument(
+    group.add_argument(
         "--threshold",
         type=float,
         default=None,
         help="probability that a class must exceed at a pixel, 0 to 1; by default the model's own",
     )
-    parser.add_argument(
+    group.add_argument(
         "--min_presence",
         type=float,
         default=None,
@@ -44,7 +46,7 @@ def chosen_thresholds(chosen: Any) -> dict[str, float | None]:
     """The values of `query_options`, as keywords of `Segmenter.segment`."""
     return {
         "threshold": check_probability("--threshold", chosen.threshold),
-        "min_presence": check_probability("--min_presence", chosen.min_presence),
+        "min_presence": check_probability("--min-presence", chosen.min_presence),
     }
 
 

@@ -37,14 +37,22 @@ def train(arguments: list[str]) -> None:
     """Train a network on episodes; several processes under torchrun."""
     from cdpnet.config import EncoderConfig, TrainConfig
 
-    parser = new_parser("train", "Train a network on episodes of the embedded data or of a data set on disk.")
+    parser = new_parser(
+        "train",
+        "Train a network on episodes of the embedded data or of a data set on disk.",
+        "train --fold 0 --method cdpn --output-stride 8 --out runs/cdpn",
+        "train --data coco --root COCO --encoder photo --fold 0 --out runs/coco-0",
+        "train --fold 0 --method cdpn --output-stride 8 --out runs/cdpn --resume",
+    )
     training_options(parser)
     parser.add_argument(
         "--fold", type=fold_or_all, default=0, help="fold whose classes stay novel, or all to train on every class"
     )
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
     parser.add_argument("--method", default="cdpn", help="panet, ssp or cdpn")
-    parser.add_argument("--out", required=True, help="folder for the checkpoint, the state and the log")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for the checkpoint, the state and the log"
+    )
     parser.add_argument("--resume", action="store_true", help="continue the run found in --out")
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
@@ -84,7 +92,12 @@ def evaluate(arguments: list[str]) -> None:
     """Score a network on novel classes of a data set."""
     from cdpnet.config import NAMES, Precision
 
-    parser = new_parser("evaluate", "Score a network on novel classes.")
+    parser = new_parser(
+        "evaluate",
+        "Score a network on novel classes.",
+        "evaluate --data icons --fold 0 --model runs/cdpn --json out.json",
+        "evaluate --data coco --root COCO --protocol hsnet --fold 0 --shots 5 --model runs/coco-0",
+    )
     data_options(parser)
     parser.add_argument("--fold", type=int, default=0, help="fold whose novel classes are segmented")
     parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
@@ -106,8 +119,12 @@ def evaluate(arguments: list[str]) -> None:
         default="float32",
         help="of large products; bfloat16 is faster on GPUs that have it",
     )
-    parser.add_argument("--json", default="", help="file for the figures and the conditions they were measured under")
-    parser.add_argument("--page", default="", help="file for a page with the best, median and worst episodes (.html)")
+    parser.add_argument(
+        "--json", default="", metavar="FILE", help="file for the figures and the conditions they were measured under"
+    )
+    parser.add_argument(
+        "--page", default="", metavar="FILE", help="file for a page with the best, median and worst episodes (.html)"
+    )
     model_options(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
@@ -162,7 +179,9 @@ def calibrate(arguments: list[str]) -> None:
     from cdpnet.training.allowance import Allowance
 
     parser = new_parser(
-        "calibrate", "Find the thresholds for background pixels and for absent classes, on base classes."
+        "calibrate",
+        "Find the thresholds for background pixels and for absent classes, on base classes.",
+        "calibrate --model runs/cdpn --data icons --fold 0 --out runs/cdpn",
     )
     data_options(parser)
     parser.add_argument(
@@ -176,7 +195,9 @@ def calibrate(arguments: list[str]) -> None:
         "--episodes", type=int, default=1000, help="number of episodes of base classes, and as many of novel ones"
     )
     parser.add_class_arguments(Allowance, None, instantiate=False)
-    parser.add_argument("--out", required=True, help="folder for the network with its thresholds; may be its own")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for the network with its thresholds; may be its own"
+    )
     model_options(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
@@ -214,10 +235,15 @@ def ablate(arguments: list[str]) -> None:
     from cdpnet.config import TrainConfig
     from cdpnet.experiments.ablation_rows import AblationConfig
 
-    parser = new_parser("ablate", "Train and score the rows of the paper's ablation with equal budgets.")
+    parser = new_parser(
+        "ablate",
+        "Train and score the rows of the paper's ablation with equal budgets.",
+        "ablate --fold 0 --train.output-stride 8 --out runs/ablation",
+    )
     parser.add_argument(
         "--out",
         required=True,
+        metavar="FOLDER",
         help="folder for the runs, the table and the plot; finished parts are not computed again",
     )
     parser.add_class_arguments(AblationConfig, None, instantiate=False)

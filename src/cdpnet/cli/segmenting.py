@@ -14,7 +14,12 @@ from cdpnet.encoders.catalogue import require_image_weights
 
 def segment(arguments: list[str]) -> int:
     """Segment a class in images, learned from examples; returns 1 where an image of a folder could not be read."""
-    parser = new_parser("segment", "Segment a class in images, learned from one labelled example or a few.")
+    parser = new_parser(
+        "segment",
+        "Segment a class in images, learned from one labelled example or a few.",
+        "segment --name dog --support a.jpg:a.png --out masks b.jpg c.jpg",
+        "segment --name dog --out masks photos   # by the name alone: proposals to correct",
+    )
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="images to segment, folders of images, or patterns such as 'a/*.jpg'"
     )
@@ -22,7 +27,7 @@ def segment(arguments: list[str]) -> int:
         "--name", default="", help="what the class is called; by default the network uses the examples alone"
     )
     support_options(parser, "none: the masks are proposals from the name")
-    parser.add_argument("--out", required=True, help="folder for the masks and overlays")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the masks and overlays")
     parser.add_argument("--overwrite", action="store_true", help="replace results of an earlier run")
     query_options(parser)
     model_options(parser, "photo")

@@ -24,13 +24,16 @@ def simulate(arguments: list[str]) -> None:
         "simulate",
         "A simulated user corrects the most uncertain image of a pool and teaches it, round by round; beside it random "
         "images. Prints the mean IoU of images that are never corrected.",
+        "simulate --data coco --root COCO --out simulation",
     )
     parser.add_argument(
         "--data", choices=("pascal", "coco", "fss", "folder"), default="coco", help="format of the data"
     )
-    parser.add_argument("--root", required=True, help="folder of the data set")
+    parser.add_argument("--root", required=True, metavar="FOLDER", help="folder of the data set")
     parser.add_class_arguments(CorrectionConfig, None, instantiate=False)
-    parser.add_argument("--out", required=True, help="folder for the curves, correction.json and correction.png")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for the curves, correction.json and correction.png"
+    )
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
@@ -64,13 +67,16 @@ def clicks(arguments: list[str]) -> None:
         "clicks",
         "A simulated user marks objects, each click in the middle of the largest error; an IoU of 0.85 that is not "
         "reached in 20 clicks counts as 20. Prints mean, median and curve.",
+        "clicks --root COCO --objects 40 --out clicks",
     )
-    parser.add_argument("--root", required=True, help="folder of a data set in COCO's layout")
+    parser.add_argument("--root", required=True, metavar="FOLDER", help="folder of a data set in COCO's layout")
     parser.add_class_arguments(ClicksConfig, None, instantiate=False)
     parser.add_argument(
         "--fit", type=int, default=0, help="steps of fitting the model of the clicks anew; by default 0, the package's"
     )
-    parser.add_argument("--out", required=True, help="folder for clicks.json, clicks.png and, with --fit, the model")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for clicks.json, clicks.png and, with --fit, the model"
+    )
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.parser import group_of
 from cdpnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ _OPTION = "--support"
 
 def support_options(parser: ArgumentParser, without: str) -> None:
     """Add the options of examples; without: what happens without any, for the help."""
-    parser.add_argument(
+    group = group_of(parser, "the examples to learn from")
+    group.add_argument(
         _OPTION,
         action="append",
         default=[],
@@ -29,10 +31,10 @@ def support_options(parser: ArgumentParser, without: str) -> None:
         help="examples, several after one option or the option repeated: an image, folder or pattern, a colon, and its "
         "marks: a mask, a COCO, LabelMe, YOLO, Label Studio or CVAT file, or a folder or pattern of those; " + without,
     )
-    parser.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
-    parser.add_argument("--index", type=int, default=None, help="number of the class in masks that hold several")
-    parser.add_argument("--colour", default="", help="colour of the class in masks that hold several, such as #ff0000")
-    parser.add_argument(
+    group.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
+    group.add_argument("--index", type=int, default=None, help="number of the class in masks that hold several")
+    group.add_argument("--colour", default="", help="colour of the class in masks that hold several, such as #ff0000")
+    group.add_argument(
         "--exif",
         choices=("turned", "raw"),
         default="turned",
@@ -44,9 +46,10 @@ def support_options(parser: ArgumentParser, without: str) -> None:
 
 def annotation_options(parser: ArgumentParser, crowds: str) -> None:
     """Add the options of label files that can be read in several ways; crowds: what crowds do by default, for help."""
-    parser.add_argument("--crowd", action="store_true", help=f"read COCO's crowd regions too; by default they {crowds}")
-    parser.add_argument("--annotator", default="", help="id or e-mail of the one annotator of Label Studio to read")
-    parser.add_argument(
+    group = group_of(parser, "how label files are read")
+    group.add_argument("--crowd", action="store_true", help=f"read COCO's crowd regions too; by default they {crowds}")
+    group.add_argument("--annotator", default="", help="id or e-mail of the one annotator of Label Studio to read")
+    group.add_argument(
         "--merge",
         choices=("newest", "union", "majority"),
         default="newest",

@@ -28,7 +28,12 @@ _PORTS = 65535
 
 def web(arguments: list[str]) -> None:
     """Serve a page on which a user marks objects, corrects what the network finds, and teaches it."""
-    parser = new_parser("web", "Serve a page to mark objects, correct what is found in other images, and teach that.")
+    parser = new_parser(
+        "web",
+        "Serve a page to mark objects, correct what is found in other images, and teach that.",
+        "web --project FOLDER",
+        "web --project FOLDER --host 0.0.0.0 --user anna:a-long-password",
+    )
     parser.add_argument(
         "--project",
         default=None,

@@ -29,6 +29,7 @@ def _convert(arguments: list[str]) -> None:
         "weights convert",
         "Write the weights in a TorchScript archive, as OpenAI published CLIP, to a safetensors file. Opening such an "
         "archive runs the code in it; no other command opens one.",
+        "weights convert RN50.pt RN50.safetensors --trust",
     )
     parser.add_argument("archive", metavar="IN", help="the archive, *.pt")
     parser.add_argument("out", metavar="OUT", help="the file to write, *.safetensors")

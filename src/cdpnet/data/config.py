@@ -53,9 +53,8 @@ class DataConfig:
         if self.data == "icons":
             for setting in fields(self)[1:]:
                 if getattr(self, setting.name) != setting.default:
-                    raise ConfigError(
-                        f"The icons are embedded and have rules of their own; leave --{setting.name} out."
-                    )
+                    option = setting.name.replace("_", "-")
+                    raise ConfigError(f"The icons are embedded and have rules of their own; leave --{option} out.")
             return
         if self.ways < 1 or self.crop < 32:
             raise ConfigError(f"ways must be at least 1 and crop at least 32, not {self.ways} and {self.crop}.")

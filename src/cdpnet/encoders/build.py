@@ -217,7 +217,7 @@ def _timm_path(name: str, source: str) -> Path | None:
 def _photo(name: str, source: str) -> PhotoEncoder:  # noqa: ARG001 - there is one
     """The encoder of photographs, with the weights of its package or random ones."""
     if source not in (HUB, RANDOM):
-        raise ConfigError("The encoder photo takes its image weights from its package; leave --image_weights out.")
+        raise ConfigError("The encoder photo takes its image weights from its package; leave --image-weights out.")
     if source == RANDOM:
         return PhotoEncoder(random_photo_model(), F.normalize(torch.randn(N_CLASSES, DIM), dim=1))
     return PhotoEncoder(load_photo_model(), F.normalize(shipped(TEXT_FILE)[CLASS_NAMES].float(), dim=1))

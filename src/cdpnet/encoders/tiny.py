@@ -2,7 +2,7 @@
 
 The image tower is a ModifiedResNet whose stages 3 and 4 keep the stride of stage 2, so that its native output stride is
 8; the text tower has four narrow layers and the stock tokenizer with a shortened merge list, so any string tokenises.
-Its weights are our own, see docs/results.md for the commands that made them.
+Its weights are our own, see docs/explanation/results.md for the commands that made them.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from cdpnet.errors import ConfigError
 from cdpnet.evaluation.loop import SegmentedBatch, evaluate
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import TrainingRecord, to_dict
+from cdpnet.network.ssp import SSP_ENCODERS
 from cdpnet.runtime.devices import precision_on
 from cdpnet.runtime.metrics import SegmentationCounts
 from cdpnet.runtime.provenance import Machine, commit, version
@@ -69,8 +70,10 @@ class EvaluationResult:
 
     @property
     def trained_on(self) -> str:
-        """The data of the training."""
-        return self.record.settings.episodes.data if self.record else "nothing"
+        """The data of the training, as far as the checkpoint says."""
+        if self.record:
+            return self.record.settings.episodes.data
+        return "unknown" if self.network.encoder.name in SSP_ENCODERS else "nothing"
 
     @property
     def novel_in_train(self) -> str:
@@ -80,7 +83,9 @@ class EvaluationResult:
     @property
     def checkpoint_selection(self) -> str:
         """The classes whose validation selected the checkpoint, in words."""
-        return self.record.settings.checkpoint_selection if self.record else "none"
+        if self.record:
+            return self.record.settings.checkpoint_selection
+        return "unknown" if self.network.encoder.name in SSP_ENCODERS else "none"
 
     def to_json(self) -> dict[str, JSON]:
         """Plain values; those of figures, rules and result lie on one level, the training's below `checkpoint`."""

@@ -26,7 +26,11 @@ RESULTS_FILE = "results.json"
 
 
 class Recipe(NamedTuple):
-    """The data and the settings that all networks of the table are trained with."""
+    """The data and the settings that all networks of the table are trained with.
+
+    trained_on: the data of the trainings, where it is not that of the evaluations. networks: folder of the trained
+    networks, by default that of the results.
+    """
 
     data: DataOnDisk
     encoder: EncoderConfig
@@ -34,6 +38,8 @@ class Recipe(NamedTuple):
     category_share: float | None
     sources: WeightSources
     device: torch.device | None = None
+    trained_on: DataOnDisk | None = None
+    networks: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class TableResult:
         return {"method": self.method, **self.result.to_json()}
 
 
-class _Cell(NamedTuple):
+class Cell(NamedTuple):
     """A network of the table, and the numbers of shots that it is scored with."""
 
     method: str
@@ -57,9 +63,11 @@ class _Cell(NamedTuple):
     shots: tuple[int, ...]
 
     def folder(self, out: Path) -> Path:
+        """The folder of the network, or of its results."""
         return out / f"{self.method}-fold{self.fold}-{self.train_shots}shot"
 
     def result(self, out: Path, shots: int, config: TableConfig) -> Path:
+        """The file of the result with a number of shots."""
         kind = "-unnamed" * (config.names == "none") + "-refined" * config.refine
         return self.folder(out) / f"{shots}-shot{kind}.json"
 
@@ -73,20 +81,21 @@ def run_table(config: TableConfig, recipe: Recipe, out: Path, report: ReportStag
     """
     whole = dataclasses.replace(config, methods=tuple(METHODS), folds=())
     results: list[TableResult] = []
-    for cell in _cells(config, recipe.data.config):
-        network = _network(cell, recipe, cell.folder(out), report)
+    for cell in table_cells(config, recipe.data.config):
+        network = _network(cell, recipe, cell.folder(recipe.networks or out), report)
+        cell.folder(out).mkdir(parents=True, exist_ok=True)
         for shots in cell.shots:
             score_or_load(network, _evaluation(cell, shots, config, recipe), cell.result(out, shots, config), report)
         results = [
-            result for other in _cells(whole, recipe.data.config) for result in _done(other, config, recipe, out)
+            result for other in table_cells(whole, recipe.data.config) for result in _done(other, config, recipe, out)
         ]
         write_json([result.to_json() for result in results], out / RESULTS_FILE)
     return results
 
 
-def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterator[TableResult]:
+def _done(cell: Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterator[TableResult]:
     """The results of a cell that are on disk and were trained and scored with these settings."""
-    record = load_record(cell.folder(out), recipe.training)
+    record = load_record(cell.folder(recipe.networks or out), recipe.training)
     if record is None:
         return
     for shots in cell.shots:
@@ -95,15 +104,17 @@ def _done(cell: _Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterat
             yield TableResult(cell.method, result)
 
 
-def _network(cell: _Cell, recipe: Recipe, folder: Path, report: ReportStage) -> PrototypeNetwork:
+def _network(cell: Cell, recipe: Recipe, folder: Path, report: ReportStage) -> PrototypeNetwork:
     """The trained network of a cell."""
     config = method(cell.method, recipe.encoder)
     seed, share = recipe.training.seed, recipe.category_share
-    episodes = open_episodes(recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share)
+    episodes = open_episodes(
+        recipe.trained_on or recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share
+    )
     return train_or_load(config, episodes, recipe.training, folder, report, recipe.sources, recipe.device)
 
 
-def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:
+def _evaluation(cell: Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:
     """The evaluation of a cell with a number of shots."""
     count, seeds = default_length(recipe.data.config)
     seeds = config.seeds or seeds
@@ -114,11 +125,11 @@ def _evaluation(cell: _Cell, shots: int, config: TableConfig, recipe: Recipe) ->
     )
 
 
-def _cells(config: TableConfig, data: DataConfig) -> Iterator[_Cell]:
+def table_cells(config: TableConfig, data: DataConfig) -> Iterator[Cell]:
     """Fold by fold, so that a stopped table has all methods for its folds."""
     for fold in config.folds or range(data.n_folds):
         for name in config.methods:
             if config.train_shots:
-                yield _Cell(name, fold, config.train_shots, config.shots)
+                yield Cell(name, fold, config.train_shots, config.shots)
             else:
-                yield from (_Cell(name, fold, shots, (shots,)) for shots in config.shots)
+                yield from (Cell(name, fold, shots, (shots,)) for shots in config.shots)

@@ -121,7 +121,7 @@ def _draw(reader: CocoReader, config: ClicksConfig, *, fitting: bool) -> list[_O
         and config.min_pixels <= (truth := run_lengths.decode(found.mask).view(np.bool_)).sum() < truth.size
     ]
     if not objects:
-        raise DataError(f"No object in {reader.root} has {config.min_pixels} pixels; give a lower --min_pixels.")
+        raise DataError(f"No object in {reader.root} has {config.min_pixels} pixels; give a lower --min-pixels.")
     order = np.random.default_rng(config.seed).permutation(len(objects))[: config.objects]
     return [objects[i] for i in sorted(order.tolist())]
 

@@ -44,6 +44,21 @@ class TableConfig:
 
 
 @dataclass(frozen=True)
+class ReproductionConfig(TableConfig):
+    """The tables of a reproduction: one for each protocol, with networks that the protocols share."""
+
+    protocols: tuple[str, ...] = ("ssp", "hsnet", "pfenet")
+    """Protocols of the evaluations; networks are trained by that of the settings, SSP's."""
+    methods: tuple[str, ...] = ("ssp", "cdpn")
+    """Rows of the tables."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.protocols or len(set(self.protocols)) < len(self.protocols):
+            raise ConfigError("protocols must be one or more, all different.")
+
+
+@dataclass(frozen=True)
 class CorrectionConfig:
     """The classes, their images, and the repetitions."""
 
@@ -85,11 +100,15 @@ class PretrainConfig:
     """Pretraining of the tiny encoder; every number is our choice."""
 
     crops: int = 600_000
+    """Images of the whole training."""
     batch: int = 256
+    """Images of a step."""
     learning_rate: float = 2e-3
+    """Highest learning rate of AdamW."""
     weight_decay: float = 0.05
+    """Weight decay of AdamW."""
     warmup: int = 200
-    """Steps."""
+    """Steps of linear warm-up."""
     dense_weight: float = 0.5
     """Weight of the same loss on the mean of the dense values."""
     location_weight: float = 1.0
@@ -103,8 +122,9 @@ class PretrainConfig:
     empty_share: float = 0.06
     """Share of images without an object, with a caption for the background."""
     seed: int = 0
+    """Seed of the images and of the weights that start random."""
     save_every: int = 200
-    """Steps."""
+    """Steps between states from which a stopped run can continue."""
     start: str = ""
     """Folder of an earlier run, or its exported file, with the weights to start from; by default random ones."""
     precision: Precision = "auto"
@@ -128,16 +148,21 @@ class DistillationConfig:
     """Distillation of the text tower."""
 
     steps: int = 4500
+    """Optimizer steps."""
     batch: int = 512
+    """Phrases of a step."""
     learning_rate: float = 1.5e-3
+    """Highest learning rate of AdamW."""
     weight_decay: float = 0.01
+    """Weight decay of AdamW."""
     warmup: int = 200
-    """Steps."""
+    """Steps of linear warm-up."""
     similarity_weight: float = 10.0
     """Weight of the squared difference of the similarities within a batch."""
     seed: int = 0
+    """Seed of the phrases and of the weights that start random."""
     save_every: int = 200
-    """Steps."""
+    """Steps between states from which a stopped run can continue."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.warmup, self.save_every) < 1:

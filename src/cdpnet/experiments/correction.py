@@ -142,7 +142,7 @@ def _find_classes(reader: DatasetReader, config: CorrectionConfig) -> dict[int, 
                     places[number].append((image_set, identifier))
     found = {number: shown for number, shown in places.items() if len(shown) >= config.at_least}
     if not found:
-        raise DataError(f"No class is shown by {config.at_least} images of {reader.root}; give a lower --at_least.")
+        raise DataError(f"No class is shown by {config.at_least} images of {reader.root}; give a lower --at-least.")
     return found
 
 

@@ -1,7 +1,7 @@
 """Test-time adaptation: a few gradient steps of the fusion on the examples of a class, used only if they help there.
 
 Our addition. Every example is segmented by the prototypes of the others, so at least two are needed: with one, the
-steps would fit the network to that image, and nothing could measure whether that helps (docs/results.md).
+steps would fit the network to that image, and nothing could measure whether that helps (docs/explanation/results.md).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from cdpnet.inference.segmentation import Segmentation
 def uncertainty(found: Segmentation) -> float:
     """How much a result is to be doubted, 0..1: the highest of its classes.
 
-    A class is doubted as far as its mask is, see `Segmentation.uncertainties`, or its presence: 1 - |2 p - 1| of the
-    probability p that it is in the image.
+    A class is doubted as far as its mask is, see `Segmentation.uncertainties`, or its presence: `1 - abs(2 p - 1)` for
+    the probability p that it is in the image.
     """
     presence = (1 - abs(2 * probability - 1) for probability in found.presence)
     return max(*presence, *found.uncertainties)

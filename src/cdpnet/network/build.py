@@ -29,18 +29,22 @@ def load_network(
 ) -> PrototypeNetwork:
     """A network that is ready to use: a checkpoint folder, ``photo``, the embedded ``tiny``, or a named encoder pair.
 
+    A file is a checkpoint that the authors of SSP published.
+
     method_name: one of `METHODS`; by default `cdpn` for `photo` and `tiny`, and for other pairs `ssp`, which needs no
     training, whereas `cdpn` has parts that start random. sources: of the encoders' weights, by default the published.
 
     ConfigError and WeightsError as `build_network`.
     """
     model, sources = str(name_or_path), sources or WeightSources()
-    if model not in PAIRS and Path(model).is_dir():
+    path = Path(model)
+    if model not in PAIRS and (path.is_dir() or path.is_file()):
+        kind = "folder" if path.is_dir() else "file"
         if sources != WeightSources():
-            raise ConfigError(f"The folder {model} holds its weights itself; leave the options for weights out.")
+            raise ConfigError(f"The {kind} {model} holds its weights itself; leave the options for weights out.")
         if method_name:
-            raise ConfigError(f"The folder {model} determines the method itself; leave --method out.")
-        return PrototypeNetwork.from_pretrained(model)
+            raise ConfigError(f"The {kind} {model} determines the method itself; leave --method out.")
+        return PrototypeNetwork.from_pretrained(model) if path.is_dir() else load_ssp(path)
     if model not in PAIRS and not model.startswith("timm:"):
         raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")
     method_name = method_name or ("cdpn" if model in ("photo", "tiny") else "ssp")

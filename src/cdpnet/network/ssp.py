@@ -12,6 +12,8 @@ from cdpnet.errors import WeightsError
 from cdpnet.network.network import PrototypeNetwork
 
 _ENCODER_OF_DEPTH = {6: "ssp-resnet50", 23: "ssp-resnet101"}  # blocks of stage 3
+SSP_ENCODERS = tuple(_ENCODER_OF_DEPTH.values())
+"""Encoders whose weights come from such a checkpoint alone, which says nothing about its training."""
 
 
 def load_ssp(path: str | Path) -> PrototypeNetwork:

@@ -27,6 +27,12 @@ def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]]) 
     return table
 
 
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table in Markdown; cells may hold any character but a line break."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+
+
 def score_table(results: Sequence[tuple[str, EvaluationResult]]) -> Table:
     """The figures of evaluations, each with a name."""
     columns: dict[str, Alignment] = {"": "left", "shots": "left", "names": "left", "mIoU": "right", "FB-IoU": "right"}

@@ -9,14 +9,12 @@ from cdpnet.errors import ConfigError
 
 @dataclass(frozen=True)
 class Allowance:
-    """What the threshold of presence may do on base classes; the defaults are our choice.
-
-    false_masks: most percent of images without the class that may get a mask. most_lost: points of mIoU that this may
-    cost; where both cannot be had, this one holds.
-    """
+    """What the threshold of presence may do on base classes; the defaults are our choice."""
 
     false_masks: float = 11.0
+    """Most percent of the images without the class that may get a mask."""
     most_lost: float = 3.0
+    """Points of mIoU that this may cost; where both cannot be had, this one holds."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.false_masks <= 100 or not 0 <= self.most_lost <= 100:

@@ -59,7 +59,7 @@ def test_the_minimum_area_can_be_chosen_under_cdpnet_only(voc: Path) -> None:
         covers = int((mask_of(voc, image) == number).sum())
         assert ((image, number) in pool.eligible_pairs) == (covers >= 2048)
     assert "2048 pixels" in source.rules().protocol
-    with pytest.raises(ConfigError, match="leave --min_area out"):
+    with pytest.raises(ConfigError, match="leave --min-area out"):
         open_benchmark(voc, data="pascal", protocol="ssp", min_area=2048)
     with pytest.raises(ConfigError, match="min_area must not be negative"):
         open_benchmark(voc, data="pascal", protocol="cdpnet", min_area=-1)

@@ -46,7 +46,7 @@ def broken_folder(root: Path) -> None:
 def test_broken_images_are_named_and_the_rest_is_right(tmp_path: Path) -> None:
     make_folder(tmp_path / "whole", parts=("train",))
     broken_folder(tmp_path / "broken")
-    with pytest.raises(DataError, match=r"001.png cannot be decoded .*\(4 more cannot .*--skip_broken true"):
+    with pytest.raises(DataError, match=r"001.png cannot be decoded .*\(4 more cannot .*--skip-broken true"):
         build_index(open_folder(tmp_path / "broken"), "train")
     whole = build_index(open_folder(tmp_path / "whole"), "train")
     rest = build_index(open_folder(tmp_path / "broken"), "train", skip_broken=True)

@@ -131,7 +131,7 @@ class DataOnDisk:
         if drops and not pool.query_images:
             raise DataError(
                 f"Every training image shows a novel class of fold {fold}, so none is left to train on; take them "
-                "with --novel_in_train keep, which makes novel objects background."
+                "with --novel-in-train keep, which makes novel objects background."
             )
         return pool
 

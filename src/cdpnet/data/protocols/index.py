@@ -61,7 +61,7 @@ def build_index(
     if index.broken and not skip_broken:
         others = len(index.broken) - 1
         more = f" ({others:,} more cannot be used either)" if others else ""
-        raise DataError(f"{index.broken[0].rstrip('.')}{more}; --skip_broken true goes on without.")
+        raise DataError(f"{index.broken[0].rstrip('.')}{more}; --skip-broken true goes on without.")
     return index
 
 

@@ -18,14 +18,14 @@ def open_protocol(config: DataConfig) -> Protocol:
     """The rules of the protocol for the data set. ConfigError where a setting does not fit the protocol."""
     kind = PROTOCOLS[config.protocol]
     if config.min_area and not kind.any_area:
-        raise ConfigError(f"The protocol {kind.name} has a minimum area of its own; leave --min_area out.")
+        raise ConfigError(f"The protocol {kind.name} has a minimum area of its own; leave --min-area out.")
     protocol = kind(config.data, config.min_area)
     if config.ways > 1 and not protocol.several_ways:
         raise ConfigError(f"The protocol {protocol.name} asks for one class at a time; leave --ways out.")
     if config.splits and config.data != "fss":
         _check_lists(config, protocol)
     if config.evaluation_space == "resized" and protocol.scoring_side is None:
-        raise ConfigError(f"The protocol {protocol.name} scores at native size; leave --evaluation_space out.")
+        raise ConfigError(f"The protocol {protocol.name} scores at native size; leave --evaluation-space out.")
     return protocol
 
 
@@ -36,5 +36,5 @@ def _check_lists(config: DataConfig, protocol: Protocol) -> None:
         raise ConfigError(f"--splits are lists of the protocol {readers}, or of fss; leave it out.")
     if config.novel_in_train == "drop" or config.skip_broken:
         raise ConfigError(
-            "The lists in --splits say which images are used; leave --novel_in_train drop and --skip_broken out."
+            "The lists in --splits say which images are used; leave --novel-in-train drop and --skip-broken out."
         )

@@ -1,0 +1,1 @@
+"""The manual: pages in Markdown, and `generation`, which makes its tables from the package."""

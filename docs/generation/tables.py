@@ -1,0 +1,17 @@
+"""Parts of a page in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cdpnet.report.tables import markdown_table
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    return "\n".join(markdown_table(headings, rows))
+
+
+def code(text: str) -> str:
+    """Text as code; nothing for no text."""
+    return f"`{text}`" if text else ""

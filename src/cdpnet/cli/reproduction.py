@@ -1,0 +1,96 @@
+"""The command reproduce."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from cdpnet.cli.benchmarks import print_findings
+from cdpnet.cli.options import (
+    data_config,
+    device_option,
+    encoder_by_name,
+    get_weight_sources,
+    out_folder,
+    settings,
+    training_options,
+    with_preset,
+)
+from cdpnet.cli.parser import given_values, new_parser
+from cdpnet.cli.screen import indexing_bar, print_line, progress_bar, stages_bar
+from cdpnet.config import EncoderConfig, TrainConfig
+from cdpnet.encoders.catalogue import require_image_weights
+from cdpnet.errors import DataError
+from cdpnet.experiments.config import ReproductionConfig
+
+_BENCHMARKS = ("pascal", "coco")
+_ENCODER = "resnet50"
+
+
+def reproduce(arguments: list[str]) -> int:
+    """Check data and weights, tell the time, train all folds, and score them under each protocol.
+
+    Returns 1 where the data is not that of the benchmark.
+    """
+    parser = new_parser(
+        "reproduce",
+        "Reproduce a table: check data and weights, tell the time it takes, train all folds, score them under each "
+        "protocol, and print the figures beside published ones. A stopped run is continued.",
+        "reproduce pascal --root VOC2012 --estimate --out runs/pascal",
+        "reproduce coco --root COCO --encoder resnet101 --out runs/coco",
+    )
+    parser.add_argument("benchmark", metavar="pascal|coco", help="the benchmark: PASCAL-5i or COCO-20i")
+    training_options(parser)
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the networks, results and tables")
+    parser.add_argument("--estimate", action="store_true", help="check, tell the time, and stop")
+    parser.add_argument("--any_data", action="store_true", help="go on although the data is not that of the benchmark")
+    parser.add_class_arguments(ReproductionConfig, None, instantiate=False)
+    device_option(parser)
+    chosen = parser.parse_args(with_preset(_named(encoder_by_name(arguments))))
+    if chosen.data not in _BENCHMARKS:
+        raise DataError(f"cdpnet reproduce takes pascal or coco, not {chosen.data}; `cdpnet table` takes any data.")
+    config, training = settings(ReproductionConfig, chosen), settings(TrainConfig, chosen)
+    require_image_weights(chosen.encoder.name, chosen.image_weights)
+
+    from cdpnet.configs import read_published
+    from cdpnet.data.protocols.disk import DataOnDisk
+    from cdpnet.experiments.benchmark_table import Recipe
+    from cdpnet.experiments.reproduction import estimate, reproduce
+    from cdpnet.io.files import read_text
+    from cdpnet.report.markdown import table_markdown
+    from cdpnet.runtime.devices import resolve_device
+
+    device, data = resolve_device(chosen.device), data_config(chosen)
+    if print_findings(dataclasses.replace(data, splits=""), shots=config.shots) and not chosen.any_data:
+        print_line("Figures on other data cannot be compared; --any-data goes on all the same.")
+        return 1
+    encoder, sources = EncoderConfig(**vars(chosen.encoder)), get_weight_sources(chosen)
+    with progress_bar() as progress:
+        opened = DataOnDisk(data, indexing_bar(progress))
+        recipe = Recipe(opened, encoder, training, chosen.category_share, sources, device)
+        time = estimate(config, recipe, Path(chosen.out))
+    print_line(
+        f"It takes about {time.hours:.1f} hours on {device}: {time.networks} networks, {time.steps:,} steps of "
+        f"{time.step_seconds:.2f} s, {time.episodes:,} episodes of {time.episode_seconds:.2f} s. "
+        "It can be stopped, and the same command goes on."
+    )
+    if chosen.estimate:
+        return 0
+    with progress_bar() as progress:
+        out = out_folder(chosen.out)
+        done = list(reproduce(config, recipe, out, stages_bar(progress, training.iterations)))
+    for protocol, results, folder in done:
+        print_line(f"Protocol {protocol}:")
+        for line in read_text(table_markdown(results, read_published(chosen.data), folder)).split("\n"):
+            print_line(line)
+    return 0
+
+
+def _named(arguments: list[str]) -> list[str]:
+    """Arguments with the benchmark, their first word, as ``--data`` too.
+
+    By default the encoder is the first of the paper's table, and trainings have the protocol of SSP.
+    """
+    given = ["--data", arguments[0], *arguments] if arguments[:1] and arguments[0][:1] != "-" else arguments
+    defaults = [] if given_values(given, "--config") else ["--protocol", "ssp"]
+    return [*defaults, *([] if given_values(given, "--encoder.name") else ["--encoder.name", _ENCODER]), *given]
