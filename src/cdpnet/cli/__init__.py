@@ -26,6 +26,7 @@ commands:
   label      segment learned classes in all images of a folder
   labels     convert labels to another format, or compare them with the truth
   web        serve a page to mark, name and segment classes
+  serve      serve masks to Label Studio, as its ML backend
   export     write a network as ONNX graphs, for programs without PyTorch
   weights    take the weights out of an archive that holds code
   demo       evaluate the embedded networks on novel classes
@@ -49,6 +50,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "labels": "labels",
     "demo": "demo",
     "web": "web",
+    "serve": "serving",
     "export": "export",
     "weights": "weights",
     "train": "research",
