@@ -51,7 +51,7 @@ def test_nothing_is_predicted_before_something_is_taught(studio: Studio) -> None
 
 
 def test_predictions_are_the_masks_of_the_project(studio: Studio, tmp_path: Path) -> None:
-    assert studio.annotate(0) == {"action": "ANNOTATION_CREATED", "learned": ["thing"], "left_out": []}
+    assert studio.annotate(0) == {"learned": ["thing"], "left_out": []}
     first, second = studio.predict(0, 1)
     assert first["model_version"] == second["model_version"] == studio.set_up()
     assert np.array_equal(studio.mask(0), object_mask(0))  # a person's
@@ -190,6 +190,7 @@ def test_a_click_gives_the_object(studio: Studio, number: int, row: int, column:
     mask = decode_mask(result["value"]["rle"], SIZE)
     assert mask[row, column]
     assert mask_iou(mask, object_mask(number)) > 0.5
+    assert result["id"] != studio.click(number, keypoint(10, 10))[0]["result"][0]["id"]
     beside = keypoint(5, 5, positive=False)
     (second,) = studio.click(number, keypoint(100 * column / SIZE[1], 100 * row / SIZE[0]), beside)
     assert not decode_mask(second["result"][0]["value"]["rle"], SIZE)[3, 4]

@@ -113,7 +113,7 @@ class BackendApi:
         left_out = [sentence for lesson in lessons for sentence in lesson.left_out]
         for sentence in left_out:
             _log.warning("%s", escape(sentence))
-        answer = {"action": action, "learned": learned, "left_out": left_out}
+        answer = {"learned": learned, "left_out": left_out}
         return JSONResponse(answer, _CREATED, background=BackgroundTask(self._learn))
 
     async def _learn(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -99,19 +99,22 @@ class TaskImages:
 
     def _match(self, address: str, others: Collection[str], images: Sequence[Path], folder: Path) -> Path | None:
         """The file that an address means, so that no other address of one file name means it rather."""
-        names = set(_names(address))
-        rivals = [one for one in (*self.records.images, *others) if one != address and names & set(_names(one))]
+        names = _names(address)
+        rivals = [one for one in (*self.records.images, *others) if one != address and names & _names(one)]
         try:
             return match_images([address, *rivals], images, folder).get(address)
         except FieldError as error:
             if self.host is not None and self.host.path_of(address) is not None:
                 return None  # it is fetched
-            raise DataError(f"The image of a task is ambiguous: {error}.") from None
+            raise DataError(f"The image of a task is not found: {error}.") from None
 
 
-def _names(address: str) -> Iterator[str]:
-    """What the last part of an address may be called."""
-    return (key(parts[-1]) for parts in readings(address))
+def _names(address: str) -> set[str]:
+    """What the last part of an address may be called; none for what is no address."""
+    try:
+        return {key(parts[-1]) for parts in readings(address)}
+    except FieldError:
+        return set()
 
 
 def _parts_of(path: str) -> tuple[str, ...]:

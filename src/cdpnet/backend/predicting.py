@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import TypedDict
 
@@ -17,6 +18,7 @@ from cdpnet.web.pictures import at_full_size, view_size
 from cdpnet.web.workspace import Workspace
 
 _UNTAUGHT = "cdpnet"
+_ID_BYTES = 4
 _INSIDE = 1e-6  # of a view: how far a click at its right or lower edge is inside
 
 
@@ -62,7 +64,8 @@ def predict_object(workspace: Workspace, image: ProjectImage, prompt: Prompt, co
         box = top * height, left * width, bottom * height, right * width
     mask = at_full_size(workspace.markings.mask(image, points, box, None), size)
     regions = (region_from_mask(mask, prompt.label),) if mask.any() else ()
-    return _prediction(ImageLabels(image.file, *size, regions), control, workspace.work)
+    name = f"click-{secrets.token_hex(_ID_BYTES)}"  # of another object in the same annotation than the last one
+    return _prediction(ImageLabels(image.file, *size, regions), control, workspace.work, name)
 
 
 def class_name(label: str) -> str:
@@ -70,9 +73,9 @@ def class_name(label: str) -> str:
     return " ".join(label.split())
 
 
-def _prediction(labels: ImageLabels, control: ShapeControl, work: ProjectSegmenter) -> Prediction:
+def _prediction(labels: ImageLabels, control: ShapeControl, work: ProjectSegmenter, name: str = "region") -> Prediction:
     return {
         "model_version": model_version(work),
         "score": lowest_score(labels),
-        "result": results(labels, control.control, control.kind),
+        "result": results(labels, control.control, control.kind, name),
     }

@@ -9,7 +9,7 @@ from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text,
 from cdpnet.labels.labelstudio_config import ShapeControl
 from cdpnet.labels.labelstudio_shapes import Record
 from cdpnet.labels.regions import MOST_SHAPES
-from cdpnet.runtime.text import listed
+from cdpnet.runtime.text import check_class_name, listed
 
 _MOST_TASKS = 1000  # of a request; Label Studio sends up to 100
 _MOST_CLICKS = 1000
@@ -18,6 +18,7 @@ _ADDED, _ADDED_TOGETHER, _DELETED = (
     "ANNOTATIONS_CREATED",
     "ANNOTATIONS_DELETED",
 )
+_DRAWN = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels", "bitmasklabels")
 _PERCENT = 100.0
 
 
@@ -97,6 +98,7 @@ def _prompted_label(labels: list[str], control: ShapeControl) -> str:
         return offered[0]
     if len(labels) != 1:
         raise FieldError("the marks of an object have no label, or several; choose one before the click")
+    check_class_name(labels[0], "The label of a mark")
     if offered and labels[0] not in offered:
         raise FieldError(
             f"{labels[0]!r} is no label of the control {control.control.from_name!r}, which has {listed(offered)}"
@@ -148,7 +150,12 @@ def _annotation(value: object, task: object, control: ShapeControl) -> Annotatio
     record = as_record(value, "annotation")
     results = as_list(record.get("result") or [], "result", MOST_SHAPES)
     records = tuple(as_record(result, "an entry of result") for result in results)
-    own = tuple(result for result in records if result.get("from_name") == control.control.from_name)
+    name = control.control.from_name
+    own = tuple(result for result in records if result.get("from_name") == name)
+    if not own and any(result.get("type") in _DRAWN for result in records):
+        raise FieldError(
+            f"annotation {record.get('id')} has no region of the control {name!r}; --from-name chooses another"
+        )
     return Annotation(
         _identifier(record, "annotation"), _task(task, control), None if record.get("was_cancelled") else own
     )

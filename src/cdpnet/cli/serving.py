@@ -30,11 +30,11 @@ def serve(arguments: list[str]) -> None:
     )
     parser.add_argument("--label_studio", action="store_true", help="as an ML backend of Label Studio")
     parser.add_argument(
-        "--project", default="", metavar="FOLDER", help="folder in which the work is kept; made if need be; needed"
+        "--project", default=None, metavar="FOLDER", help="folder in which the work is kept; made if need be; needed"
     )
     parser.add_argument(
         "--images",
-        default="",
+        default=None,
         metavar="FOLDER",
         help="folder with the images of the tasks, found by the longest common end of their paths; by default those "
         "of the project",

@@ -61,17 +61,17 @@ class Result(TypedDict):
     value: Value
 
 
-def results(labels: ImageLabels, control: Control, kind: ShapeKind = "brush") -> list[Result]:
+def results(labels: ImageLabels, control: Control, kind: ShapeKind = "brush", name: str = "region") -> list[Result]:
     """The results of all regions: a brush for each, or a polygon or rectangle for each of its connected parts.
 
-    Polygons that are filled by COCO's rule give the masks again, holes included.
+    Polygons that are filled by COCO's rule give the masks again, holes included. name: how the ids of results begin.
     """
     if kind != "brush":
         labels = split_instances(labels, InstanceRules())
     pairs = [(region, value) for region in labels.regions for value in _values(labels, region, kind)]
     return [
         {
-            "id": f"region-{number}",
+            "id": f"{name}-{number}",
             "type": f"{kind}labels",
             "from_name": control.from_name,
             "to_name": control.to_name,
