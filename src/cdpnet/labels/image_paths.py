@@ -58,7 +58,7 @@ def match_images(names: Iterable[str], images: Sequence[Path], folder: Path) -> 
 
 
 def readings(name: str) -> Iterator[Parts]:
-    """What a name in a label file may mean, as parts of a path: in a local storage, as written, then what it encodes."""
+    """What a name in a label file may mean, as parts of a path: in a local storage, as written, then decoded."""
     seen = set()
     for text in _texts(name):
         parts = tuple(part for part in re.split(r"[/\\]", text) if part not in ("", "."))
