@@ -12,6 +12,7 @@ import cdpnet
 ROOT = Path(cdpnet.__file__).parent
 LAYERS = (  # from the commands down to what everything imports; a layer imports itself and those below it
     ("__main__", "cli"),
+    ("backend",),
     ("web",),
     ("report",),
     ("experiments",),

@@ -58,6 +58,14 @@ def test_a_name_is_matched_by_its_longest_tail(name: str, file: str | None) -> N
     assert match_images([name], IMAGES, FOLDER) == expected
 
 
+@pytest.mark.parametrize("name", ["/data/local-files/?d={}", "http://localhost:8080/data/local-files/?d={}"])
+def test_the_folder_of_a_local_storage_counts(name: str) -> None:
+    images = [FOLDER / "a.jpg", FOLDER / "deep" / "a.jpg"]
+    names = [name.format("a.jpg"), name.format("deep/a.jpg")]
+    assert match_images(names, images, FOLDER) == dict(zip(names, images, strict=True))
+    assert match_images([name.format("images/a.jpg")], images, FOLDER) == {name.format("images/a.jpg"): images[0]}
+
+
 def test_a_name_that_fits_two_files_is_refused() -> None:
     with pytest.raises(FieldError, match=r"x/a.jpg may be /data/images/train/a.jpg or /data/images/val/a.jpg"):
         match_images(["x/a.jpg"], IMAGES, FOLDER)

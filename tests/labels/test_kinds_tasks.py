@@ -78,6 +78,13 @@ READ: dict[str, tuple[list[Record] | Record, int]] = {
     "polygon": ([task(annotation(polygon([[40, 30], [50, 30], [50, 40], [40, 40]])))], 100),
     "polygon far out": ([task(annotation(polygon([[-(10**9), 30], [50, 30], [50, 40], [-(10**9), 40]])))], 500),
     "brush": ([task(annotation(brush(3, 7)))], 4 * 60),
+    "rectangle on an image shown turned": ([task(annotation({**BOX, "image_rotation": 90}))], 200),
+    "turned rectangle on an image shown turned": (
+        [task(annotation({**rectangle(30, 10, 20, 10, turned=90), "image_rotation": 270}))],
+        200,
+    ),
+    "ellipse on an image shown turned": ([task(annotation({**ellipse(30, 25, 10, 5), "image_rotation": 90}))], 160),
+    "brush on an image shown turned": ([task(annotation({**brush(3, 7), "image_rotation": 180}))], 4 * 60),
     "bitmask": ([task(annotation(painted()))], 10 * 60),
     "all kinds together": ([task(annotation(BOX, brush(40, 42), polygon([[0, 0], [9, 0], [9, 9], [0, 9]])))], 401),
     "choices and text before the region": ([task(annotation(CHOICES, TEXT, BOX))], 200),
@@ -127,7 +134,6 @@ REFUSED = {
         r"region 2 \('cat'\) of task 7: x is not a finite number",
     ),
     "two points": ([task(annotation(polygon([[1, 2], [3, 4]])))], "of task 7: an outline has fewer than three points"),
-    "turned image": ([task(annotation({**BOX, "image_rotation": 90}))], "drawn on the image turned by"),
     "bitmask of another size": ([task(annotation(painted(20)))], "imageDataURL has 60 x 20 pixels for 60 x 50"),
     "image of another size": ([task(annotation({**BOX, "original_width": 61}))], "is for an image of 61 x 50 pixels"),
     "two sizes": ([task(annotation(brush(0, 1), {**BOX, "original_width": 61}))], r"region 2 .* of another size"),
@@ -220,3 +226,28 @@ def test_the_command_takes_an_annotator(tmp_path: Path) -> None:
     shown = run(*learn, "--annotator", "9", "--merge", "union")
     assert shown.returncode == 2
     assert "a.json has no annotation by 9; its annotators are 1, ann@example.org, 2, 3." in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("turned", "x", "y", "width", "height"),
+    [
+        (90, 10.110974106041924, 10.11097410604191, 24.7842170160296, 19.728729963008632),
+        (180, 10.11097410604191, 10.172626387176306, 24.784217016029608, 19.72872996300864),
+    ],
+)
+def test_what_label_studio_exports_from_a_turned_image(
+    turned: int, x: float, y: float, width: float, height: float, tmp_path: Path
+) -> None:
+    """The values of 1.23.2 for a box drawn around rows 20..60, columns 40..140 of an image 400 wide and 200 high."""
+    value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0, "rectanglelabels": ["cat"]}
+    region = result(value, "rectanglelabels") | {
+        "original_width": 400,
+        "original_height": 200,
+        "image_rotation": turned,
+    }
+    Image.new("RGB", (400, 200)).save(tmp_path / "a.png")
+    export = tmp_path / "a.json"
+    export.write_text(json.dumps([task(annotation(region))]))
+    (example,) = read_examples(tmp_path / "a.png", export, "cat")
+    rows, columns = np.nonzero(example.mask == 1)
+    assert np.abs(np.array([rows.min() - 20, rows.max() - 59, columns.min() - 40, columns.max() - 139])).max() <= 1

@@ -25,6 +25,7 @@ your own images:
   classes    list class files
   label      segment learned classes in all images of a folder
   web        serve a page to mark, name and segment classes
+  serve      serve masks to Label Studio, as its ML backend
   labels     convert labels to another format, or compare them with the truth
 
 models:
@@ -56,6 +57,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "labels": "labels",
     "demo": "demo",
     "web": "web",
+    "serve": "serving",
     "models": "models",
     "completion": "completion",
     "export": "export",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
@@ -26,20 +27,20 @@ class XmlPart(NamedTuple):
 class _Collector:
     """The parts that the parser has found since they were taken last."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._tags: list[str] = []
         self._parts: list[XmlPart] = []
         self._text: list[str] = []  # the parser gives a text in pieces
 
     def doctype(self, *_: object) -> None:
-        raise DataError(f"{self._path} has a document type declaration, which label files have not; remove it.")
+        raise DataError(f"{self._what} has a document type declaration, which label files have not; remove it.")
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._end_text()
         self._tags.append(tag)
         if len(self._tags) > _MAX_DEPTH:
-            raise DataError(f"{self._path} is nested deeper than {_MAX_DEPTH} levels; a file of labels has a few.")
+            raise DataError(f"{self._what} is nested deeper than {_MAX_DEPTH} levels; a file of labels has a few.")
         self._parts.append(XmlPart(tuple(self._tags), attributes))
 
     def end(self, _tag: str) -> None:
@@ -68,17 +69,26 @@ def read_xml(path: Path) -> Iterator[XmlPart]:
     DataError where it is broken, nested too deep or too large, and where it declares a document type: a few lines of
     one stand for more than fits into memory, or for other files.
     """
-    collector = _Collector(path)
+    with regular_file(path, "an XML file", _MAX_BYTES).open("rb") as file:
+        yield from _parse(iter(partial(file.read, _CHUNK), b""), str(path))
+
+
+def parse_xml(text: str, what: str) -> Iterator[XmlPart]:
+    """As `read_xml`, of a text. what: its name at the start of a sentence."""
+    return _parse([text], what)
+
+
+def _parse(chunks: Iterable[bytes | str], what: str) -> Iterator[XmlPart]:
+    collector = _Collector(what)
     parser = ET.XMLParser(target=collector)
     try:
-        with regular_file(path, "an XML file", _MAX_BYTES).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                parser.feed(chunk)
-                yield from collector.take()
+        for chunk in chunks:
+            parser.feed(chunk)
+            yield from collector.take()
         parser.close()
     except (ET.ParseError, LookupError, ValueError) as error:  # the last two for an encoding that is not known
         line, column = getattr(error, "position", (1, 0))
         raise DataError(
-            f"{path} is not complete XML (line {line}, column {column + 1}); export it again from its tool."
+            f"{what} is not complete XML (line {line}, column {column + 1}); export it again from its tool."
         ) from None
     yield from collector.take()

@@ -58,7 +58,7 @@ def match_images(names: Iterable[str], images: Sequence[Path], folder: Path) -> 
 
 
 def readings(name: str) -> Iterator[Parts]:
-    """What a name in a label file may mean, as parts of a path: first as it is written, then what it encodes."""
+    """What a name in a label file may mean, as parts of a path: in a local storage, as written, then decoded."""
     seen = set()
     for text in _texts(name):
         parts = tuple(part for part in re.split(r"[/\\]", text) if part not in ("", "."))
@@ -69,13 +69,13 @@ def readings(name: str) -> Iterator[Parts]:
 
 
 def _texts(name: str) -> Iterator[str]:
-    yield name
     try:
         address = urlsplit(name)
         asked = parse_qs(address.query).get("d", [])
     except ValueError:
         raise FieldError("the address of an image is not an address") from None
-    yield from asked  # the path in a local storage of Label Studio
+    yield from asked  # the path in a local storage of Label Studio; of the whole address only its last part is one
+    yield name
     for path in (*asked, address.path, name):
         yield unquote(path)
 

@@ -41,12 +41,13 @@ class TaskRegion:
         return run_lengths.check_size(height, width)
 
     def decode(self, size: tuple[int, int], label: str) -> Region:
-        """The region of an image of ``size``, H, W, under one of its labels. FieldError where it is broken."""
+        """The region of an image of ``size``, H, W, under one of its labels. FieldError where it is broken.
+
+        ``image_rotation`` says how the image was shown: values are those of the image as it is (tried with 1.23.2).
+        """
         if self.size not in (None, size):
             raise FieldError(f"{self.what} is for an image of another size than the other regions of its task")
         try:
-            if as_number(self.result.get("image_rotation") or 0, "image_rotation") % 360:
-                raise FieldError("it was drawn on the image turned by a quarter or more; turn it back and export again")
             value = as_record(self.result["value"], "value")
             region = _DECODERS[_shape_of(value) or "points"](value, size, label)
             score = self.result.get("score")

@@ -26,7 +26,7 @@ def check_file_name(name: str) -> None:
 
 
 def add_image(project: Project, name: str, content: bytes, size: tuple[int, int]) -> str:
-    """Add an image that was read before; gives its id. size: H, W.
+    """Add an image that was read before; gives its id. name: may have folders, with ``/``. size: H, W.
 
     DataError for a name that another image has already, but for its ending, since both would have one mask.
     """

@@ -48,11 +48,11 @@ def correct(project: Project, image_id: str, revision: int, class_id: str, mask:
             edited=True,
             review="",
             reviewed=project.document.revision + 1,
-            findings=_count(project, numbers),
+            findings=count_classes(project, numbers),
         )
         content = mask_content(numbers)
         project.commit(
-            f"The correction of {one.name} in {image.file}", {image_id: corrected}, {_mask_path(image): content}
+            f"The correction of {one.name} in {image.file}", {image_id: corrected}, {mask_path(image): content}
         )
 
 
@@ -72,8 +72,8 @@ def review(project: Project, image_id: str, revision: int, verdict: Verdict) -> 
             content = None
         else:
             changed = replace(image, review=verdict, reviewed=project.document.revision + 1)
-            content = files.read_file(project.folder, _mask_path(image))
-        project.commit(f"The verdict on {image.file}", {image_id: changed}, {_mask_path(image): content})
+            content = files.read_file(project.folder, mask_path(image))
+        project.commit(f"The verdict on {image.file}", {image_id: changed}, {mask_path(image): content})
 
 
 def add_class(project: Project, name: str, longest: int) -> str:
@@ -113,11 +113,11 @@ def remove_class(project: Project, class_id: str) -> None:
         contents: dict[str, bytes | None] = dict.fromkeys(map(example_file, examples))
         contents[class_file(class_id)] = None
         for image in document.images.values():
-            if image.reason or not (project.folder / _mask_path(image)).exists():
+            if image.reason or not (project.folder / mask_path(image)).exists():
                 continue
             numbers = project.mask(image)
             if (numbers == one.number).any():
-                contents[_mask_path(image)] = mask_content(np.where(numbers == one.number, 0, numbers).astype(np.uint8))
+                contents[mask_path(image)] = mask_content(np.where(numbers == one.number, 0, numbers).astype(np.uint8))
                 findings = tuple(found for found in image.findings if found.class_id != class_id)
                 records[image.id] = replace(image, findings=findings)
         project.commit(f"The removal of the class {one.name}", records, contents)
@@ -145,7 +145,7 @@ def add_example(project: Project, image_id: str, class_id: str, revision: int, m
             {**dict.fromkeys(earlier), example.id: example, image_id: settled},
             {
                 **dict.fromkeys(map(example_file, earlier)),
-                _mask_path(image): files.read_file(project.folder, _mask_path(image)),
+                mask_path(image): files.read_file(project.folder, mask_path(image)),
                 example_file(example.id): mask_content(mask.astype(np.uint8)),
             },
         )
@@ -184,17 +184,18 @@ def class_file(class_id: str) -> str:
     return f"{files.CLASSES}/{class_id}.safetensors"
 
 
-def _mask_path(image: ProjectImage) -> str:
+def mask_path(image: ProjectImage) -> str:
+    """The mask of an image below the folder of the project."""
     return f"{files.MASKS}/{image.mask_file}"
 
 
 def _own_mask(project: Project, image: ProjectImage) -> dict[str, None]:
     """The mask that goes with an image; none where it is that of another image, so that this one cannot be used."""
     others = (one for one in project.document.images.values() if one.id != image.id)
-    return {} if any(one.mask_file == image.mask_file for one in others) else {_mask_path(image): None}
+    return {} if any(one.mask_file == image.mask_file for one in others) else {mask_path(image): None}
 
 
-def _count(project: Project, numbers: NDArray[np.uint8]) -> tuple[Finding, ...]:
+def count_classes(project: Project, numbers: NDArray[np.uint8]) -> tuple[Finding, ...]:
     """What a person's mask (H, W) shows: certain for every class that it has."""
     counts = np.bincount(numbers.ravel(), minlength=MAX_CLASSES + 1)
     shares = {one.id: float(counts[one.number] / numbers.size) for one in project.document.classes.values()}

@@ -32,5 +32,12 @@ def result_key(document: Document, *settings: object) -> str:
     return classes_key(document, document.settings.threshold, document.settings.presence, *settings)
 
 
+def version_key(document: Document, fingerprint: str, *settings: object) -> str:
+    """`result_key` once all classes are learned by a network; empty while there is no example."""
+    taught = [(one.number, class_key(document, one, fingerprint)) for one in document.classes.values()]
+    taught = [(number, key) for number, key in taught if key]
+    return _hash(taught, document.settings.threshold, document.settings.presence, settings) if taught else ""
+
+
 def _hash(*values: object) -> str:
     return sha256(json.dumps(values).encode()).hexdigest()[:_DIGITS]

@@ -9,7 +9,7 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.errors import CdpnetError
+from cdpnet.errors import CdpnetError, DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmentation import Segmentation
@@ -17,7 +17,7 @@ from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.projects import folder as files
 from cdpnet.projects.agreement import Agreement
 from cdpnet.projects.document import Document, Finding, ProjectClass, ProjectImage
-from cdpnet.projects.keys import classes_key, result_key
+from cdpnet.projects.keys import classes_key, result_key, version_key
 from cdpnet.projects.project import Project, mask_content
 from cdpnet.projects.teaching import Teacher
 from cdpnet.runtime.metrics import mask_iou
@@ -95,23 +95,50 @@ class ProjectSegmenter:
             document = self.project.document
             teaching, pending = self.teacher.out_of_date(), self._pending(document)
         if teaching:
-            self.gain = Gain(teaching[0].id)
-            self.teacher.learn(teaching[0])
+            self._learn(teaching[0])
         elif pending:
             self._segment(pending[0], document)
         elif to_compare := self.agreement.pending():
             self.agreement.compare(*to_compare[0])
         else:
             return False
-        if self.job() is None or monotonic() - self._saved_at > _SAVED_EVERY:
-            self.project.save()
-            self._saved_at = monotonic()
+        self._save_at_times()
         return True
 
     def run(self) -> None:
         """Do all that is left."""
         while self.step():
             pass
+
+    @property
+    def version(self) -> str:
+        """A word for what masks are found with once all is learned; empty while there is no example."""
+        return version_key(self.project.document, self.encoded.segmenter.model[0], *self._settings)
+
+    def learn(self) -> None:
+        """Learn all classes that are out of date, whatever images are left."""
+        while teaching := self.teacher.out_of_date():
+            self._learn(teaching[0])
+
+    def segment(self, image_id: str) -> None:
+        """Bring the mask of one image up to date before those of others. DataError where it cannot be used."""
+        self.learn()
+        with self.project.lock:
+            document, image = self.project.document, self.project.image(image_id)
+        if image in self._pending(document):
+            self._segment(image, document)
+            self._save_at_times()
+        if reason := self.project.image(image_id).reason:
+            raise DataError(reason)
+
+    def _learn(self, one: ProjectClass) -> None:
+        self.gain = Gain(one.id)
+        self.teacher.learn(one)
+
+    def _save_at_times(self) -> None:
+        if self.job() is None or monotonic() - self._saved_at > _SAVED_EVERY:
+            self.project.save()
+            self._saved_at = monotonic()
 
     def _key(self, document: Document) -> str:
         return result_key(document, *self._settings)

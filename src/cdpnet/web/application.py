@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -28,7 +29,11 @@ _INDEX = "index.html"
 def make_application(api: Api, address: Address, limits: Limits) -> ASGIApp:
     """The application, which answers only what the filters let through."""
     static = answering(_static)
-    routes: list[BaseRoute] = [*api.routes(), Route("/", static), Route("/static/{name}", static)]
+    return guarded([*api.routes(), Route("/", static), Route("/static/{name}", static)], address, limits)
+
+
+def guarded(routes: Sequence[BaseRoute], address: Address, limits: Limits) -> ASGIApp:
+    """Routes inside the filters of requests."""
     app: ASGIApp = RequestFilter(Starlette(routes=routes, exception_handlers={HTTPException: refuse_address}), limits)
     if address.login is not None:
         app = LoginFilter(app, address.login, limits.logins)

@@ -113,7 +113,7 @@ async def read_fields(request: Request) -> dict[str, object]:
     except FieldError as error:
         raise RequestError(f"The request cannot be used: {error}.") from None
     except (ValueError, RecursionError):
-        raise RequestError("The request is not JSON as the page sends it.") from None
+        raise RequestError("The request is not JSON that can be read.") from None
 
 
 def _click(value: object) -> ClickedPoint:

@@ -34,16 +34,12 @@ class Limits:
     silence: float = 60.0  # seconds without a request after which a page counts as closed; it waits 20 s at a time
     logins: int = 10  # wrong ones from an address in a minute
     patience: float = 20.0  # seconds that a request may stop before it is complete
+    body: int = 4 * 2**20  # bytes of a request that is no upload: masks at view size
 
     @property
     def upload(self) -> int:
         """The maximum number of bytes of an upload: those of all images, and a little around each."""
         return self.images * (self.megabytes * 10**6 + 10**4)
-
-    @property
-    def body(self) -> int:
-        """The maximum number of bytes of another request: masks at view size."""
-        return 4 * 2**20
 
     @property
     def pixels(self) -> int:

@@ -13,8 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cdpnet.web.address import Address
 from cdpnet.web.refusals import Refusal
 
-_OTHER_NAME = Refusal(421, "The page is not served under this name; `cdpnet web --allow-host NAME` allows it.")
-_OTHER_SITE = Refusal(403, "This request comes from another site; the page answers only requests of its own.")
+_OTHER_NAME = Refusal(
+    421, "This server is not known under this name; the option --allow-host NAME of its command allows it."
+)
+_OTHER_SITE = Refusal(403, "This request comes from another site, whose requests are refused.")
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d+)?")  # a name or an address, and a port
 _OWN_SITE = ("same-origin", "none")  # of Sec-Fetch-Site: a script of the page, or what a user enters
 
