@@ -10,8 +10,10 @@ from threading import Event
 
 from cdpnet.cli.options import (
     TINY,
+    chosen_keys,
     chosen_refinement,
     device_option,
+    keys_option,
     load_chosen_network,
     model_options,
     refine_option,
@@ -50,8 +52,10 @@ def web(arguments: list[str]) -> None:
     parser.add_argument("--no_login", action="store_true", help="serve other machines without a login")
     model_options(parser, "photo")
     refine_option(parser)
+    keys_option(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
+    chosen_keys(chosen)  # refused before anything is loaded
     address = Address(chosen.host.strip("[]"), chosen.port, _login(chosen.user), tuple(chosen.allow_host))
     for name in address.names:
         if not re.fullmatch(r"[\w.-]+", name):
