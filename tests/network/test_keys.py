@@ -15,6 +15,7 @@ from torch import Tensor
 from cdpnet.config import LEAST_KEYS, MatchingConfig, method
 from cdpnet.errors import ConfigError
 from cdpnet.inference.class_files import load_classes
+from cdpnet.inference.onnx_export import export
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import fingerprint
@@ -131,6 +132,12 @@ def test_no_tensor_of_all_pairs_is_made(monkeypatch: pytest.MonkeyPatch) -> None
 def test_too_few_keys_are_refused(keys: int) -> None:
     with pytest.raises(ConfigError, match=f"keys must be at least {LEAST_KEYS}"):
         MatchingConfig(keys=keys)
+
+
+def test_graphs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="The graphs hold the exact match"):
+        export(with_keys(small_network("ssp"), 64), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_of_before_fit() -> None:
