@@ -32,6 +32,7 @@ def main() -> None:
         rows.queries(400, 5 if quick else 15),
         rows.whole_episodes(400, 3 if quick else 9),
         rows.growth([256, 512, 1024] if quick else [256, 512, 768, 1024, 1536], 1 if quick else 5),
+        rows.fewer_keys((512, 1536), 1024, 1 if quick else 5),
         rows.training_step(200 if quick else 473, 2 if quick else 4, 2 if quick else 5),
         rows.evaluation(40 if quick else 200),
         rows.labelling(64 if quick else 400),

@@ -124,6 +124,25 @@ def growth(sizes: list[int], rounds: int) -> Iterator[Measurement]:
         before = {**seconds, "size": float(size)}
 
 
+@torch.inference_mode()
+def fewer_keys(sizes: tuple[int, int], keys: int, rounds: int) -> Iterator[Measurement]:
+    """A match over two sizes with at most ``keys`` keys, with all locations background."""
+    small = Setting.of(64).batch
+    seconds: list[float] = []
+    for size in sizes:
+        setting = Setting.of(size, everywhere=True)
+        network, image = setting.network, setting.batch.query_images
+        network.config = replace(network.config, matching=replace(network.config.matching, keys=keys))
+        prototypes = network.learn(small.support_images, small.support_masks, small.class_names)
+        work = {"match": partial(network.match_features, network.image.features(image), prototypes, (size, size))}
+        seconds.append(side_by_side(work, rounds)["match"])
+        yield Measurement(f"the rest with {keys:,} keys, {size} px", 1000 * seconds[-1], "ms")
+    power = math.log(seconds[1] / seconds[0]) / math.log(sizes[1] / sizes[0])
+    yield Measurement(
+        f"the rest with {keys:,} keys grows with the power of the side, {sizes[0]} to {sizes[1]} px", power, "", "2.2"
+    )
+
+
 def training_step(size: int, episodes: int, rounds: int) -> Iterator[Measurement]:
     """Forward, loss of the output and backward of a batch; bfloat16 on a GPU, float32 on a CPU."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -43,9 +43,13 @@ class EncoderConfig:
             raise ConfigError(f"encoder.trained is own, frozen, all or last:N, such as last:3, not {self.trained!r}.")
 
 
+LEAST_KEYS = 16
+"""Of the adaptive background: below, blocks are larger than objects."""
+
+
 @dataclass(frozen=True)
 class MatchingConfig:
-    """Numbers of the match and of the AFBM; all but the last are those of SSP."""
+    """Numbers of the match and of the AFBM; all but the last two are those of SSP."""
 
     temperature: float = 10.0
     foreground_threshold: float = 0.7
@@ -63,12 +67,16 @@ class MatchingConfig:
     """Weight of the second match in the output."""
     naming_temperature: float = 15.0
     """Temperature of the match with all names; our choice: where it was learned, it was 13 to 16."""
+    keys: int | None = None
+    """The most keys of the adaptive background, by pooling it, see `pool_keys`; None for exact. Our addition."""
 
     def __post_init__(self) -> None:
         check_range(self, 0, 1, "foreground_threshold", "background_threshold", "support_weight")
         check_range(self, 0, 1, "shared_background_weight", "refinement_weights", "refined_share")
         check_range(self, 0, inf, "temperature", "attention_scale", "naming_temperature")
         check_range(self, 1, inf, "fallback_locations")
+        if self.keys is not None:
+            check_range(self, LEAST_KEYS, inf, "keys")
 
 
 @dataclass(frozen=True)
@@ -213,10 +221,8 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
 
 
 _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "validate_every", "validation_episodes")
-_NOT_NEGATIVE = (
-    *("learning_rate", "weight_decay", "momentum", "warmup", "encoder_rate", "mix_rate"),
-    *("output_stride", "workers", "seed"),
-)
+_RATES = ("learning_rate", "weight_decay", "momentum", "warmup", "encoder_rate", "mix_rate")
+_NOT_NEGATIVE = (*_RATES, "output_stride", "workers", "seed")
 _FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
 SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
 """The classes whose validation selects the checkpoint, in words."""

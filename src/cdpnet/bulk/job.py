@@ -196,6 +196,7 @@ def _settings(labeller: Labeller) -> JobSettings:
         working_size=segmenter.preprocessing.longest_side,
         tiles_above=segmenter.preprocessing.tiles_above,
         refine=segmenter.refine,
+        keys=segmenter.network.config.matching.keys,
         instances=None if (rules := labeller.instances) is None else (rules.min_area, rules.fill_holes),
     )
 

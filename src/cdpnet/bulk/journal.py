@@ -18,7 +18,7 @@ from cdpnet.labels.regions import ImageLabels, Region
 FILE = ".cdpnet-label.jsonl"
 SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
 # Settings that earlier versions did not write, with what they did.
-_LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None}
+_LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None, "keys": None}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class JobSettings:
     images: the folder of images, resolved. classes: name and SHA-256 of each class. model: fingerprint and description
     of the network. threshold, min_presence: 0..1, or None for the network's own. working_size, tiles_above: pixels.
     refine: whether edges are refined. instances: area in pixels of the smallest object and whether its holes are
-    filled, or None where a region has all objects of a class.
+    filled, or None where a region has all objects of a class. keys: the most of the adaptive background, None for all.
     """
 
     label_format: str
@@ -42,6 +42,7 @@ class JobSettings:
     tiles_above: int
     refine: bool
     instances: tuple[int, bool] | None = None
+    keys: int | None = None
 
     def values(self) -> dict[str, SettingValue]:
         """All settings, in the order of the fields; keys are those of version 0.1, whose jobs resume."""
@@ -57,6 +58,7 @@ class JobSettings:
             "tiles above": self.tiles_above,
             "refined edges": self.refine,
             "instances": None if self.instances is None else list(self.instances),
+            "keys": self.keys,
         }
 
     def to_json(self) -> dict[str, SettingValue]:

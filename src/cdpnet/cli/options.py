@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.parser import given_values, group_of
 from cdpnet.cli.screen import to_standard_error
-from cdpnet.errors import DataError
+from cdpnet.config import LEAST_KEYS
+from cdpnet.errors import ConfigError, DataError
 from cdpnet.values import check_seeds
 
 TINY = "tiny"
 TINY_ON_PHOTOGRAPHS = "the model tiny knows rendered icons and is poor on photographs; for those use --model photo."
 SEGMENTING = "how images are segmented"  # a group of options
 _MODEL = "the model"
+EXACT = "exact"
+_MOST_DIGITS = 9
 _REFINE = {"auto": None, "on": True, "off": False}
 
 if TYPE_CHECKING:
@@ -80,7 +84,31 @@ def load_chosen_network(chosen: Any) -> PrototypeNetwork:
     from cdpnet.runtime.devices import resolve_device
 
     device = resolve_device(chosen.device)  # refused before the weights are loaded
-    return load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(device)
+    network = load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(device)
+    if "matching.keys" in chosen:
+        matching = dataclasses.replace(network.config.matching, keys=chosen_keys(chosen))
+        network.config = dataclasses.replace(network.config, matching=matching)
+    return network
+
+
+def keys_option(parser: ArgumentParser) -> None:
+    """Add the option of the keys of the adaptive background."""
+    group_of(parser, SEGMENTING).add_argument(
+        "--matching.keys",
+        default=EXACT,
+        metavar=f"{{{EXACT},N}}",
+        help="compare locations of large images with at most N of the background, which is faster; by default exact",
+    )
+
+
+def chosen_keys(chosen: Any) -> int | None:
+    """The value of `keys_option`, as `MatchingConfig` has it. ConfigError for another word or too small a number."""
+    given = str(chosen["matching.keys"])  # as an attribute it is the method of dictionaries
+    if given == EXACT:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > _MOST_DIGITS or int(given) < LEAST_KEYS:
+        raise ConfigError(f"--matching.keys is {EXACT} or a whole number of at least {LEAST_KEYS}, not {given[:30]}.")
+    return int(given)
 
 
 def refine_option(parser: ArgumentParser) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cdpnet.cli.options import SEGMENTING, check_probability, load_chosen_network, refine_option
+from cdpnet.cli.options import (
+    SEGMENTING,
+    check_probability,
+    chosen_keys,
+    keys_option,
+    load_chosen_network,
+    refine_option,
+)
 from cdpnet.cli.parser import group_of
 
 if TYPE_CHECKING:
@@ -40,10 +47,12 @@ def query_options(parser: ArgumentParser) -> None:
         help="leave out a class that is less probable to be in an image, 0 to 1; by default the model's own threshold",
     )
     refine_option(parser)
+    keys_option(parser)
 
 
 def chosen_thresholds(chosen: Any) -> dict[str, float | None]:
-    """The values of `query_options`, as keywords of `Segmenter.segment`."""
+    """The values of `query_options`, as keywords of `Segmenter.segment`; the others are checked."""
+    chosen_keys(chosen)
     return {
         "threshold": check_probability("--threshold", chosen.threshold),
         "min_presence": check_probability("--min-presence", chosen.min_presence),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cdpnet.cli.options import (
     at_least_one,
+    chosen_keys,
     data_config,
     data_options,
     device_option,
@@ -14,6 +15,7 @@ from cdpnet.cli.options import (
     fold_or_all,
     get_weight_sources,
     held_folder,
+    keys_option,
     length_of_run,
     load_chosen_network,
     model_options,
@@ -26,7 +28,7 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, stages_bar, training_bar
 from cdpnet.encoders.catalogue import require_image_weights
-from cdpnet.errors import DataError
+from cdpnet.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from cdpnet.evaluation.loop import SegmentedBatch
@@ -110,6 +112,7 @@ def evaluate(arguments: list[str]) -> None:
     parser.add_argument("--names", default="exact", choices=NAMES, help="names that the classes are given")
     parser.add_argument("--workers", type=int, default=0, help="processes that draw episodes ahead")
     parser.add_argument("--refine", action="store_true", help="refine the edges of masks along the colours of queries")
+    keys_option(parser)
     parser.add_argument(
         "--name_alone", action="store_true", help="segment by the names of the classes, without supports"
     )
@@ -132,6 +135,11 @@ def evaluate(arguments: list[str]) -> None:
     count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)
     if chosen.workers < 0:
         raise DataError(f"--workers must not be negative, and is {chosen.workers}.")
+    if chosen_keys(chosen) is not None and data.protocol != "cdpnet":
+        raise ConfigError(
+            f"The protocol {data.protocol} is for comparison with published figures, which are exact; leave "
+            "--matching.keys out."
+        )
     if chosen.page and data.ways > 1:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
     outputs = {kind: out_file(path) for kind in ("json", "page") if (path := chosen[kind])}
@@ -280,6 +288,7 @@ def _describe(result: EvaluationResult) -> str:
         f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}, list {result.list_sha256[0][:12]}",
         f"scored at {rules.evaluation_space} in {result.precision}",
         *(["edges refined"] if result.refine else []),
+        *([] if (keys := result.network.matching.keys) is None else [f"at most {keys:,} keys of the background"]),
         *(["by the name alone"] if result.name_alone else []),
         f"a class never drawn {rules.unseen_class}",
         f"trained on {result.trained_on}",

@@ -7,8 +7,10 @@ from pathlib import Path
 from cdpnet.cli.address import address_options, chosen_address, until_stopped
 from cdpnet.cli.options import (
     TINY,
+    chosen_keys,
     chosen_refinement,
     device_option,
+    keys_option,
     load_chosen_network,
     model_options,
     refine_option,
@@ -36,8 +38,10 @@ def web(arguments: list[str]) -> None:
     address_options(parser, 7860)
     model_options(parser, "photo")
     refine_option(parser)
+    keys_option(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
+    chosen_keys(chosen)  # refused before anything is loaded
     address = chosen_address(chosen, "web")
     require_image_weights(chosen.model, chosen.image_weights)
 

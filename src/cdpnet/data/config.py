@@ -15,6 +15,8 @@ DataName = Literal["icons", "pascal", "coco", "fss", "folder"]
 ProtocolName = Literal["cdpnet", "ssp", "hsnet", "pfenet"]
 NovelInTrain = Literal["keep", "drop"]
 
+_LEAST_SIDE = 32
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -48,6 +50,8 @@ class DataConfig:
     """Pixels that a class must cover in an image to count there; 0 for the protocol's rule; under cdpnet only."""
     ways: int = 1
     """Number of classes asked for in one query; more than 1 under cdpnet only."""
+    longest_side: int = 0
+    """Scale larger test images down to this longer side in pixels, and score at native size; under cdpnet only."""
 
     def __post_init__(self) -> None:
         if self.data == "icons":
@@ -60,6 +64,8 @@ class DataConfig:
             raise ConfigError(f"ways must be at least 1 and crop at least 32, not {self.ways} and {self.crop}.")
         if self.min_area < 0:
             raise ConfigError(f"min_area must not be negative, and is {self.min_area}.")
+        if self.longest_side and self.longest_side < _LEAST_SIDE:
+            raise ConfigError(f"longest_side is at least {_LEAST_SIDE} pixels, not {self.longest_side}; 0 is no limit.")
 
     @property
     def n_folds(self) -> int:

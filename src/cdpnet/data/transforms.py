@@ -21,6 +21,15 @@ def resize_with_labels(image: Tensor, labels: Tensor, size: tuple[int, int]) -> 
     return resize_image(image, size), small_labels
 
 
+def fit_longest_side(image: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Scale the longer side down to ``side``; smaller images stay as they are."""
+    scale = side / max(image.shape[-2:])
+    if scale >= 1:
+        return image, labels
+    h, w = (max(1, round(length * scale)) for length in image.shape[-2:])
+    return resize_with_labels(image, labels, (h, w))
+
+
 def fit_into_square(image: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor, tuple[int, int]]:
     """Scale the longer side to ``side``, floor both sides to multiples of 8, pad to a square of ``side`` (PFENet).
 

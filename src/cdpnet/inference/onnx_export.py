@@ -153,10 +153,13 @@ def export(
 
     int8: weights in eight bits, activations quantised while running. The network is not changed.
 
-    ConfigError for names where the network reads none, and for an encoder of which no graph can be made.
+    ConfigError for names where the network reads none, for an encoder of which no graph can be made, and for a network
+    whose match is not exact.
     """
     if names and network.text is None:
         raise ConfigError(f"The network {describe_network(network.config)} reads no names; leave out --names.")
+    if network.config.matching.keys is not None:
+        raise ConfigError("The graphs hold the exact match; set matching.keys of the network to null to export it.")
     network, folder = copy.deepcopy(network).cpu().eval(), Path(folder)
     paths = [folder / name for name in (LEARN, SEGMENT, ABOUT, *([NAMES] if names else []))]
     with ExitStack() as stack:  # all files, or none

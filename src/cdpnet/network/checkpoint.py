@@ -161,6 +161,8 @@ def fingerprint(network: CheckpointMixin) -> str:
     settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
     if not network.config.part_prototypes:  # a setting younger than the first class files, which still fit
         del settings["part_prototypes"]
+    # A class is learned without attention, so it fits whatever keys images are segmented with.
+    settings["matching"] = {key: value for key, value in vars(network.config.matching).items() if key != "keys"}
     encoder = {key: value for key, value in vars(network.config.encoder).items() if key != "trained"}
     text = json.dumps({**settings, "encoder": encoder}, sort_keys=True) + sha256_of(network.state_dict())
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from cdpnet.config import MatchingConfig
+from cdpnet.network.keys import pool_keys
 from cdpnet.network.outputs import Matches, Prototypes
 from cdpnet.network.parts import match_nearest
 
@@ -61,16 +62,28 @@ class BackgroundAttention:
     Constructed from features (B, N, C) and the same at unit length, and called with one set O_b (B, N) bool after the
     other. A call returns sums (B, N, C) and weights (B, N, 1), with a = sums / weights. A cosine is at most 1, so its
     exponential needs no shift, and a set that differs from the previous one in a few locations is computed from these
-    alone. Locations are processed in chunks, so memory is linear in N. dtype: of the matrix products.
+    alone. Locations are processed in chunks, so memory is linear in N. dtype: of the matrix products. pooled: height
+    and width of the grid and the most keys it may be pooled to, see `pool_keys`; None for exact attention.
     """
 
-    def __init__(self, features: Tensor, unit: Tensor, scale: float, dtype: torch.dtype | None = None) -> None:
-        self.features, self.keys, self.scale = features, unit.to(dtype or unit.dtype), scale
+    def __init__(
+        self,
+        features: Tensor,
+        unit: Tensor,
+        scale: float,
+        dtype: torch.dtype | None = None,
+        pooled: tuple[tuple[int, int], int] | None = None,
+    ) -> None:
+        self.features, self.keys, self.scale, self.pooled = features, unit.to(dtype or unit.dtype), scale, pooled
         nothing = features.new_zeros(1, 1, 1)
         self.before, self.sums, self.weights = nothing.to(self.keys.dtype), nothing, nothing  # of the last set
 
     def __call__(self, background: Tensor) -> tuple[Tensor, Tensor]:
         """O_b (B, N) bool -> sums (B, N, C), weights (B, N, 1)."""
+        if self.pooled is not None:
+            fewer = pool_keys(self.features, self.keys, background, *self.pooled)
+            dtype = self.keys.dtype
+            return self._attend(fewer.keys.to(dtype), fewer.features, fewer.counts.to(dtype))
         chosen = background[:, :, None].to(self.keys.dtype)
         if torch.compiler.is_exporting():  # an exported graph has no branches on values
             return _attend(self.keys, self.keys, self.features * chosen, chosen, self.scale)
@@ -154,7 +167,8 @@ def adaptive_match(
 
     if not adaptive:
         return Matches(initial, None, None, output=with_nearest(initial))
-    attention = BackgroundAttention(flat, unit, config.attention_scale, dtype)
+    pooled = None if config.keys is None or flat.shape[1] <= config.keys else ((shape[2], shape[3]), config.keys)
+    attention = BackgroundAttention(flat, unit, config.attention_scale, dtype, pooled)
     q_fg, shared, sums, gain = _query_prototypes(flat, attention, initial, config)
     fg1 = config.support_weight * fg + (1 - config.support_weight) * q_fg
     bg1 = torch.addcmul(shared, sums, gain)

@@ -14,8 +14,11 @@ from cdpnet.values import JSON, decode
 
 
 def to_dict(config: NetworkConfig) -> dict[str, JSON]:
-    """Plain values for a JSON file."""
-    return dataclasses.asdict(config)
+    """Plain values for a JSON file; keys of the match are left out where exact, as in the files of before."""
+    values = dataclasses.asdict(config)
+    if config.matching.keys is None:
+        del values["matching"]["keys"]
+    return values
 
 
 def from_dict(values: object) -> NetworkConfig:

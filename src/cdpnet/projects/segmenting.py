@@ -65,7 +65,9 @@ class ProjectSegmenter:
         self.gain: Gain | None = None
         self._scores: OrderedDict[str, tuple[str, Segmentation]] = OrderedDict()  # by image: of which classes
         sizes = segmenter.preprocessing
-        self._settings = segmenter.refine, segmenter.precision, sizes.longest_side, sizes.tiles_above
+        settings = segmenter.refine, segmenter.precision, sizes.longest_side, sizes.tiles_above
+        keys = segmenter.network.config.matching.keys
+        self._settings: tuple[object, ...] = settings if keys is None else (*settings, keys)  # as before, where exact
         self._saved_at = monotonic()
 
     @property

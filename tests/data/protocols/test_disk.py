@@ -63,3 +63,22 @@ def test_the_minimum_area_can_be_chosen_under_cdpnet_only(voc: Path) -> None:
         open_benchmark(voc, data="pascal", protocol="ssp", min_area=2048)
     with pytest.raises(ConfigError, match="min_area must not be negative"):
         open_benchmark(voc, data="pascal", protocol="cdpnet", min_area=-1)
+
+
+def test_test_images_are_scaled_down_to_a_limit_and_scored_at_native_size(voc: Path) -> None:
+    native = open_benchmark(voc, data="pascal", protocol="cdpnet")
+    limited = open_benchmark(voc, data="pascal", protocol="cdpnet", longest_side=64)
+    one, other = native.draw(torch.tensor([0])), limited.draw(torch.tensor([0]))
+    assert max(one.batch.query_images.shape[-2:]) > 64
+    assert max(other.batch.query_images.shape[-2:]) == max(other.batch.support_images.shape[-2:]) == 64
+    assert other.batch.support_masks.shape[-2:] == other.batch.support_images.shape[-2:]
+    assert torch.equal(one.query_masks, other.query_masks)
+    assert "scaled down to 64 pixels" in limited.rules().protocol
+    assert native.list_sha256(5) == limited.list_sha256(5)
+    larger = open_benchmark(voc, data="pascal", protocol="cdpnet", longest_side=5000)
+    assert torch.equal(larger.draw(torch.tensor([0])).batch.query_images, one.batch.query_images)
+    for protocol in ("ssp", "hsnet", "pfenet"):
+        with pytest.raises(ConfigError, match="leave --longest_side out"):
+            open_benchmark(voc, data="pascal", protocol=protocol, longest_side=640)
+    with pytest.raises(ConfigError, match="longest_side is at least 32 pixels, not -1"):
+        open_benchmark(voc, data="pascal", protocol="cdpnet", longest_side=-1)

@@ -28,22 +28,24 @@ _ORDER_STREAM, _CHOICE_STREAM = 31, 32
 
 
 class CdpnetProtocol(Protocol):
-    """Our choice throughout. Images are shown and scored at their native size."""
+    """Our choice throughout. Images are scored at their native size, and shown at it unless a limit is chosen."""
 
     name = "cdpnet"
     seeds = (0, 1, 2)
     novel_in_train = "drop"
     several_ways = True
     any_area = True
+    any_size = True
     n_random = 8
 
     @property
     def description(self) -> str:
         """The sentence that is printed with every result."""
         least = f"{self.area} pixels of it" if self.area else "0.5 % of it"
+        limit = f", larger images scaled down to {self.longest_side} pixels" if self.longest_side else ""
         return (
             "cdpnet: classes take turns, queries and distinct supports uniform over the images of a class that show at "
-            f"least {least}"
+            f"least {least}{limit}"
         )
 
     def sampler(self, split: Split) -> Sampler:  # noqa: ARG002

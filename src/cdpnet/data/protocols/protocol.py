@@ -16,7 +16,7 @@ from cdpnet.data.config import DataName, NovelInTrain, ProtocolName
 from cdpnet.data.protocols.folds import FoldConvention
 from cdpnet.data.protocols.sampling import Sampler
 from cdpnet.data.source import Split
-from cdpnet.data.transforms import crop_at_random
+from cdpnet.data.transforms import crop_at_random, fit_longest_side
 
 MIN_AREA = 2 * 32 * 32  # pixels that a class must cover to count in the lists of PFENet, BAM and SSP
 
@@ -36,18 +36,20 @@ class PreparedImage(NamedTuple):
 class Protocol(ABC):
     """The rules of one protocol for one data set. A subclass overrides the defaults below where its rules differ.
 
-    area: pixels that a class must cover in an image to count there, 0 for the protocol's own rule. name: on the command
-    line. seeds: of the test runs, one list of episodes each. novel_in_train: whether training keeps images that show a
-    novel class. unseen_is_zero: whether a class of the fold that no episode asks for counts as 0 in the mean IoU.
-    several_ways: whether a query may be asked for several classes. any_area: whether ``area`` may be chosen.
-    reads_lists: whether list files in HSNet's format can replace our own lists. scoring_side: side in pixels of the
-    square in which queries are scored, by default their native size. ignores_unlabelled_in_supports: whether unlabelled
-    pixels of a test's support are ignored (255 in its mask); otherwise they are background. n_random: uniform
-    numbers that a training image takes.
+    area: pixels that a class must cover in an image to count there, 0 for the protocol's own rule. longest_side: in
+    pixels, of test images; 0 for no limit. name: on the command line. seeds: of the test runs, one list of episodes
+    each. novel_in_train: whether training keeps images that show a novel class. unseen_is_zero: whether a class of
+    the fold that no episode asks for counts as 0 in the mean IoU. several_ways: whether a query may be asked for
+    several classes. any_area, any_size: whether ``area`` and ``longest_side`` may be chosen. reads_lists: whether
+    list files in HSNet's format can replace our own lists. scoring_side: side in pixels of the square in which
+    queries are scored, by default their native size. ignores_unlabelled_in_supports: whether unlabelled pixels of a
+    test's support are ignored (255 in its mask); otherwise they are background. n_random: uniform numbers that a
+    training image takes.
     """
 
     data: DataName
     area: int = 0
+    longest_side: int = 0
 
     name: ClassVar[ProtocolName]
     seeds: ClassVar[tuple[int, ...]]
@@ -55,6 +57,7 @@ class Protocol(ABC):
     unseen_is_zero: ClassVar[bool] = False
     several_ways: ClassVar[bool] = False
     any_area: ClassVar[bool] = False
+    any_size: ClassVar[bool] = False
     reads_lists: ClassVar[bool] = False
     scoring_side: ClassVar[int | None] = None
     ignores_unlabelled_in_supports: ClassVar[bool] = True
@@ -103,8 +106,10 @@ class Protocol(ABC):
         return PreparedImage(*crop_at_random(image, labels, crop, u))
 
     def prepare_test(self, image: Tensor, labels: Tensor) -> PreparedImage:
-        """A test image (3, H, W) and its labels (H, W) as the network receives them; by default unchanged.
+        """A test image (3, H, W) and its labels (H, W) as the network receives them; by default only scaled down.
 
         Queries are scored on these labels where there is a `scoring_side`, and otherwise on the original ones.
         """
-        return PreparedImage(image, labels)
+        if not self.longest_side:
+            return PreparedImage(image, labels)
+        return PreparedImage(*fit_longest_side(image, labels, self.longest_side))

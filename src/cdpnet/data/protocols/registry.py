@@ -19,7 +19,9 @@ def open_protocol(config: DataConfig) -> Protocol:
     kind = PROTOCOLS[config.protocol]
     if config.min_area and not kind.any_area:
         raise ConfigError(f"The protocol {kind.name} has a minimum area of its own; leave --min-area out.")
-    protocol = kind(config.data, config.min_area)
+    if config.longest_side and not kind.any_size:
+        raise ConfigError(f"The protocol {kind.name} has image sizes of its own; leave --longest-side out.")
+    protocol = kind(config.data, config.min_area, config.longest_side)
     if config.ways > 1 and not protocol.several_ways:
         raise ConfigError(f"The protocol {protocol.name} asks for one class at a time; leave --ways out.")
     if config.splits and config.data != "fss":
