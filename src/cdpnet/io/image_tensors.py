@@ -44,7 +44,7 @@ def read_reduced(source: ImageSource, reduction: Reduction) -> tuple[Tensor, tup
     size = (tensor.shape[1], tensor.shape[2])
     if reduction.factor == 1 or max(size) <= reduction.above:
         return tensor, size
-    strips = tensor.split(_STRIP * reduction.factor, dim=1)
+    strips = torch.split(tensor, _STRIP * reduction.factor, dim=1)
     return torch.cat([_mean_of_squares(strip, reduction.factor) for strip in strips], dim=1), size
 
 
