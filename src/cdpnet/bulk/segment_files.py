@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from PIL import Image
+
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, write_image
-from cdpnet.io.image_tensors import read_image
-from cdpnet.io.images import note_others, scan_images
+from cdpnet.io.image_tensors import read_reduced
+from cdpnet.io.images import Reduction, note_others, scan_images
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.support_paths import find_images_to_segment
+
+_CHECK = Reduction(above=2048, factor=8)  # a check decodes all of an image, and holds little of it
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), over
 
 def _check_image(image: Path, taken: Mapping[str, Path]) -> None:
     """DataError where an image cannot be read, or has the stem of another."""
-    read_image(image)
+    read_reduced(image, _CHECK)
     if image.stem in taken:
         raise DataError(f"{taken[image.stem]} and {image} have one stem, so one mask would overwrite the other.")
 
@@ -108,17 +113,19 @@ def segment_images(
     threshold: float | None = None,
     min_presence: float | None = None,
 ) -> None:
-    """Segment each image and write its mask and overlay.
+    """Segment each image and write its mask and overlay; that of an image in tiles is as small as it was read.
 
     progress: called after each image with the fraction of its pixels that belong to the class. threshold,
     min_presence: as in `Segmenter.segment`. DataError where the folder cannot be written to.
     """
     for output in outputs:
-        image = read_image(output.image)
-        mask = segmenter.segment(image, learned, threshold=threshold, min_presence=min_presence).mask
+        picture, size = read_reduced(output.image, segmenter.preprocessing.reduction)
+        prepared = [segmenter.preprocessing.prepare(picture, size)]
+        mask = segmenter.segment_preprocessed(prepared, learned, threshold=threshold, min_presence=min_presence)[0].mask
         try:
             write_mask(output.mask, mask)
-            write_image(overlay(image, mask), output.overlay)
+            shown = Image.fromarray(mask).resize((picture.shape[2], picture.shape[1]), Image.Resampling.NEAREST)
+            write_image(overlay(picture, np.array(shown)), output.overlay)
         except OSError as error:
             raise DataError(f"{output.mask.parent} cannot be written to ({error.strerror or error}).") from None
         progress(output, float((mask > 0).mean()))

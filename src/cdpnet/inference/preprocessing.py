@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.image_tensors import ImageSource, read_image, resize_image
+from cdpnet.io.image_tensors import ImageSource, read_image, read_reduced, resize_image
+from cdpnet.io.images import Reduction
 from cdpnet.labels.png import MaskSource, read_mask
 from cdpnet.network.prototypes import to_grid
 
@@ -42,8 +43,20 @@ class Preprocessing:
 
     def load(self, image: ImageSource) -> PreprocessedImage:
         """Read an image and resize it. DataError for one that cannot be used."""
-        tensor = read_image(image)
-        return PreprocessedImage(self.resize(tensor), (tensor.shape[1], tensor.shape[2]))
+        return self.prepare(*read_reduced(image, self.reduction))
+
+    @property
+    def reduction(self) -> Reduction:
+        """How images that need tiles are reduced while they are read: to no less than their working size."""
+        return Reduction(self.tiles_above, self.tiles_above // self.longest_side)
+
+    def prepare(self, image: Tensor, size: tuple[int, int]) -> PreprocessedImage:
+        """What `read_reduced` gave by ``reduction``, an image (3, h, w) and its original size, at working size."""
+        return PreprocessedImage(resize_to(image, self.working_side(size)), size)
+
+    def working_side(self, size: tuple[int, int]) -> int:
+        """The longer side at most of an image of H, W pixels at working size."""
+        return round(self.longest_side * max(1.0, max(size) / self.tiles_above))
 
     def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor, Tensor]:
         """Read an example: the image (3, h, w) and its mask (h, w) at working size, and the original image (3, H, W).
@@ -65,8 +78,7 @@ class Preprocessing:
 
     def resize(self, image: Tensor) -> Tensor:
         """An image (3, H, W) at working size, which is larger than ``longest_side`` for one that needs tiles."""
-        enlargement = max(1.0, max(image.shape[-2:]) / self.tiles_above)
-        return resize_to(image, round(self.longest_side * enlargement))
+        return resize_to(image, self.working_side((image.shape[-2], image.shape[-1])))
 
     def _check(self, mask: Tensor, name: str) -> None:
         """DataError where a mask (h, w) at working size has too little object or background on the feature grid."""

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from cdpnet.config import QueryPrecision
 from cdpnet.inference.class_batch import ClassBatch
-from cdpnet.inference.preprocessing import PreprocessedImage
+from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
 from cdpnet.inference.refinement import refine_edges
 from cdpnet.inference.segmentation import Segmentation
-from cdpnet.inference.tiling import TileBlend, crop_tile, tile_corners
+from cdpnet.inference.tiling import Corner, TileBlend, crop_tile, tile_corners
 from cdpnet.network.decision import is_absent, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.presence import presence_probability, presence_statistic
@@ -75,17 +75,33 @@ class Scoring:
         return Scores(refine_edges(found[None], image.cpu()[None])[0] if self.refine else found, presence)
 
     def _score_tiles(self, image: Tensor, classes: ClassBatch) -> Scores:
-        """Scores of an image (3, h, w) in tiles: in a tile where a class is absent it has a probability of 0."""
+        """Scores of an image (3, h, w): those of the whole made small; of tiles for classes that it does not show.
+
+        Tiles find what is too small for the whole. They do not correct what the whole shows: they see less of the
+        surroundings, and on photographs their answers, alone or averaged with the whole's, were worse on average.
+        """
+        size, side = (image.shape[1], image.shape[2]), self.longest_side
+        (whole,) = self.score([resize_to(image, side)], classes)
+        unseen = is_absent(whole.presence, classes.presence_thresholds)
+        if not unseen.any():
+            return whole
+        tiles, presence = self._blend_tiles(image, tile_corners(size, side), classes)
+        resized = F.interpolate(whole.log_odds[None], size=size, mode="bilinear", align_corners=True)[0]
+        log_odds = torch.where(unseen[:, None, None], tiles, resized)
+        return Scores(log_odds, torch.where(unseen, torch.maximum(whole.presence, presence), whole.presence))
+
+    def _blend_tiles(self, image: Tensor, corners: list[Corner], classes: ClassBatch) -> tuple[Tensor, Tensor]:
+        """Log-odds (n, h, w) and presence (n,) of tiles: where a class is absent its probability is 0."""
         size, side = (image.shape[1], image.shape[2]), self.longest_side
         blend, presence = TileBlend(len(classes), size), torch.zeros(len(classes))
-        for corner in tile_corners(size, side):
+        for corner in corners:
             tile = crop_tile(image, corner, side)
             (scores,) = self.score([tile], classes)
             resized = F.interpolate(scores.log_odds[None], size=tile.shape[-2:], mode="bilinear", align_corners=True)[0]
             absent = is_absent(scores.presence, classes.presence_thresholds)
             blend.add(torch.where(absent[:, None, None], 0, resized.sigmoid()), corner)
             presence = torch.maximum(presence, scores.presence)
-        return Scores(blend.mean().logit(eps=1e-6), presence)
+        return blend.mean().logit(eps=1e-6), presence
 
 
 def to_segmentation(image: PreprocessedImage, scores: Scores, classes: ClassBatch, background: float) -> Segmentation:

@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import errors_as_sentences, name_of, open_image
+from cdpnet.io.images import Reduction, errors_as_sentences, name_of, open_image, open_reduced
 
+_STRIP = 128  # rows of a reduced image that are made at a time
 ImageSource = str | Path | Image.Image | np.ndarray | Tensor
 
 
@@ -28,7 +29,38 @@ def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
         return _from_tensor(source)
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    image, name = open_image(source, most_pixels), name_of(source)
+    return _from_image(open_image(source, most_pixels), name_of(source))
+
+
+def read_reduced(source: ImageSource, reduction: Reduction) -> tuple[Tensor, tuple[int, int]]:
+    """An image as `read_image` gives it, reduced by a whole factor where it is large, and its own size H, W.
+
+    Of a file or a PIL image no more than what Pillow decodes is held at full size. DataError as `read_image`.
+    """
+    if isinstance(source, (str, Path, Image.Image)):
+        image, size = open_reduced(source, reduction)
+        return _from_image(image, name_of(source)), size
+    tensor = read_image(source)
+    size = (tensor.shape[1], tensor.shape[2])
+    if reduction.factor == 1 or max(size) <= reduction.above:
+        return tensor, size
+    strips = torch.split(tensor, _STRIP * reduction.factor, dim=1)
+    return torch.cat([_mean_of_squares(strip, reduction.factor) for strip in strips], dim=1), size
+
+
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
+    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
+    return scaled[0].round().clamp(0, 255).to(torch.uint8)
+
+
+def _mean_of_squares(image: Tensor, factor: int) -> Tensor:
+    """An image (3, H, W) uint8 reduced as Pillow's `reduce` does it: (3, H / factor, W / factor), rounded up."""
+    means = F.avg_pool2d(image.float(), factor, ceil_mode=True)
+    return (means + 0.5).to(torch.uint8)
+
+
+def _from_image(image: Image.Image, name: str) -> Tensor:
     if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
         return _from_array(_to_16_bits(np.array(image), name))
     if image.mode == "F":
@@ -38,12 +70,6 @@ def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
-
-
-def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
-    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
-    return scaled[0].round().clamp(0, 255).to(torch.uint8)
 
 
 def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""Large images are reduced while they are read, whatever their format, and segmented in tiles without seams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cdpnet.io.image_tensors import read_image, read_reduced
+from cdpnet.io.images import Reduction
+
+QUARTER = Reduction(above=300, factor=4)
+
+
+def _smooth(height: int, width: int) -> Image.Image:
+    """Colours that change slowly, so that a JPEG of them is nearly exact."""
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    colours = np.stack([x / width, y / height, (x + y) / (width + height)], axis=2)
+    return Image.fromarray((250 * colours).astype(np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16"])
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_large_image_is_the_mean_of_squares_in_every_mode(mode: str, turn: int, tmp_path: Path) -> None:
+    """The same as the whole image, reduced afterwards, within the rounding of both."""
+    image = _smooth(601, 702)
+    image = Image.fromarray(np.array(image)[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    path = tmp_path / "large.tif"
+    image.save(path, exif=exif)
+    whole = read_image(path)
+    found, size = read_reduced(path, QUARTER)
+    assert size == tuple(whole.shape[1:]) == ((702, 601) if turn == 6 else (601, 702))
+    expected, _ = read_reduced(whole, QUARTER)
+    assert found.shape == expected.shape == ((3, 176, 151) if turn == 6 else (3, 151, 176))
+    assert (found.int() - expected.int()).abs().max() <= 1
+
+
+def test_means_by_hand() -> None:
+    """The last squares are cut off at the border; halves are rounded up."""
+    image = torch.arange(10, dtype=torch.uint8).repeat(3, 2, 1)
+    found, size = read_reduced(image, Reduction(above=4, factor=4))
+    assert size == (2, 10)
+    assert found[0].tolist() == [[2, 6, 9]]  # of 1.5, 5.5 and 8.5
+
+
+def test_a_jpeg_is_decoded_at_the_smaller_size(tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    image = _smooth(600, 700)
+    image.save(path, quality=95)
+    found, size = read_reduced(path, QUARTER)
+    assert size == (600, 700)
+    assert found.shape == (3, 150, 175)
+    expected, _ = read_reduced(np.array(image), QUARTER)
+    assert (found.int() - expected.int()).abs().float().mean() < 1.5
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_an_image_that_is_not_large_is_read_as_it_is(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"small.{ending}"
+    _smooth(200, 300).save(path)
+    assert read_reduced(path, QUARTER)[0].equal(read_image(path))
