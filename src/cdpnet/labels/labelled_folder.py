@@ -13,16 +13,18 @@ from cdpnet.labels.image_paths import match_images
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.orientation import turn_labels
 from cdpnet.labels.reading_notes import Note, summarise
+from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.text import alternatives, check_class_name
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """A folder of images, and the images in it and in its subfolders."""
+    """A folder of images, the images in it and in its subfolders, and how their labels are read."""
 
     path: Path
     images: tuple[Path, ...]
+    options: ReadingOptions = DEFAULT
 
     def name(self, image: Path) -> str:
         """The path of an image below the folder, with ``/``."""

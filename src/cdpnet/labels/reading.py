@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from cdpnet.errors import DataError
@@ -54,12 +53,8 @@ def read_labels(
     format_name = format_name or recognised or recognise(source)
     around_images = source in (images, *images.parents)
     scanned = scan_images(images, deep=True, without=() if around_images else (source,))
-    folder = ImageFolder(images, tuple(scanned.images))
-    chosen = {
-        "coco": partial(shared_readers.read_coco, crowd=options.crowd),
-        "labelstudio": partial(shared_readers.read_label_studio, options=options),
-    }
-    found = chosen.get(format_name, READERS[format_name])(source, folder)
+    folder = ImageFolder(images, tuple(scanned.images), options)
+    found = READERS[format_name](source, folder)
     found.failed |= {folder.name(image): reason for image, reason in scanned.unusable.items()}
     if not found.labels and not found.failed:
         raise DataError(f"{source} has labels for no image in {images}; give --images the folder of their images.")

@@ -12,17 +12,17 @@ from cdpnet.labels import coco, cvat_reader, cvat_writer, labelstudio, labelstud
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.reading_notes import Note
-from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels, Region
 
 
-def read_coco(source: Path, images: ImageFolder, *, crowd: bool = False) -> LabelledFolder:
-    """COCO's file; an annotation is a region. crowd: whether crowds are regions, too; else they are left out."""
+def read_coco(source: Path, images: ImageFolder) -> LabelledFolder:
+    """COCO's file; an annotation is a region. Crowds are left out unless the options take them as regions, too."""
     path = source / coco.FILE if source.is_dir() else source
     reader = open_coco_json(path, images.path)
     found = LabelledFolder("coco", reader.class_names)
     for identifier, image in images.match(reader.identifiers("train"), path).items():
-        found.add(images.name(image), partial(_read_coco_image, reader, identifier, path, crowd=crowd), image)
+        read = partial(_read_coco_image, reader, identifier, path, crowd=images.options.crowd)
+        found.add(images.name(image), read, image)
     return found
 
 
@@ -40,13 +40,13 @@ def _read_coco_image(reader: CocoReader, identifier: str, path: Path, image: Pat
     return ImageLabels(image.name, *size, tuple(regions), notes)
 
 
-def read_label_studio(source: Path, images: ImageFolder, *, options: ReadingOptions = DEFAULT) -> LabelledFolder:
+def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
     """Label Studio's export; of several annotations of an image by default the newest."""
     path = source / labelstudio.FILE if source.is_dir() else source
     content = labelstudio_reader.find_tasks(read_json(path))
     if content is None:
         raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
-    file = labelstudio_reader.read(content, path, options)
+    file = labelstudio_reader.read(content, path, images.options)
     matches = images.match((task.image for task in file.tasks), path)
     found = LabelledFolder("labelstudio", file_notes=file.notes)
     for task in (task for task in file.tasks if task.image in matches):
