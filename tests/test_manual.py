@@ -28,7 +28,7 @@ from docs.generation.parsers import check_arguments
 from tests.cli.running import run
 from tests.manual import ROOT, Block, blocks, expand, make_files, make_project, pages, shell_lines
 
-NO_CODE = ("text", "")  # languages of listings
+NO_CODE = ("text", "", "xml")  # languages of listings, and the settings of other programs
 ONLY_PARSED_PAGES = {"docs/explanation/results.md": "the commands of the measurements take minutes to hours"}
 ONLY_PARSED = {
     "data": "a check draws eight thousand episodes; tests/cli/test_benchmarks.py makes one",
@@ -38,6 +38,7 @@ ONLY_PARSED = {
     "ablate": "an ablation takes an hour; tests/experiments makes a small one",
     "calibrate": "a calibration takes minutes; tests/training makes a small one",
     "distil": "distillation takes hours, and needs the extra teacher",
+    "serve": "the backend serves until it is stopped; tests/backend uses it",
     "web": "the page serves until it is stopped; tests/web uses it",
     "export": "tracing a network takes a minute; tests/inference/test_onnx_export.py does it",
     "weights": "there is no archive of CLIP here; tests/encoders converts one of its kind",
@@ -57,6 +58,7 @@ OTHER_PROGRAMS = {
     "python": "the script or module is looked up",
     "torchrun": "its cdpnet command is parsed",
     "ray": "there is one machine",
+    "export": "the shell is not the test's; the command after it is parsed",
     "docker": "there is no container engine; the cdpnet command in it is parsed",
 }
 _OUTPUTS = ("--out", "-o", "--json", "--page")

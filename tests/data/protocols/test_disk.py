@@ -78,7 +78,7 @@ def test_test_images_are_scaled_down_to_a_limit_and_scored_at_native_size(voc: P
     larger = open_benchmark(voc, data="pascal", protocol="cdpnet", longest_side=5000)
     assert torch.equal(larger.draw(torch.tensor([0])).batch.query_images, one.batch.query_images)
     for protocol in ("ssp", "hsnet", "pfenet"):
-        with pytest.raises(ConfigError, match="leave --longest_side out"):
+        with pytest.raises(ConfigError, match="leave --longest-side out"):
             open_benchmark(voc, data="pascal", protocol=protocol, longest_side=640)
     with pytest.raises(ConfigError, match="longest_side is at least 32 pixels, not -1"):
         open_benchmark(voc, data="pascal", protocol="cdpnet", longest_side=-1)
