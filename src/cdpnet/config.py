@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Literal, TypedDict
@@ -77,6 +78,11 @@ class MatchingConfig:
         check_range(self, 1, inf, "fallback_locations")
         if self.keys is not None:
             check_range(self, LEAST_KEYS, inf, "keys")
+
+    def pooled(self, shape: Sequence[int]) -> tuple[tuple[int, int], int] | None:
+        """The grid h, w of features (B, C, h, w) and the most keys, where it has more locations than these."""
+        height, width = shape[2:]
+        return None if self.keys is None or height * width <= self.keys else ((height, width), self.keys)
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,10 @@ class NetworkConfig:
     """Our addition to part 4: in training every location is matched with the names of all classes it may show."""
     part_prototypes: bool = False
     """Our addition to parts 2 and 3: every example has several prototypes too, and the nearest is matched."""
+    enlarged_views: bool = False
+    """Our addition to part 2: every example is seen twice, whole and enlarged around its object."""
+    spread_logits: bool = False
+    """Our addition to part 3: locations of the query with like features share their answer."""
     text_only: bool = False
     """Control: the prototypes are the class name and the word for background; the supports are not looked at."""
     fusion_width: int = 256
@@ -216,7 +226,13 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
     encoder = EncoderConfig(name=encoder) if isinstance(encoder, str) else encoder
     switches: Switches = {**METHODS[name], **WITHOUT_TRAINING.get(encoder.name, {})}
     photo = encoder.name == "photo"
-    config = NetworkConfig(encoder=encoder, decision=DecisionConfig(margin=photo), part_prototypes=photo)
+    config = NetworkConfig(
+        encoder=encoder,
+        decision=DecisionConfig(margin=photo),
+        part_prototypes=photo,
+        enlarged_views=photo,
+        spread_logits=photo,
+    )
     return dataclasses.replace(config, **switches)
 
 

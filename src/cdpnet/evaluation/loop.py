@@ -119,13 +119,11 @@ def learn_episodes(network: PrototypeNetwork, drawn: DrawnEpisodes, cache: Featu
 
 def _learn(network: PrototypeNetwork, batch: EpisodeBatch, cache: FeatureCache | None) -> Prototypes:
     """The prototypes of a batch whose supports have one size; with a cache, they are encoded one by one."""
-    images = batch.support_images
     if cache is None:
-        return network.learn(images, batch.support_masks, batch.class_names)
+        return network.learn(batch.support_images, batch.support_masks, batch.class_names)
+    images, masks = network.add_views(batch.support_images, batch.support_masks)
     grids = torch.cat([cache.features(image[None]) for image in images.flatten(0, 1)])
-    return network.learn_features(
-        grids.reshape(*images.shape[:2], *grids.shape[1:]), batch.support_masks, batch.class_names
-    )
+    return network.learn_features(grids.reshape(*images.shape[:2], *grids.shape[1:]), masks, batch.class_names)
 
 
 def to_scoring_size(logits: Tensor, unpadded_size: tuple[int, int] | None, size: Sequence[int]) -> Tensor:

@@ -21,7 +21,7 @@ from cdpnet.errors import DataError
 from cdpnet.experiments.config import CorrectionConfig
 from cdpnet.inference.class_batch import build_class_batch
 from cdpnet.inference.class_examples import ClassExample
-from cdpnet.inference.learning import Support, blank_class, pool_example, with_examples
+from cdpnet.inference.learning import Support, blank_class, encode_support, pool_example, with_examples
 from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
 from cdpnet.inference.scoring import Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
@@ -153,11 +153,10 @@ def _show(segmenter: Segmenter, reader: DatasetReader, place: Place, number: int
     truth = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
     mask = torch.from_numpy(truth)[None, None].float()
     mask = torch.nn.functional.interpolate(mask, size=resized.shape[-2:], mode="nearest-exact")[0, 0].to(torch.uint8)
-    features = segmenter.network.image.features(resized[None])
-    support = Support(resized, mask.to(segmenter.device), "")
-    example = pool_example(segmenter.network, features, support, reader.class_names[number - 1], None)
+    encoded = encode_support(segmenter.network, Support(resized, mask.to(segmenter.device), ""))
+    example = pool_example(segmenter.network, encoded, reader.class_names[number - 1], None)
     size = (original.shape[1], original.shape[2])
-    return _Shown(PreprocessedImage(resized, size), features, truth, example)
+    return _Shown(PreprocessedImage(resized, size), encoded.features[:, 0], truth, example)
 
 
 def _iou(found: Segmentation, truth: NDArray[np.uint8]) -> float:

@@ -66,22 +66,39 @@ def hash_picture(image: Tensor) -> str:
     return content.hexdigest()
 
 
+class EncodedSupport(NamedTuple):
+    """An example as the network sees it: features F (1, V, C, h, w) and masks (1, V, H, W) of its V views.
+
+    The first view is the whole image, see `PrototypeNetwork.add_views`. picture: as in `Support`.
+    """
+
+    features: Tensor
+    masks: Tensor
+    picture: str
+
+
+def encode_support(network: PrototypeNetwork, support: Support) -> EncodedSupport:
+    """Encode an example, in all views that the network takes of it."""
+    images, masks = network.add_views(support.image[None, None], support.mask[None, None])
+    return EncodedSupport(network.encode_shots(images), masks, support.picture)
+
+
 def pool_example(
-    network: PrototypeNetwork, grid: Tensor, support: Support, name: str, fusion: ImageTextFusion | None
+    network: PrototypeNetwork, encoded: EncodedSupport, name: str, fusion: ImageTextFusion | None
 ) -> ClassExample:
-    """The vectors of one example from its features F (1, C, h, w).
+    """The vectors of one example.
 
     name: as the network reads it. fusion: one that was adapted to the class, or None for the network's own.
     """
-    learned = network.learn_features(grid[None], support.mask[None, None], (name,), fusion)
-    fused = network.fuse(grid, learned.text, fusion)
+    learned = network.learn_features(encoded.features, encoded.masks, (name,), fusion)
+    fused = network.fuse(encoded.features[:, 0], learned.text, fusion)
     similarity = presence_statistic(fused, learned, learned.named, network.config.decision)
     return ClassExample(
         learned.background[0].cpu(),
         learned.foreground[0].cpu(),
         None if learned.parts is None else learned.parts[0].cpu(),
         float(similarity),
-        picture=support.picture,
+        picture=encoded.picture,
     )
 
 

@@ -49,11 +49,12 @@ class LearnModule(nn.Module):
         """
         network, (episodes, shots) = self.network, images.shape[:2]
         names = text if text is not None else masks.new_zeros(episodes, 1)  # only their number is used then
-        grids = network.encode_shots(images).flatten(0, 1)
+        views, view_masks = network.add_views(images.flatten(0, 1)[:, None], masks.flatten(0, 1)[:, None])
+        grids = network.encode_shots(views)
         repeated = names[:, None].expand(-1, shots, -1).flatten(0, 1)
-        each = network.learn_features(grids[:, None], masks.flatten(0, 1)[:, None], repeated)
+        each = network.learn_features(grids, view_masks, repeated)
         config = network.config.decision
-        similarity = presence_statistic(network.fuse(grids, each.text), each, each.named, config)
+        similarity = presence_statistic(network.fuse(grids[:, 0], each.text), each, each.named, config)
         rows = each.map(lambda part: part.reshape(episodes, shots, *part.shape[1:]))
         learned = Prototypes(
             rows.background.mean(dim=1),

@@ -26,6 +26,7 @@ from cdpnet.inference.learning import (
     blank_class,
     blank_thumbnail,
     check_model,
+    encode_support,
     learn_name,
     load_support,
     load_supports,
@@ -126,14 +127,14 @@ class Segmenter:
         supports = load_supports(self.preprocessing, images, masks, self.device)
         read = name if read_name else NO_NAME
         with torch.no_grad():
-            grids = [self.network.image.features(support.image[None]) for support in supports]
-        fusion = adapt(self.network, grids, [s.mask for s in supports], read, steps).fusion if steps else None
+            encoded = [encode_support(self.network, support) for support in supports]
+        whole = [one.features[:, 0] for one in encoded]
+        fusion = adapt(self.network, whole, [s.mask for s in supports], read, steps).fusion if steps else None
         blank = blank_class(self.network, name, read, self.model)
         if fusion is not None:
             blank = replace(blank, fusion={key: value.cpu() for key, value in fusion.state_dict().items()})
         with torch.inference_mode():
-            pairs = zip(grids, supports, strict=True)
-            examples = [pool_example(self.network, grid, support, read, fusion) for grid, support in pairs]
+            examples = [pool_example(self.network, one, read, fusion) for one in encoded]
         learned = with_examples(blank, examples, self.network.config.decision, supports[0].thumbnail())
         return self.learn_absence(learned, without) if without else learned
 
@@ -275,9 +276,9 @@ class Segmenter:
         """One more example of a class, as that reads its name. DataError as `add_example`."""
         check_model(learned, self.model)
         support = load_support(self.preprocessing, image, mask, self.device)
-        grid = self.network.image.features(support.image[None])
+        encoded = encode_support(self.network, support)
         read = learned.name if learned.reads_name else NO_NAME
-        return pool_example(self.network, grid, support, read, adapted_fusion(self.network, learned)), support
+        return pool_example(self.network, encoded, read, adapted_fusion(self.network, learned)), support
 
     def _with_examples(
         self, learned: ClassPrototype, examples: Sequence[ClassExample], thumbnail: NDArray[np.uint8] | None

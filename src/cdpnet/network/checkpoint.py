@@ -158,7 +158,9 @@ def sha256_of(tensors: Mapping[str, Tensor]) -> str:
 
 def fingerprint(network: CheckpointMixin) -> str:
     """A hash of everything that decides the features of an image; a class fits only the network that learned it."""
-    settings = {key: value for key, value in to_dict(network.config).items() if key not in ("loss", "decision")}
+    # A class fits however many views of its examples were learned, and whatever is done with its matches.
+    left_out = ("loss", "decision", "enlarged_views", "spread_logits")
+    settings = {key: value for key, value in to_dict(network.config).items() if key not in left_out}
     if not network.config.part_prototypes:  # a setting younger than the first class files, which still fit
         del settings["part_prototypes"]
     # A class is learned without attention, so it fits whatever keys images are segmented with.

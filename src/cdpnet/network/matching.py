@@ -167,8 +167,7 @@ def adaptive_match(
 
     if not adaptive:
         return Matches(initial, None, None, output=with_nearest(initial))
-    pooled = None if config.keys is None or flat.shape[1] <= config.keys else ((shape[2], shape[3]), config.keys)
-    attention = BackgroundAttention(flat, unit, config.attention_scale, dtype, pooled)
+    attention = BackgroundAttention(flat, unit, config.attention_scale, dtype, config.pooled(shape))
     q_fg, shared, sums, gain = _query_prototypes(flat, attention, initial, config)
     fg1 = config.support_weight * fg + (1 - config.support_weight) * q_fg
     bg1 = torch.addcmul(shared, sums, gain)

@@ -20,6 +20,8 @@ from cdpnet.network.outputs import Prediction, Prototypes
 from cdpnet.network.parts import part_prototypes
 from cdpnet.network.proposals import name_mask
 from cdpnet.network.prototypes import SupportPrototypes
+from cdpnet.network.spreading import spread
+from cdpnet.network.views import enlarge
 
 
 class PrototypeNetwork(CheckpointMixin, nn.Module):
@@ -47,11 +49,13 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
         attention_dtype: of the AFBM's matrix products, nearly all of its work; by default that of the features.
         """
-        support, query = self._encode(batch.support_images, batch.query_images)
+        shots, size = batch.support_images.shape[1], batch.query_images.shape[-2:]
+        images, masks = self.add_views(batch.support_images, batch.support_masks)
+        support, query = self._encode(images, batch.query_images)
         text, named = self._project_names(batch.class_names)
         fused_support, fused_query = self.fuse(support, text), self.fuse(query, text)
-        prototypes = self._learn(support, fused_support, batch.support_masks, text, named)
-        size = batch.query_images.shape[-2:]
+        prototypes = self._learn(support, fused_support, masks, text, named)
+        support, fused_support = support[:, :shots], fused_support[:, :shots]
         prediction = self._match(fused_query, prototypes, size, fused_support, attention_dtype)
         if not (self.config.naming and batch.vocabulary):
             return prediction
@@ -61,7 +65,22 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
 
     def learn(self, support_images: Tensor, support_masks: Tensor, class_names: tuple[str, ...]) -> Prototypes:
         """Prototypes of B classes from images (B, K, 3, H, W) and masks (B, K, H, W), see `match`."""
-        return self.learn_features(self.encode_shots(support_images), support_masks, class_names)
+        images, masks = self.add_views(support_images, support_masks)
+        return self.learn_features(self.encode_shots(images), masks, class_names)
+
+    def add_views(self, support_images: Tensor, support_masks: Tensor) -> tuple[Tensor, Tensor]:
+        """What is learned from K supports (B, K, 3, H, W) and masks (B, K, H, W), in the same shapes.
+
+        It is the supports and, for a network with `NetworkConfig.enlarged_views`, K enlarged views after them.
+        """
+        if not self.config.enlarged_views:
+            return support_images, support_masks
+        views = enlarge(support_images.flatten(0, 1), support_masks.flatten(0, 1))
+        images, masks = (
+            torch.cat((whole, view.reshape(whole.shape)), dim=1)
+            for whole, view in zip((support_images, support_masks), views, strict=True)
+        )
+        return images, masks
 
     def encode_shots(self, support_images: Tensor) -> Tensor:
         """The features F_s of supports, (B, K, 3, H, W) -> (B, K, C, h, w)."""
@@ -74,7 +93,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         class_names: tuple[str, ...] | Tensor,
         fusion: ImageTextFusion | None = None,
     ) -> Prototypes:
-        """As `learn`, from features F (B, K, C, h, w) of images that are encoded already.
+        """As `learn`, from features F (B, K, C, h, w) of images, see `add_views`, that are encoded already.
 
         class_names: the names, or their text features t (B, D), where zeros stand for no name. fusion: replaces the
         network's own, for a class that one was adapted to.
@@ -195,5 +214,8 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             refinement=config.refinement,
             dtype=attention_dtype,
         )
+        if config.spread_logits:
+            visual = query[:, : query.shape[1] - (self.image.text_channels or 0)]
+            matches = replace(matches, output=spread(matches.output, visual, config.matching, attention_dtype))
         logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)
