@@ -31,7 +31,7 @@ LAYERS = (  # from the commands down to what everything imports; a layer imports
     ("config", "episode", "values"),
     ("errors",),
 )
-AT_THE_TOP = {"__init__", "__main__", "config", "episode", "errors", "values"}
+AT_THE_TOP = {"__init__", "__main__", "episode", "errors", "values"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MOST_LINES = 300
 

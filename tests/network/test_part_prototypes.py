@@ -123,7 +123,7 @@ def test_a_class_file_keeps_the_parts(photo: PrototypeNetwork, tmp_path: Path) -
     masks[0][16:48, 16:64], masks[1][:32, 48:] = 1, 1
     segmenter = Segmenter(photo)
     learned = [segmenter.learn("cat", images[:2], masks), segmenter.learn("dog", images[1], masks[1])]
-    assert [None if c.parts is None else tuple(c.parts.shape) for c in learned] == [(2, 32, 592), (2, 16, 592)]
+    assert [None if c.parts is None else tuple(c.parts.shape) for c in learned] == [(2, 64, 592), (2, 32, 592)]
     together = segmenter.segment(images[2], learned, min_presence=0.0)
     for i, one in enumerate(learned):
         alone = segmenter.segment(images[2], one, min_presence=0.0)
