@@ -9,28 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from cdpnet.data.readers.reader import DatasetReader, ImageSet
-from cdpnet.errors import DataError
+from cdpnet.data.readers.reader import DatasetReader
 from cdpnet.experiments.config import CorrectionConfig
-from cdpnet.inference.class_batch import build_class_batch
+from cdpnet.experiments.shown_images import ShownImage, ShownImages, iou_in_percent
 from cdpnet.inference.class_examples import ClassExample
-from cdpnet.inference.learning import Support, blank_class, pool_example, with_examples
-from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
-from cdpnet.inference.scoring import Scoring, to_segmentation
+from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.learning import blank_class, with_examples
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.inference.uncertainty import most_uncertain_first, uncertainty
 from cdpnet.io.files import write_json
-from cdpnet.io.image_tensors import read_image
-from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
-from cdpnet.runtime.metrics import mask_iou
 from cdpnet.values import JSON
 
 Choice = Literal["uncertain", "random"]
@@ -38,7 +31,8 @@ Choice = Literal["uncertain", "random"]
 ROUNDS = (0, 1, 3, 5, 10)
 """Corrections after which the other images are segmented."""
 RESULTS_FILE = "correction.json"
-_TESTED = 3  # one in so many images of a class is never corrected
+TESTED = 3
+"""One in so many images of a class is never corrected."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +45,6 @@ class CorrectionCurve:
     ious: tuple[float, ...]
 
 
-class _Shown(NamedTuple):
-    """An image that shows the class: its features F (1, C, h, w), its truth (H, W) as labels, and its example."""
-
-    image: PreprocessedImage
-    features: Tensor
-    truth: NDArray[np.uint8]
-    example: ClassExample
-
-
 @torch.inference_mode()
 def simulate(
     segmenter: Segmenter, reader: DatasetReader, config: CorrectionConfig, report: Callable[[str], object]
@@ -68,18 +53,18 @@ def simulate(
 
     report: called with the name of each class that is done. DataError where no class has enough images.
     """
-    curves = []
-    for number, places in _find_classes(reader, config).items():
+    curves, images = [], ShownImages(segmenter, reader)
+    for number, places in images.find_classes(config).items():
         name = reader.class_names[number - 1]
         rng = np.random.default_rng((config.seed, number))
         chosen = [places[i] for i in rng.permutation(len(places))[: config.at_most]]
-        shown = [_show(segmenter, reader, place, number) for place in chosen]
+        shown = [images.show(place, number) for place in chosen]
         for start in range(config.starts):
             order = rng.permutation(len(shown))
-            n_tested = len(shown) // _TESTED
+            n_tested = len(shown) // TESTED
             tested, first, pool = order[:n_tested], order[n_tested], order[n_tested + 1 :]
             for choice in get_args(Choice):
-                user = _User(segmenter, name, [shown[i] for i in tested])
+                user = _User(images, name, [shown[i] for i in tested])
                 ious = user.correct(shown[first], [shown[i] for i in pool], choice)
                 curves.append(CorrectionCurve(name, start, choice, ious))
         report(name)
@@ -89,81 +74,31 @@ def simulate(
 class _User:
     """A simulated user of one class."""
 
-    def __init__(self, segmenter: Segmenter, name: str, tested: Sequence[_Shown]) -> None:
-        self.segmenter, self.tested = segmenter, tested
-        self.blank = blank_class(segmenter.network, name, name, segmenter.model)
+    def __init__(self, images: ShownImages, name: str, tested: Sequence[ShownImage]) -> None:
+        self.images, self.tested = images, tested
+        self.blank = blank_class(images.segmenter.network, name, name, images.segmenter.model)
 
-    def correct(self, first: _Shown, pool: list[_Shown], choice: Choice) -> tuple[float, ...]:
+    def correct(self, first: ShownImage, pool: list[ShownImage], choice: Choice) -> tuple[float, ...]:
         """The curve of one run, which begins with the example ``first``. The pool is in a random order."""
         examples, ious = [first.example], []
         for done in range(max(ROUNDS) + 1):
             if done in ROUNDS:
-                found = self._segment(examples, self.tested)
-                ious.append(float(np.mean([_iou(f, shown.truth) for f, shown in zip(found, self.tested, strict=True)])))
+                found = zip(self._segment(examples, self.tested), self.tested, strict=True)
+                ious.append(float(np.mean([iou_in_percent(one, shown.truth) for one, shown in found])))
             if pool and done < max(ROUNDS):
                 examples.append(pool.pop(self._next(examples, pool, choice)).example)
         return tuple(ious)
 
-    def _next(self, examples: Sequence[ClassExample], pool: Sequence[_Shown], choice: Choice) -> int:
+    def _next(self, examples: Sequence[ClassExample], pool: Sequence[ShownImage], choice: Choice) -> int:
         if choice == "random":
             return 0
         return most_uncertain_first([uncertainty(found) for found in self._segment(examples, pool)])[0]
 
-    def _segment(self, examples: Sequence[ClassExample], images: Sequence[_Shown]) -> list[Segmentation]:
-        segmenter = self.segmenter
-        decision = segmenter.network.config.decision
-        batch = build_class_batch(segmenter.network, [with_examples(self.blank, examples, decision, None)], None)
-        scoring = Scoring(
-            segmenter.network, segmenter.preprocessing.longest_side, segmenter.precision, refine=segmenter.refine
-        )
-        return [
-            to_segmentation(
-                shown.image,
-                scoring.match(shown.features[0], shown.image.image, batch),
-                batch,
-                decision.background,
-            )
-            for shown in images
-        ]
+    def _segment(self, examples: Sequence[ClassExample], images: Sequence[ShownImage]) -> list[Segmentation]:
+        return self.images.segment([self._learn(examples)], images)
 
-
-Place = tuple[ImageSet, str]
-
-
-def _find_classes(reader: DatasetReader, config: CorrectionConfig) -> dict[int, list[Place]]:
-    """The classes that enough images show, and these images. DataError where there is none."""
-    places: dict[int, list[Place]] = {number: [] for number in range(1, len(reader.class_names) + 1)}
-    for image_set in reader.image_sets:
-        for identifier in reader.identifiers(image_set):
-            labels = reader.labels(image_set, identifier)
-            numbers, areas = np.unique(labels[labels > 0], return_counts=True)
-            for number, area in zip(numbers.tolist(), areas.tolist(), strict=True):
-                if area >= config.min_pixels and area < labels.size:
-                    places[number].append((image_set, identifier))
-    found = {number: shown for number, shown in places.items() if len(shown) >= config.at_least}
-    if not found:
-        raise DataError(f"No class is shown by {config.at_least} images of {reader.root}; give a lower --at-least.")
-    return found
-
-
-def _show(segmenter: Segmenter, reader: DatasetReader, place: Place, number: int) -> _Shown:
-    """Read and encode an image in one piece, at working size."""
-    original, labels = read_image(reader.image_path(*place)), reader.labels(*place)
-    resized = resize_to(original, segmenter.preprocessing.longest_side).to(segmenter.device)
-    truth = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
-    mask = torch.from_numpy(truth)[None, None].float()
-    mask = torch.nn.functional.interpolate(mask, size=resized.shape[-2:], mode="nearest-exact")[0, 0].to(torch.uint8)
-    features = segmenter.network.image.features(resized[None])
-    support = Support(resized, mask.to(segmenter.device), "")
-    example = pool_example(segmenter.network, features, support, reader.class_names[number - 1], None)
-    size = (original.shape[1], original.shape[2])
-    return _Shown(PreprocessedImage(resized, size), features, truth, example)
-
-
-def _iou(found: Segmentation, truth: NDArray[np.uint8]) -> float:
-    """The IoU of a mask in percent, without the pixels that are not labelled."""
-    counted, masked, there = truth != IGNORE_INDEX, found.mask == 1, truth == 1
-    return 100 * mask_iou(masked & counted, there)
+    def _learn(self, examples: Sequence[ClassExample]) -> ClassPrototype:
+        return with_examples(self.blank, examples, self.images.segmenter.network.config.decision, None)
 
 
 def mean_curves(curves: Sequence[CorrectionCurve]) -> dict[Choice, tuple[float, ...]]:

@@ -22,7 +22,7 @@ from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.presence import presence_statistic, recognises_name
+from cdpnet.network.presence import presence_statistic, presence_thresholds, recognises_name
 
 _THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
 
@@ -148,6 +148,13 @@ def with_examples(
         thumbnail=learned.thumbnail if thumbnail is None else thumbnail,
         examples=tuple(examples),
     )
+
+
+def with_absence(learned: ClassPrototype, presence: Sequence[float], config: DecisionConfig) -> ClassPrototype:
+    """The class with a threshold above these probabilities of presence, 0..1, and at least the network's own."""
+    highest = np.float32(max(presence))  # as presence is compared
+    own = presence_thresholds(torch.tensor([learned.by_name]), config)
+    return replace(learned, min_presence=min(1.0, max(float(own), float(np.nextafter(highest, np.float32(2))))))
 
 
 def replace_picture(examples: Sequence[ClassExample], new: ClassExample) -> tuple[ClassExample, ...]:
