@@ -13,26 +13,30 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from cdpnet.data.readers.reader import DatasetReader
 from cdpnet.experiments.config import CorrectionConfig
-from cdpnet.experiments.shown_images import ShownImage, ShownImages, iou_in_percent
-from cdpnet.inference.class_examples import ClassExample
+from cdpnet.experiments.shown_images import TESTED, ShownImage, ShownImages, iou_in_percent
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.learning import blank_class, with_examples
-from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.inference.uncertainty import most_uncertain_first, uncertainty
+from cdpnet.inference.uncertainty import disagreement, leave_one_out, most_uncertain_first, uncertainty
 from cdpnet.io.files import write_json
 from cdpnet.values import JSON
 
-Choice = Literal["uncertain", "random"]
-"""Which image of the pool is corrected next: the most uncertain one, or any."""
+Choice = Literal["uncertain", "disagreement", "uncertain area", "typical", "random"]
+"""Which image of the pool is corrected next.
+
+uncertain: the most uncertain one. disagreement: the one in which the examples disagree most, see `disagreement`; the
+most uncertain while there is one example. uncertain area: the highest product of uncertainty and mean probability
+over the image. typical: the one by which the images of the pool get most like their nearest example. random: any.
+"""
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 ROUNDS = (0, 1, 3, 5, 10)
 """Corrections after which the other images are segmented."""
 RESULTS_FILE = "correction.json"
-TESTED = 3
-"""One in so many images of a class is never corrected."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def simulate(
             order = rng.permutation(len(shown))
             n_tested = len(shown) // TESTED
             tested, first, pool = order[:n_tested], order[n_tested], order[n_tested + 1 :]
-            for choice in get_args(Choice):
+            for choice in CHOICES:
                 user = _User(images, name, [shown[i] for i in tested])
                 ious = user.correct(shown[first], [shown[i] for i in pool], choice)
                 curves.append(CorrectionCurve(name, start, choice, ious))
@@ -80,31 +84,54 @@ class _User:
 
     def correct(self, first: ShownImage, pool: list[ShownImage], choice: Choice) -> tuple[float, ...]:
         """The curve of one run, which begins with the example ``first``. The pool is in a random order."""
-        examples, ious = [first.example], []
+        taught, ious = [first], []
         for done in range(max(ROUNDS) + 1):
             if done in ROUNDS:
-                found = zip(self._segment(examples, self.tested), self.tested, strict=True)
+                found = zip(self.images.segment([self._learn(taught)], self.tested), self.tested, strict=True)
                 ious.append(float(np.mean([iou_in_percent(one, shown.truth) for one, shown in found])))
             if pool and done < max(ROUNDS):
-                examples.append(pool.pop(self._next(examples, pool, choice)).example)
+                next_one = 0 if choice == "random" else most_uncertain_first(self._values(taught, pool, choice))[0]
+                taught.append(pool.pop(next_one))
         return tuple(ious)
 
-    def _next(self, examples: Sequence[ClassExample], pool: Sequence[ShownImage], choice: Choice) -> int:
-        if choice == "random":
-            return 0
-        return most_uncertain_first([uncertainty(found) for found in self._segment(examples, pool)])[0]
+    def _values(self, taught: Sequence[ShownImage], pool: Sequence[ShownImage], choice: Choice) -> list[float]:
+        """What the images of the pool are ordered by, the highest first."""
+        if choice == "typical":
+            return gains_in_likeness([describe(one) for one in pool], [describe(one) for one in taught])
+        learned = self._learn(taught)
+        if choice == "disagreement" and len(taught) > 1:
+            classes = leave_one_out(learned, self.images.segmenter.network.config.decision)
+            return [disagreement(found) for found in self.images.segment(classes, pool)]
+        results = self.images.segment([learned], pool)
+        if choice == "uncertain area":
+            shares = [float((found.log_odds - found.background).sigmoid().mean()) for found in results]
+            return [uncertainty(found) * share for found, share in zip(results, shares, strict=True)]
+        return [uncertainty(found) for found in results]
 
-    def _segment(self, examples: Sequence[ClassExample], images: Sequence[ShownImage]) -> list[Segmentation]:
-        return self.images.segment([self._learn(examples)], images)
-
-    def _learn(self, examples: Sequence[ClassExample]) -> ClassPrototype:
+    def _learn(self, taught: Sequence[ShownImage]) -> ClassPrototype:
+        examples = [shown.example for shown in taught]
         return with_examples(self.blank, examples, self.images.segmenter.network.config.decision, None)
+
+
+def describe(shown: ShownImage) -> Tensor:
+    """The mean direction of an image's features: a unit vector (C,)."""
+    return F.normalize(F.normalize(shown.features[0].flatten(1), dim=0).mean(dim=1), dim=0)
+
+
+def gains_in_likeness(pool: Sequence[Tensor], taught: Sequence[Tensor]) -> list[float]:
+    """By how much each image of a pool, once taught, raises the cosines of all with their nearest taught image.
+
+    pool, taught: a unit vector (C,) for each image.
+    """
+    those = torch.stack(list(pool))
+    nearest = (those @ torch.stack(list(taught)).T).amax(dim=1, keepdim=True)
+    return (those @ those.T - nearest).clamp(min=0).sum(dim=0).tolist()
 
 
 def mean_curves(curves: Sequence[CorrectionCurve]) -> dict[Choice, tuple[float, ...]]:
     """The mean over starts and classes, for each choice."""
     means: dict[Choice, tuple[float, ...]] = {}
-    for choice in get_args(Choice):
+    for choice in CHOICES:
         rows = [curve.ious for curve in curves if curve.choice == choice]
         means[choice] = tuple(np.mean(rows, axis=0).tolist())
     return means

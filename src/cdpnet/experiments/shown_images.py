@@ -29,6 +29,8 @@ from cdpnet.runtime.metrics import mask_iou
 Place = tuple[ImageSet, str]
 """An image of a data set: its set and its identifier."""
 
+TESTED = 3
+"""One in so many images of a class is for testing only."""
 _HELD = 512  # encoded images; `photo` needs 3.5 MB for one of 640 x 426 pixels
 
 
@@ -63,11 +65,9 @@ class ShownImages:
             raise DataError(f"No class is shown by {config.at_least} images of {reader.root}; give a lower --at-least.")
         return found
 
-    def find_absent(self, number: int) -> list[Place]:
-        """The images in which no pixel has the class of this number, nor is left unlabelled."""
-        return [
-            place for place in self._places() if not np.isin(self.reader.labels(*place), (number, UNLABELLED)).any()
-        ]
+    def find_absent(self, number: int, min_pixels: int) -> list[Place]:
+        """The images in which no pixel has the class of this number, and fewer than ``min_pixels`` are unlabelled."""
+        return [place for place in self._places() if _is_without(self.reader.labels(*place), number, min_pixels)]
 
     def show(self, place: Place, number: int) -> ShownImage:
         """An image and its example of the class of this number; where it does not show it, of its background only."""
@@ -97,6 +97,10 @@ class ShownImages:
         resized = resize_to(original, self.segmenter.preprocessing.longest_side).to(self.segmenter.device)
         features = self.segmenter.network.image.features(resized[None])
         return PreprocessedImage(resized, (original.shape[1], original.shape[2])), features
+
+
+def _is_without(labels: NDArray[np.int16], number: int, min_pixels: int) -> bool:
+    return not (labels == number).any() and bool((labels == UNLABELLED).sum() < min_pixels)
 
 
 def iou_in_percent(found: Segmentation, truth: NDArray[np.uint8]) -> float:

@@ -152,9 +152,14 @@ def with_examples(
 
 def with_absence(learned: ClassPrototype, presence: Sequence[float], config: DecisionConfig) -> ClassPrototype:
     """The class with a threshold above these probabilities of presence, 0..1, and at least the network's own."""
-    highest = np.float32(max(presence))  # as presence is compared
     own = presence_thresholds(torch.tensor([learned.by_name]), config)
-    return replace(learned, min_presence=min(1.0, max(float(own), float(np.nextafter(highest, np.float32(2))))))
+    return replace(learned, min_presence=max(float(own), threshold_above(presence)))
+
+
+def threshold_above(presence: Sequence[float]) -> float:
+    """The lowest threshold, at most 1, by which all images of these probabilities of presence are without a class."""
+    highest = np.float32(max(presence))  # as presence is compared
+    return min(1.0, float(np.nextafter(highest, np.float32(2))))
 
 
 def replace_picture(examples: Sequence[ClassExample], new: ClassExample) -> tuple[ClassExample, ...]:
