@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import count
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from cdpnet.experiments import correction
 from cdpnet.experiments.config import CorrectionConfig
 from cdpnet.experiments.correction import (
     ROUNDS,
+    Choice,
     CorrectionCurve,
     describe,
     gains_in_likeness,
+    lead_over_random,
     mean_curves,
     simulate,
 )
@@ -107,6 +110,23 @@ def test_the_typical_image_is_the_one_that_most_others_are_like() -> None:
     assert gains_in_likeness([right, right, up], [torch.tensor([0.6, -0.8])]) == pytest.approx([1.6, 1.6, 1.8])
     assert gains_in_likeness([right, right, up], [right]) == [0, 0, 1]
     assert gains_in_likeness([right, right, up], [torch.tensor([0.6, 0.8])]) == pytest.approx([0.8, 0.8, 0.2])
+
+
+def test_a_lead_is_compared_start_by_start() -> None:
+    """Two starts that differ by far more than the choices do; 2 and 4 above random: 3, with an error of 1."""
+    at_five: dict[tuple[Choice, int], float] = {
+        ("uncertain", 0): 12.0,
+        ("uncertain", 1): 84.0,
+        ("random", 0): 10.0,
+        ("random", 1): 80.0,
+    }
+    curves = [
+        CorrectionCurve("cat", start, choice, tuple(value if done == 5 else 0.0 for done in ROUNDS))
+        for (choice, start), value in at_five.items()
+    ]
+    assert lead_over_random(curves, "uncertain", 5) == pytest.approx((3, 1))
+    assert lead_over_random(curves, "uncertain", 3) == (0, 0)
+    assert math.isnan(lead_over_random(curves[::2], "uncertain", 5)[1])
 
 
 def test_too_few_images_are_said(folder: Path, tmp_path: Path) -> None:
