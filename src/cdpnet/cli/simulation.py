@@ -72,7 +72,7 @@ def simulate(arguments: list[str]) -> None:
     with held_folder(chosen.out) as out:
         segmenter = _load_segmenter(chosen, config)
         curves = simulate(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
-        path = write_curves(curves, config, segmenter.model, out)
+        path = write_curves(curves, config, segmenter, out)
         plot = plot_correction(curves, out)
     classes = len({curve.class_name for curve in curves})
     printed(correction_table(curves))
@@ -86,7 +86,7 @@ def _simulate_absence(chosen: Any, reader: DatasetReader, config: CorrectionConf
     with held_folder(chosen.out) as out:
         segmenter = _load_segmenter(chosen, config)
         curves = measure_absence(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
-        path = write_absence(curves, config, segmenter.model, out)
+        path = write_absence(curves, config, segmenter, out)
     classes = len({curve.class_name for curve in curves})
     printed(absence_table(curves))
     print_line(f"{classes} classes, {config.starts} starts each; the curves are {path}")

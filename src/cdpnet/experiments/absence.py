@@ -160,9 +160,15 @@ def mean_absence(curves: Sequence[AbsenceCurve]) -> dict[Use, list[tuple[float, 
     return means
 
 
-def write_absence(curves: Sequence[AbsenceCurve], config: CorrectionConfig, model: tuple[str, str], out: Path) -> Path:
+def write_absence(curves: Sequence[AbsenceCurve], config: CorrectionConfig, segmenter: Segmenter, out: Path) -> Path:
     """Write the curves, with their conditions, as JSON."""
     listed: list[JSON] = [{**asdict(c), "false_masks": list(c.false_masks), "ious": list(c.ious)} for c in curves]
-    values: dict[str, JSON] = {"model": list(model), "counts": list(COUNTS), **asdict(config), "curves": listed}
+    values: dict[str, JSON] = {
+        "model": list(segmenter.model),
+        "refine": segmenter.refine,
+        "counts": list(COUNTS),
+        **asdict(config),
+        "curves": listed,
+    }
     write_json(values, out / RESULTS_FILE)
     return out / RESULTS_FILE

@@ -150,12 +150,11 @@ def lead_over_random(curves: Sequence[CorrectionCurve], choice: Choice, done: in
     return float(np.mean(leads)), error
 
 
-def write_curves(
-    curves: Sequence[CorrectionCurve], config: CorrectionConfig, model: tuple[str, str], out: Path
-) -> Path:
+def write_curves(curves: Sequence[CorrectionCurve], config: CorrectionConfig, segmenter: Segmenter, out: Path) -> Path:
     """Write the curves, with their conditions, as JSON."""
     values: dict[str, JSON] = {
-        "model": list(model),
+        "model": list(segmenter.model),
+        "refine": segmenter.refine,
         "rounds": list(ROUNDS),
         **asdict(config),
         "curves": [{**asdict(curve), "ious": list(curve.ious)} for curve in curves],
