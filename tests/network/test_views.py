@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cdpnet.config import method
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
+from cdpnet.inference.learning import Support, encode_support
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import build_network
 from cdpnet.network.network import PrototypeNetwork
@@ -119,6 +120,10 @@ def test_a_class_learned_by_the_segmenter_has_both_views() -> None:
     with torch.no_grad():
         expected = segmenter.network.learn(*tensors, ("thing",))
     torch.testing.assert_close(learned.foreground, expected.foreground[0], atol=1e-5, rtol=1e-4)
+    support = Support(tensors[0][0, 0], tensors[1][0, 0], "")
+    with torch.no_grad():
+        known = encode_support(segmenter.network, support, segmenter.network.image.features(tensors[0][0]))
+        torch.testing.assert_close(known.features, encode_support(segmenter.network, support).features)
     assert learned.shots == len(learned.examples) == 1
     assert learned.model == Segmenter(network(enlarged=False), longest_side=64).model  # a class file fits both
     again = segmenter.add_example(learned, image[:, ::-1].copy(), mask[:, ::-1].copy())

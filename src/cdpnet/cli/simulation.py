@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
+    chosen_refinement,
     device_option,
     held_folder,
     load_chosen_network,
     model_options,
+    refine_option,
     settings,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, progress_bar
 from cdpnet.encoders.catalogue import require_image_weights
+
+if TYPE_CHECKING:
+    from cdpnet.data.readers.reader import DatasetReader
+    from cdpnet.experiments.config import CorrectionConfig
+    from cdpnet.inference.segmenter import Segmenter
 
 
 def simulate(arguments: list[str]) -> None:
@@ -22,9 +30,10 @@ def simulate(arguments: list[str]) -> None:
 
     parser = new_parser(
         "simulate",
-        "A simulated user corrects the most uncertain image of a pool and teaches it, round by round; beside it random "
-        "images. Prints the mean IoU of images that are never corrected.",
+        "A simulated user corrects the most uncertain image of a pool and teaches it, round by round; beside it other "
+        "orders, and random images. Prints the mean IoU of images that are never corrected.",
         "simulate --data coco --root COCO --out simulation",
+        "simulate --root COCO --absence --starts 3 --out absence",
     )
     parser.add_argument(
         "--data", choices=("pascal", "coco", "fss", "folder"), default="coco", help="format of the data"
@@ -32,9 +41,18 @@ def simulate(arguments: list[str]) -> None:
     parser.add_argument("--root", required=True, metavar="FOLDER", help="folder of the data set")
     parser.add_class_arguments(CorrectionConfig, None, instantiate=False)
     parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="folder for the curves, correction.json and correction.png"
+        "--absence",
+        action="store_true",
+        help="instead, name images without the class: the false masks that this prevents, and the IoU that it costs",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FOLDER",
+        help="folder for correction.json and correction.png, or, with --absence, absence.json",
     )
     model_options(parser, "photo")
+    refine_option(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
     config = settings(CorrectionConfig, chosen)
@@ -43,20 +61,42 @@ def simulate(arguments: list[str]) -> None:
     from cdpnet.data.config import DataConfig
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.correction import simulate, write_curves
-    from cdpnet.inference.segmenter import Segmenter
     from cdpnet.report.corrections import correction_table
     from cdpnet.report.plots import need_matplotlib, plot_correction
 
-    need_matplotlib()
     reader = DataOnDisk(DataConfig(chosen.data, chosen.root)).reader
+    if chosen.absence:
+        _simulate_absence(chosen, reader, config)
+        return
+    need_matplotlib()
     with held_folder(chosen.out) as out:
-        segmenter = Segmenter(load_chosen_network(chosen))
+        segmenter = _load_segmenter(chosen, config)
         curves = simulate(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
-        path = write_curves(curves, config, segmenter.model, out)
+        path = write_curves(curves, config, segmenter, out)
         plot = plot_correction(curves, out)
     classes = len({curve.class_name for curve in curves})
     printed(correction_table(curves))
     print_line(f"{classes} classes, {config.starts} starts each; the curves are {path} and {plot}")
+
+
+def _simulate_absence(chosen: Any, reader: DatasetReader, config: CorrectionConfig) -> None:
+    from cdpnet.experiments.absence import measure_absence, write_absence
+    from cdpnet.report.corrections import absence_table
+
+    with held_folder(chosen.out) as out:
+        segmenter = _load_segmenter(chosen, config)
+        curves = measure_absence(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
+        path = write_absence(curves, config, segmenter, out)
+    classes = len({curve.class_name for curve in curves})
+    printed(absence_table(curves))
+    print_line(f"{classes} classes, {config.starts} starts each; the curves are {path}")
+
+
+def _load_segmenter(chosen: Any, config: CorrectionConfig) -> Segmenter:
+    from cdpnet.inference.segmenter import Segmenter
+
+    side, refine = config.longest_side or None, chosen_refinement(chosen)
+    return Segmenter(load_chosen_network(chosen), longest_side=side, refine=refine)
 
 
 def clicks(arguments: list[str]) -> None:

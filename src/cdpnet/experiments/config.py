@@ -70,12 +70,15 @@ class CorrectionConfig:
     """Pixels that a class must cover in an image to count there."""
     starts: int = 1
     """Draws of the example, the pool and the images that are never corrected, for each class."""
+    longest_side: int = 0
+    """Size in pixels that larger images are scaled down to; 0 takes the model's own. Smaller ones take less time."""
     seed: int = 0
     """Seed of these draws."""
 
     def __post_init__(self) -> None:
         check_range(self, 3, 2**31, "at_least", "at_most")
         check_range(self, 1, 2**31, "min_pixels", "starts")
+        check_range(self, 0, 2**31, "longest_side")
         check_seeds(self.seed)
 
 

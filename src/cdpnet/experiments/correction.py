@@ -6,39 +6,38 @@ taught with it. Everything is our choice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
 from torch import Tensor
 
-from cdpnet.data.readers.reader import DatasetReader, ImageSet
-from cdpnet.errors import DataError
+from cdpnet.data.readers.reader import DatasetReader
 from cdpnet.experiments.config import CorrectionConfig
-from cdpnet.inference.class_batch import build_class_batch
-from cdpnet.inference.class_examples import ClassExample
-from cdpnet.inference.learning import Support, blank_class, encode_support, pool_example, with_examples
-from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
-from cdpnet.inference.scoring import Scoring, to_segmentation
-from cdpnet.inference.segmentation import Segmentation
+from cdpnet.experiments.shown_images import TESTED, ShownImage, ShownImages, iou_in_percent
+from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.learning import blank_class, with_examples
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.inference.uncertainty import most_uncertain_first, uncertainty
+from cdpnet.inference.uncertainty import disagreement, leave_one_out, most_uncertain_first, uncertainty
 from cdpnet.io.files import write_json
-from cdpnet.io.image_tensors import read_image
-from cdpnet.runtime.constants import IGNORE_INDEX, UNLABELLED
-from cdpnet.runtime.metrics import mask_iou
 from cdpnet.values import JSON
 
-Choice = Literal["uncertain", "random"]
-"""Which image of the pool is corrected next: the most uncertain one, or any."""
+Choice = Literal["uncertain", "disagreement", "uncertain area", "typical", "random"]
+"""Which image of the pool is corrected next.
+
+uncertain: the most uncertain one. disagreement: the one in which the examples disagree most, see `disagreement`; the
+most uncertain while there is one example. uncertain area: the highest product of uncertainty and mean probability
+over the image. typical: the one by which the images of the pool get most like their nearest example. random: any.
+"""
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 ROUNDS = (0, 1, 3, 5, 10)
 """Corrections after which the other images are segmented."""
 RESULTS_FILE = "correction.json"
-_TESTED = 3  # one in so many images of a class is never corrected
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,6 @@ class CorrectionCurve:
     ious: tuple[float, ...]
 
 
-class _Shown(NamedTuple):
-    """An image that shows the class: its features F (1, C, h, w), its truth (H, W) as labels, and its example."""
-
-    image: PreprocessedImage
-    features: Tensor
-    truth: NDArray[np.uint8]
-    example: ClassExample
-
-
 @torch.inference_mode()
 def simulate(
     segmenter: Segmenter, reader: DatasetReader, config: CorrectionConfig, report: Callable[[str], object]
@@ -68,18 +58,18 @@ def simulate(
 
     report: called with the name of each class that is done. DataError where no class has enough images.
     """
-    curves = []
-    for number, places in _find_classes(reader, config).items():
+    curves, images = [], ShownImages(segmenter, reader)
+    for number, places in images.find_classes(config).items():
         name = reader.class_names[number - 1]
         rng = np.random.default_rng((config.seed, number))
         chosen = [places[i] for i in rng.permutation(len(places))[: config.at_most]]
-        shown = [_show(segmenter, reader, place, number) for place in chosen]
+        shown = [images.show(place, number) for place in chosen]
         for start in range(config.starts):
             order = rng.permutation(len(shown))
-            n_tested = len(shown) // _TESTED
+            n_tested = len(shown) // TESTED
             tested, first, pool = order[:n_tested], order[n_tested], order[n_tested + 1 :]
-            for choice in get_args(Choice):
-                user = _User(segmenter, name, [shown[i] for i in tested])
+            for choice in CHOICES:
+                user = _User(images, name, [shown[i] for i in tested])
                 ious = user.correct(shown[first], [shown[i] for i in pool], choice)
                 curves.append(CorrectionCurve(name, start, choice, ious))
         report(name)
@@ -89,97 +79,82 @@ def simulate(
 class _User:
     """A simulated user of one class."""
 
-    def __init__(self, segmenter: Segmenter, name: str, tested: Sequence[_Shown]) -> None:
-        self.segmenter, self.tested = segmenter, tested
-        self.blank = blank_class(segmenter.network, name, name, segmenter.model)
+    def __init__(self, images: ShownImages, name: str, tested: Sequence[ShownImage]) -> None:
+        self.images, self.tested = images, tested
+        self.blank = blank_class(images.segmenter.network, name, name, images.segmenter.model)
 
-    def correct(self, first: _Shown, pool: list[_Shown], choice: Choice) -> tuple[float, ...]:
+    def correct(self, first: ShownImage, pool: list[ShownImage], choice: Choice) -> tuple[float, ...]:
         """The curve of one run, which begins with the example ``first``. The pool is in a random order."""
-        examples, ious = [first.example], []
+        taught, ious = [first], []
         for done in range(max(ROUNDS) + 1):
             if done in ROUNDS:
-                found = self._segment(examples, self.tested)
-                ious.append(float(np.mean([_iou(f, shown.truth) for f, shown in zip(found, self.tested, strict=True)])))
+                found = zip(self.images.segment([self._learn(taught)], self.tested), self.tested, strict=True)
+                ious.append(float(np.mean([iou_in_percent(one, shown.truth) for one, shown in found])))
             if pool and done < max(ROUNDS):
-                examples.append(pool.pop(self._next(examples, pool, choice)).example)
+                next_one = 0 if choice == "random" else most_uncertain_first(self._values(taught, pool, choice))[0]
+                taught.append(pool.pop(next_one))
         return tuple(ious)
 
-    def _next(self, examples: Sequence[ClassExample], pool: Sequence[_Shown], choice: Choice) -> int:
-        if choice == "random":
-            return 0
-        return most_uncertain_first([uncertainty(found) for found in self._segment(examples, pool)])[0]
+    def _values(self, taught: Sequence[ShownImage], pool: Sequence[ShownImage], choice: Choice) -> list[float]:
+        """What the images of the pool are ordered by, the highest first."""
+        if choice == "typical":
+            return gains_in_likeness([describe(one) for one in pool], [describe(one) for one in taught])
+        learned = self._learn(taught)
+        if choice == "disagreement" and len(taught) > 1:
+            classes = leave_one_out(learned, self.images.segmenter.network.config.decision)
+            return [disagreement(found) for found in self.images.segment(classes, pool)]
+        results = self.images.segment([learned], pool)
+        if choice == "uncertain area":
+            shares = [float((found.log_odds - found.background).sigmoid().mean()) for found in results]
+            return [uncertainty(found) * share for found, share in zip(results, shares, strict=True)]
+        return [uncertainty(found) for found in results]
 
-    def _segment(self, examples: Sequence[ClassExample], images: Sequence[_Shown]) -> list[Segmentation]:
-        segmenter = self.segmenter
-        decision = segmenter.network.config.decision
-        batch = build_class_batch(segmenter.network, [with_examples(self.blank, examples, decision, None)], None)
-        scoring = Scoring(
-            segmenter.network, segmenter.preprocessing.longest_side, segmenter.precision, refine=segmenter.refine
-        )
-        return [
-            to_segmentation(
-                shown.image,
-                scoring.match(shown.features[0], shown.image.image, batch),
-                batch,
-                decision.background,
-            )
-            for shown in images
-        ]
+    def _learn(self, taught: Sequence[ShownImage]) -> ClassPrototype:
+        examples = [shown.example for shown in taught]
+        return with_examples(self.blank, examples, self.images.segmenter.network.config.decision, None)
 
 
-Place = tuple[ImageSet, str]
+def describe(shown: ShownImage) -> Tensor:
+    """The mean direction of an image's features: a unit vector (C,)."""
+    return F.normalize(F.normalize(shown.features[0].flatten(1), dim=0).mean(dim=1), dim=0)
 
 
-def _find_classes(reader: DatasetReader, config: CorrectionConfig) -> dict[int, list[Place]]:
-    """The classes that enough images show, and these images. DataError where there is none."""
-    places: dict[int, list[Place]] = {number: [] for number in range(1, len(reader.class_names) + 1)}
-    for image_set in reader.image_sets:
-        for identifier in reader.identifiers(image_set):
-            labels = reader.labels(image_set, identifier)
-            numbers, areas = np.unique(labels[labels > 0], return_counts=True)
-            for number, area in zip(numbers.tolist(), areas.tolist(), strict=True):
-                if area >= config.min_pixels and area < labels.size:
-                    places[number].append((image_set, identifier))
-    found = {number: shown for number, shown in places.items() if len(shown) >= config.at_least}
-    if not found:
-        raise DataError(f"No class is shown by {config.at_least} images of {reader.root}; give a lower --at-least.")
-    return found
+def gains_in_likeness(pool: Sequence[Tensor], taught: Sequence[Tensor]) -> list[float]:
+    """By how much each image of a pool, once taught, raises the cosines of all with their nearest taught image.
 
-
-def _show(segmenter: Segmenter, reader: DatasetReader, place: Place, number: int) -> _Shown:
-    """Read and encode an image in one piece, at working size."""
-    original, labels = read_image(reader.image_path(*place)), reader.labels(*place)
-    resized = resize_to(original, segmenter.preprocessing.longest_side).to(segmenter.device)
-    truth = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
-    mask = torch.from_numpy(truth)[None, None].float()
-    mask = torch.nn.functional.interpolate(mask, size=resized.shape[-2:], mode="nearest-exact")[0, 0].to(torch.uint8)
-    encoded = encode_support(segmenter.network, Support(resized, mask.to(segmenter.device), ""))
-    example = pool_example(segmenter.network, encoded, reader.class_names[number - 1], None)
-    size = (original.shape[1], original.shape[2])
-    return _Shown(PreprocessedImage(resized, size), encoded.features[:, 0], truth, example)
-
-
-def _iou(found: Segmentation, truth: NDArray[np.uint8]) -> float:
-    """The IoU of a mask in percent, without the pixels that are not labelled."""
-    counted, masked, there = truth != IGNORE_INDEX, found.mask == 1, truth == 1
-    return 100 * mask_iou(masked & counted, there)
+    pool, taught: a unit vector (C,) for each image.
+    """
+    those = torch.stack(list(pool))
+    nearest = (those @ torch.stack(list(taught)).T).amax(dim=1, keepdim=True)
+    return (those @ those.T - nearest).clamp(min=0).sum(dim=0).tolist()
 
 
 def mean_curves(curves: Sequence[CorrectionCurve]) -> dict[Choice, tuple[float, ...]]:
     """The mean over starts and classes, for each choice."""
     means: dict[Choice, tuple[float, ...]] = {}
-    for choice in get_args(Choice):
+    for choice in CHOICES:
         rows = [curve.ious for curve in curves if curve.choice == choice]
         means[choice] = tuple(np.mean(rows, axis=0).tolist())
     return means
 
 
-def write_curves(
-    curves: Sequence[CorrectionCurve], config: CorrectionConfig, model: tuple[str, str], out: Path
-) -> Path:
+def lead_over_random(curves: Sequence[CorrectionCurve], choice: Choice, done: int) -> tuple[float, float]:
+    """How far a choice is above random after so many corrections, and the standard error of that, in percent of IoU.
+
+    Starts are compared one by one, as if all were independent; with a single one the error is not a number.
+    """
+    random = {(c.class_name, c.start): c.ious for c in curves if c.choice == "random"}
+    at = ROUNDS.index(done)
+    leads = [c.ious[at] - random[c.class_name, c.start][at] for c in curves if c.choice == choice]
+    error = float(np.std(leads, ddof=1)) / math.sqrt(len(leads)) if len(leads) > 1 else math.nan
+    return float(np.mean(leads)), error
+
+
+def write_curves(curves: Sequence[CorrectionCurve], config: CorrectionConfig, segmenter: Segmenter, out: Path) -> Path:
     """Write the curves, with their conditions, as JSON."""
     values: dict[str, JSON] = {
-        "model": list(model),
+        "model": list(segmenter.model),
+        "refine": segmenter.refine,
         "rounds": list(ROUNDS),
         **asdict(config),
         "curves": [{**asdict(curve), "ious": list(curve.ious)} for curve in curves],

@@ -22,7 +22,7 @@ from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.presence import presence_statistic, recognises_name
+from cdpnet.network.presence import presence_statistic, presence_thresholds, recognises_name
 
 _THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
 
@@ -77,10 +77,17 @@ class EncodedSupport(NamedTuple):
     picture: str
 
 
-def encode_support(network: PrototypeNetwork, support: Support) -> EncodedSupport:
-    """Encode an example, in all views that the network takes of it."""
+def encode_support(network: PrototypeNetwork, support: Support, whole: Tensor | None = None) -> EncodedSupport:
+    """Encode an example, in all views that the network takes of it.
+
+    whole: the features F (1, C, h, w) of the image, where they are known.
+    """
     images, masks = network.add_views(support.image[None, None], support.mask[None, None])
-    return EncodedSupport(network.encode_shots(images), masks, support.picture)
+    if whole is None:
+        features = network.encode_shots(images)
+    else:
+        features = torch.cat([whole, *(network.image.features(view) for view in images[:, 1:].unbind(dim=1))])[None]
+    return EncodedSupport(features, masks, support.picture)
 
 
 def pool_example(
@@ -165,6 +172,18 @@ def with_examples(
         thumbnail=learned.thumbnail if thumbnail is None else thumbnail,
         examples=tuple(examples),
     )
+
+
+def with_absence(learned: ClassPrototype, presence: Sequence[float], config: DecisionConfig) -> ClassPrototype:
+    """The class with a threshold above these probabilities of presence, 0..1, and at least the network's own."""
+    own = presence_thresholds(torch.tensor([learned.by_name]), config)
+    return replace(learned, min_presence=max(float(own), threshold_above(presence)))
+
+
+def threshold_above(presence: Sequence[float]) -> float:
+    """The lowest threshold, at most 1, by which all images of these probabilities of presence are without a class."""
+    highest = np.float32(max(presence))  # as presence is compared
+    return min(1.0, float(np.nextafter(highest, np.float32(2))))
 
 
 def replace_picture(examples: Sequence[ClassExample], new: ClassExample) -> tuple[ClassExample, ...]:

@@ -33,6 +33,7 @@ from cdpnet.inference.learning import (
     pool_example,
     replace_picture,
     unlearn,
+    with_absence,
     with_examples,
     without_example,
 )
@@ -46,7 +47,6 @@ from cdpnet.labels.png import MaskSource
 from cdpnet.network.build import load_network
 from cdpnet.network.checkpoint import describe_network, fingerprint
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.presence import presence_thresholds
 from cdpnet.runtime.devices import resolve_device
 from cdpnet.runtime.text import check_class_name
 
@@ -147,9 +147,7 @@ class Segmenter:
         if not without:
             raise DataError("No image without the class was given; give one or more.")
         found = self.segment_batch(without, replace(learned, min_presence=None))
-        highest = np.float32(max(one.presence[0] for one in found))  # as presence is compared
-        own = presence_thresholds(torch.tensor([learned.by_name]), self.network.config.decision)
-        return replace(learned, min_presence=min(1.0, max(float(own), float(np.nextafter(highest, np.float32(2))))))
+        return with_absence(learned, [one.presence[0] for one in found], self.network.config.decision)
 
     def learn_name(self, name: str) -> ClassPrototype:
         """A class of which only the name is known: its masks are proposals to begin with (our addition).

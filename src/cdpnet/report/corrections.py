@@ -1,4 +1,4 @@
-"""The table of what corrections give; apart from the other tables, since it needs the simulation and so the network."""
+"""The tables of the simulations; apart from the other tables, since they need the network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,34 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves
+from cdpnet.experiments.absence import COUNTS, AbsenceCurve, mean_absence
+from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, lead_over_random, mean_curves
 from cdpnet.report.tables import Alignment, text_table
+
+_COMPARED = 5  # corrections after which the choices are compared with random
 
 
 def correction_table(curves: Sequence[CorrectionCurve]) -> Table:
-    """Mean IoU of images that are never corrected, after so many corrections, for each choice and not taught at all."""
-    columns: dict[str, Alignment] = {"corrected": "left", **{f"after {done}": "right" for done in ROUNDS}}
+    """Mean IoU of images that are never corrected, after so many corrections, for each choice and not taught at all.
+
+    The last column is how far a choice is above random after five, with its standard error.
+    """
+    lead = f"lead after {_COMPARED}"
+    columns: dict[str, Alignment] = {"corrected": "left", **{f"after {n}": "right" for n in ROUNDS}, lead: "right"}
     means = mean_curves(curves)
-    rows = [(choice, *(f"{iou:.1f}" for iou in ious)) for choice, ious in means.items()]
-    return text_table(columns, [*rows, ("not taught", *[f"{means['uncertain'][0]:.1f}"] * len(ROUNDS))])
+    rows = []
+    for choice, ious in means.items():
+        difference, error = lead_over_random(curves, choice, _COMPARED)
+        shown = "" if choice == "random" else f"{difference:+.1f} ± {error:.1f}"
+        rows.append((choice, *(f"{iou:.1f}" for iou in ious), shown))
+    return text_table(columns, [*rows, ("not taught", *[f"{means['uncertain'][0]:.1f}"] * len(ROUNDS), "")])
+
+
+def absence_table(curves: Sequence[AbsenceCurve]) -> Table:
+    """False masks and mean IoU in percent after so many images without the class, for each use of them."""
+    columns: dict[str, Alignment] = {"changed": "left", "percent": "left", **{f"after {n}": "right" for n in COUNTS}}
+    rows = []
+    for use, pairs in mean_absence(curves).items():
+        rows += [(use, "false masks", *(f"{false:.1f}" for false, _ in pairs))]
+        rows += [("", "mean IoU", *(f"{iou:.1f}" for _, iou in pairs))]
+    return text_table(columns, rows)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NAMES = {"exact": "", "category": ", category name", "none": ", no name", "wrong": ", wrong name"}
 _BAR, _CONTROL, _INK = "#2f6fb0", "#c3ccd6", "#20242c"
-_LINES = (_BAR, "#d9772b")
+_LINES = (_BAR, "#d9772b", "#4a9a62", "#8a5fb0", "#8b5a3c")
 
 
 def need_matplotlib() -> None:
@@ -59,8 +59,8 @@ def plot_correction(curves: Sequence[CorrectionCurve], out: Path) -> Path:
     panel = figure.subplots()
     means = mean_curves(curves)
     for (choice, ious), colour in zip(means.items(), _LINES, strict=True):
-        panel.plot(ROUNDS, ious, marker="o", color=colour, label=f"{choice} image corrected and taught")
-    panel.axhline(means["uncertain"][0], color=_CONTROL, linestyle="--", label="corrected and not taught")
+        panel.plot(ROUNDS, ious, marker="o", color=colour, label=choice)
+    panel.axhline(means["uncertain"][0], color=_CONTROL, linestyle="--", label="not taught")
     panel.set_xlabel("corrections", color=_INK)
     panel.set_ylabel("mean IoU of the other images (%)", color=_INK)
     panel.set_xticks(ROUNDS)
