@@ -16,7 +16,16 @@ from rich.table import Table
 
 import cdpnet
 from cdpnet.cli import main
-from cdpnet.cli.screen import error_console, labelling_bar, printed, progress_bar, say, stages_bar, to_standard_error
+from cdpnet.cli.screen import (
+    error_console,
+    labelling_bar,
+    printed,
+    progress_bar,
+    rate_text,
+    say,
+    stages_bar,
+    to_standard_error,
+)
 from cdpnet.training.loop import Progress
 from tests.cli.test_benchmarks import write_lists
 
@@ -70,8 +79,20 @@ def test_the_labelling_bar_counts_only_images_of_this_run() -> None:
     assert "images/s" not in text.getvalue()
     with redirect_stderr(StringIO()) as text, labelling_bar() as show:
         show(10, 20)
-        show(20, 20)
-    assert "images/s" in text.getvalue()
+        show(20, 20, 3)
+    assert "images/s, 3 failed" in text.getvalue()
+
+
+def test_a_rate_below_one_is_told_as_seconds() -> None:
+    assert [rate_text(rate) for rate in (0, 12.34, 1, 0.02)] == ["", "12.3/s", "1.0/s", "50.0 s each"]
+    assert rate_text(2.5, "images") == "2.5 images/s"
+
+
+def test_every_bar_has_its_rate() -> None:
+    with redirect_stderr(StringIO()) as text, progress_bar() as progress:
+        progress.advance(progress.add_task("episodes", total=1000), 500)
+        progress.advance(progress.task_ids[0], 500)
+    assert "/s" in text.getvalue()
 
 
 def test_stages_have_a_bar_each_and_the_last_validation() -> None:

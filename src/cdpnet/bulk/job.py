@@ -25,7 +25,7 @@ from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
 
 Engine = Callable[[Labeller, Iterable[Window]], Iterator[list[JournalRecord]]]
-Progress = Callable[[int, int], object]  # called with the number of finished images and the number of all images
+Progress = Callable[[int, int, int], object]  # called with the numbers of images finished, all, and failed in this run
 PAGE, FAILED_FILE, TRUTH_PAGE = "index.html", "failed.txt", "truth.html"
 
 
@@ -131,12 +131,13 @@ def _label_unfinished(
         finished = [image for image in window if journal.is_done(image)]
         if len(finished) < len(window):
             windows.append(Window(window, finished))
-    done = sum(journal.is_done(image) for image in images)
-    progress(done, len(images))
+    done, failed = sum(journal.is_done(image) for image in images), 0
+    progress(done, len(images), failed)
     for records in engine(labeller, windows):
         journal.add(records)
         done += len(records)
-        progress(done, len(images))
+        failed += sum(bool(record.error) for record in records)
+        progress(done, len(images), failed)
         yield records
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +19,11 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.errors import CdpnetError, DataError
 from cdpnet.inference.class_files import ClassPrototype
-from cdpnet.inference.preprocessing import PreprocessedImage
+from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import write_image
+from cdpnet.io.images import LARGE_PIXELS, n_pixels
 from cdpnet.labels.formats import FORMATS, write_image_labels
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
@@ -30,7 +33,9 @@ from cdpnet.labels.regions import ImageLabels, region_from_mask
 WINDOW_SIZE = 16  # images that are decoded and labelled together
 THUMBNAILS = "sheet"  # folder of the small images on the contact sheet
 _THUMBNAIL_SIDE = 256  # pixels of the longer side
+_DRAWN_SIDE = 1024  # at which a larger image is drawn before it is made a thumbnail
 _ERRORS_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENOTDIR)  # not of the disk
+_WITH_LARGE = Lock()  # held while a large image is in memory at full size, so that there is only one at a time
 
 
 class _Loaded(NamedTuple):
@@ -94,7 +99,8 @@ class Labeller:
         try:
             image.encode()
             status = path.stat()
-            loaded = _Loaded(self.segmenter.preprocessing.load(path), ImageStamp.of(path))
+            with _WITH_LARGE if n_pixels(path) > LARGE_PIXELS else nullcontext():
+                loaded = _Loaded(self.segmenter.preprocessing.load(path), ImageStamp.of(path))
         except UnicodeEncodeError:
             return "Its name is not text in UTF-8; rename it."
         except OSError as error:
@@ -109,12 +115,18 @@ class Labeller:
         """Write the files of one image and return its record."""
         if isinstance(result, str) or isinstance(loaded, str):
             return JournalRecord(ImageLabels(image, 0, 0), error=str(result))
-        labels = make_image_labels(image, result)
+        with _WITH_LARGE if math.prod(result.size) > LARGE_PIXELS else nullcontext():
+            return self._write_labels(image, loaded, result)
+
+    def _write_labels(self, image: str, loaded: _Loaded, result: Segmentation) -> JournalRecord:
+        drawn = replace(result)  # its mask at full size is let go before the next one is made, not with the window
+        labels = make_image_labels(image, drawn)
         if self.instances is not None:
             labels = split_instances(labels, self.instances)
         try:
+            self._write_thumbnail(image, loaded.image, drawn)
+            del drawn
             write_image_labels(labels, self.target, self.format_name)
-            self._write_thumbnail(image, loaded.image, result)
             outputs = tuple(OutputStamp.of(self.target.out / name) for name in self.output_files(image))
         except OSError as error:
             if error.errno in _ERRORS_OF_ONE_FILE:
@@ -125,16 +137,18 @@ class Labeller:
 
     def _write_thumbnail(self, image: str, loaded: PreprocessedImage, segmentation: Segmentation) -> None:
         """Write the small image with its labels for the contact sheet."""
-        h, w = loaded.image.shape[1:]
+        shown = resize_to(loaded.image, _DRAWN_SIDE)
+        h, w = shown.shape[1:]
         mask = Image.fromarray(segmentation.mask).resize((w, h), Image.Resampling.NEAREST)
-        thumbnail = overlay(loaded.image, np.array(mask))
+        thumbnail = overlay(shown, np.array(mask))
         thumbnail.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
         write_image(thumbnail, self.target.out / thumbnail_file(image), quality=85)
 
 
 def make_image_labels(image: str, segmentation: Segmentation) -> ImageLabels:
     """The labels of a segmented image; the score of a region is one minus the uncertainty of its class."""
-    masks = (segmentation.mask == number for number in range(1, len(segmentation.classes) + 1))  # one at a time
+    numbers = range(1, len(segmentation.classes) + 1)
+    masks = (np.equal(segmentation.mask, number, order="F") for number in numbers)  # one at a time, by columns as coded
     regions = [
         region_from_mask(mask, name, round(1 - uncertainty, 4))
         for mask, name, uncertainty in zip(masks, segmentation.classes, segmentation.uncertainties, strict=True)

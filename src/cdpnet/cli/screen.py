@@ -60,17 +60,39 @@ def discard(stream: TextIO) -> None:
 
 
 def progress_bar(*, visible: bool = True) -> Any:
-    """A bar with the time left, on standard error."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    """A bar with the rate and the time left, on standard error."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(rate_text(task.finished_speed or task.speed or 0))
 
     description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (description, BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
     return Progress(*columns, console=error_console(), disable=not visible)
 
 
+def rate_text(rate: float, what: str = "") -> str:
+    """A rate in words: so many of ``what`` a second; below one, the seconds that each takes. Empty for none."""
+    if not rate:
+        return ""
+    return f"{rate:.1f}{what and ' ' + what}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+
+
 @contextmanager
-def labelling_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar with images per second and the time left; images that were done before do not count.
+def labelling_bar() -> Iterator[Callable[..., None]]:
+    """A bar with the rate, the time left, and how many images failed; images that were done before do not count.
+
+    It is called with the number of finished images, of all, and, where known, of those that failed in this run.
 
     After Ctrl-C it says how many images are done.
     """
@@ -81,12 +103,13 @@ def labelling_bar() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, TimeRemainingColumn(), console=error_console()) as progress:
         task = progress.add_task("", total=None, speed="")
 
-        def show(done: int, total: int) -> None:
+        def show(done: int, total: int, failed: int = 0) -> None:
             if not start:
                 start.append((monotonic(), done))
             passed = monotonic() - start[0][0]
-            speed = f"{(done - start[0][1]) / passed:.1f} images/s" if done > start[0][1] else ""
-            progress.update(task, completed=done, total=total, speed=speed)
+            speed = rate_text((done - start[0][1]) / passed, "images") if passed else ""
+            failures = f", {failed} failed" if failed else ""
+            progress.update(task, completed=done, total=total, speed=speed + failures)
 
         try:
             yield show

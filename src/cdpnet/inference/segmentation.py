@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cdpnet.network.decision import decide
 
-_STRIP = 2**22  # scores that are held at an image's original size at a time
+_STRIP = 2**20  # scores that are held at an image's original size at a time
 
 
 @dataclass(frozen=True, eq=False)

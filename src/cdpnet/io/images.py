@@ -20,6 +20,7 @@ from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import listed
 
 MAX_PIXELS = 100_000_000
+LARGE_PIXELS = 20_000_000  # images of more are in memory at full size one at a time (our choice)
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 HEIF_ENDINGS = (".heic", ".heif")
 _STRIP = 128  # rows of a reduced image that are made at a time
@@ -150,6 +151,13 @@ def read_size(path: Path, most_pixels: int | None = None) -> tuple[int, int]:
     orientation, (height, width) = read_orientation(path)
     _check_size(height, width, most_pixels or MAX_PIXELS, str(path))
     return (width, height) if orientation in TRANSPOSED else (height, width)
+
+
+def n_pixels(path: Path) -> int:
+    """The number of pixels that an image file states; nothing is decoded. DataError for a file that is no image."""
+    with errors_as_sentences(str(path)), _open(path) as file:
+        image = Image.open(file, formats=_installed_formats())
+        return image.height * image.width
 
 
 def refuse_other_formats() -> None:

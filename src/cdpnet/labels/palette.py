@@ -32,7 +32,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
 
 def palette_image(mask: NDArray[np.uint8]) -> Image.Image:
     """A mask (H, W) of class indices as a palette image with the same indices."""
-    image = Image.fromarray(mask).convert("P")
+    image = Image.fromarray(mask)  # grey, which a palette turns into indices without a copy
     image.putpalette(sum((colour_of(i) for i in range(256)), ()))
     return image
 

@@ -26,7 +26,9 @@ def number_classes(labels: ImageLabels, classes: Sequence[str]) -> NDArray[np.ui
     """As `ImageLabels.class_numbers`. DataError for more classes than fit, since 255 means ignored."""
     if len(classes) > _MOST_CLASSES:
         raise DataError(f"PNG masks hold {_MOST_CLASSES} classes at most, not {len(classes)}; take another format.")
-    return labels.class_numbers(classes).astype(np.uint8)
+    found = np.zeros(labels.size, np.uint8, order="F")  # by columns, as regions are
+    labels.write_numbers(classes, found)
+    return np.ascontiguousarray(found)
 
 
 def write_image(labels: ImageLabels, target: LabelSet) -> None:

@@ -66,9 +66,13 @@ class ImageLabels:
     def class_numbers(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """The number of the class of each pixel (H, W), from 1, 0 for none; the later of regions that overlap wins."""
         found = np.zeros(self.size, np.int64)
-        for region in self.regions:
-            found[self.mask(region).view(np.bool_)] = classes.index(region.label) + 1
+        self.write_numbers(classes, found)
         return found
+
+    def write_numbers(self, classes: Sequence[str], found: NDArray[np.int64] | NDArray[np.uint8]) -> None:
+        """Write the numbers of `class_numbers` into zeros (H, W), which may be smaller numbers for a large image."""
+        for region in self.regions:
+            np.copyto(found, classes.index(region.label) + 1, where=self.mask(region).view(np.bool_))
 
     @property
     def has_overlaps(self) -> bool:

@@ -25,7 +25,7 @@ def image_file(image: str) -> str:
 
 def write_image(labels: ImageLabels, target: LabelSet) -> None:
     """Write the mask of one image; its numbers are those of the lines of classes.txt, from 1."""
-    mask = Image.fromarray(number_classes(labels, target.classes)).convert("P")
+    mask = Image.fromarray(number_classes(labels, target.classes))  # a palette makes it one of indices
     mask.putpalette([value for number in range(256) for value in colour_of(number)])
     write_picture(mask, target.out / image_file(labels.image))
 
