@@ -73,6 +73,7 @@ def test_a_job_that_was_stopped_is_resumed_from_its_address(
     assert without_journal(stored(f"{memory}/out")) == without_journal(contents(job_labels))
 
 
+@pytest.mark.slow
 def test_a_storage_that_fails_during_the_job_keeps_a_whole_journal(
     label_job: Path, job_labels: Path, memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def test_addresses_that_cannot_be_used_are_refused(
     assert "Traceback" not in shown.stderr
 
 
+@pytest.mark.slow
 def test_a_bucket_of_s3(label_job: Path, job_labels: Path) -> None:
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
