@@ -61,6 +61,7 @@ def run_job(
     inputs: Sequence[Path] = (),
     marks: Sequence[Path] = (),
     strict: bool = False,
+    address: str = "",
     report: Callable[[str], object] = id,
     finish: Callable[[JobResult], object] = id,
 ) -> JobResult:
@@ -68,9 +69,9 @@ def run_job(
 
     engine: `label_locally` or `label_with_ray`. overwrite: replace the labels of an earlier run. inputs: other files
     that are read, which no label may replace. marks: those among them that are no images to label. strict: DataError
-    for the first image that cannot be labelled; otherwise such images are in the result and in failed.txt. report:
-    called with what a resumed job finds, in words. finish: called with the result while the folder of labels is still
-    held, so that no other job writes to it.
+    for the first image that cannot be labelled; otherwise such images are in the result and in failed.txt. address: of
+    which the folder of images is a copy. report: called with what a resumed job finds, in words. finish: called with
+    the result while the folder of labels is still held, so that no other job writes to it.
     ConfigError and DataError for a folder that cannot be labelled or written to, or that another job writes to;
     finished images stay finished then.
     """
@@ -87,7 +88,7 @@ def run_job(
             _check_outputs(labeller, images, inputs, overwrite=overwrite)
             if overwrite:
                 (target.out / FILE).unlink(missing_ok=True)
-            journal = Journal(target.out, _settings(labeller))
+            journal = Journal(target.out, _settings(labeller, address))
             outputs = {FILE, *_output_files(labeller, images)}
             remove_leftovers(target.out, outputs)
             if journal.is_resumed:
@@ -184,11 +185,11 @@ def _output_folders(out: Path) -> tuple[Path, ...]:
     return out, out / THUMBNAILS, out / png_folder.FOLDER
 
 
-def _settings(labeller: Labeller) -> JobSettings:
+def _settings(labeller: Labeller, address: str) -> JobSettings:
     segmenter = labeller.segmenter
     return JobSettings(
         label_format=labeller.format_name,
-        images=str(labeller.target.images.resolve()),
+        images=address or str(labeller.target.images.resolve()),
         classes=tuple((learned.name, _sha256(learned)) for learned in labeller.classes),
         model=segmenter.model,
         precision=segmenter.precision,

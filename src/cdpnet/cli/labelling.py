@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cdpnet.cli.cloud import Copies, copied
 from cdpnet.cli.label_options import chosen_instances, chosen_label_set, writing_options
 from cdpnet.cli.labels import compare_with_truth
 from cdpnet.cli.options import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cdpnet.inference.class_files import ClassPrototype
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.labels.examples import Example
+    from cdpnet.labels.instances import InstanceRules
 
 
 def learn(arguments: list[str]) -> None:
@@ -146,7 +148,9 @@ def label(arguments: list[str]) -> int:
         "label photos --name dog --support a.jpg:a.png --out labels",
         "label --project FOLDER   # finish the work of the page",
     )
-    parser.add_argument("folder", nargs="?", default="", metavar="FOLDER", help="images; with those of its subfolders")
+    parser.add_argument(
+        "folder", nargs="?", default="", metavar="FOLDER", help="images; with those of its subfolders; also s3://..."
+    )
     parser.add_argument(
         "--classes", nargs="+", default=[], metavar="FILE", help="class files that `cdpnet learn` wrote"
     )
@@ -198,10 +202,17 @@ def label(arguments: list[str]) -> int:
     from cdpnet.io.images import require_folder
 
     require_supports(chosen.support)
-    require_folder(Path(chosen.folder))
     for file in chosen.classes:
         require_class_file(Path(file))
+    with copied(chosen) as copies:
+        require_folder(Path(chosen.folder))
+        return _label_folder(chosen, thresholds, instances, truth, copies)
 
+
+def _label_folder(
+    chosen: Any, thresholds: dict[str, float | None], instances: InstanceRules | None, truth: list[Path], copies: Copies
+) -> int:
+    """Label the folder of options that are checked; returns 1 where some images could not be read."""
     from cdpnet.bulk.engines import label_locally, label_with_ray
     from cdpnet.bulk.job import FAILED_FILE, PAGE, TRUTH_PAGE, run_job
     from cdpnet.bulk.labeller import Labeller
@@ -227,22 +238,24 @@ def label(arguments: list[str]) -> int:
         result = run_job(
             labeller,
             engine,
-            show,
+            copies.with_sending(show),
             overwrite=chosen.overwrite,
             inputs=[*files, *read],
             marks=[*marks, *truth],
             strict=chosen.strict,
-            report=to_standard_error,
+            address=copies.images_address,
+            report=lambda line: to_standard_error(copies.shown(line)),
             finish=lambda result: write_sheet(result, labeller),
         )
     warn_of_icons_only(chosen)
     failed = result.failed
     for image, reason in failed.items():
         print_line(f"not labelled: {image}: {reason}")
-    print_line(f"{result.n_images - len(failed)} images are labelled; see {out / PAGE}")
+    print_line(f"{result.n_images - len(failed)} images are labelled; see {copies.shown(out / PAGE)}")
     if failed:
         print_line(
-            f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in {out / FAILED_FILE}"
+            f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in "
+            f"{copies.shown(out / FAILED_FILE)}"
         )
     for path in truth:
         labels = {record.labels.image: record.labels for record in result.journal.records(result.images)}

@@ -1,0 +1,144 @@
+"""label with addresses of fsspec: in memory, and a bucket of moto's S3 server on the loopback address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from cdpnet.bulk.labeller import Labeller
+from tests.cli.conftest import COUNT, class_files
+from tests.cli.running import run
+from tests.cli.test_labelling_stopped import JOURNAL, contents
+
+MEMORY = "memory://bucket"
+
+
+def arguments(job: Path, images: str, out: str, *more: object) -> list[object]:
+    return ["label", "--model", "tiny", images, "--classes", *class_files(job), "--out", out, *more]
+
+
+def upload(job: Path, address: str) -> None:
+    for path in (job / "images").rglob("*.png"):
+        with fsspec.open(f"{address}/{path.relative_to(job / 'images').as_posix()}", "wb") as file:
+            file.write(path.read_bytes())
+
+
+def stored(address: str) -> dict[str, bytes]:
+    files, root = fsspec.url_to_fs(address)
+    files.invalidate_cache()
+    return {key[len(root) :].lstrip("/"): files.cat_file(key) for key in files.find(root)}
+
+
+def without_journal(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The journal has the address, and times of the images."""
+    return {name: content for name, content in files.items() if name != JOURNAL}
+
+
+@pytest.fixture
+def memory(label_job: Path) -> Iterator[str]:
+    upload(label_job, f"{MEMORY}/images")
+    yield MEMORY
+    fsspec.filesystem("memory").rm("/bucket", recursive=True)
+
+
+def test_an_address_gets_the_files_of_a_folder(label_job: Path, job_labels: Path, memory: str) -> None:
+    shown = run(*arguments(label_job, f"{memory}/images", f"{memory}/out"))
+    assert shown.returncode == 0, shown.stderr
+    assert f"{COUNT} images are labelled; see {memory}/out/index.html" in shown.stdout
+    assert without_journal(stored(f"{memory}/out")) == without_journal(contents(job_labels))
+    assert len(stored(f"{memory}/out")[JOURNAL].splitlines()) == COUNT + 1
+
+
+def test_a_job_that_was_stopped_is_resumed_from_its_address(
+    label_job: Path, job_labels: Path, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, label = count(1), Labeller.label
+
+    def stop_at_the_second(self: Labeller, *given: object) -> object:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return label(self, *given)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Labeller, "label", stop_at_the_second)
+        assert run(*arguments(label_job, f"{memory}/images", f"{memory}/out")).returncode == 130
+    assert len(stored(f"{memory}/out")[JOURNAL].splitlines()) == 16 + 1
+    shown = run(*arguments(label_job, f"{memory}/images", f"{memory}/out"))
+    assert shown.returncode == 0, shown.stderr
+    assert f"The job is resumed: {COUNT - 16} new, 0 changed, 0 outputs missing." in shown.stderr
+    assert without_journal(stored(f"{memory}/out")) == without_journal(contents(job_labels))
+
+
+@pytest.mark.slow
+def test_a_storage_that_fails_during_the_job_keeps_a_whole_journal(
+    label_job: Path, job_labels: Path, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal is sent before all and after all, so it names no file that is not there, and the next run resumes."""
+    files = type(fsspec.filesystem("memory"))
+    calls, put = count(1), files.put_file
+
+    def fail_at_the_tenth(self: object, *given: object) -> None:
+        if next(calls) >= 10:
+            raise PermissionError("Access Denied")
+        put(self, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "put_file", fail_at_the_tenth)
+        shown = run(*arguments(label_job, f"{memory}/images", f"{memory}/out"))
+    assert shown.returncode == 2
+    assert f"{memory}/out cannot be written to: Access Denied; check the address" in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert len(stored(f"{memory}/out")[JOURNAL].splitlines()) == 1
+    assert run(*arguments(label_job, f"{memory}/images", f"{memory}/out")).returncode == 0
+    assert without_journal(stored(f"{memory}/out")) == without_journal(contents(job_labels))
+
+
+@pytest.mark.parametrize(
+    ("images", "more", "said"),
+    [
+        ("nothing://bucket/x", (), "nothing://bucket/x cannot be used: Protocol not known: nothing"),
+        ("memory://empty", (), "memory://empty"),
+        ("memory://empty", ("--format", "labelme"), "--format labelme does not go with addresses"),
+        ("memory://empty", ("--engine", "ray"), "--engine ray does not go with addresses"),
+    ],
+)
+def test_addresses_that_cannot_be_used_are_refused(
+    images: str, more: tuple[str, ...], said: str, label_job: Path, tmp_path: Path
+) -> None:
+    shown = run(*arguments(label_job, images, str(tmp_path / "out"), *more))
+    assert shown.returncode == 2
+    assert said in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.slow
+def test_a_bucket_of_s3(label_job: Path, job_labels: Path) -> None:
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        access = {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in access.items():
+                patched.setenv(name, value)
+            fsspec.filesystem("s3").mkdir("photos")
+            upload(label_job, "s3://photos/images")
+            shown = run(*arguments(label_job, "s3://photos/images", "s3://photos/out"))
+            assert shown.returncode == 0, shown.stderr
+            assert without_journal(stored("s3://photos/out")) == without_journal(contents(job_labels))
+            missing = run(*arguments(label_job, "s3://no-such-bucket/images", "s3://photos/more"))
+            assert missing.returncode == 2
+            assert "s3://no-such-bucket/images" in missing.stderr
+            assert "Traceback" not in missing.stderr
+    finally:
+        server.stop()
