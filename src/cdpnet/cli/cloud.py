@@ -42,14 +42,14 @@ class Copies:
             self._out.send(last=FILE)
             self._sent = monotonic()
 
-    def with_sending(self, show: Callable[[int, int], object]) -> Callable[[int, int], None]:
+    def with_sending(self, show: Callable[[int, int, int], object]) -> Callable[[int, int, int], None]:
         """Progress of a job that is shown, and sent now and then; the first time before an image is labelled.
 
         So a folder that cannot be written to is known at once, and one with labels always has a journal.
         """
 
-        def progress(done: int, total: int) -> None:
-            show(done, total)
+        def progress(done: int, total: int, failed: int) -> None:
+            show(done, total, failed)
             if monotonic() - self._sent >= _SECONDS_BETWEEN:
                 self.send()
 
