@@ -19,10 +19,12 @@ author = "The authors of cdpnet"
 copyright = "the authors of cdpnet"
 version = release = provenance.version()
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["generation"]
+exclude_patterns = ["generation", "static"]
 smartquotes = False  # they would make a dash of the two that begin an option
 default_role = "code"
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["manual.css"]
 html_title = f"cdpnet {release}"
 html_copy_source = False
 html_show_sphinx = False

@@ -1,4 +1,4 @@
-"""Learn two classes from one painted example each, label a folder with them, and look at what came out; offline.
+"""Learn two classes from one marked example each, label a folder with them, and look at what came out; offline.
 
 python examples/label_folder.py OUT_FOLDER
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from cdpnet.cli.completion import all_commands, parser_of
 from cdpnet.cli.help import facts_of, is_listed, option_with_value, words_of
@@ -26,5 +27,10 @@ def _section(words: tuple[str, ...]) -> str:
 
 
 def _table(actions: list[argparse.Action]) -> str:
-    rows = [(f"`{option_with_value(action)}`", words_of(action), facts_of(action)) for action in actions]
+    rows = [(f"`{_in_lines(option_with_value(action))}`", words_of(action), facts_of(action)) for action in actions]
     return table(("option", "what it does", "value"), rows)
+
+
+def _in_lines(option: str) -> str:
+    """An option whose line can be broken between its choices: the manual breaks no word in a table."""
+    return re.sub(r",(?=\S)", ", ", option)

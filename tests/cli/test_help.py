@@ -49,6 +49,10 @@ def test_kinds_of_values_defaults_and_choices_are_told() -> None:
     assert "--optimizer {adamw,sgd}" in shown
     assert "--milestones" in shown
     assert "[0.3333,0.6667]" in shown
+    assert "(SSP). (a list such as [0.3,0.6]; by default [0.3333,0.6667])" in " ".join(shown.split())
+    table = " ".join(run("table", "--help").stdout.split())
+    assert "Rows of the table. (a list such as [a,b]; by default [panet,ssp,cdpn])" in table
+    assert "by default all of the data set. (a list such as [1,5])" in table
     convert = run("labels", "convert", "--help").stdout
     assert convert.startswith("usage: cdpnet labels convert --images FOLDER IN OUT [options]\n")
     assert "--from {png,coco,labelme,yolo,labelstudio,cvat,voc}" in convert

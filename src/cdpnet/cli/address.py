@@ -23,7 +23,9 @@ def address_options(parser: ArgumentParser, port: int) -> None:
         "--host", default="127.0.0.1", help="address to listen on; by default reachable from this machine only"
     )
     parser.add_argument("--port", type=int, default=port, help=f"port to listen on; by default {port}")
-    parser.add_argument("--user", default="", help="require this login, as name:password")
+    parser.add_argument(
+        "--user", default="", metavar="NAME:PASSWORD", help="require this login; by default none on this machine"
+    )
     parser.add_argument(
         "--allow_host",
         action="append",

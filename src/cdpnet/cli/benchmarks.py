@@ -109,7 +109,7 @@ def table(arguments: list[str]) -> None:
         "table",
         "Train and score methods on all folds of a data set; finished parts are not computed again.",
         "table --data pascal --encoder resnet50 --root VOC2012 --out runs/pascal-r50",
-        "table --data icons --encoder tiny --methods [ssp,cdpn] --folds [0] --out runs/icons",
+        "table --data icons --encoder tiny --methods '[ssp,cdpn]' --folds '[0]' --out runs/icons",
     )
     training_options(parser)
     parser.add_argument("--out", required=True, metavar="FOLDER", help="folder for the runs, results.json and table.md")

@@ -10,7 +10,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import DefaultHelpFormatter
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", tuple: "a list such as [1,5]"}
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
+_LISTS = {str: "a list such as [a,b]", int: "a list such as [1,5]", float: "a list such as [0.3,0.6]"}
 _METAVARS = {int: "N", float: "X", bool: "{true,false}", tuple: "LIST"}
 _OWN_WORDS = {"help": "print this help", "print_config": "print all settings that result, as YAML, and stop"}
 _NO_DEFAULT = (None, "", argparse.SUPPRESS)
@@ -103,7 +104,7 @@ def facts_of(action: argparse.Action) -> str:
     """The kind of a value and its default, in words, as far as the help does not say them."""
     if action.dest in _OWN_WORDS:
         return ""
-    facts = [] if choices(action) or action.nargs == 0 else [_KINDS.get(_kind(action), "")]
+    facts = [] if choices(action) or action.nargs == 0 else [_kind_in_words(action)]
     if action.required:
         facts.append("required")
     elif (shown := _default(action)) and "by default" not in (action.help or ""):
@@ -130,6 +131,12 @@ def plain(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _kind_in_words(action: argparse.Action) -> str:
+    """What kind of value an option takes, empty for a word; of a list, by what is in it."""
+    kind = _kind(action)
+    return _LISTS[get_args(_hint(action))[0]] if kind is tuple else _KINDS.get(kind, "")
+
+
 def _hint(action: argparse.Action) -> Any:
     """The type that an option was declared with."""
     return action.type if action.type is not None else getattr(action, "_typehint", None)
@@ -139,5 +146,5 @@ def _kind(action: argparse.Action) -> type:
     """The plain type of a value; str where it is none of those with words of their own."""
     hint = _hint(action)
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    found = [origin for kind in kinds if (origin := get_origin(kind) or kind) in _KINDS]
+    found = [origin for kind in kinds if (origin := get_origin(kind) or kind) in _METAVARS]
     return found[0] if found else str

@@ -58,7 +58,7 @@ def weight_options(parser: ArgumentParser) -> None:
             f"--{kind}_weights",
             default="",
             metavar="FILE",
-            help=f"weights file of the {kind} encoder, or random; by default the published",
+            help=f"weights file of the {kind} encoder, or random; by default the published weights",
         )
 
 
@@ -209,7 +209,13 @@ def training_options(parser: ArgumentParser) -> None:
     """Add all settings of a training except method, fold and shots; they can also come from a file."""
     from cdpnet.config import EncoderConfig, TrainConfig
 
-    parser.add_argument("--config", action="config", metavar="FILE", help="a YAML file with any of these settings")
+    parser.add_argument(
+        "--config",
+        action="config",
+        metavar="FILE",
+        help="a YAML file with any of these settings; by default the package's own for the data set and encoder, "
+        "where there is one, so that values can differ from the defaults below (--print-config shows them)",
+    )
     data_options(parser)
     parser.add_argument(
         "--category_share",

@@ -17,7 +17,7 @@ from cdpnet.errors import ConfigError
 from cdpnet.io.documents import read_yaml
 from cdpnet.io.files import regular_file
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list such as [1,5]"}
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list in brackets"}
 _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (
         r'Parser key "(?P<name>.*?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. Got value: (?P<value>.*)',

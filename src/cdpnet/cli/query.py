@@ -32,7 +32,8 @@ def query_options(parser: ArgumentParser) -> None:
         "--precision",
         type=QueryPrecision,
         default="float32",
-        help="of large products: float32, bfloat16, or attention for bfloat16 in the match alone; by default float32",
+        help="number format of large matrix products: float32, bfloat16, or attention for bfloat16 in the match alone; "
+        "by default float32",
     )
     group.add_argument(
         "--threshold",

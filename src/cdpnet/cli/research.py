@@ -120,7 +120,7 @@ def evaluate(arguments: list[str]) -> None:
         "--precision",
         type=Precision,
         default="float32",
-        help="of large products; bfloat16 is faster on GPUs that have it",
+        help="number format of large matrix products; bfloat16 is faster where there is hardware for it",
     )
     parser.add_argument(
         "--json", default="", metavar="FILE", help="file for the figures and the conditions they were measured under"
@@ -204,7 +204,7 @@ def calibrate(arguments: list[str]) -> None:
     )
     parser.add_class_arguments(Allowance, None, instantiate=False)
     parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="folder for the network with its thresholds; may be its own"
+        "--out", required=True, metavar="FOLDER", help="folder for the network and thresholds; can be that of --model"
     )
     model_options(parser)
     device_option(parser)

@@ -30,9 +30,12 @@ def serve(arguments: list[str]) -> None:
         "Serve masks for the tasks and clicks of Label Studio, and learn from its annotations.",
         "serve --label-studio --project FOLDER --images photos",
     )
-    parser.add_argument("--label_studio", action="store_true", help="as an ML backend of Label Studio")
+    parser.add_argument("--label_studio", action="store_true", help="as an ML backend of Label Studio; must be given")
     parser.add_argument(
-        "--project", default=None, metavar="FOLDER", help="folder in which the work is kept; made if need be; needed"
+        "--project",
+        default=None,
+        metavar="FOLDER",
+        help="folder in which the work is kept; made if need be; must be given",
     )
     parser.add_argument(
         "--images",

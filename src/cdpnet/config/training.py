@@ -48,7 +48,7 @@ class TrainConfig:
     mix_rate: float = 30.0
     """Factor on the learning rate of the numbers that mix the prototypes, which learn slowly; our choice."""
     text_dropout: float = 0.2
-    """Share of episodes without the name of their class (method, Names in training)."""
+    """Share of episodes without the name of their class (the page on the method says why)."""
     output_stride: int = 0
     """Pixels per location of the image encoder in training, such as 8 for a coarser grid; 0 for its own."""
     precision: Precision = "auto"

@@ -51,7 +51,8 @@ class DataConfig:
     ways: int = 1
     """Number of classes asked for in one query; more than 1 under cdpnet only."""
     longest_side: int = 0
-    """Scale larger test images down to this longer side in pixels, and score at native size; under cdpnet only."""
+    """Scale larger test images down to this longer side in pixels, 0 for none, and score at native size; under
+    cdpnet only."""
 
     def __post_init__(self) -> None:
         if self.data == "icons":
