@@ -166,6 +166,9 @@ def test_nothing_is_wider_than_the_screen(page: Any) -> None:
             box = page.locator(selector).bounding_box()
             assert box["x"] >= 0 and box["x"] + box["width"] <= size[0], selector
             assert box["y"] >= 0 and box["y"] + box["height"] <= size[1], selector
+        # What the state of the picture and the hint say is not cut off.
+        for selector in ("#image-state", "#hint", "#progress"):
+            assert page.locator(selector).evaluate("one => one.scrollWidth <= one.clientWidth"), (size, selector)
 
     # On a phone the parts of the panel are behind tabs.
     page.locator("#tab-results").click()
