@@ -25,16 +25,21 @@ class Bright(Scoring):
 
     sees_whole = True
     seen: list[tuple[int, ...]]
+    passes: list[int]
 
     def score(self, images: Sequence[Tensor], classes: ClassBatch, encoded: Tensor | None = None) -> list[Scores]:
         if max(images[0].shape[-2:]) > SIDE:
             return super().score(images, classes, encoded)
-        self.seen.append(tuple(images[0].shape))
+        self.passes.append(len(images))
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Tensor) -> Scores:
+        self.seen.append(tuple(image.shape))
         is_whole = len(self.seen) == 1
-        brightness = images[0][:1].float() / 255
+        brightness = image[:1].float() / 255
         offset = 0 if is_whole else len(self.seen) % 3 - 1
         presence = torch.tensor([0.9 if self.sees_whole or not is_whole else 0.1])
-        return [Scores(12 * brightness - 6 + offset, presence)]
+        return Scores(12 * brightness - 6 + offset, presence)
 
 
 class OneClass:
@@ -46,10 +51,14 @@ class OneClass:
         return 1
 
 
-def bright(*, sees_whole: bool = True) -> Bright:
-    network = SimpleNamespace(config=SimpleNamespace(decision=SimpleNamespace(background=0.0)))
+def bright(*, sees_whole: bool = True, device: str = "cpu") -> Bright:
+    decision = SimpleNamespace(background=0.0)
+    network = SimpleNamespace(
+        config=SimpleNamespace(decision=decision), parameters=lambda: iter([torch.zeros(1, device=device)])
+    )
     scoring = Bright(cast("PrototypeNetwork", network), SIDE, "float32", refine=False)
     object.__setattr__(scoring, "seen", [])
+    object.__setattr__(scoring, "passes", [])
     object.__setattr__(scoring, "sees_whole", sees_whole)
     return scoring
 
@@ -80,3 +89,14 @@ def test_what_the_whole_shows_is_not_tiled() -> None:
     found = score(scoring, disc(50))
     assert scoring.seen == [(3, 45, 64)]
     assert found.log_odds.shape == (1, 45, 64)
+
+
+def test_tiles_share_encoder_passes_but_on_a_cpu() -> None:
+    """Twelve tiles in passes of at most eight have the scores of one tile in each pass."""
+    image = torch.randint(0, 256, (3, 160, 208), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    alone, together = bright(sees_whole=False), bright(sees_whole=False, device="meta")  # as another device would be
+    expected, found = score(alone, image), score(together, image)
+    assert alone.passes == [1] * 13
+    assert together.passes == [1, 8, 4]
+    assert found.log_odds.equal(expected.log_odds)
+    assert found.presence.equal(expected.presence)

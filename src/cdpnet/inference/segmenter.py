@@ -39,7 +39,7 @@ from cdpnet.inference.learning import (
 )
 from cdpnet.inference.marking import ClickModel, Marking
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing, resize_to
-from cdpnet.inference.scoring import Scores, Scoring, to_segmentation
+from cdpnet.inference.scoring import IMAGES_AT_ONCE, Scores, Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.uncertainty import disagreement, leave_one_out
 from cdpnet.io.image_tensors import ImageSource, read_image
@@ -51,7 +51,6 @@ from cdpnet.runtime.devices import resolve_device
 from cdpnet.runtime.text import check_class_name
 
 _TILES_ABOVE = 4  # times the working size, the longer side beyond which an image is tiled by default
-_BATCH = 8  # images of one size in an encoder pass
 
 
 class Segmenter:
@@ -290,5 +289,5 @@ def _group_by_size(images: Sequence[PreprocessedImage]) -> Iterator[list[int]]:
     for i, image in enumerate(images):
         numbers_of[image.image.shape].append(i)
     for numbers in numbers_of.values():
-        for start in range(0, len(numbers), _BATCH):
-            yield numbers[start : start + _BATCH]
+        for start in range(0, len(numbers), IMAGES_AT_ONCE):
+            yield numbers[start : start + IMAGES_AT_ONCE]
