@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cdpnet.errors import CdpnetError, DataError
+from cdpnet.io.exif import exif_of
 from cdpnet.io.files import real_path, regular_file
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import listed
@@ -142,7 +143,7 @@ def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
     """
     with errors_as_sentences(str(path)), _open(path) as file:
         image = Image.open(file, formats=_installed_formats())
-        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+        number = exif_of(image).get(ExifTags.Base.Orientation, 1)
         return (number if number in range(1, 9) else 1), (image.height, image.width)
 
 
@@ -268,5 +269,5 @@ def errors_as_sentences(name: str) -> Iterator[None]:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None
     except Exception as error:  # decoders raise nearly every kind on a damaged file
         is_sentence = isinstance(error, (OSError, SyntaxError, ValueError)) and "_" not in str(error)  # no name of code
-        reason = str(error) if is_sentence else "it is damaged"
+        reason = " ".join(str(error).split()) if is_sentence else "it is damaged"
         raise DataError(f"{name} cannot be decoded ({reason}); save it again from its source.") from None
