@@ -95,6 +95,18 @@ def test_every_bar_has_its_rate() -> None:
     assert "/s" in text.getvalue()
 
 
+def test_a_single_item_has_its_rate_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 75.0])
+    with redirect_stderr(StringIO()) as text, progress_bar() as progress:
+        now = next(clock)
+        monkeypatch.setattr(progress, "get_time", lambda: now)
+        task = progress.add_task("segmenting", total=1)
+        now = next(clock)
+        progress.advance(task)
+    assert "75.0 s each" in text.getvalue()
+    assert "0:01:15" in text.getvalue()
+
+
 def test_stages_have_a_bar_each_and_the_last_validation() -> None:
     with redirect_stderr(StringIO()) as text, progress_bar() as progress:
         show = stages_bar(progress, 2)

@@ -60,7 +60,7 @@ def discard(stream: TextIO) -> None:
 
 
 def progress_bar(*, visible: bool = True) -> Any:
-    """A bar with the rate and the time left, on standard error."""
+    """A bar with the rate and the time left, at the end the time taken, on standard error."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -74,10 +74,12 @@ def progress_bar(*, visible: bool = True) -> Any:
 
     class RateColumn(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(rate_text(task.finished_speed or task.speed or 0))
+            only = 1 / task.elapsed if task.finished and task.total == 1 and task.elapsed else 0  # has no speed
+            return Text(rate_text(task.finished_speed or task.speed or only))
 
     description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    time = TimeRemainingColumn(elapsed_when_finished=True)
+    columns = (description, BarColumn(), MofNCompleteColumn(), RateColumn(), time)
     return Progress(*columns, console=error_console(), disable=not visible)
 
 

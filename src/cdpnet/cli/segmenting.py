@@ -7,7 +7,7 @@ from pathlib import Path
 from cdpnet.cli.options import chosen_refinement, device_option, model_options, warn_of_icons_only
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
-from cdpnet.cli.screen import print_line, progress_bar, say
+from cdpnet.cli.screen import print_line, progress_bar, say, to_standard_error
 from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
 from cdpnet.encoders.catalogue import require_image_weights
 
@@ -42,12 +42,14 @@ def segment(arguments: list[str]) -> int:
     out, thresholds = Path(chosen.out), chosen_thresholds(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.bulk.segment_files import Output, find_inputs, plan_outputs, segment_images
+    from cdpnet.bulk.segment_files import Output, find_inputs, large_images, plan_outputs, segment_images
 
     examples = read_supports(chosen)
     read, marks = files_of(examples, chosen)
     images = find_inputs([Path(path) for path in chosen.images], without=[out, *marks])
     plan = plan_outputs(images, out, inputs=read, overwrite=chosen.overwrite)
+    if sentence := large_images(plan.outputs):
+        to_standard_error(sentence)
     segmenter = load_segmenter(chosen, precision=chosen.precision, refine=chosen_refinement(chosen))
     if examples:
         learned = segmenter.learn(
