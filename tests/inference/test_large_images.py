@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
-from cdpnet.io.image_tensors import read_image, read_reduced
+from cdpnet.io.image_tensors import read_image, read_reduced, resize_image
 from cdpnet.io.images import Reduction
 
 QUARTER = Reduction(above=300, factor=4)
@@ -64,3 +65,18 @@ def test_an_image_that_is_not_large_is_read_as_it_is(ending: str, tmp_path: Path
     path = tmp_path / f"small.{ending}"
     _smooth(200, 300).save(path)
     assert read_reduced(path, QUARTER)[0].equal(read_image(path))
+
+
+def test_an_image_is_resized_one_colour_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the result of all at once, in a third of the memory: 0.4 GB for 100 megapixels as float32."""
+    image = torch.randint(0, 256, (3, 301, 203), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    interpolate, channels = F.interpolate, []
+
+    def note_channels(image: torch.Tensor, **options: object) -> torch.Tensor:
+        channels.append(image.shape[1])
+        return interpolate(image, **options)  # type: ignore[arg-type]
+
+    together = interpolate(image[None].float(), size=(40, 70), mode="bilinear", align_corners=False, antialias=True)
+    monkeypatch.setattr(F, "interpolate", note_channels)
+    assert resize_image(image, (40, 70)).equal(together[0].round().to(torch.uint8))
+    assert channels == [1, 1, 1]

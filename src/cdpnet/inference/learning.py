@@ -62,7 +62,7 @@ def load_supports(
 def hash_picture(image: Tensor) -> str:
     """The SHA-256 of an image (3, H, W) uint8, whatever file it came from."""
     content = hashlib.sha256(repr(tuple(image.shape)).encode())
-    content.update(image.contiguous().cpu().numpy().tobytes())
+    content.update(image.contiguous().cpu().numpy().data)
     return content.hexdigest()
 
 

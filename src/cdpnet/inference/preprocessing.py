@@ -115,9 +115,9 @@ def _name_of_mask(mask: MaskSource, image: ImageSource) -> str:
 
 
 def _resize_mask(mask: Tensor, image: Tensor) -> Tensor:
-    """A mask (H, W) at the size of an image (3, h, w), by nearest neighbour."""
+    """A mask (H, W) uint8 at the size of an image (3, h, w), by nearest neighbour."""
     size = tuple(image.shape[-2:])
-    return F.interpolate(mask[None, None].float(), size=size, mode="nearest-exact")[0, 0].to(torch.uint8)
+    return F.interpolate(mask[None, None], size=size, mode="nearest-exact")[0, 0]
 
 
 def _window_around_object(mask: Tensor, side: int) -> tuple[slice, slice]:

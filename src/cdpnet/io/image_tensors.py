@@ -49,8 +49,15 @@ def read_reduced(source: ImageSource, reduction: Reduction) -> tuple[Tensor, tup
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it."""
-    scaled = F.interpolate(image[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
+    """An image (3, H, W) uint8 at ``size`` (height, width), uint8: bilinear and antialiased, as PIL reduces it.
+
+    One colour after the other, since as float32 an image of 100 megapixels is 1.2 GB.
+    """
+    return torch.cat([_resize_colour(colour, size) for colour in torch.split(image, 1)])
+
+
+def _resize_colour(colour: Tensor, size: tuple[int, int]) -> Tensor:
+    scaled = F.interpolate(colour[None].float(), size=size, mode="bilinear", align_corners=False, antialias=True)
     return scaled[0].round().clamp(0, 255).to(torch.uint8)
 
 
@@ -69,7 +76,8 @@ def _from_image(image: Image.Image, name: str) -> Tensor:
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+        colours = image if image.mode == "RGB" else image.convert("RGB")  # which copies an image of the same mode
+        return torch.from_numpy(np.array(colours)).permute(2, 0, 1).contiguous()
 
 
 def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:
