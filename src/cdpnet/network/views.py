@@ -24,7 +24,7 @@ def enlarge(images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     h, w = masks.shape[-2:]
     top, bottom = _extent((masks == 1).any(dim=2))
     left, right = _extent((masks == 1).any(dim=1))
-    share = (_AROUND * torch.maximum((bottom - top) / h, (right - left) / w)).clamp(1 / _MOST, 1)
+    share = (_AROUND * torch.maximum((bottom - top) / h, (right - left) / w)).clamp(1 / _MOST, 1.0)
     share = torch.where(bottom > top, share, torch.ones_like(share))
     x, y = _places((left + right) / w, share, w), _places((top + bottom) / h, share, h)
     grid = torch.stack((x[:, None].expand(-1, h, -1), y[:, :, None].expand(-1, -1, w)), dim=3)
