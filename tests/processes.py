@@ -1,14 +1,18 @@
-"""Run functions in processes of their own, forked from one that has imported torch, which alone costs seconds."""
+"""Run functions in processes of their own, and servers in threads."""
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import Queue
 from socket import socket
+from threading import Event, Thread
 from typing import TypeVarTuple
 
 Inputs = TypeVarTuple("Inputs")
-# Not forked from the tests themselves, whose threads, and whose state of a GPU, no child can use.
+# Forked from a process that has imported torch, which alone costs seconds, and not from the tests themselves, whose
+# threads, and whose state of a GPU, no child can use.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["cdpnet.bulk.job", "cdpnet.training.loop"])
 _TIMEOUT = 900.0  # seconds; it only ends a test that hangs
@@ -35,3 +39,30 @@ def free_port() -> int:
     with socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+@contextmanager
+def served(serve: Callable[[Callable[[str], None], Event], object]) -> Iterator[str]:
+    """Run a server in a thread; gives its URL.
+
+    serve: called with a function that takes the URL once it answers, and with an event that ends it.
+    """
+    answers: Queue[str | BaseException] = Queue()
+    stop = Event()
+
+    def run() -> None:
+        try:
+            serve(answers.put, stop)
+        except BaseException as error:
+            answers.put(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        url = answers.get(timeout=_TIMEOUT)
+        assert isinstance(url, str), url
+        yield url
+    finally:
+        stop.set()
+        thread.join(timeout=_TIMEOUT)
+    assert answers.empty(), answers.get()

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Queue
-from threading import Event, Thread
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -22,7 +21,7 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.labels.brush import decode_mask, encode_mask
 from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
-from tests.processes import free_port
+from tests.processes import free_port, served
 from tests.projects.making import NAMES, SIZE, object_mask
 
 TIMEOUT = 900.0  # seconds; it only ends a test that hangs
@@ -123,26 +122,10 @@ def serve_in_thread(
     limits: Limits = server.LIMITS,
 ) -> Iterator[str]:
     """Serve a backend in a thread; gives its URL."""
-    answers: Queue[str | BaseException] = Queue()
-    stop = Event()
-
-    def run() -> None:
-        try:
-            address = Address("127.0.0.1", free_port(), login)
-            serve_backend(segmenter, project, Sources(images, host), address, answers.put, stop, limits)
-        except BaseException as error:
-            answers.put(error)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        url = answers.get(timeout=TIMEOUT)
-        assert isinstance(url, str), url
+    address = Address("127.0.0.1", free_port(), login)
+    sources = Sources(images, host)
+    with served(lambda ready, stop: serve_backend(segmenter, project, sources, address, ready, stop, limits)) as url:
         yield url
-    finally:
-        stop.set()
-        thread.join(timeout=TIMEOUT)
-    assert answers.empty(), answers.get()
 
 
 @contextmanager
@@ -176,15 +159,15 @@ def file_server(files: dict[str, bytes], authorization: str) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=served.serve_forever, args=(0.01,))
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=listener.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{served.server_address[1]}"
+        yield f"http://127.0.0.1:{listener.server_address[1]}"
     finally:
-        served.shutdown()
+        listener.shutdown()
         thread.join()
-        served.server_close()
+        listener.server_close()
 
 
 SMALL = replace(server.LIMITS, megabytes=1)

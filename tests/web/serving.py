@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Queue
-from threading import Event, Thread
 
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.address import Address
 from cdpnet.web.limits import Limits
 from cdpnet.web.server import serve
-from tests.processes import free_port
+from tests.processes import free_port, served
 
 COMMAND = "import sys; from cdpnet.cli import main; sys.exit(main(['web', '--model', 'tiny', *sys.argv[1:]]))"
 TIMEOUT = 900.0  # seconds; it only ends a test that hangs, since the machine may be busy with other work
@@ -52,26 +50,10 @@ def serve_in_thread(
     project: Path | None = None,
 ) -> Iterator[str]:
     """Serve the page in a thread; gives its URL."""
-    answers: Queue[str | BaseException] = Queue()
-    stop = Event()
-
-    def run() -> None:
-        try:
-            address = Address(host, free_port(), login)
-            serve(segmenter, "The model is tiny.", address, limits or Limits(), answers.put, stop, project)
-        except BaseException as error:
-            answers.put(error)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        url = answers.get(timeout=TIMEOUT)
-        assert isinstance(url, str), url
+    address, chosen = Address(host, free_port(), login), limits or Limits()
+    about = "The model is tiny."
+    with served(lambda ready, stop: serve(segmenter, about, address, chosen, ready, stop, project)) as url:
         yield url
-    finally:
-        stop.set()
-        thread.join(timeout=TIMEOUT)
-    assert answers.empty(), answers.get()
 
 
 @contextmanager
