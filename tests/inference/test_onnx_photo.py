@@ -15,11 +15,14 @@ from cdpnet.encoders.image import to_multiple
 from cdpnet.inference.onnx_export import LEARN, SEGMENT, export
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
+from cdpnet.network.views import enlarge
 
 
-class _Enlarge(nn.Module):
-    def forward(self, images: Tensor) -> Tensor:
-        return to_multiple(images, 16)
+class _Views(nn.Module):
+    """What is done to images and masks before they are encoded: enlarging to the stride, and the view of the object."""
+
+    def forward(self, images: Tensor, masks: Tensor) -> tuple[Tensor, ...]:
+        return to_multiple(images.float(), 16), *enlarge(images, masks)
 
 
 def run_graph(path: Path, inputs: dict[str, Tensor]) -> list[Tensor]:
@@ -28,16 +31,24 @@ def run_graph(path: Path, inputs: dict[str, Tensor]) -> list[Tensor]:
     return [torch.from_numpy(np.asarray(value)) for value in session.run(None, given)]
 
 
-def test_a_graph_enlarges_images_as_the_encoder_does(tmp_path: Path) -> None:
-    path = tmp_path / "enlarge.onnx"
+def test_a_graph_resizes_and_enlarges_as_the_network_does(tmp_path: Path) -> None:
+    path, module = tmp_path / "views.onnx", _Views().eval()
+
+    def given(n: int, h: int, w: int) -> tuple[Tensor, Tensor]:
+        masks = torch.zeros(n, h, w, dtype=torch.uint8)
+        masks[:, h // 4 : h // 2, w // 3 : w // 2] = 1
+        return torch.randint(0, 256, (n, 3, h, w), dtype=torch.uint8), masks
+
     torch.onnx.export(
-        _Enlarge().eval(), (torch.rand(2, 3, 96, 128),), path, dynamo=True, input_names=["images"], verbose=False,
-        dynamic_shapes=({0: "images", 2: "height", 3: "width"},), external_data=False,
+        module, given(2, 96, 128), path, dynamo=True, input_names=["images", "masks"], verbose=False,
+        dynamic_shapes=({0: "n", 2: "height", 3: "width"}, {0: "n", 1: "height", 2: "width"}), external_data=False,
     )  # fmt: skip
-    for size in ((96, 128), (97, 50), (33, 47)):
-        images = torch.rand(1, 3, *size)
-        (found,) = run_graph(path, {"images": images})
-        torch.testing.assert_close(found, to_multiple(images, 16), atol=1e-4, rtol=0)
+    for size in ((2, 96, 128), (1, 97, 50), (3, 33, 47)):
+        images, masks = given(*size)
+        found = run_graph(path, {"images": images, "masks": masks})
+        # Colours of the view are rounded, so the smallest difference before may be 1 after.
+        for one, expected, most in zip(found, module(images, masks), (0.01, 1, 0), strict=True):
+            torch.testing.assert_close(one, expected, atol=most, rtol=0)
 
 
 @pytest.mark.slow

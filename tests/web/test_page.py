@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.web.browsing import (
+    LARGEST,
     OBJECT,
     OTHER,
+    SIDE,
     click,
     download,
     drag,
@@ -67,6 +71,30 @@ def test_from_the_first_picture_to_the_first_masks_in_four_steps(page: Any, tmp_
     assert [path.suffix for path in download(page, "#download-classes", tmp_path).glob("*.safetensors")]
     offered = page.locator("#format option").evaluate_all("all => all.map(one => one.value)")
     assert offered == [one["name"] for one in state(page)["formats"]]
+
+
+def test_outlines_lie_between_pixels_and_are_thin_however_large_the_picture_is_shown(page: Any) -> None:
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    kept = np.pad(mask(page, "1.png") > 0, 1)
+    opacity = np.array(Image.open(io.BytesIO(base64.b64decode(shown(page).partition(",")[2]))))[..., 3]
+    top, left = ((side - SIDE * LARGEST) / 2 for side in opacity.shape)
+    middle = LARGEST / 2
+    around = np.stack([np.roll(kept, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)])
+    for chosen, y, x, wanted in (
+        (kept[1:] != kept[:-1], 0.0, middle - LARGEST, 255),  # on the lines between rows of pixels
+        (kept[:, 1:] != kept[:, :-1], middle - LARGEST, 0.0, 255),
+        (around.all(axis=0), middle - LARGEST, middle - LARGEST, 115),
+        (~around.any(axis=0), middle - LARGEST, middle - LARGEST, 0),
+    ):
+        rows, columns = np.nonzero(chosen)
+        inside = (rows > 0) & (columns > 0) & (rows <= SIDE) & (columns <= SIDE)
+        assert inside.any()
+        seen = opacity[
+            (top + LARGEST * rows[inside] + y).astype(int), (left + LARGEST * columns[inside] + x).astype(int)
+        ]
+        assert (seen == wanted).all()
 
 
 def test_click_brush_box_erase_and_undo(page: Any) -> None:

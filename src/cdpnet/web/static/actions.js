@@ -68,7 +68,8 @@ export class Actions {
   /** @param {string} name */
   run(name) {
     const action = this.table[name];
-    if (ONE_BY_ONE.includes(name)) this.#last = this.#last.then(action);
+    // An action that fails is reported, and does not keep the next ones from being done.
+    if (ONE_BY_ONE.includes(name)) this.#last = this.#last.then(action).catch(reportError);
     else action();
   }
 

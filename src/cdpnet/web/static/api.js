@@ -38,6 +38,16 @@ export async function request(method, path, { body, signal } = {}) {
   return answer;
 }
 
+/**
+ * Why something failed, in a sentence. Whatever is no refusal is a fault of the page, which the browser reports.
+ * @param {unknown} error
+ */
+export function reasonOf(error) {
+  if (error instanceof Refusal) return error.message;
+  reportError(error);
+  return "The page could not use what the server answered; reload it. Masks that are not saved yet stay.";
+}
+
 /** @param {Response} answer */
 async function sentence(answer) {
   try {

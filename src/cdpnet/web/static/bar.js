@@ -17,7 +17,7 @@ export function showBar(store, workspace, editor) {
     const words = describe(image, state.classes);
     assign(find("#image-name"), { textContent: image.name });
     assign(find("#image-state"), { textContent: words });
-    assign(find("#hint"), { textContent: hint(image, chosenClass, draft, editor.busy) });
+    assign(find("#hint"), { textContent: hint(image, chosenClass, draft, editor) });
     assign(find("#failure"), { textContent: image.state === "failed" ? image.reason : "" });
     find("#failure").hidden = image.state !== "failed";
     const drawn = draft ? `; the mask in progress of ${chosenClass?.name} marks ${percent(draft.share)}` : "";
@@ -44,11 +44,11 @@ export function showBar(store, workspace, editor) {
  * @param {import("./types.js").ProjectImage} image
  * @param {import("./types.js").ProjectClass | null} chosenClass
  * @param {import("./draft.js").Draft | null} draft
- * @param {boolean} busy
+ * @param {import("./editor.js").Editor} editor
  */
-function hint(image, chosenClass, draft, busy) {
+function hint(image, chosenClass, draft, editor) {
   if (image.state === "failed") return "";
-  if (busy) return "Looking for the object …";
+  if (editor.busy) return `Looking for the object …${editor.saves ? " It is saved then." : ""}`;
   if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
   if (draft) return `${percent(draft.share)} marked. Enter saves, Escape drops.`;
   if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;

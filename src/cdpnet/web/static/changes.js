@@ -1,6 +1,6 @@
 /** Changes of the project: each is sent after the one before it, and its answer is the new state. */
 
-import { loadState, Refusal, request } from "./api.js";
+import { loadState, reasonOf, Refusal, request } from "./api.js";
 import { clearRefusal, refuse, say } from "./notes.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -36,7 +36,7 @@ export class Changes {
   send(method, path, body, onConflict) {
     this.#unanswered += 1;
     const sent = this.#last.then(() => this.#send(method, path, body, onConflict));
-    this.#last = sent;
+    this.#last = sent.catch(() => {}); // who has sent it hears of it
     return sent;
   }
 
@@ -82,7 +82,7 @@ export class Changes {
       return state;
     } catch (error) {
       this.store.notify(); // what the page shows of the change is taken back
-      refuse(error instanceof Error ? error.message : String(error));
+      refuse(reasonOf(error));
       if (error instanceof Refusal && error.status === CONFLICT) {
         await this.#reload();
         onConflict?.();

@@ -1,6 +1,6 @@
 /** Labels and classes as archives. */
 
-import { request } from "./api.js";
+import { reasonOf, request } from "./api.js";
 import { element, find } from "./dom.js";
 import { refuse, say } from "./notes.js";
 
@@ -37,6 +37,6 @@ async function fetchFile(path, otherwise) {
     setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser has begun to save it by then
     say(`${name} is downloaded.`);
   } catch (error) {
-    refuse(error instanceof Error ? error.message : String(error));
+    refuse(reasonOf(error));
   }
 }

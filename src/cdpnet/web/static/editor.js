@@ -1,6 +1,6 @@
 /** Marking by clicks, box and brush; and what a person decides about a picture. */
 
-import { request } from "./api.js";
+import { reasonOf, request } from "./api.js";
 import { askName } from "./dialogs.js";
 import { count } from "./dom.js";
 import { drawLine, readGrey } from "./mask.js";
@@ -9,8 +9,10 @@ import { refuse, say } from "./notes.js";
 export class Editor {
   /** @type {AbortController | null} of a click whose mask is computed */
   #asking = null;
-  /** @type {Promise<void>} the last click's answer */
-  #answered = Promise.resolve();
+  /** @type {Promise<import("./draft.js").Draft | null> | null} the last click, until it has its mask or has failed */
+  #marking = null;
+  /** Whether the mask that is computed is saved as soon as it is there. */
+  saves = false;
   /** @type {import("./draft.js").Draft | null} of the brush stroke being drawn */
   #stroke = null;
 
@@ -52,11 +54,8 @@ export class Editor {
    * @param {boolean} positive on the object, or on what does not belong to it
    */
   async click({ x, y }, positive) {
-    if (!(await this.needClass())) return;
-    const draft = this.workspace.begin();
-    if (!draft) return;
     const [row, column] = [Math.floor(y), Math.floor(x)];
-    await this.#ask(draft, { clicks: [...draft.now.clicks, [row, column, positive]] });
+    await this.#mark((draft) => ({ clicks: [...draft.now.clicks, [row, column, positive]] }));
   }
 
   /**
@@ -64,9 +63,7 @@ export class Editor {
    * @param {import("./types.js").Box} box
    */
   async markBox(box) {
-    if (!(await this.needClass())) return;
-    const draft = this.workspace.begin();
-    if (draft) await this.#ask(draft, { box });
+    await this.#mark(() => ({ box }));
   }
 
   /** Begin a brush stroke; false where there is nothing to draw in yet. */
@@ -123,17 +120,22 @@ export class Editor {
 
   /** Save the mask in progress; it teaches a class that has no example yet. Whether it is saved. */
   async save() {
-    await this.#answered;
-    const { draft, ready } = this.workspace;
+    const waits = this.#marking !== null;
+    const draft = waits ? await this.#marked() : this.workspace.draft;
     if (!draft) {
-      if (ready) refuse("Nothing is marked yet; click on the object, or draw with the brush.");
+      // What failed meanwhile has said so, and who dropped the mask knows.
+      if (!waits && this.workspace.ready) refuse("Nothing is marked yet; click on the object, or draw with the brush.");
+      return false;
+    }
+    if (waits && !draft.share) {
+      refuse("Nothing is found there, so nothing is saved. Click elsewhere, or draw with the brush.");
       return false;
     }
     const { imageId, classId, revision } = draft;
     const body = { revision, class: classId, mask: draft.toUrl() };
     const state = await this.changes.send("PUT", `images/${imageId}/mask`, body, () => {
       // Who has read that another browser's mask stands against this one may save over it.
-      draft.revision = this.store.image?.revision ?? revision;
+      draft.revision = this.#revisionOf(imageId) ?? revision;
     });
     if (!state) return false;
     this.workspace.close(draft, true);
@@ -145,7 +147,7 @@ export class Editor {
 
   /** Use the mask of the chosen class in this image as an example. */
   async teach() {
-    await this.#answered;
+    await this.#marked();
     const { image, chosenClass } = this.store;
     if (!image || !chosenClass) return;
     const untaught = !this.store.state?.examples.some((example) => example.class === chosenClass.id);
@@ -158,17 +160,51 @@ export class Editor {
    * @param {string} classId
    */
   async #teach(imageId, classId) {
-    const revision = this.store.state?.images.find((image) => image.id === imageId)?.revision;
-    const state = await this.changes.send("POST", "examples", { image: imageId, class: classId, revision });
+    const body = { image: imageId, class: classId, revision: this.#revisionOf(imageId) };
+    const state = await this.changes.send("POST", "examples", body);
     const taught = state?.classes.find((one) => one.id === classId);
     if (taught) say(`${taught.name} is learned from ${count(taught.examples, "example")}.`);
     return state !== null;
+  }
+
+  /** @param {string} imageId of an image that need not be the chosen one */
+  #revisionOf(imageId) {
+    return this.store.state?.images.find((image) => image.id === imageId)?.revision;
+  }
+
+  /**
+   * Mark in the draft of the chosen class.
+   * @param {(draft: import("./draft.js").Draft) => Partial<import("./draft.js").Step>} change
+   */
+  async #mark(change) {
+    const marking = (this.#marking = this.#begin(change));
+    await marking.finally(() => {
+      if (this.#marking === marking) this.#marking = null;
+    });
+  }
+
+  /** @param {(draft: import("./draft.js").Draft) => Partial<import("./draft.js").Step>} change */
+  async #begin(change) {
+    if (!(await this.needClass())) return null;
+    const draft = this.workspace.begin();
+    return draft && (await this.#ask(draft, change(draft))) ? draft : null;
+  }
+
+  /** The draft of the last click as soon as its mask is there, and of those that come meanwhile; null if it failed. */
+  async #marked() {
+    this.saves = true;
+    this.workspace.repaint();
+    let draft = null;
+    while (this.#marking) draft = await this.#marking;
+    this.saves = false;
+    return draft;
   }
 
   /**
    * Change a draft and ask for the mask that follows; of several in a row only the last one's mask is shown.
    * @param {import("./draft.js").Draft} draft
    * @param {Partial<import("./draft.js").Step>} change
+   * @returns whether the mask has come
    */
   async #ask(draft, change) {
     const mask = draft.now.mask.includes(1) ? draft.toUrl() : null;
@@ -176,11 +212,10 @@ export class Editor {
     this.workspace.changed(draft);
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
-    this.#answered = this.#answer(draft, mask, asking.signal).finally(() => {
-      if (this.#asking === asking) this.#asking = null;
-      if (this.workspace.drafts.get(draft.imageId, draft.classId) === draft) this.#keepOrClose(draft);
-    });
-    await this.#answered;
+    const found = await this.#answer(draft, mask, asking.signal);
+    if (this.#asking === asking) this.#asking = null;
+    if (this.workspace.drafts.get(draft.imageId, draft.classId) === draft) this.#keepOrClose(draft);
+    return found;
   }
 
   /**
@@ -196,10 +231,12 @@ export class Editor {
       const values = await readGrey(await answer.blob());
       signal.throwIfAborted();
       draft.now.mask = values.map((value) => (value > 127 ? 1 : 0));
+      return true;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       draft.cancel();
-      refuse(error instanceof Error ? error.message : String(error));
+      refuse(reasonOf(error));
+      return false;
     }
   }
 

@@ -1,7 +1,8 @@
 /** The masks of a view in colour: regions translucent, outlines opaque, the mask in progress outlined in white. */
 
+import { outlinesOf } from "./outlines.js";
+
 const INSIDE = 115; // opacity of 255
-const WHITE = 0xffffffff;
 
 /**
  * A colour as the pixel of an image, whose bytes are red, green, blue and opacity on every machine with a browser.
@@ -13,7 +14,25 @@ function pixel(colour, opacity) {
   return ((opacity << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Path2D} path
+ * @param {string} colour
+ * @param {number} width
+ */
+function stroke(context, path, colour, width) {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.stroke(path);
+}
+
 export class Overlay {
+  /** @type {Map<number, Path2D> | null} of the masks as they are shown, once they were drawn */
+  #outlines = null;
+  /** @type {Map<number, string>} of the classes */
+  #colours = new Map();
+  #draft = 0; // number of the class of the mask in progress
+
   /**
    * @param {number} width
    * @param {number} height
@@ -38,35 +57,42 @@ export class Overlay {
    * @param {import("./mask.js").Rectangle} part
    */
   paint(labels, classes, draft, part = { left: 0, top: 0, right: this.width, bottom: this.height }) {
-    const wide = {
-      left: Math.max(0, part.left - 1),
-      top: Math.max(0, part.top - 1),
-      right: Math.min(this.width, part.right + 1),
-      bottom: Math.min(this.height, part.bottom + 1),
-    };
-    this.#merge(labels, draft, wide);
+    const { left, top, right, bottom } = part;
+    this.#merge(labels, draft, part);
     const inside = new Uint32Array(256);
-    const outline = new Uint32Array(256);
-    for (const { number, colour } of classes) {
-      inside[number] = pixel(colour, INSIDE);
-      outline[number] = number === draft?.number ? WHITE : pixel(colour, 255);
+    for (const { number, colour } of classes) inside[number] = pixel(colour, INSIDE);
+    const { width, shown, pixels } = this;
+    for (let y = top; y < bottom; y++) {
+      for (let i = y * width + left, end = y * width + right; i < end; i++) pixels[i] = inside[shown[i]];
     }
-    const { width, height, shown, pixels } = this;
-    for (let y = wide.top; y < wide.bottom; y++) {
-      for (let x = wide.left, i = y * width + x; x < wide.right; x++, i++) {
-        const value = shown[i];
-        const edge =
-          value &&
-          ((x > 0 && shown[i - 1] !== value) ||
-            (x < width - 1 && shown[i + 1] !== value) ||
-            (y > 0 && shown[i - width] !== value) ||
-            (y < height - 1 && shown[i + width] !== value));
-        pixels[i] = edge ? outline[value] : inside[value];
-      }
+    this.context.putImageData(this.image, 0, 0, left, top, right - left, bottom - top);
+    this.#outlines = null;
+    this.#colours = new Map(classes.map(({ number, colour }) => [number, colour]));
+    this.#draft = draft?.number ?? 0;
+  }
+
+  /**
+   * Draw the masks as they lie on the stage; outlines are of one width however large the picture is shown.
+   * @param {CanvasRenderingContext2D} context in pixels of the screen
+   * @param {import("./view.js").View} view
+   */
+  draw(context, { x, y, scale, smooth }) {
+    context.imageSmoothingEnabled = smooth;
+    context.drawImage(this.canvas, x, y, this.width * scale, this.height * scale);
+    this.#outlines ??= outlinesOf(this.shown, this.width);
+    context.lineCap = "square"; // so that the lines of a corner meet
+    context.save();
+    context.translate(x, y);
+    context.scale(scale, scale);
+    for (const [number, path] of this.#outlines) {
+      if (number !== this.#draft) stroke(context, path, this.#colours.get(number) ?? "#fff", 2 / scale);
     }
-    this.context.putImageData(
-      this.image, 0, 0, wide.left, wide.top, wide.right - wide.left, wide.bottom - wide.top
-    );
+    const marked = this.#outlines.get(this.#draft);
+    if (marked) {
+      stroke(context, marked, "#000", 3.5 / scale);
+      stroke(context, marked, "#fff", 1.5 / scale);
+    }
+    context.restore();
   }
 
   /** The labels with the draft in place of its class. */

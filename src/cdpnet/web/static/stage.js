@@ -94,19 +94,19 @@ export class Stage {
       if (!this.picture) continue;
       context.scale(devicePixelRatio, devicePixelRatio);
       if (layer === "marks") drawMarks(context, this.marks, this.view);
-      else this.#drawImage(context, layer === "picture" ? this.picture : this.overlay?.canvas);
+      else if (layer === "masks") this.overlay?.draw(context, this.view);
+      else this.#drawPicture(context, this.picture);
     }
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {ImageBitmap | HTMLCanvasElement | undefined} image
+   * @param {ImageBitmap} picture
    */
-  #drawImage(context, image) {
-    if (!image) return;
-    const { x, y, scale } = this.view;
-    context.imageSmoothingEnabled = scale < 3;
-    context.drawImage(image, x, y, image.width * scale, image.height * scale);
+  #drawPicture(context, picture) {
+    const { x, y, scale, smooth } = this.view;
+    context.imageSmoothingEnabled = smooth;
+    context.drawImage(picture, x, y, picture.width * scale, picture.height * scale);
   }
 }
 

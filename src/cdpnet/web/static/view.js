@@ -9,6 +9,11 @@ export class View {
   y = 0;
   fitted = true;
 
+  /** Whether pixels are blended; a person who looks at single pixels sees them as they are. */
+  get smooth() {
+    return this.scale < 3;
+  }
+
   /**
    * Show the whole image in the middle.
    * @param {{width: number, height: number}} stage

@@ -1,6 +1,6 @@
 /** The picture on the stage: its view, the masks of its classes, and the mask in progress. */
 
-import { imageUrl, request } from "./api.js";
+import { imageUrl, reasonOf, request } from "./api.js";
 import { Draft } from "./draft.js";
 import { find } from "./dom.js";
 import { readGrey } from "./mask.js";
@@ -179,7 +179,7 @@ export class Workspace {
       if (image.state !== "failed") await load(signal);
       if (!signal.aborted) this.repaint();
     } catch (error) {
-      if (!signal.aborted) refuse(error instanceof Error ? error.message : String(error));
+      if (!signal.aborted) refuse(reasonOf(error));
     }
   }
 
