@@ -27,7 +27,9 @@ class Bright(Scoring):
     seen: list[tuple[int, ...]]
     passes: list[int]
 
-    def score(self, images: Sequence[Tensor], classes: ClassBatch, encoded: Tensor | None = None) -> list[Scores]:
+    def score(
+        self, images: Sequence[Tensor], classes: ClassBatch, encoded: Sequence[Tensor] | None = None
+    ) -> list[Scores]:
         if max(images[0].shape[-2:]) > SIDE:
             return super().score(images, classes, encoded)
         self.passes.append(len(images))

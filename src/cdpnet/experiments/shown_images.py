@@ -14,12 +14,10 @@ from torch import Tensor
 from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.experiments.config import CorrectionConfig
-from cdpnet.inference.class_batch import build_class_batch
 from cdpnet.inference.class_examples import ClassExample
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.learning import Support, encode_support, pool_example
 from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
-from cdpnet.inference.scoring import Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.image_tensors import read_image
@@ -82,12 +80,8 @@ class ShownImages:
 
     def segment(self, classes: Sequence[ClassPrototype], images: Sequence[ShownImage]) -> list[Segmentation]:
         """The results for some images, as the segmenter finds them."""
-        network, side = self.segmenter.network, self.segmenter.preprocessing.longest_side
-        batch = build_class_batch(network, classes, None)
-        scoring = Scoring(network, side, self.segmenter.precision, refine=self.segmenter.refine)
-        scores = (scoring.match(shown.features[0], shown.image.image, batch) for shown in images)
-        background = network.config.decision.background
-        return [to_segmentation(shown.image, one, batch, background) for shown, one in zip(images, scores, strict=True)]
+        preprocessed, features = [shown.image for shown in images], [shown.features[0] for shown in images]
+        return self.segmenter.segment_preprocessed(preprocessed, classes, features=features)
 
     def _places(self) -> list[Place]:
         return [(part, name) for part in self.reader.image_sets for name in self.reader.identifiers(part)]

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from cdpnet.inference.class_batch import build_class_batch
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import PreprocessedImage
-from cdpnet.inference.scoring import Scoring, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 
@@ -38,29 +35,23 @@ class EncodedImages:
         self._held: OrderedDict[tuple[Path, int, int], _Encoded] = OrderedDict()  # by file, its time and its size
         self._n_bytes = 0
 
-    @torch.inference_mode()
     def segment(
         self, file: Path, classes: Sequence[ClassPrototype], *, min_presence: float | None = None
     ) -> Segmentation:
         """As `Segmenter.segment`, with its errors, and the same masks to the bit; OSError for a file that is gone."""
-        segmenter = self.segmenter
-        status = file.stat()
+        segmenter, status = self.segmenter, file.stat()
         key = file, status.st_mtime_ns, status.st_size
-        sizes = segmenter.preprocessing
-        scoring = Scoring(segmenter.network, sizes.longest_side, segmenter.precision, refine=segmenter.refine)
         if key in self._held:
             self._held.move_to_end(key)
             image, features = self._held[key]
         else:
-            image = sizes.load(file)
-            encoded = scoring.encode(image.image)
+            image = segmenter.preprocessing.load(file)
+            encoded = segmenter.encode(image)
             if encoded is None:
                 return segmenter.segment_preprocessed([image], classes, min_presence=min_presence)[0]
             features = encoded
             self._hold(key, _Encoded(image, features.cpu()))
-        batch = build_class_batch(segmenter.network, classes, min_presence)
-        (scores,) = scoring.score([image.image], batch, features[None])
-        return to_segmentation(image, scores, batch, segmenter.network.config.decision.background)
+        return segmenter.segment_preprocessed([image], classes, min_presence=min_presence, features=[features])[0]
 
     def _hold(self, key: tuple[Path, int, int], encoded: _Encoded) -> None:
         self._held[key] = encoded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,15 +51,18 @@ class Scoring:
             features: Tensor = self.network.image.features(image[None].to(device))[0]
             return features
 
-    def score(self, images: Sequence[Tensor], classes: ClassBatch, encoded: Tensor | None = None) -> list[Scores]:
-        """Scores of images (3, h, w) of one working size. encoded: their features F (B, C, h', w'), if known."""
+    def score(
+        self, images: Sequence[Tensor], classes: ClassBatch, encoded: Sequence[Tensor] | None = None
+    ) -> list[Scores]:
+        """Scores of images (3, h, w) of one working size. encoded: the features F (C, h', w') of each, if known."""
         if max(images[0].shape[-2:]) > self.longest_side:
             return [self._score_tiles(image, classes) for image in images]
         device = next(self.network.parameters()).device
         stacked = torch.stack(list(images)).to(device)
         with autocast("bfloat16" if self.precision == "bfloat16" else "float32", device):
-            features = self.network.image.features(stacked) if encoded is None else encoded.to(device)
-            return [self.match(*pair, classes) for pair in zip(features, stacked, strict=True)]
+            features = self.network.image.features(stacked) if encoded is None else encoded
+            pairs = zip(features, stacked, strict=True)
+            return [self.match(one.to(device), image, classes) for one, image in pairs]
 
     def match(self, query: Tensor, image: Tensor, classes: ClassBatch) -> Scores:
         """Scores of an image (3, H, W) in one piece, with features F (C, h, w)."""
@@ -122,3 +126,13 @@ def to_segmentation(image: PreprocessedImage, scores: Scores, classes: ClassBatc
         tuple(is_absent(scores.presence, classes.presence_thresholds).tolist()),
         background,
     )
+
+
+def group_by_size(images: Sequence[PreprocessedImage]) -> Iterator[list[int]]:
+    """The numbers of the images in groups of one working size, each at most an encoder pass."""
+    numbers_of = defaultdict(list)
+    for i, image in enumerate(images):
+        numbers_of[image.image.shape].append(i)
+    for numbers in numbers_of.values():
+        for start in range(0, len(numbers), IMAGES_AT_ONCE):
+            yield numbers[start : start + IMAGES_AT_ONCE]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cdpnet.config import QueryPrecision
 from cdpnet.encoders.catalogue import PAIRS, EncoderPair
@@ -39,7 +39,7 @@ from cdpnet.inference.learning import (
 )
 from cdpnet.inference.marking import ClickModel, Marking
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing, resize_to
-from cdpnet.inference.scoring import IMAGES_AT_ONCE, Scores, Scoring, to_segmentation
+from cdpnet.inference.scoring import Scores, Scoring, group_by_size, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.uncertainty import disagreement, leave_one_out
 from cdpnet.io.image_tensors import ImageSource, read_image
@@ -254,17 +254,29 @@ class Segmenter:
         *,
         threshold: float | None = None,
         min_presence: float | None = None,
+        features: Sequence[Tensor] | None = None,
     ) -> list[Segmentation]:
-        """As `segment_batch`, for images that `Preprocessing.load` has read."""
+        """As `segment_batch`, for images that `Preprocessing.load` has read.
+
+        features: what `encode` gives for each image, where it is known.
+        """
         learned = [classes] if isinstance(classes, ClassPrototype) else list(classes)
-        batch = build_class_batch(self.network, learned, min_presence)
-        scoring = Scoring(self.network, self.preprocessing.longest_side, self.precision, refine=self.refine)
+        batch, scoring = build_class_batch(self.network, learned, min_presence), self._scoring()
         scores: dict[int, Scores] = {}
-        for numbers in _group_by_size(images):
-            scores.update(zip(numbers, scoring.score([images[i].image for i in numbers], batch), strict=True))
+        for numbers in group_by_size(images):
+            encoded = None if features is None else [features[i] for i in numbers]
+            scores.update(zip(numbers, scoring.score([images[i].image for i in numbers], batch, encoded), strict=True))
         background = self.network.config.decision.background
         found = [to_segmentation(image, scores[i], batch, background) for i, image in enumerate(images)]
         return found if threshold is None else [segmentation.at(threshold) for segmentation in found]
+
+    @torch.inference_mode()
+    def encode(self, image: PreprocessedImage) -> Tensor | None:
+        """The features F (C, h, w) of an image, for `segment_preprocessed`; None for one that is seen in tiles."""
+        return self._scoring().encode(image.image)
+
+    def _scoring(self) -> Scoring:
+        return Scoring(self.network, self.preprocessing.longest_side, self.precision, refine=self.refine)
 
     @torch.inference_mode()
     def _learn_example(
@@ -281,13 +293,3 @@ class Segmenter:
         self, learned: ClassPrototype, examples: Sequence[ClassExample], thumbnail: NDArray[np.uint8] | None
     ) -> ClassPrototype:
         return with_examples(learned, examples, self.network.config.decision, thumbnail)
-
-
-def _group_by_size(images: Sequence[PreprocessedImage]) -> Iterator[list[int]]:
-    """The numbers of the images in groups of one working size, each at most an encoder pass."""
-    numbers_of = defaultdict(list)
-    for i, image in enumerate(images):
-        numbers_of[image.image.shape].append(i)
-    for numbers in numbers_of.values():
-        for start in range(0, len(numbers), IMAGES_AT_ONCE):
-            yield numbers[start : start + IMAGES_AT_ONCE]
