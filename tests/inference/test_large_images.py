@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from PIL import Image
 
 from cdpnet.io.image_tensors import read_image, read_reduced, resize_image
 from cdpnet.io.images import Reduction
+from cdpnet.runtime.memory import return_freed_memory
 
 QUARTER = Reduction(above=300, factor=4)
 
@@ -119,3 +122,32 @@ def test_an_image_is_resized_one_colour_after_the_other(monkeypatch: pytest.Monk
     monkeypatch.setattr(F, "interpolate", note_channels)
     assert resize_image(image, (40, 70)).equal(together[0].round().to(torch.uint8))
     assert channels == [1, 1, 1]
+
+
+def test_memory_is_returned_before_a_large_image_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _smooth(60, 70).save(tmp_path / "a.png")
+    returned: list[bool] = []
+    monkeypatch.setattr("cdpnet.io.images.return_freed_memory", lambda: returned.append(True))
+    read_reduced(tmp_path / "a.png", QUARTER)
+    assert not returned
+    monkeypatch.setattr("cdpnet.io.images.LARGE_PIXELS", 4000)
+    read_reduced(tmp_path / "a.png", QUARTER)
+    assert returned
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such function")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """400 MB in blocks that the C library keeps, since one block behind them is still in use."""
+    held = [ctypes.create_string_buffer(100_000) for _ in range(4000)]
+    last = held.pop()
+    del held
+    before = _resident()
+    return_freed_memory()
+    assert before - _resident() > 200_000
+    assert len(last) == 100_000
+
+
+def _resident() -> int:
+    """KiB of this process in memory."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1])

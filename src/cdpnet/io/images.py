@@ -18,6 +18,7 @@ from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.colours import as_rgb
 from cdpnet.io.exif import exif_of
 from cdpnet.io.files import real_path, regular_file
+from cdpnet.runtime.memory import return_freed_memory
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import listed
 
@@ -139,6 +140,8 @@ def open_reduced(
         (width, height), factor = image.size, reduction.factor_of(image)
         if factor > 1:
             image.draft(None, (width // factor, height // factor))  # of no effect for formats but JPEG
+        if width * height > LARGE_PIXELS:
+            return_freed_memory()
         image.load()
         found = as_rgb(image, factor if image.size == (width, height) else 1, name)
         orientation = image.getexif().get(ExifTags.Base.Orientation)
