@@ -46,7 +46,7 @@ def large_images(size: tuple[int, int], rounds: int, processes: int, goal: str =
 
         def segment(path: Path) -> None:
             segment_images(
-                segmenter, learned, [Output(path, place / "mask.png", place / "overlay.png")], lambda *_: None
+                segmenter, learned, [Output(path, place / "found.png", place / "overlay.png")], lambda *_: None
             )
 
         def encode() -> None:
