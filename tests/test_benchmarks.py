@@ -23,7 +23,7 @@ from benchmarks.measure import side_by_side
         (lambda: rows.labelling(4), 2),
         (lambda: rows.evaluation(2), 1),
         (lambda: photographs.photographs((96, 64), 1, 0), 3),
-        pytest.param(lambda: large.large_images((960, 720), 1, 0), 3, marks=pytest.mark.slow),
+        pytest.param(lambda: large.large_images((960, 720), 1, 1), 5, marks=pytest.mark.slow),
         (lambda: large.evaluation_at_limit((96, 64), 64, 1, 1), 3),
     ],
 )
