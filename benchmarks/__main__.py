@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import graphs, photographs, rows
+from benchmarks import graphs, large, photographs, rows
 from cdpnet.io.files import write_json
 from cdpnet.runtime.provenance import Machine, commit
 
@@ -37,6 +37,9 @@ def main() -> None:
         rows.evaluation(40 if quick else 200),
         rows.labelling(64 if quick else 400),
         photographs.photographs((640, 480), 3 if quick else 15, 1 if quick else 5),
+        large.large_images((2000, 1500) if quick else (4000, 3000), 1 if quick else 5, 1 if quick else 5, "6"),
+        large.large_images((4000, 3000) if quick else (11520, 8640), 1 if quick else 3, 1 if quick else 3, "60"),
+        large.evaluation_at_limit((640, 480), 640, 3 if quick else 10, 1 if quick else 5),
         graphs.in_onnx_runtime(60 if quick else 400, 3 if quick else 9),
         *([] if quick else [graphs.compiled(400, 9)]),
     ]

@@ -30,6 +30,12 @@ def peak_memory(part: str, size: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def memory_of_segment(arguments: list[str]) -> float:
+    """MiB that `cdpnet segment` has at most with these arguments."""
+    command = [sys.executable, "-m", "benchmarks.memory", "segment", *arguments]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
 def seconds_of_process(command: list[str], rounds: int = 5) -> float:
     """The median seconds of a process from its start to its end."""
     seconds = []

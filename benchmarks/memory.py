@@ -1,4 +1,8 @@
-"""A process whose peak of memory is looked at: `python -m benchmarks.memory encoder|query|photo SIZE` prints MiB."""
+"""A process whose peak of memory is looked at, which is printed in MiB.
+
+python -m benchmarks.memory encoder|query|photo SIZE
+python -m benchmarks.memory segment ARGUMENT...     of `cdpnet segment`
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,23 @@ import torch
 
 from benchmarks.photographs import picture
 from benchmarks.setting import Setting
+from cdpnet import cli
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
 
 
-@torch.inference_mode()
 def main() -> None:
+    """Do the work that is named."""
+    if sys.argv[1] == "segment":
+        cli.main(sys.argv[1:])
+        print(peak())
+    else:
+        query(sys.argv[1], int(sys.argv[2]))
+
+
+@torch.inference_mode()
+def query(part: str, size: int) -> None:
     """Do a part of the work of one query once."""
-    part, size = sys.argv[1], int(sys.argv[2])
     if part == "photo":
         image, mask = picture(size, size * 3 // 4)
         segmenter = Segmenter(load_network("photo"), longest_side=size)

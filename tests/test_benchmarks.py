@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks import photographs, report, rows
+from benchmarks import large, photographs, report, rows
 from benchmarks.measure import side_by_side
 
 
@@ -23,6 +23,8 @@ from benchmarks.measure import side_by_side
         (lambda: rows.labelling(4), 2),
         (lambda: rows.evaluation(2), 1),
         (lambda: photographs.photographs((96, 64), 1, 0), 3),
+        pytest.param(lambda: large.large_images((960, 720), 1, 1), 5, marks=pytest.mark.slow),
+        (lambda: large.evaluation_at_limit((96, 64), 64, 1, 1), 3),
     ],
 )
 def test_every_part_gives_figures(part: object, count: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image
 
 from cdpnet.io.image_tensors import read_image, read_reduced, resize_image
 from cdpnet.io.images import Reduction
+from cdpnet.runtime.memory import return_freed_memory
 
 QUARTER = Reduction(above=300, factor=4)
 
@@ -23,12 +27,28 @@ def _smooth(height: int, width: int) -> Image.Image:
     return Image.fromarray((250 * colours).astype(np.uint8))
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16"])
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    grey = np.array(image)[..., 0]
+    match mode:
+        case "I;16":
+            return Image.fromarray(grey.astype(np.uint16) * 257)
+        case "I":
+            return Image.fromarray(grey.astype(np.int32) * 257)
+        case "F":
+            return Image.fromarray(grey / np.float32(255))
+        case "RGBA":
+            image.putalpha(Image.fromarray(255 - grey))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "1", "CMYK", "I", "I;16", "F"])
 @pytest.mark.parametrize("turn", [1, 6])
-def test_a_large_image_is_the_mean_of_squares_in_every_mode(mode: str, turn: int, tmp_path: Path) -> None:
+def test_a_large_image_is_the_mean_of_squares_in_every_mode(
+    mode: str, turn: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same as the whole image, reduced afterwards, within the rounding of both."""
-    image = _smooth(601, 702)
-    image = Image.fromarray(np.array(image)[..., 0].astype(np.uint16) * 257) if mode == "I;16" else image.convert(mode)
+    monkeypatch.setattr("cdpnet.io.colours._BAND", 20_000)  # so that there are many
+    image = _in_mode(_smooth(601, 702), mode)
     exif = Image.Exif()
     exif[0x0112] = turn
     path = tmp_path / "large.tif"
@@ -39,6 +59,28 @@ def test_a_large_image_is_the_mean_of_squares_in_every_mode(mode: str, turn: int
     expected, _ = read_reduced(whole, QUARTER)
     assert found.shape == expected.shape == ((3, 176, 151) if turn == 6 else (3, 151, 176))
     assert (found.int() - expected.int()).abs().max() <= 1
+
+
+def test_numbers_mean_what_the_largest_of_all_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where they are converted in parts: those of the first rows alone would be 0 to 1."""
+    monkeypatch.setattr("cdpnet.io.colours._BAND", 3000)
+    values = np.repeat(np.linspace(0, 255, 700, dtype=np.float32)[:, None], 310, axis=1)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    found, _ = read_reduced(tmp_path / "a.tif", QUARTER)
+    expected = values[:, 0].round().reshape(-1, 4).mean(axis=1)
+    assert found[0, :, 0].tolist() == np.floor(expected + 0.5).tolist()
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "I;16"])
+def test_numbers_are_converted_in_little_memory(mode: str, tmp_path: Path) -> None:
+    """In less than the image of 16 or 32 MB has, beside what Pillow holds of it."""
+    _in_mode(Image.new("RGB", (2000, 4000), "red"), mode).save(tmp_path / "a.tif")
+    tracemalloc.start()
+    found, _ = read_reduced(tmp_path / "a.tif", QUARTER)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.shape == (3, 1000, 500)
+    assert peak < 2 * 2000 * 4000
 
 
 def test_means_by_hand() -> None:
@@ -80,3 +122,32 @@ def test_an_image_is_resized_one_colour_after_the_other(monkeypatch: pytest.Monk
     monkeypatch.setattr(F, "interpolate", note_channels)
     assert resize_image(image, (40, 70)).equal(together[0].round().to(torch.uint8))
     assert channels == [1, 1, 1]
+
+
+def test_memory_is_returned_before_a_large_image_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _smooth(60, 70).save(tmp_path / "a.png")
+    returned: list[bool] = []
+    monkeypatch.setattr("cdpnet.io.images.return_freed_memory", lambda: returned.append(True))
+    read_reduced(tmp_path / "a.png", QUARTER)
+    assert not returned
+    monkeypatch.setattr("cdpnet.io.images.LARGE_PIXELS", 4000)
+    read_reduced(tmp_path / "a.png", QUARTER)
+    assert returned
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such function")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """400 MB in blocks that the C library keeps, since one block behind them is still in use."""
+    held = [ctypes.create_string_buffer(100_000) for _ in range(4000)]
+    last = held.pop()
+    del held
+    before = _resident()
+    return_freed_memory()
+    assert before - _resident() > 200_000
+    assert len(last) == 100_000
+
+
+def _resident() -> int:
+    """KiB of this process in memory."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1])

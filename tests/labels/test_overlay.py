@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from cdpnet.labels.overlay import overlay, score_map
@@ -31,3 +32,13 @@ def test_a_class_has_its_colour_and_the_background_fades() -> None:
     assert red > green > blue  # the first class is orange
     assert len(np.unique(shown[0, 0])) == 1  # grey stays grey
     assert shown[0, 0, 0] < 255
+
+
+def test_an_overlay_in_bands_has_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (3, 40, 30), dtype=torch.uint8, generator=chance)
+    mask = np.zeros((40, 30), np.uint8)
+    mask[3:20, 2:17], mask[12:38, 10:28], mask[30:, :9] = 1, 2, 255
+    at_once = overlay(image, mask)
+    monkeypatch.setattr("cdpnet.labels.overlay._BAND", 100)
+    assert (np.array(overlay(image, mask)) == np.array(at_once)).all()

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from cdpnet.bulk.engines import Window
+from cdpnet.bulk.forecast import large_images
 from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
 from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error
 from cdpnet.bulk.resume import find_differences
@@ -70,8 +71,8 @@ def run_job(
     engine: `label_locally` or `label_with_ray`. overwrite: replace the labels of an earlier run. inputs: other files
     that are read, which no label may replace. marks: those among them that are no images to label. strict: DataError
     for the first image that cannot be labelled; otherwise such images are in the result and in failed.txt. address: of
-    which the folder of images is a copy. report: called with what a resumed job finds, in words. finish: called with
-    the result while the folder of labels is still held, so that no other job writes to it.
+    which the folder of images is a copy. report: called with what a resumed job finds, and which images are large, in
+    words. finish: called with the result while the folder of labels is still held, so that no other job writes to it.
     ConfigError and DataError for a folder that cannot be labelled or written to, or that another job writes to;
     finished images stay finished then.
     """
@@ -93,6 +94,8 @@ def run_job(
             remove_leftovers(target.out, outputs)
             if journal.is_resumed:
                 _compare(labeller, images, journal, report)
+            if sentence := large_images([target.images / image for image in images if not journal.is_done(image)]):
+                report(sentence)
             for records in _label_unfinished(labeller, engine, images, journal, progress):
                 if strict:
                     _refuse_failed(records)

@@ -15,7 +15,7 @@ from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, write_image
 from cdpnet.io.image_tensors import read_reduced
-from cdpnet.io.images import LARGE_PIXELS, Reduction, n_pixels, note_others, scan_images
+from cdpnet.io.images import Reduction, note_others, scan_images
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.support_paths import find_images_to_segment
@@ -95,15 +95,6 @@ def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), over
     if not plan.outputs:
         raise DataError(next(iter(plan.left_out.values())))
     return plan
-
-
-def large_images(outputs: Sequence[Output]) -> str:
-    """A sentence on the images of more than LARGE_PIXELS, empty where there are none; nothing is decoded."""
-    count = sum(n_pixels(output.image) > LARGE_PIXELS for output in outputs)
-    if not count:
-        return ""
-    images, they = ("image", "it takes") if count == 1 else ("images", "they take")
-    return f"{count} {images} of more than {LARGE_PIXELS // 10**6} megapixels; {they} much longer than others."
 
 
 def _check_image(image: Path, taken: Mapping[str, Path]) -> None:

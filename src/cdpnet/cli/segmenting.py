@@ -42,13 +42,14 @@ def segment(arguments: list[str]) -> int:
     out, thresholds = Path(chosen.out), chosen_thresholds(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.bulk.segment_files import Output, find_inputs, large_images, plan_outputs, segment_images
+    from cdpnet.bulk.forecast import large_images
+    from cdpnet.bulk.segment_files import Output, find_inputs, plan_outputs, segment_images
 
     examples = read_supports(chosen)
     read, marks = files_of(examples, chosen)
     images = find_inputs([Path(path) for path in chosen.images], without=[out, *marks])
     plan = plan_outputs(images, out, inputs=read, overwrite=chosen.overwrite)
-    if sentence := large_images(plan.outputs):
+    if sentence := large_images([output.image for output in plan.outputs]):
         to_standard_error(sentence)
     segmenter = load_segmenter(chosen, precision=chosen.precision, refine=chosen_refinement(chosen))
     if examples:

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cdpnet.io.images import LARGE_PIXELS
 from cdpnet.network.decision import decide
+from cdpnet.runtime.memory import return_freed_memory
 
 _STRIP = 2**20  # scores that are held at an image's original size at a time
 
@@ -51,6 +53,8 @@ class Segmentation:
         for top in range(0, self.size[0], rows):
             strip = resize_rows(log_odds, self.size, range(top, min(top + rows, self.size[0])))
             mask[top : top + rows] = labels[decide(strip, None, self.background)]
+        if mask.numel() > LARGE_PIXELS:
+            return_freed_memory()  # before copies of the mask are made
         return mask.numpy()
 
     @cached_property

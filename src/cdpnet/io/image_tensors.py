@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import Reduction, errors_as_sentences, name_of, open_image, open_reduced
+from cdpnet.io.images import WHOLE, Reduction, open_reduced
 
 _STRIP = 128  # rows of a reduced image that are made at a time
 ImageSource = str | Path | Image.Image | np.ndarray | Tensor
@@ -29,7 +29,7 @@ def read_image(source: ImageSource, most_pixels: int | None = None) -> Tensor:
         return _from_tensor(source)
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    return _from_image(open_image(source, most_pixels), name_of(source))
+    return _from_image(open_reduced(source, WHOLE, most_pixels)[0])
 
 
 def read_reduced(source: ImageSource, reduction: Reduction) -> tuple[Tensor, tuple[int, int]]:
@@ -39,7 +39,7 @@ def read_reduced(source: ImageSource, reduction: Reduction) -> tuple[Tensor, tup
     """
     if isinstance(source, (str, Path, Image.Image)):
         image, size = open_reduced(source, reduction)
-        return _from_image(image, name_of(source)), size
+        return _from_image(image), size
     tensor = read_image(source)
     size = (tensor.shape[1], tensor.shape[2])
     if reduction.factor == 1 or max(size) <= reduction.above:
@@ -67,39 +67,8 @@ def _mean_of_squares(image: Tensor, factor: int) -> Tensor:
     return (means + 0.5).to(torch.uint8)
 
 
-def _from_image(image: Image.Image, name: str) -> Tensor:
-    if image.mode.startswith("I"):  # 16 or 32 bits, as microscopes and X-ray machines write
-        return _from_array(_to_16_bits(np.array(image), name))
-    if image.mode == "F":
-        return _from_array(_to_fractions(np.array(image), name))
-    with errors_as_sentences(name):
-        if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        colours = image if image.mode == "RGB" else image.convert("RGB")  # which copies an image of the same mode
-        return torch.from_numpy(np.array(colours)).permute(2, 0, 1).contiguous()
-
-
-def _to_16_bits(values: np.ndarray, name: str) -> np.ndarray:
-    """Numbers (H, W) of 16 or 32 bits as uint16. DataError where one does not fit."""
-    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise DataError(f"{name} holds the numbers {values.min()} to {values.max()}; an image has 0 to 65535.")
-    return values.astype(np.uint16)
-
-
-def _to_fractions(values: np.ndarray, name: str) -> np.ndarray:
-    """Floating-point numbers (H, W) of a file as 0..1, which they are in already where none is larger than 1.
-
-    DataError where one is not finite, or outside 0..255.
-    """
-    if not np.isfinite(values).all():
-        raise DataError(f"{name} holds numbers that are not finite; an image has 0 to 255.")
-    if values.min() < 0 or values.max() > 255:
-        raise DataError(
-            f"{name} holds the numbers {values.min():g} to {values.max():g}; an image of floating-point numbers has 0 "
-            "to 1, or 0 to 255."
-        )
-    return values if values.max() <= 1 else values / 255
+def _from_image(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 def _from_tensor(source: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,8 +15,10 @@ from typing import BinaryIO, NamedTuple
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from cdpnet.errors import CdpnetError, DataError
+from cdpnet.io.colours import as_rgb
 from cdpnet.io.exif import exif_of
 from cdpnet.io.files import real_path, regular_file
+from cdpnet.runtime.memory import return_freed_memory
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import listed
 
@@ -24,7 +26,6 @@ MAX_PIXELS = 100_000_000
 LARGE_PIXELS = 20_000_000  # images of more are in memory at full size one at a time (our choice)
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 HEIF_ENDINGS = (".heic", ".heif")
-_STRIP = 128  # rows of a reduced image that are made at a time
 TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations of an image whose rows are stored as columns
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """The formats that are read, as Pillow names them; the last two where they are installed. Pillow knows others, and
@@ -40,6 +41,9 @@ class Reduction(NamedTuple):
     def factor_of(self, image: Image.Image) -> int:
         """The factor for an image, 1 for one that is not reduced."""
         return self.factor if max(image.size) > self.above else 1
+
+
+WHOLE = Reduction(above=0, factor=1)
 
 
 @dataclass(frozen=True)
@@ -118,22 +122,49 @@ def open_image(source: str | Path | bytes | Image.Image, most_pixels: int | None
     Of several frames it is the first. name: what error messages call the image, by default its path. DataError where it
     is missing, broken, empty, too large or not of `FORMATS`; the size is checked before anything is decoded.
     """
-    return open_reduced(source, Reduction(0, 1), most_pixels, name)[0]
+    with _opened(source, most_pixels, name or name_of(source)) as image:
+        image.load()
+        return ImageOps.exif_transpose(image)
 
 
 def open_reduced(
     source: str | Path | bytes | Image.Image, reduction: Reduction, most_pixels: int | None = None, name: str = ""
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """As `open_image`, reduced by a whole factor, and H, W of the image as `open_image` gives it.
+    """As `open_image`, in RGB and reduced by a whole factor, and H, W of the image as `open_image` gives it.
 
-    JPEG is decoded at the smaller size; other formats are decoded whole, then reduced in strips.
+    JPEG is decoded at the smaller size; other formats are decoded whole, and reduced as `as_rgb` does it. DataError
+    also for numbers that are no colours.
     """
-    most_pixels, name = most_pixels or MAX_PIXELS, name or name_of(source)
-    with errors_as_sentences(name):
+    name = name or name_of(source)
+    with _opened(source, most_pixels, name) as image:
+        (width, height), factor = image.size, reduction.factor_of(image)
+        if factor > 1:
+            image.draft(None, (width // factor, height // factor))  # of no effect for formats but JPEG
+        if width * height > LARGE_PIXELS:
+            return_freed_memory()
+        image.load()
+        found = as_rgb(image, factor if image.size == (width, height) else 1, name)
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        if orientation in range(2, 9):
+            found.getexif()[ExifTags.Base.Orientation] = orientation  # which only the image as it was opened has
+            found = ImageOps.exif_transpose(found)  # and which copies any other
+        return found, ((width, height) if orientation in TRANSPOSED else (height, width))
+
+
+@contextmanager
+def _opened(source: str | Path | bytes | Image.Image, most_pixels: int | None, name: str) -> Iterator[Image.Image]:
+    """An image whose size and kind are checked, and which need not be decoded. DataError as `open_image`."""
+    with errors_as_sentences(name), ExitStack() as files:
         if isinstance(source, Image.Image):
-            return _decode(source, reduction, most_pixels, name)
-        with _open(source) as file:
-            return _decode(Image.open(file, formats=_installed_formats()), reduction, most_pixels, name)
+            image = source
+        else:
+            image = Image.open(files.enter_context(_open(source)), formats=_installed_formats())
+        _check_size(image.height, image.width, most_pixels or MAX_PIXELS, name)
+        if image.mode == "LAB":  # which Pillow reads and does not convert
+            raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
+        if image.format == "TIFF" and _has_second_page(image):
+            note(f"{name} has several pages; the first is read.")
+        yield image
 
 
 def read_orientation(path: Path) -> tuple[int, tuple[int, int]]:
@@ -204,42 +235,6 @@ def _check_size(height: int, width: int, most_pixels: int, name: str) -> None:
         )
     if 0 in (height, width):
         raise DataError(f"{name} is empty: it has {width} x {height} pixels.")
-
-
-def _decode(
-    image: Image.Image, reduction: Reduction, most_pixels: int, name: str
-) -> tuple[Image.Image, tuple[int, int]]:
-    _check_size(image.height, image.width, most_pixels, name)
-    if image.mode == "LAB":  # which Pillow reads and does not convert
-        raise DataError(f"{name} has colours of the space Lab; save it as RGB.")
-    if image.format == "TIFF" and _has_second_page(image):
-        note(f"{name} has several pages; the first is read.")
-    (width, height), factor = image.size, reduction.factor_of(image)
-    if factor > 1:
-        image.draft(None, (width // factor, height // factor))  # of no effect for formats but JPEG
-    image.load()
-    if factor > 1 and image.size == (width, height):
-        image = _reduce(image, factor)
-    is_turned = image.getexif().get(ExifTags.Base.Orientation) in TRANSPOSED
-    return ImageOps.exif_transpose(image), ((width, height) if is_turned else (height, width))
-
-
-def _reduce(image: Image.Image, factor: int) -> Image.Image:
-    """The means of squares of ``factor`` pixels, in strips, since some modes must be converted for that."""
-    if image.mode == "F":  # whose range is looked at by who reads it
-        return image
-    width, height = image.size
-    modes = {"1": "L", "P": "RGBA" if "transparency" in image.info else "RGB", "PA": "RGBA"}
-    mode = "I" if image.mode.startswith("I") else modes.get(image.mode, image.mode)
-    reduced = Image.new(mode, (-(-width // factor), -(-height // factor)))
-    rows = _STRIP * factor
-    for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(top + rows, height)))
-        reduced.paste(strip.convert(mode).reduce(factor), (0, top // factor))
-    reduced.info = {key: value for key, value in image.info.items() if key != "transparency" or mode == image.mode}
-    if orientation := image.getexif().get(ExifTags.Base.Orientation):  # TIFF has it elsewhere
-        reduced.getexif()[ExifTags.Base.Orientation] = orientation
-    return reduced
 
 
 def _has_second_page(image: Image.Image) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from torch import Tensor
 from cdpnet.labels.palette import colour_of
 from cdpnet.runtime.constants import IGNORE_INDEX
 
+_BAND = 2**18  # pixels of an overlay that are mixed at a time (our choice)
 # Scores to colours; brightness rises with the score, so the order is visible without colour too.
 _RAMP = (
     (0.0, (8, 12, 40)),
@@ -25,19 +28,40 @@ _RAMP = (
 def overlay(image: Tensor, mask: NDArray[np.uint8], strength: float = 0.55) -> Image.Image:
     """An image (3, H, W) uint8 with its mask (H, W) of class indices in colour and outlined; the background fades.
 
-    strength: opacity of the colour inside a region, 0..1.
+    strength: opacity of the colour inside a region, 0..1. Colours are mixed in bands of rows, since as floats they take
+    four times the memory of the image.
     """
-    shown = image.permute(1, 2, 0).cpu().numpy().astype(np.float32)
-    grey = shown.mean(axis=2, keepdims=True)
-    result = np.where((mask == 0)[..., None], 0.65 * shown + 0.35 * (0.5 * grey + 110), shown)
-    width = max(1, round(max(mask.shape) / 300))
-    for index in np.unique(mask[mask > 0]):
-        region, colour = mask == index, np.array(colour_of(int(index)), dtype=np.float32)
+    pixels, width = image.permute(1, 2, 0).cpu().numpy(), max(1, round(max(mask.shape) / 300))
+    edges = np.zeros(mask.shape, np.bool_)
+    indices = [int(index) for index in np.unique(mask) if index]
+    for index in indices:
+        region = mask == index
+        edges |= region & ~ndimage.binary_erosion(region, iterations=width, border_value=1)
+    shown = np.empty((*mask.shape, 3), np.uint8)
+    rows = max(1, _BAND // mask.shape[1])
+    for top in range(0, mask.shape[0], rows):
+        band = slice(top, top + rows)
+        shown[band] = _mix_colours(pixels[band].astype(np.float32), mask[band], edges[band], indices, strength)
+    return Image.fromarray(shown)
+
+
+def _mix_colours(
+    pixels: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    edges: NDArray[np.bool_],
+    indices: Sequence[int],
+    strength: float,
+) -> NDArray[np.uint8]:
+    """Pixels (h, W, 3) as `overlay` shows them, with the edges (h, W) of all regions."""
+    grey = pixels.mean(axis=2, keepdims=True)
+    result = np.where((mask == 0)[..., None], 0.65 * pixels + 0.35 * (0.5 * grey + 110), pixels)
+    for index in indices:
+        region, colour = mask == index, np.array(colour_of(index), dtype=np.float32)
         share = 0.25 if index == IGNORE_INDEX else strength
         result[region] = (1 - share) * result[region] + share * colour
-        edge = region & ~ndimage.binary_erosion(region, iterations=width, border_value=1)
+        edge = region & edges
         result[edge] = 0.15 * result[edge] + 0.85 * colour
-    return Image.fromarray(result.round().clip(0, 255).astype(np.uint8))
+    return result.round().clip(0, 255).astype(np.uint8)
 
 
 def score_map(image: Tensor, scores: NDArray[np.float32]) -> Image.Image:

@@ -1,0 +1,31 @@
+"""What is said about the images of a run before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from cdpnet.errors import DataError
+from cdpnet.io.images import LARGE_PIXELS, n_pixels
+
+_MOST_HEADS = 10_000  # of image files that are read before the work starts (our choice: a few seconds)
+
+
+def large_images(images: Sequence[Path]) -> str:
+    """A sentence on the images of more than LARGE_PIXELS, empty where there are none.
+
+    Only the heads of files are read, those of the first 10,000. An image that cannot be read does not count.
+    """
+    count = sum(map(_is_large, images[:_MOST_HEADS]))
+    if not count:
+        return ""
+    noun, they = ("image", "it takes") if count == 1 else ("images", "they take")
+    among = f" among the first {_MOST_HEADS:,}" if len(images) > _MOST_HEADS else ""
+    return f"{count} {noun} of more than {LARGE_PIXELS // 10**6} megapixels{among}; {they} much longer than others."
+
+
+def _is_large(image: Path) -> bool:
+    with suppress(DataError, OSError):
+        return n_pixels(image) > LARGE_PIXELS
+    return False
