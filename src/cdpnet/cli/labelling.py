@@ -25,6 +25,7 @@ from cdpnet.cli.supports import files_of, read_supports, require_supports, sprea
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace, require_class_file
+from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def learn(arguments: list[str]) -> None:
         print_line(f"The class counts as absent below a presence of {learned.min_presence:.3f}.")
     if not learned.shots:
         print_line(PROPOSALS)
-    print_line(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
+    print_line(f"{out}: {learned.name!r}, learned from {counted(learned.shots, 'image')}")
     warn_of_icons_only(chosen)
 
 
@@ -251,7 +252,9 @@ def _label_folder(
     failed = result.failed
     for image, reason in failed.items():
         print_line(f"not labelled: {image}: {reason}")
-    print_line(f"{result.n_images - len(failed)} images are labelled; see {copies.shown(out / PAGE)}")
+    print_line(
+        f"{counted(result.n_images - len(failed), 'image is', 'images are')} labelled; see {copies.shown(out / PAGE)}"
+    )
     if failed:
         print_line(
             f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in "

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a table of other things needs no network
     from cdpnet.training.calibration import CalibrationResult
 
 Alignment = Literal["left", "right"]
+_DECISIONS = ("network's own", "with background", "with presence too")  # in the order of CalibrationResult
 
 
 def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]]) -> Table:
@@ -44,15 +45,14 @@ def score_table(results: Sequence[tuple[str, EvaluationResult]]) -> Table:
 
 
 def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
-    """Percent of the images without the class that get a mask, and mIoU of those with it, for each decision."""
-    columns: dict[str, Alignment] = dict.fromkeys(("classes", "names", "images"), "left")
-    for heading in ("as it is", "+ background", "+ presence"):
-        columns |= {f"false masks %, {heading}": "right", f"mIoU, {heading}": "right"}
+    """Percent of the images without the class that get a mask, and mIoU of those with it: a row for each decision."""
+    columns: dict[str, Alignment] = dict.fromkeys(("classes", "names", "images", "decision"), "left")
     rows = []
     for row in measured:
-        figures = [f"{figure:.1f}" for pair in zip(row.false_positives, row.miou, strict=True) for figure in pair]
-        rows.append((row.split, row.names, str(row.images), *figures))
-    return text_table(columns, rows)
+        found = zip(_DECISIONS, row.false_positives, row.miou, strict=True)
+        own, *others = [(decision, f"{false:.1f}", f"{miou:.1f}") for decision, false, miou in found]
+        rows += [(row.split, row.names, str(row.images), *own), *(("", "", "", *other) for other in others)]
+    return text_table({**columns, "false masks %": "right", "mIoU": "right"}, rows)
 
 
 def format_miou(result: EvaluationResult) -> str:
