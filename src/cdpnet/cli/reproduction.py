@@ -61,7 +61,8 @@ def reproduce(arguments: list[str]) -> int:
     from cdpnet.runtime.devices import resolve_device
 
     device, data = resolve_device(chosen.device), data_config(chosen)
-    if print_findings(dataclasses.replace(data, splits=""), shots=config.shots) and not chosen.any_data:
+    differs = print_findings(dataclasses.replace(data, splits=""), shots=config.shots) > 0
+    if differs and not chosen.any_data:
         print_line("Figures on other data cannot be compared; --any-data goes on all the same.")
         return 1
     encoder, sources = EncoderConfig(**vars(chosen.encoder)), get_weight_sources(chosen)
@@ -80,6 +81,8 @@ def reproduce(arguments: list[str]) -> int:
     with progress_bar() as progress:
         out = out_folder(chosen.out)
         done = list(reproduce(config, recipe, out, stages_bar(progress, training.iterations)))
+    if differs:
+        print_line("The data is not that of the benchmark, so published figures cannot be compared with these.")
     for protocol, results, folder in done:
         print_line(f"Protocol {protocol}:")
         print_benchmark(BenchmarkTable(results, read_published(chosen.data)), folder)
