@@ -15,4 +15,5 @@ def markdown() -> str:
     with redirect_stdout(printed):
         main(["models", "--markdown"])
     tables = re.sub(r"^\| ([a-z0-9-]+) \|(?! -)", r"| `\1` |", printed.getvalue(), flags=re.MULTILINE)
-    return tables.replace("| `model` |", "| model |").replace("timm/", "timm/<wbr>")  # a line may end there
+    tables = tables.replace("| `model` |", "| model |")
+    return tables.replace("timm/", "timm/<wbr>").replace("_clip_", "_<wbr>clip_")  # a line may end there
