@@ -124,9 +124,8 @@ def classes(arguments: list[str]) -> None:
         learned = load_class(path)
         known_by = _known_by(learned)
         fingerprint, model = learned.model
-        size = f"{path.stat().st_size / 1024:.0f} KB"
-        rows.append((str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size))
-    printed(text_table(dict.fromkeys(("file", "class", "images", "known by", "model", "size"), "left"), rows))
+        rows.append((str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}"))
+    printed(text_table(dict.fromkeys(("file", "class", "images", "known by", "model"), "left"), rows, whole="model"))
 
 
 def _known_by(learned: ClassPrototype) -> str:

@@ -18,13 +18,19 @@ Alignment = Literal["left", "right"]
 _DECISIONS = ("network's own", "with background", "with presence too")  # in the order of CalibrationResult
 
 
-def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of headings and rows. Cells are shown as they are: a name may hold brackets, which are markup to rich."""
+def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]], whole: str = "") -> Table:
+    """A table of headings and rows. Cells are shown as they are: a name may hold brackets, which are markup to rich.
+
+    whole: the heading of a column whose cells are broken after their commas only.
+    """
     table = Table()
     for heading, alignment in columns.items():
-        table.add_column(Text(heading), justify=alignment, overflow="fold")
+        table.add_column(Text(heading), justify=alignment, overflow="fold", no_wrap=heading == whole)
     for row in rows:
-        table.add_row(*(Text(escape(cell)) for cell in row))
+        cells = dict(zip(columns, map(escape, row), strict=True))
+        if whole:
+            cells[whole] = cells[whole].replace(", ", ",\n")
+        table.add_row(*map(Text, cells.values()))
     return table
 
 
