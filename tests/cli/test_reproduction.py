@@ -40,7 +40,7 @@ def test_networks_are_trained_once_and_scored_under_each_protocol(voc: Path, tmp
     assert "8 episodes of" not in shown.stdout
     assert f" {2 * 2 + 2:,} episodes of " in shown.stdout  # two protocols, two episodes each, and one validation of two
     assert "not shown beside those of fold 0." in shown.stdout  # figures of four folds, as all published ones are
-    assert "published: SSP" not in shown.stdout
+    assert "SSP, resnet50" not in shown.stdout
     assert "The data is not that of the benchmark, so published figures cannot be compared" in shown.stdout
     networks = list((tmp_path / "out" / "networks").glob("*/*"))
     assert [path.name for path in networks] == ["ssp-fold0-1shot"]

@@ -24,8 +24,6 @@ class _Row(NamedTuple):
 
     method: str
     cells: dict[int, list[str]]
-    published: str = ""
-    """What is known of a published figure: protocol, training and use of text."""
 
 
 class BenchmarkTable:
@@ -41,7 +39,7 @@ class BenchmarkTable:
         self._first = results[0].result
         self._left_out = bool(published) and len(self.folds) < N_FOLDS
         self._ours = [self._measured(name, results) for name in dict.fromkeys(entry.method for entry in results)]
-        self._theirs = [] if self._left_out else [self._published(row) for row in published]
+        self._published = [] if self._left_out else list(published)
 
     @property
     def columns(self) -> list[str]:
@@ -68,29 +66,42 @@ class BenchmarkTable:
         columns = self.columns
         headings = [f"{k}-shot, {column}" if column == columns[0] else column for k in self.shots for column in columns]
         lines = ["| method | " + " | ".join(headings) + " |", "| --- |" + " ---: |" * len(headings)]
-        for row in (*self._ours, *self._theirs):
-            name = f"{row.method} (published: {row.published})" if row.published else f"`{row.method}`"
-            lines.append(f"| {name} | " + " | ".join(cell for k in self.shots for cell in row.cells[k]) + " |")
+        rows = [*(row._replace(method=f"`{row.method}`") for row in self._ours), *map(self._only_mean, self._published)]
+        for name, cells in rows:
+            lines.append("| " + " | ".join([name, *(cell for k in self.shots for cell in cells[k])]) + " |")
         path = out / "table.md"
         write_text("\n".join(lines) + "\n\n" + self.caption + "\n", path)
         return path
 
     def for_terminal(self) -> Iterator[Table]:
-        """A table for each number of shots, which 80 columns hold."""
+        """A table for each number of shots, and one of the published means, all of which 80 columns hold."""
         for k in self.shots:
             columns: dict[str, Alignment] = {f"{k}-shot": "left", **dict.fromkeys(self.columns, "right")}
-            published = [(f"published: {row.method}; {row.published}", *row.cells[k]) for row in self._theirs]
-            yield text_table(columns, [*((row.method, *row.cells[k]) for row in self._ours), *published])
+            yield text_table(columns, [(row.method, *row.cells[k]) for row in self._ours])
+        if self._published:
+            means: dict[str, Alignment] = {f"published, mean of {N_FOLDS} folds": "left"}
+            means |= {f"{k}-shot": "right" for k in self.shots}
+            yield text_table(
+                means,
+                [
+                    (f"{row.method}, {row.encoder}: {row.note}", *(_mean(row, k) for k in self.shots))
+                    for row in self._published
+                ],
+            )
 
     def _measured(self, name: str, results: Sequence[TableResult]) -> _Row:
         found = {(e.result.rules.shots, e.result.rules.fold): e.result for e in results if e.method == name}
         return _Row(name, {k: _cells([found.get((k, fold)) for fold in self.folds]) for k in self.shots})
 
-    def _published(self, row: PublishedResult) -> _Row:
-        """Only the mean is known."""
-        means = {k: f"{row.miou[k]:.1f}" if k in row.miou else "" for k in self.shots}
-        cells = {k: [*[""] * len(self.folds), figure, ""] for k, figure in means.items()}
-        return _Row(f"{row.method}, {row.encoder}", cells, row.note)
+    def _only_mean(self, row: PublishedResult) -> _Row:
+        """A published result, of whose folds nothing is known."""
+        cells = {k: [*[""] * len(self.folds), _mean(row, k), ""] for k in self.shots}
+        return _Row(f"{row.method}, {row.encoder} (published: {row.note})", cells)
+
+
+def _mean(row: PublishedResult, shots: int) -> str:
+    """The published mean of the folds; nothing where none was published."""
+    return f"{row.miou[shots]:.1f}" if shots in row.miou else ""
 
 
 def _cells(results: Sequence[EvaluationResult | None]) -> list[str]:
