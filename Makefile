@@ -38,7 +38,7 @@ dist: $(READY)
 	$(PYTHON) -m venv build/installed
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 		> $$(build/installed/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/tested.pth
-	build/installed/bin/pip install --quiet --no-deps dist/*.whl
+	build/installed/bin/pip install --quiet --no-deps --ignore-installed dist/*.whl
 	cd build/installed && bin/cdpnet segment --model tiny --name caravan --out masks \
 		--support ../../examples/images/caravan.png:../../examples/images/caravan_mask.png ../../examples/images/scene_1.png
 

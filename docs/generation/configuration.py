@@ -68,7 +68,8 @@ def _section(title: str, kind: Any) -> str:
         )
         for field in dataclasses.fields(kind)
     ]
-    purpose = inspect.cleandoc(kind.__doc__ or "")
+    said_of_it = inspect.cleandoc(kind.__doc__ or "").split("\n\n")
+    purpose = "\n\n".join(part for part in said_of_it if not part.startswith("ConfigError"))  # which is for programmers
     return f"## {title}\n\n{purpose}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
 
 

@@ -41,6 +41,16 @@ def test_the_examples_at_the_end_of_a_help_are_taken(words: tuple[str, ...]) -> 
         check_arguments(arguments)
 
 
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
+def test_a_help_fits_80_columns_and_breaks_no_word(words: tuple[str, ...]) -> None:
+    shown = run(*words, "--help", COLUMNS="80").stdout
+    text, _, examples = shown.partition("\nexamples:\n")
+    assert max(map(len, text.splitlines())) <= 80
+    assert max(map(len, examples.splitlines())) <= 100  # a command is one line, so that it can be copied
+    assert not re.search(r"[a-z0-9]-$", text, re.MULTILINE)
+    assert not re.search(r"^[A-Z].*:$", text, re.MULTILINE)  # titles of groups are alike
+
+
 def test_kinds_of_values_defaults_and_choices_are_told() -> None:
     shown = run("train", "--help").stdout
     assert "--fold FOLD " in shown

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.inference.class_files import load_class
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
 from cdpnet.network.network import PrototypeNetwork
@@ -166,6 +167,10 @@ def test_classes_are_listed(label_job: Path, tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "tiny cdpn" in shown.stdout
     assert "name, images" in shown.stdout
+    fingerprint, name = load_class(label_job / "class0.safetensors").model
+    narrow = run("classes", label_job / "class0.safetensors", COLUMNS="80").stdout
+    assert f" {name}, " in narrow
+    assert f" {fingerprint} " in narrow
     assert run("classes", tmp_path / "none.safetensors").returncode == 2
 
 

@@ -64,7 +64,7 @@ def test_rows_are_trained_scored_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(trained) == 2
     table = ablation_markdown(results, tmp_path).read_text()
     assert "| plain prototypes (`panet`) | exact |" in table
-    assert "1 steps of 1 episodes" in table
+    assert "1 step of 1 episode," in table
     assert (tmp_path / RESULTS_FILE).is_file()
     with Image.open(plot_ablation(results, tmp_path)) as plot:
         bars = np.asarray(plot.convert("RGB")).reshape(-1, 3)

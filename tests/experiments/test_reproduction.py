@@ -37,4 +37,4 @@ def test_a_network_is_scored_on_classes_that_were_novel_in_its_training(
 
 
 def test_the_time_is_that_of_all_steps_and_episodes() -> None:
-    assert Estimate(networks=2, steps=7200, step_seconds=0.5, episodes=3600, episode_seconds=1.0).hours == 2.0
+    assert Estimate(networks=2, steps=7200, step_seconds=0.5, episodes=3600, episode_seconds=1.0).seconds == 7200

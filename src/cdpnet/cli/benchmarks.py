@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdpnet.cli.options import (
     data_config,
@@ -18,10 +20,12 @@ from cdpnet.cli.options import (
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import indexing_bar, print_line, progress_bar, stages_bar
+from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, stages_bar
 from cdpnet.data.config import DataConfig
 from cdpnet.errors import DataError
-from cdpnet.io.files import read_text
+
+if TYPE_CHECKING:  # the network is loaded where it is needed
+    from cdpnet.report.benchmark import BenchmarkTable
 
 _MARKS = {True: "yes", False: "no", None: ""}
 _WHAT = """usage: cdpnet data check|episodes [options]
@@ -120,7 +124,7 @@ def table(arguments: list[str]) -> None:
     from cdpnet.configs import read_published
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.benchmark_table import Recipe, run_table
-    from cdpnet.report.markdown import table_markdown
+    from cdpnet.report.benchmark import BenchmarkTable
     from cdpnet.runtime.devices import resolve_device
 
     config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
@@ -131,7 +135,12 @@ def table(arguments: list[str]) -> None:
         out = out_folder(chosen.out)  # made once the settings are known to fit
         recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
-    path = table_markdown(results, read_published(chosen.data), out)
-    for line in read_text(path).split("\n"):
-        print_line(line)
-    print_line(f"The table is {path}, its figures are in {out / 'results.json'}")
+    print_benchmark(BenchmarkTable(results, read_published(chosen.data)), out)
+
+
+def print_benchmark(table: BenchmarkTable, out: Path) -> None:
+    """Print a benchmark's table, and write it to its folder."""
+    for of_shots in table.for_terminal():
+        printed(of_shots)
+    print_line(table.caption)
+    print_line(f"The table is {table.write(out)}, its figures are in {out / 'results.json'}")

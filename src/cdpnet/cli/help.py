@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Iterable
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -47,11 +48,23 @@ class HelpFormatter(DefaultHelpFormatter):  # type: ignore[misc]
     def _expand_help(self, action: argparse.Action) -> str:
         return self._get_help_string(action).replace("%%", "%")
 
+    def start_section(self, heading: str | None) -> None:
+        """The title of a group: long ones, which are sentences of the settings, are wrapped as all text is."""
+        shown = heading and "\n".join(_wrapped(heading[:1].lower() + heading[1:], self._width - 1))  # a colon follows
+        super().start_section(shown)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return _wrapped(text, width)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         """Examples keep their lines; a description is one paragraph, which is wrapped."""
-        if "\n" in text:
-            return "\n".join(indent + line for line in text.split("\n"))
-        return str(super()._fill_text(text, width, indent))
+        lines = text.split("\n") if "\n" in text else _wrapped(text, width - len(indent))
+        return "\n".join(indent + line for line in lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of whole words: an option or the name of a model is not broken at a dash."""
+    return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
 
 def is_listed(action: argparse.Action) -> bool:

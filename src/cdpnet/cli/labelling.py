@@ -25,6 +25,7 @@ from cdpnet.cli.supports import files_of, read_supports, require_supports, sprea
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace, require_class_file
+from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +91,7 @@ def learn(arguments: list[str]) -> None:
         print_line(f"The class counts as absent below a presence of {learned.min_presence:.3f}.")
     if not learned.shots:
         print_line(PROPOSALS)
-    print_line(f"{out}: {learned.name!r}, learned from {learned.shots} image{'s' * (learned.shots != 1)}")
+    print_line(f"{out}: {learned.name!r}, learned from {counted(learned.shots, 'image')}")
     warn_of_icons_only(chosen)
 
 
@@ -123,9 +124,8 @@ def classes(arguments: list[str]) -> None:
         learned = load_class(path)
         known_by = _known_by(learned)
         fingerprint, model = learned.model
-        size = f"{path.stat().st_size / 1024:.0f} KB"
-        rows.append((str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}", size))
-    printed(text_table(dict.fromkeys(("file", "class", "images", "known by", "model", "size"), "left"), rows))
+        rows.append((str(path), learned.name, str(learned.shots), known_by, f"{model}, {fingerprint}"))
+    printed(text_table(dict.fromkeys(("file", "class", "images", "known by", "model"), "left"), rows, whole="model"))
 
 
 def _known_by(learned: ClassPrototype) -> str:
@@ -251,7 +251,9 @@ def _label_folder(
     failed = result.failed
     for image, reason in failed.items():
         print_line(f"not labelled: {image}: {reason}")
-    print_line(f"{result.n_images - len(failed)} images are labelled; see {copies.shown(out / PAGE)}")
+    print_line(
+        f"{counted(result.n_images - len(failed), 'image is', 'images are')} labelled; see {copies.shown(out / PAGE)}"
+    )
     if failed:
         print_line(
             f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in "

@@ -11,6 +11,7 @@ from cdpnet.cli.screen import print_line, printed, to_standard_error
 from cdpnet.cli.supports import annotation_choices, annotation_options
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace
+from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,11 +67,11 @@ def _convert(arguments: list[str]) -> int:
     _say_notes(source, found)
     n_overlapping = sum(one.has_overlaps for one in found.labels.values())
     if n_overlapping and chosen.format in _ONE_CLASS_A_PIXEL:
-        to_standard_error(f"In {_images(n_overlapping)} classes overlap; there the later one wins.")
+        to_standard_error(f"In {counted(n_overlapping, 'image')} classes overlap; there the later one wins.")
     n_scores = sum(region.score != 1 for one in found.labels.values() for region in one.regions)
     if n_scores and chosen.format not in _WITH_SCORES:
         to_standard_error(f"The format {chosen.format} has no place for scores ({n_scores}); they are left out.")
-    print_line(f"{_images(len(found.labels))} from {found.format_name} to {chosen.format}: {target.out}")
+    print_line(f"{counted(len(found.labels), 'image')} from {found.format_name} to {chosen.format}: {target.out}")
     return _print_failed("not converted", found.failed)
 
 
@@ -135,11 +136,13 @@ def _report(comparison: Comparison, images: Path, page: Path) -> None:
     worst = [(image.truth.image, format_percent(image.mean_iou)) for image in comparison.images[:_WORST]]
     printed(text_table({"worst images": "left", "mean IoU %": "right"}, worst))
     if comparison.not_found:
-        print_line(f"not in the labels: {_images(len(comparison.not_found))}, such as {comparison.not_found[0]}")
+        print_line(
+            f"not in the labels: {counted(len(comparison.not_found), 'image')}, such as {comparison.not_found[0]}"
+        )
     _print_failed("not compared", comparison.failed)
     write_comparison(comparison, images, page)
     average = format_percent(comparison.mean_iou) or "of no class"
-    print_line(f"{_images(len(comparison.images))}, mean IoU {average}; see {page}")
+    print_line(f"{counted(len(comparison.images), 'image')}, mean IoU {average}; see {page}")
 
 
 def _reading_options(parser: ArgumentParser) -> None:
@@ -165,7 +168,3 @@ def _print_failed(what: str, failed: Mapping[str, str]) -> int:
     for image, reason in failed.items():
         print_line(f"{what}: {image}: {reason}")
     return 1 if failed else 0
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

@@ -20,7 +20,7 @@ def models(arguments: list[str]) -> None:
         "models",
         "List the models that --model takes: weights, licence, time, memory, and what was measured.",
         "models",
-        "models clip-vit-b16   # where its weights come from, and how to get them to a machine without a network",
+        "models clip-vit-b16   # its weights, also for a machine without a network",
     )
     parser.add_argument("name", nargs="?", default="", metavar="MODEL", help="the model to tell about; by default all")
     parser.add_argument("--markdown", action="store_true", help="print the tables of the manual")

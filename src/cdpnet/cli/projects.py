@@ -10,6 +10,7 @@ from cdpnet.cli.label_options import chosen_instances, chosen_label_set
 from cdpnet.cli.options import chosen_refinement, load_chosen_network, warn_of_icons_only
 from cdpnet.cli.screen import labelling_bar, print_line
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -100,7 +101,9 @@ def finish(chosen: Any) -> int:
     usable = [image for image in document.images.values() if not image.reason]
     settled = sum(image.is_settled for image in usable)
     done = len(usable) - settled
-    print_line(f"{done} images are labelled and {settled} left as a person settled them; see {written}")
+    print_line(
+        f"{counted(done, 'image is', 'images are')} labelled and {settled} left as a person settled them; see {written}"
+    )
     return 1 if failed else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from cdpnet.cli.benchmarks import print_findings
+from cdpnet.cli.benchmarks import print_benchmark, print_findings
 from cdpnet.cli.options import (
     data_config,
     device_option,
@@ -17,11 +17,12 @@ from cdpnet.cli.options import (
     with_preset,
 )
 from cdpnet.cli.parser import given_values, new_parser
-from cdpnet.cli.screen import indexing_bar, print_line, progress_bar, stages_bar
+from cdpnet.cli.screen import duration_text, indexing_bar, print_line, progress_bar, stages_bar
 from cdpnet.config import EncoderConfig, TrainConfig
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.experiments.config import ReproductionConfig
+from cdpnet.runtime.text import counted
 
 _BENCHMARKS = ("pascal", "coco")
 _ENCODER = "resnet50"
@@ -56,12 +57,12 @@ def reproduce(arguments: list[str]) -> int:
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.benchmark_table import Recipe
     from cdpnet.experiments.reproduction import estimate, reproduce
-    from cdpnet.io.files import read_text
-    from cdpnet.report.markdown import table_markdown
+    from cdpnet.report.benchmark import BenchmarkTable
     from cdpnet.runtime.devices import resolve_device
 
     device, data = resolve_device(chosen.device), data_config(chosen)
-    if print_findings(dataclasses.replace(data, splits=""), shots=config.shots) and not chosen.any_data:
+    differs = print_findings(dataclasses.replace(data, splits=""), shots=config.shots) > 0
+    if differs and not chosen.any_data:
         print_line("Figures on other data cannot be compared; --any-data goes on all the same.")
         return 1
     encoder, sources = EncoderConfig(**vars(chosen.encoder)), get_weight_sources(chosen)
@@ -70,8 +71,9 @@ def reproduce(arguments: list[str]) -> int:
         recipe = Recipe(opened, encoder, training, chosen.category_share, sources, device)
         time = estimate(config, recipe, Path(chosen.out))
     print_line(
-        f"It takes about {time.hours:.1f} hours on {device}: {time.networks} networks, {time.steps:,} steps of "
-        f"{time.step_seconds:.2f} s, {time.episodes:,} episodes of {time.episode_seconds:.2f} s. "
+        f"It takes about {duration_text(time.seconds)} on {device}: {counted(time.networks, 'network')}, "
+        f"{counted(time.steps, 'step')} of {time.step_seconds:.2f} s, "
+        f"{counted(time.episodes, 'episode')} of {time.episode_seconds:.2f} s. "
         "It can be stopped, and the same command goes on."
     )
     if chosen.estimate:
@@ -79,10 +81,11 @@ def reproduce(arguments: list[str]) -> int:
     with progress_bar() as progress:
         out = out_folder(chosen.out)
         done = list(reproduce(config, recipe, out, stages_bar(progress, training.iterations)))
+    if differs:
+        print_line("The data is not that of the benchmark, so published figures cannot be compared with these.")
     for protocol, results, folder in done:
         print_line(f"Protocol {protocol}:")
-        for line in read_text(table_markdown(results, read_published(chosen.data), folder)).split("\n"):
-            print_line(line)
+        print_benchmark(BenchmarkTable(results, read_published(chosen.data)), folder)
     return 0
 
 

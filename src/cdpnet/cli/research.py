@@ -29,6 +29,7 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, stages_bar, training_bar
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from cdpnet.evaluation.loop import SegmentedBatch
@@ -285,7 +286,8 @@ def _describe(result: EvaluationResult) -> str:
         f"{rules.data} {rules.edition}".rstrip(),
         f"protocol {rules.protocol.partition(':')[0]}, fold {rules.fold} "
         f"({rules.fold_convention}), {rules.shots}-shot, names {rules.names}",
-        f"{result.episodes} episodes of seeds {' '.join(map(str, result.seeds))}, list {result.list_sha256[0][:12]}",
+        f"{counted(result.episodes, 'episode')} of seeds {' '.join(map(str, result.seeds))}",
+        f"list {result.list_sha256[0][:12]}",
         f"scored at {rules.evaluation_space} in {result.precision}",
         *(["edges refined"] if result.refine else []),
         *([] if (keys := result.network.matching.keys) is None else [f"at most {keys:,} keys of the background"]),

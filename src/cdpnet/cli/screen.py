@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cdpnet.runtime.text import escape
+from cdpnet.runtime.text import counted, escape
 
 if TYPE_CHECKING:
     from cdpnet.training.loop import Progress
@@ -88,6 +88,13 @@ def rate_text(rate: float, what: str = "") -> str:
     if not rate:
         return ""
     return f"{rate:.1f}{what and ' ' + what}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+
+
+def duration_text(seconds: float) -> str:
+    """A time in the unit that people would tell it in."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} hours"
+    return counted(round(seconds / 60), "minute") if seconds >= 90 else counted(max(1, round(seconds)), "second")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def segment(arguments: list[str]) -> int:
         "segment",
         "Segment a class in images, learned from one labelled example or a few.",
         "segment --name dog --support a.jpg:a.png --out masks b.jpg c.jpg",
-        "segment --name dog --out masks photos   # by the name alone: proposals to correct",
+        "segment --name dog --out masks photos   # by the name alone",
     )
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="images to segment, folders of images, or patterns such as 'a/*.jpg'"

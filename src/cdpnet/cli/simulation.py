@@ -17,6 +17,7 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, progress_bar
 from cdpnet.encoders.catalogue import require_image_weights
+from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from cdpnet.data.readers.reader import DatasetReader
@@ -74,9 +75,9 @@ def simulate(arguments: list[str]) -> None:
         curves = simulate(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
         path = write_curves(curves, config, segmenter, out)
         plot = plot_correction(curves, out)
-    classes = len({curve.class_name for curve in curves})
+    classes = counted(len({curve.class_name for curve in curves}), "class", "classes")
     printed(correction_table(curves))
-    print_line(f"{classes} classes, {config.starts} starts each; the curves are {path} and {plot}")
+    print_line(f"{classes}, {counted(config.starts, 'start')} each; the curves are {path} and {plot}")
 
 
 def _simulate_absence(chosen: Any, reader: DatasetReader, config: CorrectionConfig) -> None:
@@ -87,9 +88,9 @@ def _simulate_absence(chosen: Any, reader: DatasetReader, config: CorrectionConf
         segmenter = _load_segmenter(chosen, config)
         curves = measure_absence(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
         path = write_absence(curves, config, segmenter, out)
-    classes = len({curve.class_name for curve in curves})
+    classes = counted(len({curve.class_name for curve in curves}), "class", "classes")
     printed(absence_table(curves))
-    print_line(f"{classes} classes, {config.starts} starts each; the curves are {path}")
+    print_line(f"{classes}, {counted(config.starts, 'start')} each; the curves are {path}")
 
 
 def _load_segmenter(chosen: Any, config: CorrectionConfig) -> Segmenter:
@@ -144,6 +145,6 @@ def clicks(arguments: list[str]) -> None:
         write_json(measured, out / "clicks.json")
         plot = plot_clicks(marked, out)
     mean, median = measured["mean clicks"], measured["median clicks"]
-    print_line(f"{len(marked)} objects: {mean:.2f} clicks in the mean, {median:g} in the median")
+    print_line(f"{counted(len(marked), 'object')}: {mean:.2f} clicks in the mean, {median:g} in the median")
     print_line(f"mean IoU after 1, 2, ... clicks: {' '.join(f'{iou:.3f}' for iou in mean_ious(marked))}")
     print_line(f"the curve is {plot}")

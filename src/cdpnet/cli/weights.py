@@ -8,6 +8,7 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.io.files import real_path, refuse_to_replace
+from cdpnet.runtime.text import counted
 
 _WHAT = """usage: cdpnet weights convert IN OUT --trust
 
@@ -45,4 +46,4 @@ def _convert(arguments: list[str]) -> None:
     if out.suffix != ENDING:
         raise DataError(f"{out} does not end in {ENDING}, as the file to write does.")
     refuse_to_replace(out, read=(real_path(source),), overwrite=chosen.overwrite)
-    print_line(f"{out}: {convert_archive(source, out)} tensors")
+    print_line(f"{out}: {counted(convert_archive(source, out), 'tensor')}")

@@ -150,7 +150,7 @@ _MOST_WIDTH = 2**14  # of the fusion: ten times what any experiment had, and its
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The prototype network: its encoders, the four switches of the method, and their numbers."""
+    """The prototype network: its encoders, the switches of its parts and of our additions, and their numbers."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     text_fusion: bool = True

@@ -30,9 +30,9 @@ class TrainConfig:
     accumulate: int = 1
     """Number of batches of a step, one after the other, for more episodes than fit into memory."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    """Our choice for the embedded data; SSP takes sgd with a rate of 1e-3 and a weight decay of 5e-4."""
+    """The optimizer; adamw is our choice for icons, SSP takes sgd with a rate of 1e-3 and a weight decay of 5e-4."""
     learning_rate: float = 3e-4
-    """Our choice for the embedded data; 1e-3 and 3e-3 were worse on base classes."""
+    """Size of a step at most; our choice for the embedded data, where 1e-3 and 3e-3 were worse on base classes."""
     weight_decay: float = 0.01
     """Decay of the weights in each step, by default that of PyTorch's AdamW; SSP takes 5e-4."""
     momentum: float = 0.9

@@ -38,9 +38,9 @@ class Estimate:
     episode_seconds: float
 
     @property
-    def hours(self) -> float:
-        """Hours of all of it."""
-        return (self.steps * self.step_seconds + self.episodes * self.episode_seconds) / 3600
+    def seconds(self) -> float:
+        """Seconds of all of it."""
+        return self.steps * self.step_seconds + self.episodes * self.episode_seconds
 
 
 class _Part(NamedTuple):

@@ -17,7 +17,7 @@ from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address
-from cdpnet.runtime.text import escape
+from cdpnet.runtime.text import counted, escape
 
 _WORST = 24  # images on the page
 _SIDE = 480  # pixels of the longer side of an image on it
@@ -41,8 +41,8 @@ def write_comparison(comparison: Comparison, images: Path, page: Path) -> None:
     """Write the page, one file with all images in it. images: their folder. DataError where one cannot be read."""
     figures = "".join(_figure(image, comparison.classes, images) for image in comparison.images[:_WORST])
     parts = [
-        f"<p>{len(comparison.images)} images are compared. IoU is the share of the pixels of a class, in the labels or "
-        "in the truth, that are in both.</p>",
+        f"<p>{counted(len(comparison.images), 'image is', 'images are')} compared. IoU is the share of the pixels of a "
+        "class, in the labels or in the truth, that are in both.</p>",
         _class_table(comparison),
         "<h2>Confused classes</h2><p>Percent of the pixels of a class in the truth that the labels give to each.</p>",
         _confusion_table(comparison),

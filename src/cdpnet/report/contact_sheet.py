@@ -16,6 +16,7 @@ from cdpnet.io.files import write_text
 from cdpnet.labels.palette import colour_of
 from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address
+from cdpnet.runtime.text import counted
 
 _EACH = 240  # images of a page
 _STYLE = """
@@ -42,7 +43,7 @@ def write_sheet(result: JobResult, labeller: Labeller) -> Path:
     order = sorted((-record.uncertainty, record.labels.image) for record in result.journal.records(result.images))
     pages = [order[start : start + _EACH] for start in range(0, len(order), _EACH)] or [[]]
     out, summary = labeller.target.out, _summary(result, labeller)
-    title = f"{result.n_images - len(result.failed)} images, labelled"
+    title = f"{counted(result.n_images - len(result.failed), 'image')}, labelled"
     try:
         for number, page in enumerate(pages):
             figures = [_figure(record, labeller) for record in result.journal.records([image for _, image in page])]

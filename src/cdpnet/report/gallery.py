@@ -16,6 +16,7 @@ from cdpnet.report.html import render_page
 from cdpnet.report.images import data_address, episode_images
 from cdpnet.report.tables import format_miou
 from cdpnet.runtime.metrics import foreground_iou
+from cdpnet.runtime.text import counted
 
 _EACH = 6  # episodes of a kind
 _STYLE = """
@@ -52,7 +53,7 @@ def write_page(
 ) -> None:
     """Write one file with all images in it: support, query, truth and answer of each chosen episode."""
     parts = [
-        f"<p>{result.episodes} episodes, names {result.rules.names}, list {result.list_sha256[0][:12]}. "
+        f"<p>{counted(result.episodes, 'episode')}, names {result.rules.names}, list {result.list_sha256[0][:12]}. "
         "Of each: support, query, truth, answer.</p>"
     ]
     for kind, chosen in gallery.chosen().items():

@@ -15,15 +15,22 @@ if TYPE_CHECKING:  # a table of other things needs no network
     from cdpnet.training.calibration import CalibrationResult
 
 Alignment = Literal["left", "right"]
+_DECISIONS = ("network's own", "with background", "with presence too")  # in the order of CalibrationResult
 
 
-def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]]) -> Table:
-    """A table of headings and rows. Cells are shown as they are: a name may hold brackets, which are markup to rich."""
+def text_table(columns: Mapping[str, Alignment], rows: Iterable[Sequence[str]], whole: str = "") -> Table:
+    """A table of headings and rows. Cells are shown as they are: a name may hold brackets, which are markup to rich.
+
+    whole: the heading of a column whose cells are broken after their commas only.
+    """
     table = Table()
     for heading, alignment in columns.items():
-        table.add_column(Text(heading), justify=alignment, overflow="fold")
+        table.add_column(Text(heading), justify=alignment, overflow="fold", no_wrap=heading == whole)
     for row in rows:
-        table.add_row(*(Text(escape(cell)) for cell in row))
+        cells = dict(zip(columns, map(escape, row), strict=True))
+        if whole:
+            cells[whole] = cells[whole].replace(", ", ",\n")
+        table.add_row(*map(Text, cells.values()))
     return table
 
 
@@ -44,15 +51,14 @@ def score_table(results: Sequence[tuple[str, EvaluationResult]]) -> Table:
 
 
 def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
-    """Percent of the images without the class that get a mask, and mIoU of those with it, for each decision."""
-    columns: dict[str, Alignment] = dict.fromkeys(("classes", "names", "images"), "left")
-    for heading in ("as it is", "+ background", "+ presence"):
-        columns |= {f"false masks %, {heading}": "right", f"mIoU, {heading}": "right"}
+    """Percent of the images without the class that get a mask, and mIoU of those with it: a row for each decision."""
+    columns: dict[str, Alignment] = dict.fromkeys(("classes", "names", "images", "decision"), "left")
     rows = []
     for row in measured:
-        figures = [f"{figure:.1f}" for pair in zip(row.false_positives, row.miou, strict=True) for figure in pair]
-        rows.append((row.split, row.names, str(row.images), *figures))
-    return text_table(columns, rows)
+        found = zip(_DECISIONS, row.false_positives, row.miou, strict=True)
+        own, *others = [(decision, f"{false:.1f}", f"{miou:.1f}") for decision, false, miou in found]
+        rows += [(row.split, row.names, str(row.images), *own), *(("", "", "", *other) for other in others)]
+    return text_table({**columns, "false masks %": "right", "mIoU": "right"}, rows)
 
 
 def format_miou(result: EvaluationResult) -> str:

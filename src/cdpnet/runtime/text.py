@@ -1,4 +1,4 @@
-"""Names from outside: how they are shown on a terminal and in messages, and which of them a class may have."""
+"""Texts for people: names from outside as they are shown, numbers of things, and which names a class may have."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number of things with their name, whose plural is ``several``, or by default ends with s."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def listed(values: Sequence[object], most: int = 10) -> str:
