@@ -16,7 +16,8 @@ import torch
 
 from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
+from cdpnet.runtime.extras import require_ray
 
 _WINDOWS_AT_ONCE = 2  # one is in the network while the other is decoded or written
 
@@ -123,13 +124,10 @@ def _import_ray() -> Any:
     """Ray without usage reports, progress bars and log output. ConfigError where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-        from ray.data import DataContext
-    except ImportError:
-        raise ConfigError(
-            "--engine ray needs Ray, which the extra bulk installs: pip install 'cdpnet[bulk]'."
-        ) from None
+    require_ray()
+    import ray
+    from ray.data import DataContext
+
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False

@@ -15,6 +15,7 @@ from cdpnet.cli.options import (
     out_folder,
     settings,
     training_options,
+    training_settings,
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
@@ -102,7 +103,7 @@ def _episodes(arguments: list[str]) -> int:
 
 def table(arguments: list[str]) -> None:
     """Train and score a whole table."""
-    from cdpnet.config import EncoderConfig, TrainConfig
+    from cdpnet.config import EncoderConfig
     from cdpnet.experiments.config import TableConfig
 
     parser = new_parser(
@@ -123,7 +124,7 @@ def table(arguments: list[str]) -> None:
     from cdpnet.report.markdown import table_markdown
     from cdpnet.runtime.devices import resolve_device
 
-    config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
+    config, training = settings(TableConfig, chosen), training_settings(chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))
     device = resolve_device(chosen.device)
     with progress_bar() as progress:

@@ -25,6 +25,7 @@ from cdpnet.cli.supports import files_of, read_supports, require_supports, sprea
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace, require_class_file
+from cdpnet.runtime.extras import require_ray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,6 +197,8 @@ def label(arguments: list[str]) -> int:
     for path in truth:
         recognise(path)  # refused before anything is loaded
     require_image_weights(chosen.model, chosen.image_weights)
+    if chosen.engine == "ray":
+        require_ray()
     if chosen.project:
         return finish(chosen)
 

@@ -23,6 +23,7 @@ from cdpnet.cli.options import (
     out_folder,
     settings,
     training_options,
+    training_settings,
     weight_options,
 )
 from cdpnet.cli.parser import new_parser
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 def train(arguments: list[str]) -> None:
     """Train a network on episodes; several processes under torchrun."""
-    from cdpnet.config import EncoderConfig, TrainConfig
+    from cdpnet.config import EncoderConfig
 
     parser = new_parser(
         "train",
@@ -58,7 +59,7 @@ def train(arguments: list[str]) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the run found in --out")
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
-    config = settings(TrainConfig, chosen)
+    config = training_settings(chosen)
 
     import torch
 
@@ -259,7 +260,7 @@ def ablate(arguments: list[str]) -> None:
     weight_options(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    config, training = settings(AblationConfig, chosen), settings(TrainConfig, chosen.train)
+    config, training = settings(AblationConfig, chosen), training_settings(chosen.train)
 
     from cdpnet.experiments.ablation import ablate
     from cdpnet.report.markdown import ablation_markdown
