@@ -207,7 +207,7 @@ def label(arguments: list[str]) -> int:
     require_supports(chosen.support)
     for file in chosen.classes:
         require_class_file(Path(file))
-    with copied(chosen) as copies:
+    with copied(chosen, "folder") as copies:
         require_folder(Path(chosen.folder))
         return _label_folder(chosen, thresholds, instances, truth, copies)
 

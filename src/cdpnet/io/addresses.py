@@ -1,4 +1,4 @@
-"""Folders at addresses such as s3://bucket/photos, by way of a copy on this machine; only this module knows of them."""
+"""Files and folders at addresses such as s3://bucket/photos, by way of a copy; only this module opens addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_address(text: str) -> bool:
 
 
 class RemoteFolder:
-    """A folder at an address, which fsspec reads and writes, and its copy on this machine.
+    """A folder, or a file, at an address, which fsspec reads and writes, and its copy on this machine.
 
     Credentials come from the environment only, as the storage's own tools read them. Memory does not grow with the
     number of files.
@@ -61,12 +61,20 @@ class RemoteFolder:
             for name in files:
                 yield f"{place}/{name}"
 
-    def fetch(self) -> None:
-        """Copy all files to this machine. DataError where that fails."""
+    def fetch(self) -> Path:
+        """Copy all files to this machine, or the one that the address is of; the path of that, or of the folder.
+
+        DataError where that fails.
+        """
         self.copy.mkdir(parents=True, exist_ok=True)
         with self._explained("read"):
+            if self._files.isfile(self._root):
+                place = self.copy / PurePosixPath(self._root).name
+                self._files.get_file(self._root, str(place))
+                return place
             for name in self.names():
                 self._fetch_one(name)
+        return self.copy
 
     def _fetch_one(self, name: str) -> None:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
