@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from cdpnet.bulk.engines import Window
+from cdpnet.bulk.engines import Engine, Window
 from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
 from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error
 from cdpnet.bulk.resume import find_differences
@@ -25,7 +25,6 @@ from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
 
-Engine = Callable[[Labeller, Iterable[Window]], Iterator[list[JournalRecord]]]
 Progress = Callable[[int, int, int], object]  # called with the numbers of images finished, all, and failed in this run
 PAGE, FAILED_FILE, TRUTH_PAGE = "index.html", "failed.txt", "truth.html"
 

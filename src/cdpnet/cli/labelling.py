@@ -216,9 +216,10 @@ def _label_folder(
     chosen: Any, thresholds: dict[str, float | None], instances: InstanceRules | None, truth: list[Path], copies: Copies
 ) -> int:
     """Label the folder of options that are checked; returns 1 where some images could not be read."""
-    from cdpnet.bulk.engines import label_locally, label_with_ray
+    from cdpnet.bulk.engines import label_locally
     from cdpnet.bulk.job import FAILED_FILE, PAGE, TRUTH_PAGE, run_job
     from cdpnet.bulk.labeller import Labeller
+    from cdpnet.bulk.ray_engine import label_with_ray
     from cdpnet.inference.class_files import load_classes
     from cdpnet.labels.labelled_folder import LabelledFolder
     from cdpnet.report.contact_sheet import write_sheet

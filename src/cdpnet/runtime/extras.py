@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 from importlib.util import find_spec
 
 from cdpnet.errors import ConfigError
+
+_SECONDS_TO_ANSWER = 10.0
 
 
 def require_extra(what: str, extra: str, *packages: str) -> None:
@@ -20,5 +25,18 @@ def require_extra(what: str, extra: str, *packages: str) -> None:
 
 
 def require_ray() -> None:
-    """ConfigError where Ray is missing."""
+    """ConfigError where Ray is missing, or nothing answers at HOST:PORT of RAY_ADDRESS, which Ray tries for minutes."""
     require_extra("--engine ray", "bulk", "ray")
+    if place := re.fullmatch(r"(?:ray://)?(?P<host>[^:/]+):(?P<port>\d{1,5})", os.environ.get("RAY_ADDRESS", "")):
+        try:
+            socket.create_connection((place["host"], int(place["port"])), _SECONDS_TO_ANSWER).close()
+        except (OSError, OverflowError):
+            raise ConfigError(no_cluster()) from None
+
+
+def no_cluster() -> str:
+    """The error message where there is no Ray cluster."""
+    return (
+        f"There is no Ray cluster at RAY_ADDRESS, which is {os.environ.get('RAY_ADDRESS')}; start one by "
+        "`ray start --head`, or unset it."
+    )
