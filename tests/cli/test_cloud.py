@@ -1,7 +1,8 @@
-"""label with addresses of fsspec: in memory, and a bucket of moto's S3 server on the loopback address."""
+"""label and segment with addresses of fsspec: in memory, and a bucket of moto's S3 server on the loopback address."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -71,6 +72,55 @@ def test_a_job_that_was_stopped_is_resumed_from_its_address(
     assert shown.returncode == 0, shown.stderr
     assert f"The job is resumed: {COUNT - 16} new, 0 changed, 0 outputs missing." in shown.stderr
     assert without_journal(stored(f"{memory}/out")) == without_journal(contents(job_labels))
+
+
+def segment(images: list[object], support: str, out: object) -> list[object]:
+    return ["segment", "--model", "tiny", "--support", support, *images, "--out", out]
+
+
+def test_segment_reads_and_writes_addresses_as_it_does_files(label_job: Path, memory: str, tmp_path: Path) -> None:
+    """One image is named, others are in a folder; the example is a file at an address, its mask one of this machine."""
+    shutil.copytree(label_job / "images" / "deep", tmp_path / "images" / "deep")
+    shutil.copy(label_job / "images" / "001.png", tmp_path / "images")
+    mask = label_job / "mask0.png"
+    with fsspec.open(f"{memory}/examples/support0.png", "wb") as file:
+        file.write((label_job / "support0.png").read_bytes())
+    images = tmp_path / "images"
+    local = segment([images / "deep", images / "001.png"], f"{label_job / 'support0.png'}:{mask}", tmp_path / "out")
+    assert run(*local).returncode == 0
+    remote = segment(
+        [f"{memory}/images/deep", f"{memory}/images/001.png"], f"{memory}/examples/support0.png:{mask}", f"{memory}/out"
+    )
+    shown = run(*remote)
+    assert shown.returncode == 0, shown.stderr
+    assert f"{memory}/out/001_mask.png" in shown.stdout + shown.stderr
+    assert stored(f"{memory}/out") == contents(tmp_path / "out")
+    again = run(*remote)
+    assert again.returncode == 2
+    assert f"{memory}/out/001_mask.png exists already; pass --overwrite" in again.stderr
+
+
+def test_label_learns_from_examples_at_addresses(label_job: Path, memory: str) -> None:
+    """The marks lie in the folder of images, where they are no images."""
+    for name in ("support0", "mask0"):
+        with fsspec.open(f"{memory}/images/of/{name}.png", "wb") as file:
+            file.write((label_job / f"{name}.png").read_bytes())
+    pair = f"{memory}/images/of/support0.png:{memory}/images/of/mask0.png"
+    given = ["label", "--model", "tiny", f"{memory}/images/of", "--name", "x", "--support", pair]
+    shown = run(*given, "--out", f"{memory}/images/of/out")
+    assert shown.returncode == 0, shown.stderr
+    assert "1 images are labelled" in shown.stdout
+    assert f"{memory}/images/of/out/index.html" in shown.stdout
+    assert "masks/support0.png" in stored(f"{memory}/images/of/out")
+
+
+@pytest.mark.parametrize("support", ["memory://none/a.png:memory://none/b.png", "memory://none/a.png"])
+def test_examples_that_are_not_there_are_refused(support: str, label_job: Path, tmp_path: Path) -> None:
+    shown = run(*segment([label_job / "images" / "001.png"], support, tmp_path / "out"))
+    assert shown.returncode == 2
+    assert shown.stderr.count("\n") == 1, shown.stderr
+    assert "memory://none/a.png" in shown.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -95,6 +95,7 @@ def test_killed_while_it_writes_it_ends_as_if_never_stopped(
     assert contents(stopped) == contents(whole)
 
 
+@pytest.mark.slow
 def test_ray_gives_the_same_files_and_a_killed_worker_loses_nothing(
     label_job: Path, job_labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

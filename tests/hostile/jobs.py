@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cdpnet.bulk.engines import label_locally
-from cdpnet.bulk.job import Engine, JobResult, run_job
+from cdpnet.bulk.engines import Engine, label_locally
+from cdpnet.bulk.job import JobResult, run_job
 from cdpnet.bulk.journal import FILE
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.inference.segmenter import Segmenter

@@ -259,6 +259,6 @@ def test_refusals(
     (tmp_path / "file").write_text("")
     assert main(["export", "--out", str(tmp_path / "file")]) == 2
     assert "is a file; give --out a folder" in capsys.readouterr().err
-    monkeypatch.setattr("cdpnet.cli.export.find_spec", lambda _: None)
+    monkeypatch.setattr("cdpnet.runtime.extras.find_spec", lambda _: None)
     assert main(["export", "--out", str(tmp_path / "new")]) == 2
     assert "pip install 'cdpnet[export]'" in capsys.readouterr().err

@@ -208,7 +208,7 @@ def test_refusals_of_label(tmp_path: Path, arguments: tuple[str, ...], message: 
 def test_without_the_extra_the_command_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cdpnet.cli.address.find_spec", lambda _: None)
+    monkeypatch.setattr("cdpnet.runtime.extras.find_spec", lambda _: None)
     assert main(["web", "--model", "tiny"]) == 2
     sentence = "cdpnet web needs starlette, which comes with the extra web: pip install 'cdpnet[web]'."
     assert sentence in capsys.readouterr().err

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from cdpnet.errors import DataError
@@ -12,16 +13,17 @@ from cdpnet.io.images import LARGE_PIXELS, n_pixels
 _MOST_HEADS = 10_000  # of image files that are read before the work starts (our choice: a few seconds)
 
 
-def large_images(images: Sequence[Path]) -> str:
+def large_images(images: Iterable[Path]) -> str:
     """A sentence on the images of more than LARGE_PIXELS, empty where there are none.
 
     Only the heads of files are read, those of the first 10,000. An image that cannot be read does not count.
     """
-    count = sum(map(_is_large, images[:_MOST_HEADS]))
+    remaining = iter(images)
+    count = sum(map(_is_large, islice(remaining, _MOST_HEADS)))
     if not count:
         return ""
     noun, they = ("image", "it takes") if count == 1 else ("images", "they take")
-    among = f" among the first {_MOST_HEADS:,}" if len(images) > _MOST_HEADS else ""
+    among = f" among the first {_MOST_HEADS:,}" if next(remaining, None) is not None else ""
     return f"{count} {noun} of more than {LARGE_PIXELS // 10**6} megapixels{among}; {they} much longer than others."
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
 
-from cdpnet.bulk.engines import Window
+from cdpnet.bulk.engines import Engine, Window
 from cdpnet.bulk.forecast import large_images
 from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
 from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error
@@ -25,7 +26,6 @@ from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
 
-Engine = Callable[[Labeller, Iterable[Window]], Iterator[list[JournalRecord]]]
 Progress = Callable[[int, int, int], object]  # called with the numbers of images finished, all, and failed in this run
 PAGE, FAILED_FILE, TRUTH_PAGE = "index.html", "failed.txt", "truth.html"
 
@@ -83,6 +83,7 @@ def run_job(
     for reason in unusable.values() if strict or not images else ():
         raise DataError(reason)
     note_others(found, target.images)
+    del found  # a path takes several times the memory of a name
     check_out_folder(target.out)
     try:
         with locked(target.out):
@@ -90,16 +91,15 @@ def run_job(
             if overwrite:
                 (target.out / FILE).unlink(missing_ok=True)
             journal = Journal(target.out, _settings(labeller, address))
-            outputs = {FILE, *_output_files(labeller, images)}
-            remove_leftovers(target.out, outputs)
+            remove_leftovers(target.out, _written_files(labeller, images))
             if journal.is_resumed:
                 _compare(labeller, images, journal, report)
-            if sentence := large_images([target.images / image for image in images if not journal.is_done(image)]):
+            if sentence := large_images(target.images / image for image in images if not journal.is_done(image)):
                 report(sentence)
             for records in _label_unfinished(labeller, engine, images, journal, progress):
                 if strict:
                     _refuse_failed(records)
-            remove_leftovers(target.out, outputs)  # of a worker that was killed during the job
+            remove_leftovers(target.out, _written_files(labeller, images))  # of a worker that was killed during the job
             journal.sort(images)
             result = JobResult(images, journal, unusable)
             _write_about_all(result, labeller)
@@ -129,20 +129,22 @@ def _label_unfinished(
 
     Yields the records of each window once they are in the journal.
     """
-    windows = []
-    for start in range(0, len(images), WINDOW_SIZE):
-        window = images[start : start + WINDOW_SIZE]
-        finished = [image for image in window if journal.is_done(image)]
-        if len(finished) < len(window):
-            windows.append(Window(window, finished))
     done, failed = sum(journal.is_done(image) for image in images), 0
     progress(done, len(images), failed)
-    for records in engine(labeller, windows):
+    for records in engine(labeller, _unfinished_windows(images, journal)):
         journal.add(records)
         done += len(records)
         failed += sum(bool(record.error) for record in records)
         progress(done, len(images), failed)
         yield records
+
+
+def _unfinished_windows(images: Sequence[str], journal: Journal) -> Iterator[Window]:
+    for start in range(0, len(images), WINDOW_SIZE):
+        window = images[start : start + WINDOW_SIZE]
+        finished = [image for image in window if journal.is_done(image)]
+        if len(finished) < len(window):
+            yield Window(window, finished)
 
 
 def _refuse_failed(records: Iterable[JournalRecord]) -> None:
@@ -168,12 +170,29 @@ def _write_about_all(result: JobResult, labeller: Labeller) -> None:
 def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> None:
     """DataError where a label would replace a file that is read, or one that no labelling job has written."""
     out = labeller.target.out
-    read = {real_path(path) for path in (*inputs, *(labeller.target.images / image for image in images))}
+    read = _real_paths_to_keep(labeller, images, inputs)
     resumed = (out / FILE).exists()
     if folder := FORMATS[labeller.format_name].images_folder:
         check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
     for name in _output_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)
+
+
+def _real_paths_to_keep(labeller: Labeller, images: Sequence[str], inputs: Sequence[Path]) -> set[Path]:
+    """Of all files that are read, by their real paths, those in whose place an output may lie; mostly none.
+
+    They lie in the folder of labels, or where an output leads that is a link, or lies behind one.
+    """
+    out = labeller.target.out
+    root = real_path(out)
+    outputs = (real_path(out / name) for name in _output_files(labeller, images))
+    elsewhere = {path for path in outputs if not path.is_relative_to(root)}
+    read = map(real_path, chain(inputs, (labeller.target.images / image for image in images)))
+    return {path for path in read if path in elsewhere or path.is_relative_to(root)}
+
+
+def _written_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
+    return chain((FILE,), _output_files(labeller, images))
 
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:

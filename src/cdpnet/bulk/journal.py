@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.errors import ConfigError
+from cdpnet.io.disk_table import DiskTable
 from cdpnet.io.fields import FieldError, as_list, as_number, as_text, as_whole
 from cdpnet.io.files import atomic, write_text
 from cdpnet.io.run_lengths import check_size
@@ -123,7 +124,7 @@ def _read_region(value: object) -> Region:
 
 
 class Journal:
-    """The records of a job in its folder of labels; memory holds only the position of each image's line."""
+    """The records of a job in its folder of labels; memory holds only the reasons of images that failed."""
 
     def __init__(self, out: Path, settings: JobSettings) -> None:
         """Resume the job in ``out``, or start one.
@@ -133,7 +134,7 @@ class Journal:
         self.path = out / FILE
         self.is_resumed = self.path.exists()
         self.n_dropped = 0  # lines that are torn or of another job
-        self._positions: dict[str, int] = {}
+        self._lines = DiskTable()  # position of each image's line, and whether it has labels
         self._failed: dict[str, str] = {}
         if self.is_resumed:
             self._read(settings)
@@ -173,18 +174,19 @@ class Journal:
 
     def _note(self, record: JournalRecord, position: int) -> None:
         image = record.labels.image
-        self._positions[image] = position
+        self._lines[image] = position, not record.error
         self._failed.pop(image, None)
         if record.error:
             self._failed[image] = record.error
 
     def is_done(self, image: str) -> bool:
         """Whether an image has its labels; one that failed is tried again."""
-        return image in self._positions and image not in self._failed
+        line = self._lines[image]
+        return line is not None and bool(line[1])
 
     def forget(self, image: str) -> None:
         """Leave out the record of an image, which is to be labelled anew."""
-        del self._positions[image]
+        del self._lines[image]
 
     def failed(self, images: Iterable[str]) -> dict[str, str]:
         """Those of the images that could not be labelled, with the reason."""
@@ -206,8 +208,9 @@ class Journal:
         """The records of those images that have labels, read one at a time."""
         with self.path.open("rb") as file:
             for image in images:
-                if self.is_done(image):
-                    file.seek(self._positions[image])
+                line = self._lines[image]
+                if line is not None and line[1]:
+                    file.seek(line[0])
                     yield JournalRecord.from_line(file.readline())
 
     def sort(self, images: Sequence[str]) -> None:
@@ -215,8 +218,8 @@ class Journal:
         with self.path.open("rb") as file, atomic(self.path) as temporary, temporary.open("wb") as sorted_file:
             sorted_file.write(file.readline())
             for image in images:
-                if image in self._positions:
-                    file.seek(self._positions[image])
-                    position = sorted_file.tell()
+                line = self._lines[image]
+                if line is not None:
+                    file.seek(line[0])
+                    self._lines[image] = sorted_file.tell(), line[1]
                     sorted_file.write(file.readline())
-                    self._positions[image] = position

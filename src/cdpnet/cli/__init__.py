@@ -64,7 +64,7 @@ _COMMANDS = {  # name of a command and the module that holds it
     "weights": "weights",
     "train": "research",
     "evaluate": "research",
-    "ablate": "research",
+    "ablate": "benchmarks",
     "pretrain": "pretraining",
     "distil": "pretraining",
     "calibrate": "research",

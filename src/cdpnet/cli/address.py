@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
-from importlib.util import find_spec
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.errors import ConfigError
+from cdpnet.runtime.extras import require_extra
 from cdpnet.web.address import Address
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def chosen_address(chosen: Any, command: str) -> Address:
         raise ConfigError(
             f"--host {chosen.host} lets other machines in; give --user name:password, or --no-login to let anybody in."
         )
-    if missing := [name for name in ("starlette", "uvicorn", "python_multipart") if find_spec(name) is None]:
-        raise ConfigError(
-            f"cdpnet {command} needs {missing[0]}, which comes with the extra web: pip install 'cdpnet[web]'."
-        )
+    require_extra(f"cdpnet {command}", "web", "starlette", "uvicorn", "python_multipart")
     return address
 
 

@@ -1,4 +1,4 @@
-"""Commands for benchmarks: data check, data episodes, table."""
+"""Commands for benchmarks: data check, data episodes, table, ablate."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from cdpnet.cli.options import (
     out_folder,
     settings,
     training_options,
+    training_settings,
+    weight_options,
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
@@ -106,7 +108,7 @@ def _episodes(arguments: list[str]) -> int:
 
 def table(arguments: list[str]) -> None:
     """Train and score a whole table."""
-    from cdpnet.config import EncoderConfig, TrainConfig
+    from cdpnet.config import EncoderConfig
     from cdpnet.experiments.config import TableConfig
 
     parser = new_parser(
@@ -127,7 +129,7 @@ def table(arguments: list[str]) -> None:
     from cdpnet.report.benchmark import BenchmarkTable
     from cdpnet.runtime.devices import resolve_device
 
-    config, training = settings(TableConfig, chosen), settings(TrainConfig, chosen)
+    config, training = settings(TableConfig, chosen), training_settings(chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))
     device = resolve_device(chosen.device)
     with progress_bar() as progress:
@@ -144,3 +146,43 @@ def print_benchmark(table: BenchmarkTable, out: Path) -> None:
         printed(of_shots)
     print_line(table.caption)
     print_line(f"The table is {table.write(out)}, its figures are in {out / 'results.json'}")
+
+
+def ablate(arguments: list[str]) -> None:
+    """Train and score the rows of the paper's ablation, and the controls."""
+    from cdpnet.config import TrainConfig
+    from cdpnet.experiments.ablation_rows import AblationConfig
+
+    parser = new_parser(
+        "ablate",
+        "Train and score the rows of the paper's ablation with equal budgets.",
+        "ablate --fold 0 --train.output-stride 8 --out runs/ablation",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FOLDER",
+        help="folder for the runs, the table and the plot; finished parts are not computed again",
+    )
+    parser.add_class_arguments(AblationConfig, None, instantiate=False)
+    parser.add_class_arguments(TrainConfig, "train", instantiate=False)
+    weight_options(parser)
+    device_option(parser)
+    chosen = parser.parse_args(arguments)
+    config, training = settings(AblationConfig, chosen), training_settings(chosen.train)
+
+    from cdpnet.experiments.ablation import ablate
+    from cdpnet.report.markdown import ablation_markdown
+    from cdpnet.report.plots import need_matplotlib, plot_ablation
+    from cdpnet.report.tables import score_table
+    from cdpnet.runtime.devices import resolve_device
+
+    need_matplotlib()
+    device = resolve_device(chosen.device)
+    out = out_folder(chosen.out)
+    with progress_bar() as progress:
+        report = stages_bar(progress, training.iterations)
+        results = ablate(config, training, out, report, get_weight_sources(chosen), device)
+    printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))
+    print_line(f"The table is {ablation_markdown(results, out)}")
+    print_line(f"The plot is {plot_ablation(results, out)}")

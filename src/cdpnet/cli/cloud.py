@@ -1,37 +1,44 @@
-"""Folders of `label` at addresses: it works on copies of them in a temporary folder."""
+"""Files and folders of `label` and `segment` at addresses: they work on copies in a temporary folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
-from cdpnet.errors import CdpnetError, ConfigError
+from cdpnet.cli.supports import split_pairs
+from cdpnet.errors import CdpnetError, ConfigError, DataError
 from cdpnet.io.addresses import is_address
 
 if TYPE_CHECKING:
     from cdpnet.io.addresses import RemoteFolder
 
+Shown = ParamSpec("Shown")
 _SECONDS_BETWEEN = 60.0  # in which a job that is killed loses its labels
 
 
 class Copies:
-    """What of a job is a copy of a folder at an address; of a job without addresses, nothing."""
+    """What of a command is a copy of something at an address; of one without addresses, nothing.
 
-    def __init__(self, images: RemoteFolder | None = None, out: RemoteFolder | None = None) -> None:
-        self._folders = [folder for folder in (images, out) if folder]
+    places: of the copies, by address. images_address: of the folder that is labelled, or empty.
+    """
+
+    def __init__(
+        self, places: Mapping[str, Path] | None = None, out: RemoteFolder | None = None, images_address: str = ""
+    ) -> None:
+        self._addresses = {str(place): address for address, place in (places or {}).items()}
         self._out = out
         self._sent = float("-inf")
-        self.images_address = images.address if images else ""
+        self.images_address = images_address
 
     def shown(self, text: object) -> str:
         """A path, or a message with paths, with addresses in place of copies."""
         shown = str(text)
-        for folder in self._folders:
-            shown = shown.replace(str(folder.copy), folder.address)
+        for place in sorted(self._addresses, key=len, reverse=True):
+            shown = shown.replace(place, self._addresses[place])
         return shown
 
     def send(self) -> None:
@@ -42,14 +49,14 @@ class Copies:
             self._out.send(last=FILE)
             self._sent = monotonic()
 
-    def with_sending(self, show: Callable[[int, int, int], object]) -> Callable[[int, int, int], None]:
-        """Progress of a job that is shown, and sent now and then; the first time before an image is labelled.
+    def with_sending(self, show: Callable[Shown, object]) -> Callable[Shown, None]:
+        """Progress that is shown, and results sent now and then; by `label` the first time before an image is labelled.
 
         So a folder that cannot be written to is known at once, and one with labels always has a journal.
         """
 
-        def progress(done: int, total: int, failed: int) -> None:
-            show(done, total, failed)
+        def progress(*given: Shown.args, **named: Shown.kwargs) -> None:
+            show(*given, **named)
             if monotonic() - self._sent >= _SECONDS_BETWEEN:
                 self.send()
 
@@ -57,32 +64,47 @@ class Copies:
 
 
 @contextmanager
-def copied(chosen: Any) -> Iterator[Copies]:
-    """Put copies in place of FOLDER and --out where they are addresses; labels are sent, also after an error.
+def copied(chosen: Any, images: str) -> Iterator[Copies]:
+    """Put copies in place of addresses among the images, the examples and --out; results are sent, also after an error.
 
-    ConfigError for options that do not go with addresses, DataError where one cannot be read or written to.
+    images: the name of the option that has the images, one or several. ConfigError for options that do not go with
+    addresses, DataError where one cannot be read or written to.
     """
-    if not (is_address(chosen.folder) or is_address(chosen.out)):
+    named = [chosen[images]] if isinstance(chosen[images], str) else list(chosen[images])
+    pairs = split_pairs(chosen.support)
+    read = [text for text in (*named, *(half for pair in pairs for half in pair)) if is_address(text)]
+    if not read and not is_address(chosen.out):
         yield Copies()
         return
-    if chosen.format == "labelme" or chosen.engine == "ray":
+    if chosen.get("format") == "labelme" or chosen.get("engine") == "ray":
         option = "--format labelme" if chosen.format == "labelme" else "--engine ray"
         raise ConfigError(f"{option} does not go with addresses, only with folders of this machine; copy them first.")
 
     from cdpnet.io.addresses import RemoteFolder
 
     with TemporaryDirectory(prefix="cdpnet-") as scratch:
-        remote = {
-            name: RemoteFolder(chosen[name], Path(scratch).resolve() / name)
-            for name in ("folder", "out")
-            if is_address(chosen[name])
-        }
-        for folder in reversed(remote.values()):  # the labels first, which are few if they cannot be reached
-            folder.fetch()
-        for name, folder in remote.items():
-            chosen[name] = str(folder.copy)
-        chosen.copy_images = True  # a link would lead to a copy that is gone
-        copies = Copies(remote.get("folder"), remote.get("out"))
+        places: dict[str, Path] = {}
+        out = None
+        addresses = {*read, *([chosen.out] if is_address(chosen.out) else [])}
+        for number, address in enumerate(
+            sorted(addresses, key=lambda one: (len(one), one))
+        ):  # folders before their files
+            copy = _place_below(address, places) or Path(scratch).resolve() / str(number)
+            places[address] = copy
+            if address == chosen.out:
+                out = RemoteFolder(address, copy)
+                out.fetch()
+            elif not copy.exists():
+                places[address] = RemoteFolder(address, copy).fetch()
+                if places[address] == copy and not any(copy.iterdir()):
+                    raise DataError(f"There is nothing at {address}; give the address of a file or a folder.")
+        copies = Copies(places, out, named[0] if is_address(named[0]) else "")
+        local = [str(places.get(text, text)) for text in named]
+        chosen[images] = local[0] if isinstance(chosen[images], str) else local
+        chosen.support = [f"{places.get(image, image)}:{places.get(marks, marks)}" for image, marks in pairs]
+        chosen.out = str(places.get(chosen.out, chosen.out))
+        if "copy_images" in chosen:
+            chosen.copy_images = True  # a link would lead to a copy that is gone
         try:
             try:
                 yield copies
@@ -90,3 +112,11 @@ def copied(chosen: Any) -> Iterator[Copies]:
                 copies.send()
         except CdpnetError as error:
             raise type(error)(copies.shown(error)) from None
+
+
+def _place_below(address: str, places: Mapping[str, Path]) -> Path | None:
+    """Where an address lies in the copy of a folder that holds it; None where no such folder is copied."""
+    for folder, place in places.items():
+        if address.startswith(f"{folder.rstrip('/')}/"):
+            return place / address[len(folder.rstrip("/")) + 1 :]
+    return None

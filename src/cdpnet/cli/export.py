@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from cdpnet.cli.options import get_weight_sources, held_folder, model_options
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
 from cdpnet.encoders.catalogue import require_image_weights
-from cdpnet.errors import ConfigError
 from cdpnet.io.files import check_out_folder, refuse_to_replace
+from cdpnet.runtime.extras import require_extra
 
 
 def export(arguments: list[str]) -> None:
@@ -34,8 +33,7 @@ def export(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     out = Path(chosen.out)
     check_out_folder(out)
-    if not all(find_spec(needed) for needed in ("onnx", "onnxscript", "onnxruntime")):
-        raise ConfigError("cdpnet export needs ONNX, which comes with the extra export: pip install 'cdpnet[export]'.")
+    require_extra("cdpnet export", "export", "onnx", "onnxscript", "onnxruntime")
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, export

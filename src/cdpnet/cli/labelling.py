@@ -25,6 +25,7 @@ from cdpnet.cli.supports import files_of, read_supports, require_supports, sprea
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace, require_class_file
+from cdpnet.runtime.extras import require_ray
 from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ def label(arguments: list[str]) -> int:
     for path in truth:
         recognise(path)  # refused before anything is loaded
     require_image_weights(chosen.model, chosen.image_weights)
+    if chosen.engine == "ray":
+        require_ray()
     if chosen.project:
         return finish(chosen)
 
@@ -204,7 +207,7 @@ def label(arguments: list[str]) -> int:
     require_supports(chosen.support)
     for file in chosen.classes:
         require_class_file(Path(file))
-    with copied(chosen) as copies:
+    with copied(chosen, "folder") as copies:
         require_folder(Path(chosen.folder))
         return _label_folder(chosen, thresholds, instances, truth, copies)
 
@@ -213,9 +216,10 @@ def _label_folder(
     chosen: Any, thresholds: dict[str, float | None], instances: InstanceRules | None, truth: list[Path], copies: Copies
 ) -> int:
     """Label the folder of options that are checked; returns 1 where some images could not be read."""
-    from cdpnet.bulk.engines import label_locally, label_with_ray
+    from cdpnet.bulk.engines import label_locally
     from cdpnet.bulk.job import FAILED_FILE, PAGE, TRUTH_PAGE, run_job
     from cdpnet.bulk.labeller import Labeller
+    from cdpnet.bulk.ray_engine import label_with_ray
     from cdpnet.inference.class_files import load_classes
     from cdpnet.labels.labelled_folder import LabelledFolder
     from cdpnet.report.contact_sheet import write_sheet

@@ -13,6 +13,7 @@ from cdpnet.cli.parser import given_values, group_of
 from cdpnet.cli.screen import to_standard_error
 from cdpnet.config import LEAST_KEYS
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.runtime.extras import require_extra
 from cdpnet.values import check_seeds
 
 TINY = "tiny"
@@ -26,6 +27,7 @@ _REFINE = {"auto": None, "on": True, "off": False}
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+    from cdpnet.config import TrainConfig
     from cdpnet.data.config import DataConfig
     from cdpnet.encoders.catalogue import WeightSources
     from cdpnet.network.network import PrototypeNetwork
@@ -251,3 +253,13 @@ def settings(kind: Any, chosen: Any) -> Any:
     """The dataclass ``kind`` from the parsed values of its fields; its own checks apply."""
     values = {name: chosen[name] for name in kind.__dataclass_fields__}
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def training_settings(chosen: Any) -> TrainConfig:
+    """The settings of a training. ConfigError also for those that need a package that is missing."""
+    from cdpnet.config import TrainConfig
+
+    config: TrainConfig = settings(TrainConfig, chosen)
+    if config.curves:
+        require_extra("--curves", "curves", "tensorboard")
+    return config

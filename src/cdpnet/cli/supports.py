@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.parser import group_of
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.io.addresses import is_address
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -66,7 +67,7 @@ def spread_supports(arguments: Sequence[str], *, all_words: bool = False) -> lis
     follows = False
     for i, word in enumerate(arguments):
         is_first = i > 0 and arguments[i - 1] == _OPTION
-        is_value = not word.startswith("-") and (all_words or (":" in word and not os.path.lexists(word)))
+        is_value = not word.startswith("-") and (all_words or (bool(_colons(word)) and not os.path.lexists(word)))
         if follows and not is_first and is_value:
             found.append(_OPTION)
         follows = word == _OPTION or (follows and (is_first or is_value))
@@ -75,30 +76,43 @@ def spread_supports(arguments: Sequence[str], *, all_words: bool = False) -> lis
 
 
 def support_pairs(pairs: Sequence[str]) -> list[tuple[Path, Path]]:
-    """Split IMAGE:MARKS at a colon; the path of either may contain others.
+    """IMAGE:MARKS as paths. DataError as `split_pairs`."""
+    return [(Path(image), Path(marks)) for image, marks in split_pairs(pairs)]
+
+
+def split_pairs(pairs: Sequence[str]) -> list[tuple[str, str]]:
+    """Split IMAGE:MARKS at a colon; the path of either may contain others, and both may be addresses with ``://``.
 
     That one is meant which has something on both sides that is there, else the last. DataError without a colon.
     """
     found = []
     for pair in pairs:
-        splits = [(pair[:i], pair[i + 1 :]) for i, letter in enumerate(pair) if letter == ":"]
+        splits = [(pair[:i], pair[i + 1 :]) for i in _colons(pair)]
         splits = [(image, marks) for image, marks in splits if image and marks]
         if not splits:
             raise DataError(
                 f"--support {pair} is not of the form IMAGE:MARKS, such as photo.jpg:mask.png or photos:labels."
             )
         there = [split for split in splits if all(os.path.lexists(path) for path in split)]
-        image, marks = (there or splits)[-1]
-        found.append((Path(image), Path(marks)))
+        found.append((there or splits)[-1])
     return found
 
 
+def _colons(pair: str) -> list[int]:
+    """Where there are colons, other than those of ``://`` in an address."""
+    return [i for i, letter in enumerate(pair) if letter == ":" and pair[i : i + 3] != "://"]
+
+
 def require_supports(pairs: Sequence[str]) -> None:
-    """DataError for a pair that is none, or that names a file that is not there; before anything is loaded."""
+    """DataError for a pair that is none, or that names a file that is not there; before anything is loaded.
+
+    Pairs with an address are looked at once it has been copied.
+    """
     from cdpnet.labels.support_paths import require_support
 
-    for images, marks in support_pairs(pairs):
-        require_support(images, marks)
+    for images, marks in split_pairs(pairs):
+        if not (is_address(images) or is_address(marks)):
+            require_support(Path(images), Path(marks))
 
 
 def annotation_choices(chosen: Any) -> ReadingOptions:

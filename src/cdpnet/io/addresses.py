@@ -1,12 +1,14 @@
-"""Folders at addresses such as s3://bucket/photos, by way of a copy on this machine; only this module knows of them."""
+"""Files and folders at addresses such as s3://bucket/photos, by way of a copy; only this module opens addresses."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.io.disk_table import DiskTable
 
 
 def is_address(text: str) -> bool:
@@ -15,43 +17,71 @@ def is_address(text: str) -> bool:
 
 
 class RemoteFolder:
-    """A folder at an address, which fsspec reads and writes, and its copy on this machine.
+    """A folder, or a file, at an address, which fsspec reads and writes, and its copy on this machine.
 
-    Credentials come from the environment only, as the storage's own tools read them.
+    Credentials come from the environment only, as the storage's own tools read them. Memory does not grow with the
+    number of files.
     """
 
     def __init__(self, address: str, copy: Path) -> None:
         """Nothing is read yet. ConfigError for an address whose scheme, or its package, is not there."""
         self.address = address.rstrip("/")
         self.copy = copy
-        self._sent: dict[str, tuple[int, int]] = {}  # size and time of the files that are the same at both places
+        self._sent = DiskTable()  # of the files that are the same at both places
         try:
             from fsspec.core import url_to_fs
 
-            self._files, self._root = url_to_fs(self.address)
+            self._files, self._root = url_to_fs(self.address, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise ConfigError(
                 f"{address} cannot be used: {_reason(error)}; s3:// needs the extra cloud: pip install 'cdpnet[cloud]'."
             ) from None
         self._root = self._root.rstrip("/")
 
-    def fetch(self) -> int:
-        """Copy all files to this machine; returns how many. DataError where that fails."""
+    def names(self) -> Iterator[str]:
+        """The paths of all files below the folder: of S3 a page at a time, of other storages a folder at a time."""
+        for key in self._s3_keys() if "s3" in self._protocols else self._walk():
+            name = key[len(self._root) :].lstrip("/")
+            if name and not name.endswith("/"):  # storages keep empty files in place of folders
+                yield name
+
+    def _s3_keys(self) -> Iterator[str]:
+        bucket, prefix, _ = self._files.split_path(self._root)
+        asked = {"Bucket": bucket, "Prefix": f"{prefix}/" if prefix else ""}
+        while True:
+            page = self._files.call_s3("list_objects_v2", **asked)
+            for entry in page.get("Contents", ()):
+                yield f"{bucket}/{entry['Key']}"
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def _walk(self) -> Iterator[str]:
+        for place, _, files in self._files.walk(self._root, on_error=_refuse_unreadable):
+            for name in files:
+                yield f"{place}/{name}"
+
+    def fetch(self) -> Path:
+        """Copy all files to this machine, or the one that the address is of; the path of that, or of the folder.
+
+        DataError where that fails.
+        """
         self.copy.mkdir(parents=True, exist_ok=True)
         with self._explained("read"):
-            self._files.invalidate_cache()
-            for key in self._files.find(self._root):
-                name = key[len(self._root) :].lstrip("/")
-                if name and not name.endswith("/"):  # storages keep empty files in place of folders
-                    self._fetch_one(key, name)
-        return len(self._sent)
+            if self._files.isfile(self._root):
+                place = self.copy / PurePosixPath(self._root).name
+                self._files.get_file(self._root, str(place))
+                return place
+            for name in self.names():
+                self._fetch_one(name)
+        return self.copy
 
-    def _fetch_one(self, key: str, name: str) -> None:
+    def _fetch_one(self, name: str) -> None:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise DataError(f"{self.address} has a file {name!r}, whose name leads out of the folder; rename it.")
         place = self.copy / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        self._files.get_file(key, str(place))
+        self._files.get_file(f"{self._root}/{name}", str(place))
         self._sent[name] = _state(place)
 
     def send(self, last: str) -> None:
@@ -60,21 +90,27 @@ class RemoteFolder:
         last: the file that names the others, so that it never names one that is not there; the only one whose name
         begins with a dot that is sent, as others are temporary. DataError where that fails; the same call goes on then.
         """
-        found = {path.relative_to(self.copy).as_posix(): path for path in self.copy.rglob("*") if path.is_file()}
-        names = sorted(name for name in found if not PurePosixPath(name).name.startswith("."))
         with self._explained("written to"):
-            for name in (*names, *([last] if last in found else [])):
-                try:
-                    state = _state(found[name])
-                    if self._sent.get(name) != state:
-                        self._send_one(name, found[name])
-                        self._sent[name] = state
-                except FileNotFoundError:
-                    if found[name].exists():  # the address is what is missing; otherwise the job removed the file
-                        raise
-            for name in [name for name in self._sent if name not in found]:
+            for path in _files_below(self.copy):
+                if not path.name.startswith("."):
+                    self._send_new(path)
+            if (self.copy / last).exists():
+                self._send_new(self.copy / last)
+            for name in [name for name in self._sent if not (self.copy / name).exists()]:
                 self._files.rm_file(f"{self._root}/{name}")
                 del self._sent[name]
+
+    def _send_new(self, path: Path) -> None:
+        """Send a file that is new or changed; one that the job removed meanwhile is passed over."""
+        name = path.relative_to(self.copy).as_posix()
+        try:
+            state = _state(path)
+            if self._sent[name] != state:
+                self._send_one(name, path)
+                self._sent[name] = state
+        except FileNotFoundError:
+            if path.exists():  # the address is what is missing
+                raise
 
     def _send_one(self, name: str, path: Path) -> None:
         target = f"{self._root}/{name}"
@@ -99,6 +135,22 @@ class RemoteFolder:
                 f"{self.address} cannot be {what}: {_reason(error)}; check the address, the network and the "
                 "credentials in the environment."
             ) from None
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    """Raise an error of a listing, unless the folder is not there, as that of new labels."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of those in it; not even the names of one folder are held at once."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(Path(entry.path))
+            elif entry.is_file():
+                yield Path(entry.path)
 
 
 def _state(path: Path) -> tuple[int, int]:

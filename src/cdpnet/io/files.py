@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -144,18 +144,20 @@ def check_out_folder(out: Path) -> None:
         raise DataError(f"{out} is a file; give --out a folder.")
 
 
-def remove_leftovers(folder: Path, names: Collection[str]) -> None:
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     """Remove temporary files of `atomic` that a killed process left in a folder.
 
-    names: paths below the folder of the files that were being written.
+    names: paths below the folder of the files that were being written; they are looked at one by one.
     """
     pattern = re.compile(rf"\.(?P<stem>.+)\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}(?P<suffix>(\.[^.]*)?)", re.DOTALL)
-    shortened = {_without_token(PurePath(name)).as_posix() for name in names if len(name) > _LONGEST_NAME // 4}
+    found: dict[str, list[Path]] = {}  # by the file in whose place they would have come
     for parent, _, files in os.walk(folder):
-        for name in files:
-            match = pattern.fullmatch(name)
-            if not match:
-                continue
+        for match in filter(None, map(pattern.fullmatch, files)):
             written = (Path(parent) / (match["stem"] + match["suffix"])).relative_to(folder).as_posix()
-            if written in names or written in shortened:
-                (Path(parent) / name).unlink(missing_ok=True)
+            found.setdefault(written, []).append(Path(parent) / match.string)
+    if not found:
+        return
+    for name in names:
+        shown = _without_token(PurePath(name)).as_posix() if len(name) > _LONGEST_NAME // 4 else name
+        for path in (*found.pop(name, ()), *found.pop(shown, ())):
+            path.unlink(missing_ok=True)

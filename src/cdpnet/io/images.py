@@ -81,11 +81,11 @@ def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
     """
     require_folder(folder)
     left_out = {real_path(path) for path in without}
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}  # by their paths without the ending
     unusable: dict[Path, str] = {}
     others = []
     for path in _walk(folder, deep, left_out):
-        ending, stem = path.suffix.lower(), path.with_suffix("")
+        ending, stem = path.suffix.lower(), str(path.with_suffix(""))
         if ending not in (*ENDINGS, *HEIF_ENDINGS):
             others.append(path)
         elif stem in found:

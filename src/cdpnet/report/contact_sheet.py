@@ -19,6 +19,7 @@ from cdpnet.report.images import data_address
 from cdpnet.runtime.text import counted
 
 _EACH = 240  # images of a page
+_LINKED = 10  # pages before and after one that it links to
 _STYLE = """
 :root { --quiet: color-mix(in srgb, currentColor 60%, transparent);
   --line: color-mix(in srgb, currentColor 15%, transparent); }
@@ -96,8 +97,10 @@ def _dot(index: int) -> str:
 
 
 def _links(number: int, count: int) -> str:
-    """The other pages, if there are any."""
+    """The first and the last page and those nearby, if there are any; all would be the square of their number."""
     if count == 1:
         return ""
-    links = [f"<b>{i + 1}</b>" if i == number else f"<a href='{_page(i)}'>{i + 1}</a>" for i in range(count)]
+    near = range(max(0, number - _LINKED), min(count, number + _LINKED + 1))
+    shown = sorted({0, *near, count - 1})
+    links = [f"<b>{i + 1}</b>" if i == number else f"<a href='{_page(i)}'>{i + 1}</a>" for i in shown]
     return f"<nav aria-label='Pages'>{' '.join(links)}</nav>"

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdpnet.errors import ConfigError
 from cdpnet.experiments.ablation import AblationResult
 from cdpnet.experiments.clicks import GOAL, MOST_CLICKS, MarkedObject, mean_ious
 from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves
 from cdpnet.io.files import write_bytes
+from cdpnet.runtime.extras import require_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,10 +23,7 @@ _LINES = (_BAR, "#d9772b", "#4a9a62", "#8a5fb0", "#8b5a3c")
 
 def need_matplotlib() -> None:
     """ConfigError where it is not installed, before hours are spent on results to plot."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ConfigError("The plot needs the package matplotlib: pip install 'cdpnet[curves]'.") from None
+    require_extra("The plot", "curves", "matplotlib")
 
 
 def plot_ablation(results: Sequence[AblationResult], out: Path) -> Path:

@@ -213,8 +213,6 @@ def _first_difference(then: JSON, now: JSON, name: str = "") -> str:
 
 
 def _curve_writer(folder: Path, iteration: int) -> Any:
-    try:
-        from torch.utils.tensorboard.writer import SummaryWriter
-    except ImportError:
-        raise ConfigError("--curves needs the package tensorboard: pip install 'cdpnet[curves]'.") from None
+    from torch.utils.tensorboard.writer import SummaryWriter
+
     return SummaryWriter(str(folder), purge_step=iteration + 1)

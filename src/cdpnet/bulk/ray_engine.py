@@ -1,0 +1,174 @@
+"""The engine that labels windows of images on the machines of a Ray cluster, of which some may be lost meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import torch
+
+from cdpnet.bulk.engines import Window
+from cdpnet.bulk.journal import JournalRecord
+from cdpnet.bulk.labeller import Labeller
+from cdpnet.errors import CdpnetError, ConfigError
+from cdpnet.labels.regions import ImageLabels
+from cdpnet.runtime.extras import no_cluster, require_ray
+
+_MOST_STARTS = 3  # of a worker that never gets as far as its first window
+_MOST_LOSSES = 3  # of workers by one window, which may be what ends them
+
+
+def label_with_ray(
+    labeller: Labeller, windows: Iterable[Window], workers: int | None = None
+) -> Iterator[list[JournalRecord]]:
+    """Label windows with Ray, on this machine or on the cluster at RAY_ADDRESS; a worker that is lost is replaced.
+
+    The machines get the network from this process. They must have the images and the folder of labels under the same
+    paths, and the same version of this package. workers: number of processes, by default one for every core, or GPU, of
+    the cluster. ConfigError without Ray, and where no machine can load the network; CdpnetError of the labeller, as of
+    a disk that cannot be written to.
+    """
+    remaining = iter(windows)
+    first = next(remaining, None)
+    if first is None:
+        return
+    ray = _import_ray()
+    starts_ray = not ray.is_initialized()
+    if starts_ray:
+        _start(ray)
+    try:
+        gpu = torch.cuda.is_available()
+        options: dict[str, object] = {"num_cpus": 0 if gpu else 1, "num_gpus": 1 if gpu else 0}
+        size = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
+        reference = ray.put(labeller)  # held in this process as long as a worker may have to be replaced
+        team = _Team(ray, ray.remote(**options)(_Worker), [reference])
+        yield from team.label(chain([first], remaining), size)
+    finally:
+        if starts_ray:
+            ray.shutdown()
+
+
+class _Worker:
+    """A process of the cluster with its own copy of the network, on one core or one GPU."""
+
+    def load(self, reference: list[Any]) -> list[JournalRecord]:
+        """Take the network; no image is labelled yet."""
+        import ray
+
+        torch.set_num_threads(1)
+        (self.labeller,) = ray.get(reference)
+        self.pool = ThreadPoolExecutor(2)
+        return []
+
+    def label(self, window: Window) -> list[JournalRecord]:
+        """Label a window."""
+        found: list[JournalRecord] = self.labeller.label(window.images, self.pool, None, window.finished)
+        return found
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker does: it labels a window, or loads the network for the n-th time."""
+
+    worker: Any
+    window: Window | None = None
+    starts: int = 0
+
+
+@dataclass
+class _Team:
+    """The workers. A window is given only to a worker that is ready, so none waits for a machine that is gone.
+
+    actor_class: of a worker, for Ray. reference: a list with the labeller's place in the cluster.
+    """
+
+    ray: Any
+    actor_class: Any
+    reference: list[Any]
+    tasks: dict[Any, _Task] = field(default_factory=dict)
+    idle: list[Any] = field(default_factory=list)
+    again: deque[Window] = field(default_factory=deque)  # windows of workers that were lost
+    losses: Counter[str] = field(default_factory=Counter)  # by the first image of a window
+
+    def label(self, windows: Iterator[Window], size: int) -> Iterator[list[JournalRecord]]:
+        """Label windows with ``size`` workers, as many of them as the cluster has room for."""
+        for _ in range(size):
+            self._start_worker()
+        while self._give(windows):
+            (done,), _ = self.ray.wait(list(self.tasks), num_returns=1)
+            task = self.tasks.pop(done)
+            try:
+                records = self.ray.get(done)
+            except self.ray.exceptions.RayTaskError as error:
+                if isinstance(error.cause, CdpnetError):
+                    raise error.cause from None
+                if task.window is not None:
+                    raise
+                self._start_worker(task.starts)
+            except self.ray.exceptions.RayActorError:
+                self._start_worker(task.starts)
+                if task.window is not None and (failed := self._repeat(task.window)):
+                    yield failed
+            else:
+                self.idle.append(task.worker)
+                if task.window is not None:
+                    yield records
+
+    def _give(self, windows: Iterator[Window]) -> bool:
+        """Give windows to idle workers; False where all windows are labelled. ConfigError where no worker is left."""
+        while self.idle:
+            window = self.again.popleft() if self.again else next(windows, None)
+            if window is None:
+                return any(task.window is not None for task in self.tasks.values())
+            worker = self.idle.pop()
+            self.tasks[worker.label.remote(window)] = _Task(worker, window)
+        if not self.tasks:
+            raise ConfigError(
+                "No machine of the cluster can load the network; install this version of cdpnet on every one, and see "
+                "that its memory suffices. Finished images are kept."
+            )
+        return True
+
+    def _start_worker(self, starts: int = 0) -> None:
+        """Start a worker, in place of one that could not be started ``starts`` times; not for ever."""
+        if starts < _MOST_STARTS:
+            worker = self.actor_class.remote()
+            self.tasks[worker.load.remote(self.reference)] = _Task(worker, starts=starts + 1)
+
+    def _repeat(self, window: Window) -> list[JournalRecord]:
+        """Let another worker label a window; records that say so where it has ended too many of them."""
+        self.losses[window.images[0]] += 1
+        if self.losses[window.images[0]] < _MOST_LOSSES:
+            self.again.append(window)
+            return []
+        reason = (
+            f"{_MOST_LOSSES} processes ended while they labelled it and the {len(window.images) - 1} beside it, "
+            "perhaps for want of memory; the same command tries it again."
+        )
+        unfinished = [image for image in window.images if image not in window.finished]
+        return [JournalRecord(ImageLabels(image, 0, 0), error=reason) for image in unfinished]
+
+
+def _import_ray() -> Any:
+    """Ray without usage reports and log output. ConfigError where it is not installed."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    require_ray()
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    return ray
+
+
+def _start(ray: Any) -> None:
+    """Start Ray, or connect to the cluster at RAY_ADDRESS. ConfigError where there is none."""
+    try:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except ConnectionError:
+        raise ConfigError(no_cluster()) from None

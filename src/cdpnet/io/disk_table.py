@@ -1,0 +1,40 @@
+"""A table of names on the disk, for as many as would fill memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+
+class DiskTable:
+    """Two whole numbers for each name; in a temporary file of its own, which ends with the table.
+
+    One thread uses it.
+    """
+
+    def __init__(self) -> None:
+        self._rows = sqlite3.connect("")
+        self._rows.execute("CREATE TABLE numbers (name BLOB PRIMARY KEY, a INTEGER, b INTEGER) WITHOUT ROWID")
+
+    def __getitem__(self, name: str) -> tuple[int, int] | None:
+        """The numbers of a name; None where it has none."""
+        asked = self._rows.execute("SELECT a, b FROM numbers WHERE name = ?", (_key(name),))
+        found: tuple[int, int] | None = asked.fetchone()
+        return found
+
+    def __setitem__(self, name: str, numbers: tuple[int, int]) -> None:
+        self._rows.execute("REPLACE INTO numbers VALUES (?, ?, ?)", (_key(name), *numbers))
+
+    def __delitem__(self, name: str) -> None:
+        self._rows.execute("DELETE FROM numbers WHERE name = ?", (_key(name),))
+
+    def __iter__(self) -> Iterator[str]:
+        """All names; the table must not be changed meanwhile."""
+        return (key.decode(*_CODING) for (key,) in self._rows.execute("SELECT name FROM numbers"))
+
+
+_CODING = "utf-8", "surrogatepass"  # a name may be that of a file, which need not be text
+
+
+def _key(name: str) -> bytes:
+    return name.encode(*_CODING)
