@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cdpnet.config import method
+from cdpnet.config import DecisionConfig, method
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.network.build import build_network
 
@@ -19,6 +19,7 @@ def test_a_name_starts_in_the_text_channels() -> None:
     features = torch.randn(1, 592, 3, 4)
     assert torch.equal(network.fuse(features, u), features)  # W2 is zero
     decision, config = network.config.decision, network.config
-    assert (decision.margin, config.background_name, config.naming) == (True, False, False)
+    assert (decision.locations, decision.margin, decision.foreground) == (3, True, True)
+    assert (config.background_name, config.naming) == (False, False)
     assert method("cdpn").background_name
-    assert not method("cdpn").decision.margin
+    assert method("cdpn").decision == DecisionConfig()

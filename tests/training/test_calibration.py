@@ -76,6 +76,16 @@ def test_the_margin_is_the_best_difference_of_the_two_cosines() -> None:
     torch.testing.assert_close(added, plain + margin)
 
 
+def test_a_class_by_name_is_compared_with_its_prototype_too_where_that_is_switched_on() -> None:
+    generator = torch.Generator().manual_seed(2)
+    features = torch.randn(2, 5, 3, 4, generator=generator)
+    prototypes = Prototypes(*(torch.randn(2, 5, generator=generator) for _ in range(3)))
+    named, config = torch.tensor([True, False]), DecisionConfig(locations=3, foreground=True)
+    name, prototype = (top_similarity(features, prototypes, torch.tensor([n, n]), 3) for n in (True, False))
+    found = presence_statistic(features, prototypes, named, config)
+    torch.testing.assert_close(found, torch.stack([name[0] + prototype[0], prototype[1]]))
+
+
 def test_presence_by_hand() -> None:
     config = DecisionConfig(named=Calibration(2.0, 1.0, 0.7), unnamed=Calibration(4.0, 0.0, 0.2))
     named = torch.tensor([True, False])

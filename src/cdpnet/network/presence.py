@@ -43,12 +43,17 @@ def _mean_of_best(scores: Tensor, locations: int) -> Tensor:
 
 
 def presence_statistic(features: Tensor, prototypes: Prototypes, by_name: Tensor, config: DecisionConfig) -> Tensor:
-    """What the probability of presence is computed from: `top_similarity`, and `top_margin` where it is switched on.
+    """What the probability of presence is computed from: `top_similarity`, and what is switched on beside it.
 
-    Shapes as in `top_similarity` -> (B,).
+    That is `top_margin`, and for classes by name the similarity with their foreground prototypes: where names say
+    little, examples may tell, and the other way round. Shapes as in `top_similarity` -> (B,).
     """
-    similarity = top_similarity(features, prototypes, by_name, config.locations)
-    return similarity + top_margin(features, prototypes, config.locations) if config.margin else similarity
+    locations = config.locations
+    statistic = top_similarity(features, prototypes, by_name, locations)
+    if config.foreground:
+        on_prototype = top_similarity(features, prototypes, torch.zeros_like(by_name), locations)
+        statistic = statistic + torch.where(by_name, on_prototype, 0.0)
+    return statistic + top_margin(features, prototypes, locations) if config.margin else statistic
 
 
 def presence_probability(similarity: Tensor, by_name: Tensor, config: DecisionConfig) -> Tensor:

@@ -94,7 +94,8 @@ def calibrate(
             "A network that was trained is calibrated for its fold, on classes that it did not see; give --fold."
         )
     allowance = allowance or Allowance()
-    config, measured = DecisionConfig(margin=network.config.decision.margin), []
+    own, measured = network.config.decision, []
+    config = DecisionConfig(locations=own.locations, margin=own.margin, foreground=own.foreground)
     splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
     if episodes.fold == ALL_FOLDS:  # every class serves to fit, and none is left to measure on
         splits = splits[:1]
