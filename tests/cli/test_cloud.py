@@ -109,7 +109,7 @@ def test_label_learns_from_examples_at_addresses(label_job: Path, memory: str) -
     given = ["label", "--model", "tiny", f"{memory}/images/of", "--name", "x", "--support", pair]
     shown = run(*given, "--out", f"{memory}/images/of/out")
     assert shown.returncode == 0, shown.stderr
-    assert "1 images are labelled" in shown.stdout
+    assert "1 image is labelled" in shown.stdout
     assert f"{memory}/images/of/out/index.html" in shown.stdout
     assert "masks/support0.png" in stored(f"{memory}/images/of/out")
 
