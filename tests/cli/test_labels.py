@@ -59,7 +59,7 @@ def test_labels_go_through_several_formats(folder: Path) -> None:
     page = (folder / "page.html").read_text()
     assert page.count("<figure>") == 2
     assert "deep/b.png" in page
-    assert "<td>crack</td><td>100.0</td>" in page
+    assert "<td><i class=class style='background: rgb(255 112 32)'></i>crack</td><td>100.0</td>" in page
 
 
 def test_overlapping_classes_are_told_where_one_wins(folder: Path) -> None:

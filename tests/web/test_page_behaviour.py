@@ -186,6 +186,13 @@ SIZES = [(390, 844), (768, 1024), (1280, 800)]
 TOOLS = [f"#tools [data-action={name}]" for name in ("add", "subtract", "box", "brush", "erase", "pan")]
 
 
+def test_the_keys_are_shown_from_the_first_on_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.locator("header [data-action=help]").click()
+    scrolled = "one => [one.scrollTop, one.scrollHeight > one.clientHeight]"
+    assert page.locator("#help-dialog").evaluate(scrolled) == [0, True]
+
+
 def test_two_fingers_zoom_and_one_marks(browser: Any, page_url: str) -> None:
     with visiting(browser, page_url, has_touch=True) as page:
         drop(page, pictures(1))

@@ -109,6 +109,50 @@ def test_a_mask_that_enter_waits_for_is_saved_even_if_another_picture_is_chosen_
     expect(page.locator("#refusal")).to_be_empty()
 
 
+def test_a_click_in_another_picture_neither_stops_nor_replaces_the_mask_that_enter_waits_for(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    page.locator("#class-list button").first.wait_for()
+    next_click = _hold(page, "**/api/images/*/click")
+    click(page, OBJECT)
+    first = next_click()
+    page.keyboard.press("Enter")
+    page.locator("#hint").filter(has_text=WAITS).wait_for()
+    open_picture(page, "2.png")
+    expect(page.locator("#hint")).to_have_text("Click on a square to mark it.")  # nothing is looked for in this one
+    click(page, OBJECT)
+    second = next_click()
+    expect(page.locator("#hint")).to_have_text("Looking for the object …")
+    second.continue_()
+    wait_for_mask(page)
+    first.continue_()
+    page.locator("#note").filter(has_text="square is learned from 1 example.").wait_for()
+    assert mask(page, "1.png")[30:50, 20:40].all()
+    assert image(page, "2.png")["state"] != "corrected"
+    wait_for_mask(page)  # of the second picture it is still in progress
+    expect(page.locator("#refusal")).to_be_empty()
+
+
+def test_a_click_in_a_picture_that_is_removed_is_taken_back(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    page.locator("#class-list button").first.wait_for()
+    next_click = _hold(page, "**/api/images/*/click")
+    click(page, OBJECT)
+    answer = next_click()
+    page.locator("[data-action=remove]").click()
+    page.locator("#note").filter(has_text="1.png is removed.").wait_for()
+    answer.fulfill(status=404, json={"detail": "There is no such image (any more); reload the page."})
+    page.keyboard.press("Control+z")
+    wait_for_picture(page, "1.png")
+    expect(page.locator("#hint")).to_have_text("Click on a square to mark it.")
+    expect(page.locator("#refusal")).to_be_empty()
+
+
 @pytest.mark.parametrize(
     ("answered", "said"),
     [

@@ -15,7 +15,7 @@ from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.comparison import Comparison, ImageComparison
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels
-from cdpnet.report.html import render_page
+from cdpnet.report.html import class_dot, render_page
 from cdpnet.report.images import data_address
 from cdpnet.runtime.text import counted, escape
 
@@ -28,6 +28,7 @@ table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .25rem .75rem; text-align: right; }
 tr { border-bottom: 1px solid color-mix(in srgb, GrayText 40%, transparent); }
 th:first-child, td:first-child { text-align: left; }
+td i.class { margin-right: .5rem; }
 div.scroll { overflow-x: auto; }
 section { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1.5rem 1rem; }
 figure div { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
@@ -48,7 +49,8 @@ def write_comparison(comparison: Comparison, images: Path, page: Path) -> None:
         _confusion_table(comparison),
         _list("Not in the labels", comparison.not_found),
         _list("Not compared", [f"{image}: {reason}" for image, reason in comparison.failed.items()]),
-        f"<h2>The worst images</h2><p>Left the truth, right the labels.</p><section>{figures}</section>",
+        "<h2>The worst images</h2><p>Left the truth, right the labels, in the colours of the classes above.</p>",
+        f"<section>{figures}</section>",
     ]
     title = f"IoU {format_percent(comparison.mean_iou)} on average"
     write_text(render_page(title, _STYLE, "".join(parts)), page)
@@ -62,8 +64,13 @@ def format_percent(share: float) -> str:
 def _class_table(comparison: Comparison) -> str:
     confusion = comparison.confusion
     rows = [
-        (name, format_percent(comparison.iou[i]), f"{confusion[i + 1].sum():,}", f"{confusion[:, i + 1].sum():,}")
-        for i, name in enumerate(comparison.classes)
+        (
+            class_dot(i) + html.escape(name),
+            format_percent(iou),
+            f"{confusion[i].sum():,}",
+            f"{confusion[:, i].sum():,}",
+        )
+        for i, (name, iou) in enumerate(zip(comparison.classes, comparison.iou.tolist(), strict=True), start=1)
     ]
     return _table(("class", "IoU %", "pixels in the truth", "in the labels"), rows)
 
@@ -73,13 +80,14 @@ def _confusion_table(comparison: Comparison) -> str:
     totals = comparison.confusion.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
         shares = comparison.confusion / totals
-    rows = [(name, *map(format_percent, row)) for name, row in zip(names, shares.tolist(), strict=True)]
+    rows = [(html.escape(name), *map(format_percent, row)) for name, row in zip(names, shares.tolist(), strict=True)]
     return _table(("truth", *names), rows)
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of headings in plain text, and of cells in HTML."""
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"
 
 

@@ -13,8 +13,7 @@ from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller, disk_error, thumbnail_file
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
-from cdpnet.labels.palette import colour_of
-from cdpnet.report.html import render_page
+from cdpnet.report.html import class_dot, render_page
 from cdpnet.report.images import data_address
 from cdpnet.runtime.text import counted
 
@@ -29,11 +28,10 @@ p, small { color: var(--quiet); }
 ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .75rem 1.5rem; }
 li { display: flex; align-items: center; gap: .6rem; }
 li img { width: 3rem; height: 3rem; object-fit: contain; border-radius: 6px; }
-i { width: .8rem; height: .8rem; border-radius: 50%; flex: none; display: inline-block; }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 1.5rem 1rem; }
 figure img { width: 100%; height: 10rem; object-fit: contain; background: var(--line); border-radius: 8px; }
 figcaption { overflow-wrap: anywhere; font-size: .9rem; line-height: 1.35; padding-top: .35rem; }
-figcaption i { width: .6rem; height: .6rem; margin-right: .25rem; }
+figcaption i.class { width: .6rem; height: .6rem; margin-right: .25rem; }
 meter { width: 100%; height: .5rem; display: block; margin: .3rem 0; }
 nav { margin: 2rem 0; display: flex; flex-wrap: wrap; gap: 1rem; }
 """
@@ -63,7 +61,7 @@ def _summary(result: JobResult, labeller: Labeller) -> str:
     """The classes with an example each, and the images that could not be read."""
     legend = [
         f"<li><img alt='' src='{data_address(Image.fromarray(learned.thumbnail))}'>"
-        f"{_dot(labeller.target.classes.index(learned.name) + 1)}{html.escape(learned.name)}</li>"
+        f"{class_dot(labeller.target.classes.index(learned.name) + 1)}{html.escape(learned.name)}</li>"
         for learned in labeller.classes
     ]
     broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in result.failed.items()]
@@ -76,7 +74,7 @@ def _summary(result: JobResult, labeller: Labeller) -> str:
 
 def _figure(record: JournalRecord, labeller: Labeller) -> str:
     found, names = record.labels, labeller.target.classes
-    shown = [f"{_dot(names.index(label) + 1)}{html.escape(label)}" for label in found.class_names] or [
+    shown = [f"{class_dot(names.index(label) + 1)}{html.escape(label)}" for label in found.class_names] or [
         "<small>nothing found</small>"
     ]
     said = ", ".join(found.class_names) or "nothing found"
@@ -89,11 +87,6 @@ def _figure(record: JournalRecord, labeller: Labeller) -> str:
         f"<small>uncertainty {record.uncertainty:.2f}</small><br>"
         f"{' '.join(shown)}</figcaption></figure>"
     )
-
-
-def _dot(index: int) -> str:
-    red, green, blue = colour_of(index)
-    return f"<i style='background: rgb({red} {green} {blue})'></i>"
 
 
 def _links(number: int, count: int) -> str:

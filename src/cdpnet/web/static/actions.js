@@ -33,7 +33,7 @@ export class Actions {
       accept: () => review.decide("accepted"),
       reject: () => review.decide("rejected"),
       reopen: () => review.decide("new"),
-      remove: () => review.remove(),
+      remove: () => (editor.takeBack(), review.remove()),
       next: () => review.next(),
       forward: () => review.move(1),
       back: () => review.move(-1),

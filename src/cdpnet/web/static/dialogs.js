@@ -37,5 +37,7 @@ export function dismissDialogs() {
 /** @param {string} selector of a dialog */
 export function open(selector) {
   const dialog = find(selector);
-  if (!dialog.open) dialog.showModal();
+  if (dialog.open) return;
+  dialog.showModal();
+  dialog.scrollTop = 0; // where the screen is small, the browser has scrolled to the button that it focuses
 }

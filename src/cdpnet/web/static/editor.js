@@ -7,12 +7,12 @@ import { drawLine, readGrey } from "./mask.js";
 import { refuse, say } from "./notes.js";
 
 export class Editor {
-  /** @type {AbortController | null} of a click whose mask is computed */
-  #asking = null;
-  /** @type {Promise<import("./draft.js").Draft | null> | null} the last click, until it has its mask or has failed */
-  #marking = null;
-  /** Whether the mask that is computed is saved as soon as it is there. */
-  saves = false;
+  /** @type {Promise<boolean> | null} the class of a click that is being named */
+  #naming = null;
+  /** @type {Map<import("./draft.js").Draft, {stop: AbortController, found: Promise<boolean>}>} masks that are computed */
+  #asked = new Map();
+  /** @type {import("./draft.js").Draft | null} whose mask is saved as soon as it is there */
+  #awaited = null;
   /** @type {import("./draft.js").Draft | null} of the brush stroke being drawn */
   #stroke = null;
 
@@ -27,9 +27,15 @@ export class Editor {
     this.changes = changes;
   }
 
-  /** Whether a mask is being computed. */
+  /** Whether the mask in progress that is shown is being computed. */
   get busy() {
-    return this.#asking !== null;
+    const { draft } = this.workspace;
+    return draft !== null && this.#asked.has(draft);
+  }
+
+  /** Whether it is saved as soon as it is there. */
+  get saves() {
+    return this.#awaited !== null && this.#awaited === this.workspace.draft;
   }
 
   /** Choose or make the class that is marked; asks for its name where there is none. Whether there is one now. */
@@ -100,8 +106,17 @@ export class Editor {
   async undo() {
     const { draft } = this.workspace;
     if (!draft?.canUndo) return this.changes.undo();
-    this.#asking?.abort();
+    this.#stop(draft);
     draft.undo();
+    this.#keepOrClose(draft);
+  }
+
+  /** Take back a click whose mask is not there yet, because its picture is removed. */
+  takeBack() {
+    const { draft } = this.workspace;
+    if (!draft || !this.busy) return;
+    this.#stop(draft);
+    draft.cancel();
     this.#keepOrClose(draft);
   }
 
@@ -114,20 +129,28 @@ export class Editor {
 
   /** Drop the mask in progress. */
   drop() {
-    this.#asking?.abort();
-    if (this.workspace.draft) this.workspace.close(this.workspace.draft);
+    const { draft } = this.workspace;
+    if (!draft) return;
+    this.#stop(draft);
+    this.workspace.close(draft);
   }
 
   /** Save the mask in progress; it teaches a class that has no example yet. Whether it is saved. */
   async save() {
-    const waits = this.#marking !== null;
-    const draft = waits ? await this.#marked() : this.workspace.draft;
-    if (!draft) {
-      // What failed meanwhile has said so, and who dropped the mask knows.
-      if (!waits && this.workspace.ready) refuse("Nothing is marked yet; click on the object, or draw with the brush.");
-      return false;
-    }
-    if (waits && !draft.share) {
+    const waits = this.#waits;
+    const draft = await this.#marked();
+    if (draft) return this.#save(draft, waits);
+    // What failed meanwhile has said so, and who dropped the mask knows.
+    if (!waits && this.workspace.ready) refuse("Nothing is marked yet; click on the object, or draw with the brush.");
+    return false;
+  }
+
+  /**
+   * @param {import("./draft.js").Draft} draft
+   * @param {boolean} awaited whether its mask has just come, so that nobody has seen it
+   */
+  async #save(draft, awaited) {
+    if (awaited && !draft.share) {
       refuse("Nothing is found there, so nothing is saved. Click elsewhere, or draw with the brush.");
       return false;
     }
@@ -147,12 +170,14 @@ export class Editor {
 
   /** Use the mask of the chosen class in this image as an example. */
   async teach() {
-    await this.#marked();
-    const { image, chosenClass } = this.store;
-    if (!image || !chosenClass) return;
-    const untaught = !this.store.state?.examples.some((example) => example.class === chosenClass.id);
-    if (this.workspace.draft && (!(await this.save()) || untaught)) return; // saving has taught it
-    await this.#teach(image.id, chosenClass.id);
+    const { imageId } = this.store;
+    const waits = this.#waits;
+    const draft = await this.#marked();
+    const classId = draft?.classId ?? this.store.classId;
+    if (!imageId || !classId || (waits && !draft)) return;
+    const untaught = !this.store.state?.examples.some((example) => example.class === classId);
+    if (draft && (!(await this.#save(draft, waits)) || untaught)) return; // saving has taught it
+    await this.#teach(imageId, classId);
   }
 
   /**
@@ -177,45 +202,54 @@ export class Editor {
    * @param {(draft: import("./draft.js").Draft) => Partial<import("./draft.js").Step>} change
    */
   async #mark(change) {
-    const marking = (this.#marking = this.#begin(change));
-    await marking.finally(() => {
-      if (this.#marking === marking) this.#marking = null;
-    });
+    const { imageId } = this.store;
+    const naming = (this.#naming = this.needClass());
+    const named = await naming;
+    if (this.#naming === naming) this.#naming = null;
+    const draft = named && this.store.imageId === imageId ? this.workspace.begin() : null;
+    if (draft) await this.#ask(draft, change(draft));
   }
 
-  /** @param {(draft: import("./draft.js").Draft) => Partial<import("./draft.js").Step>} change */
-  async #begin(change) {
-    if (!(await this.needClass())) return null;
-    const draft = this.workspace.begin();
-    return draft && (await this.#ask(draft, change(draft))) ? draft : null;
+  /** Whether a click in this picture has no mask yet. */
+  get #waits() {
+    return this.#naming !== null || this.busy;
   }
 
-  /** The draft of the last click as soon as its mask is there, and of those that come meanwhile; null if it failed. */
+  /** The mask in progress, as soon as the masks of its clicks are there; null if there is none, or the last one failed. */
   async #marked() {
-    this.saves = true;
+    const { imageId } = this.store;
+    await this.#naming;
+    const draft = this.store.imageId === imageId ? this.workspace.draft : null;
+    if (!draft) return null;
+    let [found, asked] = [true, this.#asked.get(draft)];
+    this.#awaited = draft;
     this.workspace.repaint();
-    let draft = null;
-    while (this.#marking) draft = await this.#marking;
-    this.saves = false;
-    return draft;
+    for (; asked; asked = this.#asked.get(draft)) found = await asked.found;
+    this.#awaited = null;
+    return found ? draft : null;
+  }
+
+  /** @param {import("./draft.js").Draft} draft whose mask is no longer needed */
+  #stop(draft) {
+    this.#asked.get(draft)?.stop.abort();
   }
 
   /**
    * Change a draft and ask for the mask that follows; of several in a row only the last one's mask is shown.
    * @param {import("./draft.js").Draft} draft
    * @param {Partial<import("./draft.js").Step>} change
-   * @returns whether the mask has come
    */
   async #ask(draft, change) {
     const mask = draft.now.mask.includes(1) ? draft.toUrl() : null;
     draft.change(change);
+    this.#stop(draft);
+    const stop = new AbortController();
+    const asked = { stop, found: this.#answer(draft, mask, stop.signal) };
+    this.#asked.set(draft, asked);
     this.workspace.changed(draft);
-    this.#asking?.abort();
-    const asking = (this.#asking = new AbortController());
-    const found = await this.#answer(draft, mask, asking.signal);
-    if (this.#asking === asking) this.#asking = null;
+    await asked.found;
+    if (this.#asked.get(draft) === asked) this.#asked.delete(draft);
     if (this.workspace.drafts.get(draft.imageId, draft.classId) === draft) this.#keepOrClose(draft);
-    return found;
   }
 
   /**
