@@ -24,15 +24,17 @@ class RemoteFolder:
     """
 
     def __init__(self, address: str, copy: Path) -> None:
-        """Nothing is read yet. ConfigError for an address whose scheme, or its package, is not there."""
+        """Nothing is read yet. ConfigError for one without a place, or whose scheme, or its package, is not there."""
         self.address = address.rstrip("/")
+        if not is_address(self.address) or self.address.startswith(":"):
+            raise ConfigError(f"{address} names no place; give an address such as s3://bucket/photos.")
         self.copy = copy
         self._sent = DiskTable()  # of the files that are the same at both places
         try:
             from fsspec.core import url_to_fs
 
             self._files, self._root = url_to_fs(self.address, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
+        except Exception as error:  # some storages are reached here, and each has errors of its own
             raise ConfigError(
                 f"{address} cannot be used: {_reason(error)}; s3:// needs the extra cloud: pip install 'cdpnet[cloud]'."
             ) from None
@@ -131,8 +133,9 @@ class RemoteFolder:
         except DataError:
             raise
         except Exception as error:
+            reason = _reason(error).replace(str(self.copy), self.address)
             raise DataError(
-                f"{self.address} cannot be {what}: {_reason(error)}; check the address, the network and the "
+                f"{self.address} cannot be {what}: {reason}; check the address, the network and the "
                 "credentials in the environment."
             ) from None
 
@@ -160,5 +163,5 @@ def _state(path: Path) -> tuple[int, int]:
 
 def _reason(error: Exception) -> str:
     """What an error says, as the middle of a sentence."""
-    said = " ".join(str(error).split()).rstrip(".")
+    said = "" if isinstance(error, TypeError) else " ".join(str(error).split()).rstrip(".")  # which speaks of code
     return said or "the storage gives no reason"
