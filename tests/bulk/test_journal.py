@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cdpnet.bulk.journal import FILE, Journal, JournalRecord
-from cdpnet.errors import ConfigError
+from cdpnet.errors import ConfigError, DataError
+from cdpnet.io.disk_table import DiskTable
 from cdpnet.labels.regions import ImageLabels, Region
 from tests.bulk.settings import JOB_SETTINGS
 
@@ -96,3 +97,12 @@ def test_a_job_of_version_0_1_resumes_as_one_that_refines_nothing(tmp_path: Path
     Journal(tmp_path, JOB_SETTINGS)
     with pytest.raises(ConfigError, match="refine was False and is True"):
         Journal(tmp_path, replace(JOB_SETTINGS, refine=True))
+
+
+def test_a_full_disk_of_temporary_files_is_told_in_a_sentence() -> None:
+    table = DiskTable()
+    table._rows.execute("PRAGMA max_page_count = 4")  # as a disk that has no more
+    with pytest.raises(DataError, match=r"free space in the folder of temporary files, or name another one .* TMPDIR"):
+        for number in range(1000):
+            table[f"{number:0100}"] = number, 1
+    assert table[f"{1:0100}"] == (1, 1)
