@@ -11,6 +11,7 @@ import fsspec
 import pytest
 
 from cdpnet.bulk.labeller import Labeller
+from cdpnet.io.addresses import RemoteFolder
 from tests.cli.conftest import COUNT, class_files
 from tests.cli.running import run
 from tests.cli.test_labelling_stopped import JOURNAL, contents
@@ -194,6 +195,28 @@ def test_an_address_without_a_place_is_no_folder_of_this_machine(label_job: Path
     assert shown.returncode == 2
     assert "memory:// names no place" in shown.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_names_that_no_folder_of_this_machine_can_have_are_told(
+    label_job: Path, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+    for folder, name in (("long", "n" * 300), ("slash", "/1.png")):
+        files.store[f"/bucket/{folder}/{name}"] = files.open(f"{memory}/images/001.png")  # as a bucket has them
+    said = {
+        "long": f"{memory}/long/{'n' * 300} cannot be a file of this machine (File name too long); rename it.",
+        "slash": f"{memory}/slash has a file '/1.png', whose name leads out of the folder; rename it.",
+    }
+
+    def keys(folder: RemoteFolder) -> Iterator[str]:
+        return (key for key in list(files.store) if key.startswith(f"{folder._root}/"))
+
+    monkeypatch.setattr(RemoteFolder, "_walk", keys)
+    for folder, sentence in said.items():
+        shown = run(*arguments(label_job, f"{memory}/{folder}", str(tmp_path / "out")))
+        assert shown.returncode == 2
+        assert sentence in shown.stderr
+        assert "/cdpnet-" not in shown.stderr
 
 
 @pytest.mark.slow

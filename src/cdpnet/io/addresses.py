@@ -43,7 +43,7 @@ class RemoteFolder:
     def names(self) -> Iterator[str]:
         """The paths of all files below the folder: of S3 a page at a time, of other storages a folder at a time."""
         for key in self._s3_keys() if "s3" in self._protocols else self._walk():
-            name = key[len(self._root) :].lstrip("/")
+            name = key[len(self._root) + 1 :]
             if name and not name.endswith("/"):  # storages keep empty files in place of folders
                 yield name
 
@@ -82,8 +82,15 @@ class RemoteFolder:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise DataError(f"{self.address} has a file {name!r}, whose name leads out of the folder; rename it.")
         place = self.copy / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self._files.get_file(f"{self._root}/{name}", str(place))
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(f"{self._root}/{name}", str(place))
+        except OSError as error:
+            if not str(error.filename).startswith(str(self.copy)):
+                raise
+            raise DataError(
+                f"{self.address}/{name} cannot be a file of this machine ({error.strerror}); rename it."
+            ) from None
         self._sent[name] = _state(place)
 
     def send(self, last: str) -> None:
