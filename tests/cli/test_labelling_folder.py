@@ -68,7 +68,7 @@ def test_the_same_command_again_has_nothing_to_do(label_job: Path, job_labels: P
     assert "--overwrite" in other.stderr
     refined = run(*arguments, "--refine", "on")
     assert refined.returncode == 2
-    assert "refine was False and is True" in refined.stderr
+    assert "refine was off and is on" in refined.stderr
 
 
 def test_broken_images_are_listed_and_tried_again(label_job: Path, tmp_path: Path) -> None:
