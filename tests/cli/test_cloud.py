@@ -134,6 +134,22 @@ def test_what_is_said_and_written_has_addresses_and_no_copies(label_job: Path, m
     assert not [name for name, content in files.items() if b"/cdpnet-" in content]
 
 
+def test_out_that_is_a_file_is_refused_and_stays(label_job: Path, memory: str) -> None:
+    before = stored(memory)
+    support = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}"
+    for out in (f"{memory}/images/001.png", f"{memory}/images/001.png/"):
+        for given in (segment([f"{memory}/images"], support, out), arguments(label_job, f"{memory}/images", out)):
+            shown = run(*given)
+            assert shown.returncode == 2
+            assert f"{memory}/images/001.png" in shown.stderr
+            assert shown.stderr.endswith(" is a file; give --out a folder.\n")
+            assert shown.stderr.count("\n") == 1
+    below = run(*arguments(label_job, f"{memory}/images", f"{memory}/images/001.png/out"))
+    assert below.returncode == 2
+    assert f"{memory}/images/001.png/out cannot be read: Not a directory; check the address" in below.stderr
+    assert stored(memory) == before
+
+
 @pytest.mark.parametrize("support", ["memory://none/a.png:memory://none/b.png", "memory://none/a.png"])
 def test_examples_that_are_not_there_are_refused(support: str, label_job: Path, tmp_path: Path) -> None:
     shown = run(*segment([label_job / "images" / "001.png"], support, tmp_path / "out"))

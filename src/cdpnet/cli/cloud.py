@@ -91,7 +91,8 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
             places[address] = copy
             if address == chosen.out:
                 out = RemoteFolder(address, copy)
-                out.fetch()
+                if copy.is_file() or out.fetch() != copy:
+                    raise DataError(f"{address} is a file; give --out a folder.")
             elif not copy.exists():
                 places[address] = RemoteFolder(address, copy).fetch()
                 if places[address] == copy and not any(copy.iterdir()):

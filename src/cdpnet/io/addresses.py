@@ -68,8 +68,8 @@ class RemoteFolder:
 
         DataError where that fails.
         """
-        self.copy.mkdir(parents=True, exist_ok=True)
         with self._explained("read"):
+            self.copy.mkdir(parents=True, exist_ok=True)
             if self._files.isfile(self._root):
                 place = self.copy / PurePosixPath(self._root).name
                 self._files.get_file(self._root, str(place))
@@ -170,5 +170,7 @@ def _state(path: Path) -> tuple[int, int]:
 
 def _reason(error: Exception) -> str:
     """What an error says, as the middle of a sentence."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.rstrip(".")
     said = "" if isinstance(error, TypeError) else " ".join(str(error).split()).rstrip(".")  # which speaks of code
     return said or "the storage gives no reason"
