@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cdpnet.bulk.journal import FILE, Journal, JournalRecord
-from cdpnet.errors import ConfigError
+from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.errors import ConfigError, DataError
+from cdpnet.io.disk_table import DiskTable
 from cdpnet.labels.regions import ImageLabels, Region
 from tests.bulk.settings import JOB_SETTINGS
 
@@ -73,6 +76,32 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         Journal(tmp_path, replace(JOB_SETTINGS, label_format="coco"))
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (replace(JOB_SETTINGS, threshold=0.3), "threshold was the default and is 0.3;"),
+        (replace(JOB_SETTINGS, refine=True), "refine was off and is on;"),
+        (replace(JOB_SETTINGS, instances=(20, True)), "instances was the default and is 20, on;"),
+        (
+            replace(JOB_SETTINGS, classes=(("crack", "abd"), ("dent", "1"))),
+            "was crack, abc and is crack, abd, dent",
+        ),
+    ],
+)
+def test_settings_are_told_in_words(changed: JobSettings, said: str, tmp_path: Path) -> None:
+    Journal(tmp_path, JOB_SETTINGS)
+    with pytest.raises(ConfigError, match=said):
+        Journal(tmp_path, changed)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_journal(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """The reading of a pipe would not end."""
+    make(tmp_path / FILE)
+    with pytest.raises(ConfigError, match="does not begin as the journal of a labelling job does"):
+        Journal(tmp_path, JOB_SETTINGS)
+
+
 def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
     """Jobs that version 0.1 began can be resumed."""
     Journal(tmp_path, JOB_SETTINGS)
@@ -94,5 +123,13 @@ def test_a_job_of_version_0_1_resumes_as_one_that_refines_nothing(tmp_path: Path
     older = {key: value for key, value in JOB_SETTINGS.to_json().items() if key != "refined edges"}
     (tmp_path / FILE).write_text(json.dumps(older) + "\n")
     Journal(tmp_path, JOB_SETTINGS)
-    with pytest.raises(ConfigError, match="refine was False and is True"):
+    with pytest.raises(ConfigError, match="refine was off and is on"):
         Journal(tmp_path, replace(JOB_SETTINGS, refine=True))
+
+
+def test_a_full_disk_of_temporary_files_is_told_in_a_sentence() -> None:
+    table = DiskTable()
+    table._rows.execute("PRAGMA max_page_count = 4")  # as a disk that has no more
+    with pytest.raises(DataError, match=r"free space in the folder of temporary files, or name another one .* TMPDIR"):
+        for number in range(1000):
+            table[f"{number:0100}"] = number, 1

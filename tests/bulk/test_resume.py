@@ -82,7 +82,7 @@ def test_an_edited_label_stays_while_its_image_does(job: Job) -> None:
     job.mask(0).unlink()  # of the same window
     job.run()
     assert job.said == [
-        "The job is resumed: 0 new, 0 changed, 1 outputs missing, 1 label files edited since, which are kept."
+        "The job is resumed: 0 new, 0 changed, 1 output missing, 1 label file edited since, which is kept."
     ]
     assert job.mask(2).read_bytes() == edited
     write_noise(job.images / "2.bmp", 9)
@@ -99,7 +99,7 @@ def test_outputs_are_compared_by_content(job: Job) -> None:
     job.mask(2).write_bytes(edited)
     job.run()
     assert job.said == [
-        "The job is resumed: 0 new, 0 changed, 1 outputs missing, 1 label files edited since, which are kept."
+        "The job is resumed: 0 new, 0 changed, 1 output missing, 1 label file edited since, which is kept."
     ]
     assert job.mask(2).read_bytes() == edited
     assert job.thumbnail(1).read_bytes() != torn
@@ -119,7 +119,7 @@ def test_journals_of_older_kinds_go_on(without: str, job: Job) -> None:
     job.mask(0).unlink()
     written = job.mask(2).stat().st_mtime_ns
     job.run()
-    assert job.said == ["The job is resumed: 0 new, 0 changed, 1 outputs missing."]
+    assert job.said == ["The job is resumed: 0 new, 0 changed, 1 output missing."]
     assert job.mask(2).stat().st_mtime_ns == written
     found, expected = contents(job.out), job.undisturbed()
     assert found.pop(job.journal.name) != expected.pop(job.journal.name)
@@ -129,7 +129,7 @@ def test_journals_of_older_kinds_go_on(without: str, job: Job) -> None:
 def test_an_empty_label_file_is_missing(job: Job) -> None:
     os.truncate(job.mask(2), 0)
     job.run()
-    assert "1 outputs missing" in job.said[0]
+    assert "1 output missing" in job.said[0]
     assert contents(job.out) == job.undisturbed()
 
 

@@ -11,6 +11,7 @@ import fsspec
 import pytest
 
 from cdpnet.bulk.labeller import Labeller
+from cdpnet.io.addresses import RemoteFolder
 from tests.cli.conftest import COUNT, class_files
 from tests.cli.running import run
 from tests.cli.test_labelling_stopped import JOURNAL, contents
@@ -114,6 +115,41 @@ def test_label_learns_from_examples_at_addresses(label_job: Path, memory: str) -
     assert "masks/support0.png" in stored(f"{memory}/images/of/out")
 
 
+def test_what_is_said_and_written_has_addresses_and_no_copies(label_job: Path, memory: str) -> None:
+    """A note, a reason, failed.txt, the journal and the page; with or without a slash at the end, a job is the same."""
+    images, out = f"{memory}/few ü%", f"{memory}/out"
+    for name, content in {"1.png": (label_job / "images" / "001.png").read_bytes(), "2.png": b"", "3.txt": b""}.items():
+        with fsspec.open(f"{images}/{name}", "wb") as file:
+            file.write(content)
+    first = run(*arguments(label_job, images, out))
+    again = run(*arguments(label_job, f"{images}/", f"{out}/"))
+    for shown in (first, again):
+        assert shown.returncode == 1, shown.stderr
+        assert f"not labelled: 2.png: {images}/2.png is not an image" in shown.stdout
+        assert f"Files of {images} that are no images" in shown.stderr
+        assert "/cdpnet-" not in shown.stdout + shown.stderr
+    assert "The job is resumed: 0 new, 0 changed, 0 outputs missing, 1 failed before." in again.stderr
+    files = stored(out)
+    assert files["failed.txt"].decode().startswith(f"2.png\t{images}/2.png is not an image")
+    assert not [name for name, content in files.items() if b"/cdpnet-" in content]
+
+
+def test_out_that_is_a_file_is_refused_and_stays(label_job: Path, memory: str) -> None:
+    before = stored(memory)
+    support = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}"
+    for out in (f"{memory}/images/001.png", f"{memory}/images/001.png/"):
+        for given in (segment([f"{memory}/images"], support, out), arguments(label_job, f"{memory}/images", out)):
+            shown = run(*given)
+            assert shown.returncode == 2
+            assert f"{memory}/images/001.png" in shown.stderr
+            assert shown.stderr.endswith(" is a file; give --out a folder.\n")
+            assert shown.stderr.count("\n") == 1
+    below = run(*arguments(label_job, f"{memory}/images", f"{memory}/images/001.png/out"))
+    assert below.returncode == 2
+    assert f"{memory}/images/001.png/out cannot be read: Not a directory; check the address" in below.stderr
+    assert stored(memory) == before
+
+
 @pytest.mark.parametrize("support", ["memory://none/a.png:memory://none/b.png", "memory://none/a.png"])
 def test_examples_that_are_not_there_are_refused(support: str, label_job: Path, tmp_path: Path) -> None:
     shown = run(*segment([label_job / "images" / "001.png"], support, tmp_path / "out"))
@@ -151,6 +187,10 @@ def test_a_storage_that_fails_during_the_job_keeps_a_whole_journal(
     ("images", "more", "said"),
     [
         ("nothing://bucket/x", (), "nothing://bucket/x cannot be used: Protocol not known: nothing"),
+        ("memory://", (), "memory:// names no place; give an address such as s3://bucket/photos."),
+        ("://", (), ":// names no place"),
+        ("github://", (), "github:// names no place"),
+        ("github://x", (), "github://x cannot be used: the storage gives no reason"),
         ("memory://empty", (), "memory://empty"),
         ("memory://empty", ("--format", "labelme"), "--format labelme does not go with addresses"),
         ("memory://empty", ("--engine", "ray"), "--engine ray does not go with addresses"),
@@ -163,6 +203,36 @@ def test_addresses_that_cannot_be_used_are_refused(
     assert shown.returncode == 2
     assert said in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+def test_an_address_without_a_place_is_no_folder_of_this_machine(label_job: Path, tmp_path: Path) -> None:
+    support = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}"
+    shown = run(*segment([label_job / "images" / "001.png"], support, "memory://"), cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "memory:// names no place" in shown.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_no_folder_of_this_machine_can_have_are_told(
+    label_job: Path, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+    for folder, name in (("long", "n" * 300), ("slash", "/1.png")):
+        files.store[f"/bucket/{folder}/{name}"] = files.open(f"{memory}/images/001.png")  # as a bucket has them
+    said = {
+        "long": f"{memory}/long/{'n' * 300} cannot be a file of this machine (File name too long); rename it.",
+        "slash": f"{memory}/slash has a file '/1.png', whose name leads out of the folder; rename it.",
+    }
+
+    def keys(folder: RemoteFolder) -> Iterator[str]:
+        return (key for key in list(files.store) if key.startswith(f"{folder._root}/"))
+
+    monkeypatch.setattr(RemoteFolder, "_walk", keys)
+    for folder, sentence in said.items():
+        shown = run(*arguments(label_job, f"{memory}/{folder}", str(tmp_path / "out")))
+        assert shown.returncode == 2
+        assert sentence in shown.stderr
+        assert "/cdpnet-" not in shown.stderr
 
 
 @pytest.mark.slow

@@ -64,11 +64,11 @@ def test_the_same_command_again_has_nothing_to_do(label_job: Path, job_labels: P
     assert before == {path: path.stat().st_mtime_ns for path in (job_labels / "masks").rglob("*.png")}
     other = run(*arguments, "--min_presence", 0.9)
     assert other.returncode == 2
-    assert "presence was None and is 0.9" in other.stderr
+    assert "presence was the default and is 0.9" in other.stderr
     assert "--overwrite" in other.stderr
     refined = run(*arguments, "--refine", "on")
     assert refined.returncode == 2
-    assert "refine was False and is True" in refined.stderr
+    assert "refine was off and is on" in refined.stderr
 
 
 def test_broken_images_are_listed_and_tried_again(label_job: Path, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_overwrite_begins_anew(label_job: Path, tmp_path: Path) -> None:
     none = contents(out)
     higher = run(*command, "--min_presence", 1, "--threshold", 0.9)
     assert higher.returncode == 2
-    assert "threshold was None and is 0.9" in higher.stderr
+    assert "threshold was the default and is 0.9" in higher.stderr
     assert run(*command, "--min_presence", 0, "--overwrite").returncode == 0
     everything = contents(out)
     assert none.keys() == everything.keys()

@@ -50,3 +50,21 @@ def test_hyphens_and_bare_switches() -> None:
     expected = ["--skip_broken", "true", "--data", "a-b", "x-y", "--encoder.text_tower=RN50-quickgelu", "--curves"]
     assert normalise_options(given) == [*expected, "false"]
     assert normalise_options(["--seeds", "-1", "--skip_broken"]) == ["--seeds", "-1", "--skip_broken", "true"]
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("learn", "--out"), ("export", "--out"), ("label", "--project"), ("web", "--project")]
+)
+def test_an_address_is_refused_where_only_a_path_can_be(command: str, option: str) -> None:
+    """A folder s3: of this machine would be made."""
+    parser = new_parser(command, "A command.")
+    parser.add_argument(option)
+    with pytest.raises(ConfigError, match=rf"^{option} is an address, s3://b/x, not a path of this machine; give the "):
+        parser.parse_args([option, "s3://b/x"])
+
+
+def test_label_and_segment_write_to_addresses() -> None:
+    for command in ("label", "segment"):
+        parser = new_parser(command, "A command.")
+        parser.add_argument("--out")
+        assert parser.parse_args(["--out", "s3://b/x"]).out == "s3://b/x"

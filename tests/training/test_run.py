@@ -50,7 +50,7 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
         train_small(tmp_path, dataclasses.replace(CONFIG, learning_rate=1e-2), resume=True)
     with pytest.raises(ConfigError, match="fold was 0 and is 3"):
         train(new_network(), new_episodes(fold=3), CONFIG, tmp_path, resume=True)
-    with pytest.raises(ConfigError, match=r"network.text_fusion was True and is False"):
+    with pytest.raises(ConfigError, match=r"network.text_fusion was true and is false"):
         train_small(tmp_path, resume=True, name="panet")
     before = (tmp_path / STATE_FILE).read_bytes()
     train_small(tmp_path, dataclasses.replace(CONFIG, workers=1), resume=True)  # finished, and workers change nothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def run_job(
     inputs: Sequence[Path] = (),
     marks: Sequence[Path] = (),
     strict: bool = False,
-    address: str = "",
+    shown: Callable[[str], str] = str,
     report: Callable[[str], object] = id,
     finish: Callable[[JobResult], object] = id,
 ) -> JobResult:
@@ -70,16 +70,17 @@ def run_job(
 
     engine: `label_locally` or `label_with_ray`. overwrite: replace the labels of an earlier run. inputs: other files
     that are read, which no label may replace. marks: those among them that are no images to label. strict: DataError
-    for the first image that cannot be labelled; otherwise such images are in the result and in failed.txt. address: of
-    which the folder of images is a copy. report: called with what a resumed job finds, and which images are large, in
-    words. finish: called with the result while the folder of labels is still held, so that no other job writes to it.
+    for the first image that cannot be labelled; otherwise such images are in the result and in failed.txt. shown: a
+    path, or a sentence with paths, as people and the journal get it. report: called with what a resumed job finds, and
+    which images are large, in words. finish: called with the result while the folder of labels is still held, so that
+    no other job writes to it.
     ConfigError and DataError for a folder that cannot be labelled or written to, or that another job writes to;
     finished images stay finished then.
     """
     target = labeller.target
     found = scan_images(target.images, deep=True, without=(*_output_folders(target.out), *marks))
     images = [path.relative_to(target.images).as_posix() for path in found.images]
-    unusable = {path.relative_to(target.images).as_posix(): reason for path, reason in found.unusable.items()}
+    unusable = {path.relative_to(target.images).as_posix(): shown(reason) for path, reason in found.unusable.items()}
     for reason in unusable.values() if strict or not images else ():
         raise DataError(reason)
     note_others(found, target.images)
@@ -90,13 +91,13 @@ def run_job(
             _check_outputs(labeller, images, inputs, overwrite=overwrite)
             if overwrite:
                 (target.out / FILE).unlink(missing_ok=True)
-            journal = Journal(target.out, _settings(labeller, address))
+            journal = Journal(target.out, _settings(labeller, shown))
             remove_leftovers(target.out, _written_files(labeller, images))
             if journal.is_resumed:
                 _compare(labeller, images, journal, report)
             if sentence := large_images(target.images / image for image in images if not journal.is_done(image)):
                 report(sentence)
-            for records in _label_unfinished(labeller, engine, images, journal, progress):
+            for records in _label_unfinished(labeller, engine, images, journal, progress, shown):
                 if strict:
                     _refuse_failed(records)
             remove_leftovers(target.out, _written_files(labeller, images))  # of a worker that was killed during the job
@@ -123,7 +124,12 @@ def _compare(labeller: Labeller, images: Sequence[str], journal: Journal, report
 
 
 def _label_unfinished(
-    labeller: Labeller, engine: Engine, images: Sequence[str], journal: Journal, progress: Progress
+    labeller: Labeller,
+    engine: Engine,
+    images: Sequence[str],
+    journal: Journal,
+    progress: Progress,
+    shown: Callable[[str], str],
 ) -> Iterator[list[JournalRecord]]:
     """Label every window with an unfinished image as a whole, so that batches equal those of an unstopped job.
 
@@ -132,6 +138,7 @@ def _label_unfinished(
     done, failed = sum(journal.is_done(image) for image in images), 0
     progress(done, len(images), failed)
     for records in engine(labeller, _unfinished_windows(images, journal)):
+        records = [replace(record, error=shown(record.error)) for record in records]
         journal.add(records)
         done += len(records)
         failed += sum(bool(record.error) for record in records)
@@ -207,11 +214,11 @@ def _output_folders(out: Path) -> tuple[Path, ...]:
     return out, out / THUMBNAILS, out / png_folder.FOLDER
 
 
-def _settings(labeller: Labeller, address: str) -> JobSettings:
+def _settings(labeller: Labeller, shown: Callable[[str], str]) -> JobSettings:
     segmenter = labeller.segmenter
     return JobSettings(
         label_format=labeller.format_name,
-        images=address or str(labeller.target.images.resolve()),
+        images=shown(str(labeller.target.images.resolve())),
         classes=tuple((learned.name, _sha256(learned)) for learned in labeller.classes),
         model=segmenter.model,
         precision=segmenter.precision,

@@ -118,6 +118,18 @@ class JournalRecord:
             raise ValueError(f"not a record of an image: {fault}") from None
 
 
+def _in_words(value: object) -> str:
+    """A setting for an error message."""
+    match value:
+        case None:
+            return "the default"
+        case bool():
+            return "on" if value else "off"
+        case list():
+            return ", ".join(map(_in_words, value)) or "none"
+    return str(value)
+
+
 def _read_region(value: object) -> Region:
     label, counts, score = as_list(value, "a region")
     return Region(as_text(label, "a label"), as_text(counts, "the run lengths"), as_number(score, "a score"))
@@ -143,6 +155,8 @@ class Journal:
 
     def _read(self, settings: JobSettings) -> None:
         """Read the lines that are records; others are left out, an incomplete last line is cut off."""
+        if not self.path.is_file():  # a pipe, whose reading may never end, or a folder
+            raise self._no_journal()
         with self.path.open("rb") as file:
             self._compare(file.readline(), settings)
             end = file.tell()
@@ -161,16 +175,20 @@ class Journal:
         try:
             previous: dict[str, SettingValue] = {**_LATER_SETTINGS, **json.loads(first_line)}
         except (ValueError, TypeError, RecursionError):
-            raise ConfigError(
-                f"{self.path} does not begin as the journal of a labelling job does; give another --out, or "
-                "--overwrite to start again."
-            ) from None
+            raise self._no_journal() from None
         for field, (key, value) in zip(fields(settings), settings.values().items(), strict=True):
             if previous.get(key) != value:
                 raise ConfigError(
                     f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "
-                    f"{previous.get(key)} and is {value}; give another --out, or --overwrite to start again."
+                    f"{_in_words(previous.get(key))} and is {_in_words(value)}; give another --out, or --overwrite to "
+                    "start again."
                 )
+
+    def _no_journal(self) -> ConfigError:
+        return ConfigError(
+            f"{self.path} does not begin as the journal of a labelling job does; give another --out, or --overwrite "
+            "to start again."
+        )
 
     def _note(self, record: JournalRecord, position: int) -> None:
         image = record.labels.image

@@ -9,6 +9,7 @@ from pathlib import Path
 from cdpnet.bulk.journal import Journal, JournalRecord
 from cdpnet.bulk.labeller import Labeller, thumbnail_file
 from cdpnet.bulk.stamps import ImageStamp
+from cdpnet.runtime.text import counted
 
 _AT_ONCE = 1000  # records in memory
 
@@ -29,11 +30,12 @@ class Differences:
 
     def __str__(self) -> str:
         """As a line for people."""
-        parts = [f"{self.new} new", f"{self.changed} changed", f"{self.missing} outputs missing"]
+        parts = [f"{self.new} new", f"{self.changed} changed", f"{counted(self.missing, 'output')} missing"]
         if self.failed:
             parts.append(f"{self.failed} failed before")
         if self.edited:
-            parts.append(f"{self.edited} label files edited since, which are kept")
+            are = "is" if self.edited == 1 else "are"
+            parts.append(f"{counted(self.edited, 'label file')} edited since, which {are} kept")
         return ", ".join(parts)
 
 

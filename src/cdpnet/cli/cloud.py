@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,16 +24,13 @@ _SECONDS_BETWEEN = 60.0  # in which a job that is killed loses its labels
 class Copies:
     """What of a command is a copy of something at an address; of one without addresses, nothing.
 
-    places: of the copies, by address. images_address: of the folder that is labelled, or empty.
+    places: of the copies, by address.
     """
 
-    def __init__(
-        self, places: Mapping[str, Path] | None = None, out: RemoteFolder | None = None, images_address: str = ""
-    ) -> None:
-        self._addresses = {str(place): address for address, place in (places or {}).items()}
+    def __init__(self, places: Mapping[str, Path] | None = None, out: RemoteFolder | None = None) -> None:
+        self._addresses = {str(place): address.rstrip("/") for address, place in (places or {}).items()}
         self._out = out
         self._sent = float("-inf")
-        self.images_address = images_address
 
     def shown(self, text: object) -> str:
         """A path, or a message with paths, with addresses in place of copies."""
@@ -93,12 +91,13 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
             places[address] = copy
             if address == chosen.out:
                 out = RemoteFolder(address, copy)
-                out.fetch()
+                if copy.is_file() or out.fetch() != copy:
+                    raise DataError(f"{address} is a file; give --out a folder.")
             elif not copy.exists():
                 places[address] = RemoteFolder(address, copy).fetch()
                 if places[address] == copy and not any(copy.iterdir()):
                     raise DataError(f"There is nothing at {address}; give the address of a file or a folder.")
-        copies = Copies(places, out, named[0] if is_address(named[0]) else "")
+        copies = Copies(places, out)
         local = [str(places.get(text, text)) for text in named]
         chosen[images] = local[0] if isinstance(chosen[images], str) else local
         chosen.support = [f"{places.get(image, image)}:{places.get(marks, marks)}" for image, marks in pairs]
@@ -107,11 +106,25 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
             chosen.copy_images = True  # a link would lead to a copy that is gone
         try:
             try:
-                yield copies
+                with _shown_notes(copies):
+                    yield copies
             finally:
                 copies.send()
         except CdpnetError as error:
             raise type(error)(copies.shown(error)) from None
+
+
+@contextmanager
+def _shown_notes(copies: Copies) -> Iterator[None]:
+    """Notes to the user with addresses in place of copies."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def shown(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            show(copies.shown(message), category, *where)
+
+        warnings.showwarning = shown  # type: ignore[assignment]
+        yield
 
 
 def _place_below(address: str, places: Mapping[str, Path]) -> Path | None:

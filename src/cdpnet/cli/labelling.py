@@ -247,7 +247,7 @@ def _label_folder(
             inputs=[*files, *read],
             marks=[*marks, *truth],
             strict=chosen.strict,
-            address=copies.images_address,
+            shown=copies.shown,
             report=lambda line: to_standard_error(copies.shown(line)),
             finish=lambda result: write_sheet(result, labeller),
         )

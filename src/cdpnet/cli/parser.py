@@ -14,6 +14,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 
 from cdpnet.cli.help import HelpFormatter, dashed
 from cdpnet.errors import ConfigError
+from cdpnet.io.addresses import is_address
 from cdpnet.io.documents import read_yaml
 from cdpnet.io.files import regular_file
 
@@ -40,6 +41,7 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     ),
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
+_WRITE_TO_ADDRESSES = ("cdpnet segment", "cdpnet label")  # elsewhere a folder `s3:` would be made
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
@@ -77,6 +79,8 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             if not given.strip() or "\0" in given:
                 fault = "holds a zero byte" if given.strip() else "is empty"
                 raise ConfigError(f"--{option} {fault}; give the {wanted}.")
+            if is_address(given) and not (option == "out" and self.prog in _WRITE_TO_ADDRESSES):
+                raise ConfigError(f"--{option} is an address, {given}, not a path of this machine; give the {wanted}.")
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

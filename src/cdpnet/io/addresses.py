@@ -24,15 +24,17 @@ class RemoteFolder:
     """
 
     def __init__(self, address: str, copy: Path) -> None:
-        """Nothing is read yet. ConfigError for an address whose scheme, or its package, is not there."""
+        """Nothing is read yet. ConfigError for one without a place, or whose scheme, or its package, is not there."""
         self.address = address.rstrip("/")
+        if not is_address(self.address) or self.address.startswith(":"):
+            raise ConfigError(f"{address} names no place; give an address such as s3://bucket/photos.")
         self.copy = copy
         self._sent = DiskTable()  # of the files that are the same at both places
         try:
             from fsspec.core import url_to_fs
 
             self._files, self._root = url_to_fs(self.address, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
+        except Exception as error:  # some storages are reached here, and each has errors of its own
             raise ConfigError(
                 f"{address} cannot be used: {_reason(error)}; s3:// needs the extra cloud: pip install 'cdpnet[cloud]'."
             ) from None
@@ -41,7 +43,7 @@ class RemoteFolder:
     def names(self) -> Iterator[str]:
         """The paths of all files below the folder: of S3 a page at a time, of other storages a folder at a time."""
         for key in self._s3_keys() if "s3" in self._protocols else self._walk():
-            name = key[len(self._root) :].lstrip("/")
+            name = key[len(self._root) + 1 :]
             if name and not name.endswith("/"):  # storages keep empty files in place of folders
                 yield name
 
@@ -66,8 +68,8 @@ class RemoteFolder:
 
         DataError where that fails.
         """
-        self.copy.mkdir(parents=True, exist_ok=True)
         with self._explained("read"):
+            self.copy.mkdir(parents=True, exist_ok=True)
             if self._files.isfile(self._root):
                 place = self.copy / PurePosixPath(self._root).name
                 self._files.get_file(self._root, str(place))
@@ -80,8 +82,15 @@ class RemoteFolder:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise DataError(f"{self.address} has a file {name!r}, whose name leads out of the folder; rename it.")
         place = self.copy / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        self._files.get_file(f"{self._root}/{name}", str(place))
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._files.get_file(f"{self._root}/{name}", str(place))
+        except OSError as error:
+            if not str(error.filename).startswith(str(self.copy)):
+                raise
+            raise DataError(
+                f"{self.address}/{name} cannot be a file of this machine ({error.strerror}); rename it."
+            ) from None
         self._sent[name] = _state(place)
 
     def send(self, last: str) -> None:
@@ -131,8 +140,9 @@ class RemoteFolder:
         except DataError:
             raise
         except Exception as error:
+            reason = _reason(error).replace(str(self.copy), self.address)
             raise DataError(
-                f"{self.address} cannot be {what}: {_reason(error)}; check the address, the network and the "
+                f"{self.address} cannot be {what}: {reason}; check the address, the network and the "
                 "credentials in the environment."
             ) from None
 
@@ -160,5 +170,7 @@ def _state(path: Path) -> tuple[int, int]:
 
 def _reason(error: Exception) -> str:
     """What an error says, as the middle of a sentence."""
-    said = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.rstrip(".")
+    said = "" if isinstance(error, TypeError) else " ".join(str(error).split()).rstrip(".")  # which speaks of code
     return said or "the storage gives no reason"

@@ -209,7 +209,7 @@ def _first_difference(then: JSON, now: JSON, name: str = "") -> str:
         for key in dict.fromkeys([*now, *then]):
             if then.get(key) != now.get(key):
                 return _first_difference(then.get(key), now.get(key), f"{name}.{key}" if name else key)
-    return f"{name} was {then!r} and is {now!r}"
+    return f"{name} was {json.dumps(then, ensure_ascii=False)} and is {json.dumps(now, ensure_ascii=False)}"
 
 
 def _curve_writer(folder: Path, iteration: int) -> Any:
