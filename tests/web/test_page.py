@@ -141,6 +141,7 @@ def test_click_brush_box_erase_and_undo(page: Any) -> None:
     for step in reversed(steps[:-1]):
         page.keyboard.press("Control+z")
         wait_until(lambda step=step: shown(page) == step, "undo shows another mask")  # type: ignore[misc]
+    page.locator("#hint").filter(has_text="Nothing is marked. Enter saves that it is not there").wait_for()
     for step in steps[1:]:
         page.keyboard.press("Control+Shift+z")
         wait_until(lambda step=step: shown(page) == step, "redo shows another mask")  # type: ignore[misc]

@@ -16,6 +16,7 @@ import torch
 from cdpnet.data.protocols.pools import Pool
 from cdpnet.errors import DataError
 from cdpnet.runtime.rng import keys, pick, uniform
+from cdpnet.runtime.text import counted
 
 _T = TypeVar("_T")
 _TRAIN_STREAM = 33
@@ -140,8 +141,8 @@ def _queries_with_supports(pool: Pool, shots: int) -> list[tuple[str, list[int]]
             found.append((image, numbers))
     if not found:
         raise DataError(
-            f"No class has the {shots + 1} images that an episode of {shots} shots takes; use fewer shots or more "
-            "images."
+            f"No class has the {shots + 1} images that an episode of {counted(shots, 'shot')} takes; "
+            "use fewer shots or more images."
         )
     return found
 

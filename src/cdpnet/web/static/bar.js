@@ -50,6 +50,7 @@ function hint(image, chosenClass, draft, editor) {
   if (image.state === "failed") return "";
   if (editor.busy) return `Looking for the object …${editor.saves ? " It is saved then." : ""}`;
   if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
+  if (draft && !draft.share) return "Nothing is marked. Enter saves that it is not there, Escape drops.";
   if (draft) return `${percent(draft.share)} marked. Enter saves, Escape drops.`;
   if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;
   if (image.state === "found") return "A accepts, R rejects. Click or draw to correct.";
