@@ -45,7 +45,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case did. megabytes: peak resident memory above that of reading a good file. seconds: of the processor."""
+    """What a case did. megabytes: peak resident memory above that of a good file. seconds: of the processor."""
 
     name: str
     code: int
