@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,25 +78,8 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
         option = "--format labelme" if chosen.format == "labelme" else "--engine ray"
         raise ConfigError(f"{option} does not go with addresses, only with folders of this machine; copy them first.")
 
-    from cdpnet.io.addresses import RemoteFolder
-
     with TemporaryDirectory(prefix="cdpnet-") as scratch:
-        places: dict[str, Path] = {}
-        out = None
-        addresses = {*read, *([chosen.out] if is_address(chosen.out) else [])}
-        for number, address in enumerate(
-            sorted(addresses, key=lambda one: (len(one), one))
-        ):  # folders before their files
-            copy = _place_below(address, places) or Path(scratch).resolve() / str(number)
-            places[address] = copy
-            if address == chosen.out:
-                out = RemoteFolder(address, copy)
-                if copy.is_file() or out.fetch() != copy:
-                    raise DataError(f"{address} is a file; give --out a folder.")
-            elif not copy.exists():
-                places[address] = RemoteFolder(address, copy).fetch()
-                if places[address] == copy and not any(copy.iterdir()):
-                    raise DataError(f"There is nothing at {address}; give the address of a file or a folder.")
+        places, out = _fetch({*read, *filter(is_address, [chosen.out])}, chosen.out, Path(scratch).resolve())
         copies = Copies(places, out)
         local = [str(places.get(text, text)) for text in named]
         chosen[images] = local[0] if isinstance(chosen[images], str) else local
@@ -112,6 +95,29 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
                 copies.send()
         except CdpnetError as error:
             raise type(error)(copies.shown(error)) from None
+
+
+def _fetch(addresses: Collection[str], out: str, scratch: Path) -> tuple[dict[str, Path], RemoteFolder | None]:
+    """Copy what is at some addresses into a folder: the place of each, and the results if they are among them.
+
+    What lies in the copy of another address is not copied again; only ``out`` need not be there yet.
+    """
+    from cdpnet.io.addresses import RemoteFolder
+
+    places: dict[str, Path] = {}
+    results = None
+    ordered = sorted(addresses, key=lambda address: (len(address), address))  # folders before their files
+    for number, address in enumerate(ordered):
+        copy = places[address] = _place_below(address, places) or scratch / str(number)
+        if address == out:
+            results = RemoteFolder(address, copy)
+            if copy.is_file() or results.fetch() != copy:
+                raise DataError(f"{address} is a file; give --out a folder.")
+        elif not copy.exists():
+            places[address] = RemoteFolder(address, copy).fetch()
+            if places[address] == copy and not any(copy.iterdir()):
+                raise DataError(f"There is nothing at {address}; give the address of a file or a folder.")
+    return places, results
 
 
 @contextmanager
