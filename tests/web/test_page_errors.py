@@ -110,13 +110,7 @@ def test_a_mask_that_enter_waits_for_is_saved_even_if_another_picture_is_chosen_
 
 
 def test_a_click_in_another_picture_neither_stops_nor_replaces_the_mask_that_enter_waits_for(page: Any) -> None:
-    drop(page, pictures(2))
-    wait_for_picture(page, "1.png")
-    page.keyboard.press("c")
-    say_name(page, "square")
-    page.locator("#class-list button").first.wait_for()
-    next_click = _hold(page, "**/api/images/*/click")
-    click(page, OBJECT)
+    next_click = _click_and_hold(page)
     first = next_click()
     page.keyboard.press("Enter")
     page.locator("#hint").filter(has_text=WAITS).wait_for()
@@ -136,14 +130,7 @@ def test_a_click_in_another_picture_neither_stops_nor_replaces_the_mask_that_ent
 
 
 def test_a_click_in_a_picture_that_is_removed_is_taken_back(page: Any) -> None:
-    drop(page, pictures(2))
-    wait_for_picture(page, "1.png")
-    page.keyboard.press("c")
-    say_name(page, "square")
-    page.locator("#class-list button").first.wait_for()
-    next_click = _hold(page, "**/api/images/*/click")
-    click(page, OBJECT)
-    answer = next_click()
+    answer = _click_and_hold(page)()
     page.locator("[data-action=remove]").click()
     page.locator("#note").filter(has_text="1.png is removed.").wait_for()
     answer.fulfill(status=404, json={"detail": "There is no such image (any more); reload the page."})
@@ -203,3 +190,15 @@ def _hold(page: Any, pattern: str) -> Callable[[], Any]:
 
     page.route(pattern, lambda route: held.append(route))
     return next_held
+
+
+def _click_and_hold(page: Any) -> Callable[[], Any]:
+    """Make a class, click on its object in the first of two pictures; as `_hold`, of all requests for masks."""
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    page.locator("#class-list button").first.wait_for()
+    next_click = _hold(page, "**/api/images/*/click")
+    click(page, OBJECT)
+    return next_click
