@@ -1,4 +1,7 @@
-"""Help, wrong options and missing files are answered before PyTorch, whose import takes seconds, is loaded."""
+"""What takes seconds to import is not loaded where it is not needed.
+
+Help, wrong options and missing files are answered before PyTorch is; the model `photo` loads nothing heavy besides.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from cdpnet.cli import _COMMANDS
 
@@ -25,6 +31,21 @@ for arguments in json.load(sys.stdin):
             loaded.setdefault(name, arguments)
 print(json.dumps([codes, loaded]))
 """
+PHOTO_CHILD = """
+import contextlib, importlib, io, json, sys
+from cdpnet.cli import main
+lines, modules = json.load(sys.stdin)
+loaded = []
+for arguments in lines:
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = main(arguments)
+    loaded.append([arguments[0], code, *(name for name in modules if name in sys.modules)])
+for module in ("cdpnet.web.server", "cdpnet.backend.server"):
+    importlib.import_module(module)
+    loaded.append([module, *(name for name in modules if name in sys.modules)])
+print(json.dumps(loaded))
+"""
+SECONDS = ("timm", "open_clip", "torchvision", "torch._dynamo", "torch._inductor", "scipy.stats", "matplotlib")
 MISSING = (
     ("segment", "none.jpg", "--name", "x", "--support", "none.jpg:none.png", "--out", "out"),
     ("segment", "none.jpg", "--name", "x", "--out", "out"),
@@ -50,3 +71,29 @@ def test_pytorch_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
     refusals = done.stderr.splitlines()[-len(MISSING) :]
     assert all(line.startswith("cdpnet: There is no") or "nothing at none.json" in line for line in refusals), refusals
+
+
+def test_the_model_photo_loads_neither_its_relatives_nor_the_compiler_of_torch(tmp_path: Path) -> None:
+    """Half of the time to the first mask went into modules that are not used."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    mask = np.zeros((48, 64), np.uint8)
+    mask[12:36, 16:48] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(pixels[:, ::-1]).save(tmp_path / "photos" / "b.png")
+    example = ["--name", "dog", "--support", "a.png:mask.png"]
+    lines = [
+        ["segment", *example, "--out", "masks", "photos/b.png"],
+        ["learn", *example, "--out", "dog.safetensors"],
+        ["label", "photos", "--classes", "dog.safetensors", "--out", "labels"],
+    ]
+    command, given = [sys.executable, "-c", PHOTO_CHILD], json.dumps([lines, SECONDS])
+    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert json.loads(done.stdout) == [
+        ["segment", 0],
+        ["learn", 0],
+        ["label", 0],
+        ["cdpnet.web.server"],
+        ["cdpnet.backend.server"],
+    ]

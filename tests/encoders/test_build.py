@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from cdpnet.config import EncoderConfig
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import PAIRS, WeightSources
-from cdpnet.encoders.image import CLIP_MEAN, CLIP_STD, ClipTransformer
+from cdpnet.encoders.clip_image import CLIP_MEAN, CLIP_STD, ClipTransformer
 from cdpnet.encoders.tiny import build_tiny
 from cdpnet.errors import ConfigError, WeightsError
 from tests.encoders.conftest import SMALL_PAIRS

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdpnet.encoders.catalogue import TEXT_FILE
 from cdpnet.encoders.prompts import templates
 from cdpnet.encoders.text import TextEncoder
 from cdpnet.encoders.text_tower import (
     CONTEXT_LENGTH,
-    TEXT_FILE,
     TextTower,
     load_tower,
     pack,

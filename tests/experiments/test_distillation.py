@@ -9,7 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cdpnet.encoders.text_tower import CLASS_NAMES, TEXT_FILE, TextTower, load_tower
+from cdpnet.encoders.catalogue import TEXT_FILE
+from cdpnet.encoders.text_tower import CLASS_NAMES, TextTower, load_tower
 from cdpnet.encoders.weights import read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments import distillation, phrases

@@ -11,7 +11,8 @@ import torch
 
 from cdpnet.data.icons.portraits import held_out_drawings, portraits, words
 from cdpnet.data.icons.scenes import SceneLayout, compose
-from cdpnet.encoders.tiny import WEIGHTS_FILE, build_tiny
+from cdpnet.encoders.catalogue import TINY_FILE
+from cdpnet.encoders.tiny import build_tiny
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.experiments.config import PretrainConfig
@@ -103,7 +104,7 @@ def test_pretraining_resumes_and_exports(tmp_path: Path, monkeypatch: pytest.Mon
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     path = export(whole, tmp_path)
-    assert path.name == WEIGHTS_FILE
+    assert path.name == TINY_FILE
     assert path.stat().st_size < 7e6
     load_into(build_tiny(), read_state(path), "the export")
 

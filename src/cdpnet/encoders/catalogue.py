@@ -10,6 +10,7 @@ from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
 
 HUB, RANDOM = "", "random"  # sources of weights, beside the path of a file
 TINY_MODEL, TEXT_MODEL = "cdpnet-tiny", "cdpnet-text"
+TINY_FILE, TEXT_FILE = f"{TINY_MODEL}.safetensors", f"{TEXT_MODEL}.safetensors"  # their weights in the package
 
 
 @dataclass(frozen=True)

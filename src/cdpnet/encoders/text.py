@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import open_clip
 import torch
 import torch.nn.functional as F
-from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 
 from cdpnet.encoders.prompts import fill
 from cdpnet.encoders.text_tower import TextTower
+from cdpnet.encoders.tokenizer import Tokenizer
 from cdpnet.episode import NO_NAME
+
+if TYPE_CHECKING:  # a pair with our own tower needs no open_clip, whose import takes seconds
+    import open_clip
 
 
 class TextEncoder(nn.Module):
@@ -27,7 +30,7 @@ class TextEncoder(nn.Module):
     def __init__(
         self,
         tower: open_clip.CLIP | TextTower,
-        tokenizer: SimpleTokenizer,
+        tokenizer: Tokenizer,
         templates: tuple[str, ...],
         context_length: int,
     ) -> None:

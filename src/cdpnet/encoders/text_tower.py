@@ -9,13 +9,12 @@ from importlib import resources
 from pathlib import Path
 
 import torch
-from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 
-from cdpnet.encoders.catalogue import TEXT_MODEL
+from cdpnet.encoders.catalogue import TEXT_FILE
+from cdpnet.encoders.tokenizer import BytePairTokenizer
 from cdpnet.encoders.weights import load_into, read_state
 
-TEXT_FILE = f"{TEXT_MODEL}.safetensors"
 CLASS_NAMES = "class_names"  # with the weights: the features of the names of ImageNet's classes, (1000, 384)
 N_CLASSES = 1000  # of ImageNet
 CONTEXT_LENGTH = 32
@@ -69,9 +68,9 @@ def load_tower(path: Path | None = None) -> TextTower:
     return tower.eval()
 
 
-def text_tokenizer() -> SimpleTokenizer:
-    """CLIP's byte-pair tokenizer, as long as the tower reads."""
-    return SimpleTokenizer(context_length=CONTEXT_LENGTH)
+def text_tokenizer() -> BytePairTokenizer:
+    """CLIP's tokenizer, as long as the tower reads."""
+    return BytePairTokenizer(CONTEXT_LENGTH)
 
 
 def pack(state: dict[str, Tensor]) -> dict[str, Tensor]:

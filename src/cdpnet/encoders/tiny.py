@@ -3,6 +3,8 @@
 The image tower is a ModifiedResNet whose stages 3 and 4 keep the stride of stage 2, so that its native output stride is
 8; the text tower has four narrow layers and the stock tokenizer with a shortened merge list, so any string tokenises.
 Its weights are our own, see docs/explanation/results.md for the commands that made them.
+
+This module imports open_clip, which takes seconds.
 """
 
 from __future__ import annotations
@@ -13,31 +15,19 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from open_clip.modified_resnet import AttentionPool2d, ModifiedResNet
-from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 
 from cdpnet.encoders.catalogue import TINY_MODEL
+from cdpnet.encoders.tokenizer import BytePairTokenizer
 
-WEIGHTS_FILE = "cdpnet-tiny.safetensors"
 N_MERGES = 3582  # 512 byte symbols + 3582 merges + 2 special tokens = 4096 entries
 CONTEXT_LENGTH = 24
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)  # images in -1..1
-_SPECIAL = ["<start_of_text>", "<end_of_text>"]
 
 
-class TinyTokenizer(SimpleTokenizer):  # type: ignore[misc]
-    """open_clip's byte-pair tokenizer with the first merges only: rare words give more tokens; any text works."""
-
-    def __init__(self) -> None:
-        super().__init__(context_length=CONTEXT_LENGTH)
-        stock = SimpleTokenizer()
-        symbols = [*list(stock.encoder)[: 512 + N_MERGES], *_SPECIAL]
-        self.encoder = {symbol: i for i, symbol in enumerate(symbols)}
-        self.decoder = {i: symbol for symbol, i in self.encoder.items()}
-        self.bpe_ranks = {merge: i for i, merge in enumerate(list(stock.bpe_ranks)[:N_MERGES])}
-        self.vocab_size = len(self.encoder)
-        self.all_special_ids = [self.encoder[name] for name in _SPECIAL]
-        self.sot_token_id, self.eot_token_id = self.all_special_ids
+def tiny_tokenizer() -> BytePairTokenizer:
+    """CLIP's tokenizer with the first merges only, as long as the tower reads."""
+    return BytePairTokenizer(CONTEXT_LENGTH, N_MERGES)
 
 
 def build_tiny() -> open_clip.CLIP:

@@ -9,6 +9,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if value.layout is not torch.strided or value.device.type != "cpu" or value.is_nested or value.is_quantized:
             raise WeightsError(f"{path} cannot be used: its tensor {key!r} is not stored as plain numbers.")
     return {_WRAPPERS.sub("", key): value for key, value in found.items()}
+
+
+def shipped(filename: str) -> dict[str, Tensor]:
+    """Tensors that come with the package, in the precision of their file."""
+    with resources.as_file(resources.files("cdpnet.weights").joinpath(filename)) as path:
+        return read_state(path)
 
 
 def find_state(content: object, depth: int = 0) -> dict[str, Tensor] | None:

@@ -17,7 +17,8 @@ from safetensors.torch import save
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TEXT_FILE, TextTower, pack, text_tokenizer, unpack
+from cdpnet.encoders.catalogue import TEXT_FILE
+from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TextTower, pack, text_tokenizer, unpack
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments.config import DistillationConfig

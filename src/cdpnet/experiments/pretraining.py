@@ -20,16 +20,9 @@ from torch import Tensor
 from cdpnet.data.icons.glyphs import sprites
 from cdpnet.data.icons.portraits import PORTRAIT, Words, held_out_drawings, portraits, words
 from cdpnet.data.icons.scenes import compose
+from cdpnet.encoders.catalogue import TINY_FILE
 from cdpnet.encoders.prompts import TINY_TEMPLATES, fill
-from cdpnet.encoders.tiny import (
-    WEIGHTS_FILE,
-    TinyTokenizer,
-    build_tiny,
-    dense_values,
-    encode_texts,
-    pooled_values,
-    trunk,
-)
+from cdpnet.encoders.tiny import build_tiny, dense_values, encode_texts, pooled_values, tiny_tokenizer, trunk
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.experiments.config import PretrainConfig
@@ -189,14 +182,14 @@ def export(model: open_clip.CLIP, out: Path) -> Path:
     for key in ("visual.attnpool.c_proj.weight", "visual.attnpool.c_proj.bias"):
         state[key] = state[key] / length
     half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    path = out / WEIGHTS_FILE
+    path = out / TINY_FILE
     write_bytes(save({key: value.contiguous() for key, value in half.items()}), path)
     return path
 
 
 def _tokens(vocabulary: Words) -> Tensor:
     """Every text in every template: (templates, n, L)."""
-    tokenizer = TinyTokenizer()
+    tokenizer = tiny_tokenizer()
     return torch.stack([tokenizer([fill(template, text) for text in vocabulary.texts]) for template in TINY_TEMPLATES])
 
 
@@ -207,7 +200,7 @@ def _earlier(start: Path) -> dict[str, Tensor]:
     path = start / STATE_FILE
     if not path.is_file():
         raise WeightsError(
-            f"There is no {path}: --start takes the --out folder of an earlier pretraining, or its {WEIGHTS_FILE}."
+            f"There is no {path}: --start takes the --out folder of an earlier pretraining, or its {TINY_FILE}."
         )
     state: dict[str, Tensor] = load_state(path, _STATE_KEYS)["model"]
     return state

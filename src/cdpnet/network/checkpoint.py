@@ -18,10 +18,8 @@ from torch import Tensor, nn
 
 from cdpnet.config import METHODS, NetworkConfig, method
 from cdpnet.encoders.build import build_encoders
-from cdpnet.encoders.catalogue import RANDOM, WeightSources
+from cdpnet.encoders.catalogue import RANDOM, TEXT_FILE, TINY_FILE, WeightSources
 from cdpnet.encoders.photo import SHA256
-from cdpnet.encoders.text_tower import TEXT_FILE
-from cdpnet.encoders.tiny import WEIGHTS_FILE
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError, WeightsError
 from cdpnet.io.documents import read_json
@@ -33,7 +31,7 @@ from cdpnet.values import JSON
 
 CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
 _MOST_CONFIG_BYTES = 2**20
-_INSTALLED = {"tiny": (WEIGHTS_FILE, ""), "photo": (TEXT_FILE, SHA256)}
+_INSTALLED = {"tiny": (TINY_FILE, ""), "photo": (TEXT_FILE, SHA256)}
 """Pairs whose weights every installation has: the file that the package ships, and the hash of a dependency's."""
 
 
