@@ -5,14 +5,17 @@ Help, wrong options and missing files are answered before PyTorch is; the model 
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from cdpnet.__main__ import run
 from cdpnet.cli import _COMMANDS
 
 CHILD = """
@@ -97,3 +100,15 @@ def test_the_model_photo_loads_neither_its_relatives_nor_the_compiler_of_torch(t
         ["cdpnet.web.server"],
         ["cdpnet.backend.server"],
     ]
+
+
+def test_a_process_ends_without_a_search_for_cycles(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cdpnet", "--version"])
+    try:
+        assert run() == 0
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    assert capsys.readouterr().out.startswith("cdpnet ")

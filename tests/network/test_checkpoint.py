@@ -19,7 +19,7 @@ from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.network.build import build_network, load_network
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
+from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, fingerprint
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.network.ssp import load_ssp
@@ -202,3 +202,9 @@ def test_a_hash_of_installed_weights_beside_another_encoder_is_refused(tmp_path:
     (tmp_path / CONFIG_FILE).write_text(json.dumps(about))
     with pytest.raises(WeightsError, match="another version of the encoders resnet50"):
         load_network(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("photo", "8f7c2280c480b5c7"), ("tiny", "a3461bff4d5401ee")])
+def test_classes_that_were_learned_before_fit_the_shipped_networks(name: str, expected: str) -> None:
+    """The fingerprint covers the names of all tensors: a change makes every class file of users unfit."""
+    assert fingerprint(load_network(name)) == expected
