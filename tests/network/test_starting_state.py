@@ -19,7 +19,7 @@ def test_a_name_starts_in_the_text_channels() -> None:
     features = torch.randn(1, 592, 3, 4)
     assert torch.equal(network.fuse(features, u), features)  # W2 is zero
     decision, config = network.config.decision, network.config
-    assert (decision.locations, decision.margin, decision.foreground) == (3, True, True)
+    assert (decision.locations, decision.margin, decision.groups) == (3, False, True)
     assert (config.background_name, config.naming) == (False, False)
     assert method("cdpn").background_name
     assert method("cdpn").decision == DecisionConfig()

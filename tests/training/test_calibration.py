@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from cdpnet.config import Calibration, DecisionConfig
 from cdpnet.data.icons.episodes import IconEpisodes
@@ -76,14 +79,36 @@ def test_the_margin_is_the_best_difference_of_the_two_cosines() -> None:
     torch.testing.assert_close(added, plain + margin)
 
 
-def test_a_class_by_name_is_compared_with_its_prototype_too_where_that_is_switched_on() -> None:
+def test_visual_and_text_channels_are_compared_apart_where_that_is_switched_on() -> None:
+    """Naive, location by location: channels 0 to 2 are visual, 3 and 4 lie in the text space."""
     generator = torch.Generator().manual_seed(2)
     features = torch.randn(2, 5, 3, 4, generator=generator)
     prototypes = Prototypes(*(torch.randn(2, 5, generator=generator) for _ in range(3)))
-    named, config = torch.tensor([True, False]), DecisionConfig(locations=3, foreground=True)
-    name, prototype = (top_similarity(features, prototypes, torch.tensor([n, n]), 3) for n in (True, False))
-    found = presence_statistic(features, prototypes, named, config)
-    torch.testing.assert_close(found, torch.stack([name[0] + prototype[0], prototype[1]]))
+    named, config = torch.tensor([True, False]), DecisionConfig(locations=3, groups=True)
+    assert prototypes.text is not None
+
+    def cosines(row: int, prototype: Tensor, channels: slice) -> list[float]:
+        p = prototype[row, channels]
+        return [float(f @ p / f.norm() / p.norm()) for f in features[row, channels].flatten(1).T]
+
+    def best(values: Iterable[float]) -> float:
+        return sum(sorted(values)[-3:]) / 3
+
+    wanted = []
+    for row in range(2):
+        on_visual, on_text = (cosines(row, prototypes.foreground, part) for part in (slice(0, 3), slice(3, 5)))
+        off_visual, off_text = (cosines(row, prototypes.background, part) for part in (slice(0, 3), slice(3, 5)))
+        margins = [
+            best(a - b for a, b in zip(*pair, strict=True)) for pair in ((on_visual, off_visual), (on_text, off_text))
+        ]
+        name = best(cosines(row, prototypes.text, slice(3, 5))) if row == 0 else 0.0
+        wanted.append(best(on_visual) + sum(margins) + name)
+    found = presence_statistic(features, prototypes, named, config, text_channels=3)
+    assert found.tolist() == pytest.approx(wanted, abs=1e-5)
+    unread = presence_statistic(features, prototypes._replace(text=None), ~named | named, config, text_channels=3)
+    assert float(unread[1]) == pytest.approx(wanted[1], abs=1e-5)
+    plain = presence_statistic(features, prototypes, named, config)  # an encoder without text channels
+    torch.testing.assert_close(plain, top_similarity(features, prototypes, named, 3))
 
 
 def test_presence_by_hand() -> None:

@@ -114,8 +114,8 @@ class DecisionConfig:
     """Number of the best locations whose mean is the statistic; SSP's number of fallback locations."""
     margin: bool = False
     """Add the margin of the first match, foreground less background, to the statistic."""
-    foreground: bool = False
-    """Add the cosine with the foreground prototype to that with the name, where there is one."""
+    groups: bool = False
+    """Compare visual and text channels apart, of an encoder that has both; the statistic is then their sum."""
     named: Calibration = field(default_factory=Calibration)
     """For classes with a name that the network reads; the statistic begins with the cosine of features and name."""
     unnamed: Calibration = field(default_factory=Calibration)
@@ -229,7 +229,7 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
     photo = encoder.name == "photo"
     config = NetworkConfig(
         encoder=encoder,
-        decision=DecisionConfig(locations=3, margin=True, foreground=True) if photo else DecisionConfig(),
+        decision=DecisionConfig(locations=3, groups=True) if photo else DecisionConfig(),
         part_prototypes=photo,
         enlarged_views=photo,
         spread_logits=photo,

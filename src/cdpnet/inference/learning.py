@@ -99,7 +99,8 @@ def pool_example(
     """
     learned = network.learn_features(encoded.features, encoded.masks, (name,), fusion)
     fused = network.fuse(encoded.features[:, 0], learned.text, fusion)
-    similarity = presence_statistic(fused, learned, learned.named, network.config.decision)
+    decision, text_channels = network.config.decision, network.image.text_channels
+    similarity = presence_statistic(fused, learned, learned.named, decision, text_channels)
     return ClassExample(
         learned.background[0].cpu(),
         learned.foreground[0].cpu(),

@@ -54,7 +54,8 @@ class LearnModule(nn.Module):
         repeated = names[:, None].expand(-1, shots, -1).flatten(0, 1)
         each = network.learn_features(grids, view_masks, repeated)
         config = network.config.decision
-        similarity = presence_statistic(network.fuse(grids[:, 0], each.text), each, each.named, config)
+        fused, text_channels = network.fuse(grids[:, 0], each.text), network.image.text_channels
+        similarity = presence_statistic(fused, each, each.named, config, text_channels)
         rows = each.map(lambda part: part.reshape(episodes, shots, *part.shape[1:]))
         learned = Prototypes(
             rows.background.mean(dim=1),
@@ -98,7 +99,8 @@ class SegmentModule(nn.Module):
         prototypes = learned.map(lambda part: part.repeat(count, *[1] * (part.ndim - 1)))  # (Q * n, ...)
         named = by_name.repeat(count)
         prediction = network.match_features(repeated, prototypes, grids.shape[-2:])
-        similarity = presence_statistic(prediction.query_features, prototypes, named, config)
+        query, text_channels = prediction.query_features, network.image.text_channels
+        similarity = presence_statistic(query, prototypes, named, config, text_channels)
         presence = presence_probability(similarity, named, config).reshape(count, classes)
         odds = log_odds(prediction.logits).reshape(count, classes, *grids.shape[-2:])
         if self.refine:

@@ -74,7 +74,9 @@ class Scoring:
             if part.proposed and prototypes.text is not None:
                 prototypes = self.network.propose(query.expand(len(part.numbers), *query.shape), prototypes.text)
             prediction = self.network.match_features(query[None], prototypes, grid, part.fusion, dtype)
-            similarity = presence_statistic(prediction.query_features, prototypes, part.by_name, config)
+            similarity = presence_statistic(
+                prediction.query_features, prototypes, part.by_name, config, self.network.image.text_channels
+            )
             found[part.numbers] = log_odds(prediction.logits).float().cpu()
             presence[part.numbers] = presence_probability(similarity, part.by_name, config).float().cpu()
         return Scores(refine_edges(found[None], image.cpu()[None])[0] if self.refine else found, presence)

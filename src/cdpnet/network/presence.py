@@ -42,18 +42,44 @@ def _mean_of_best(scores: Tensor, locations: int) -> Tensor:
     return scores.topk(min(locations, scores.shape[1]), dim=1).values.mean(dim=1)
 
 
-def presence_statistic(features: Tensor, prototypes: Prototypes, by_name: Tensor, config: DecisionConfig) -> Tensor:
-    """What the probability of presence is computed from: `top_similarity`, and what is switched on beside it.
+def group_similarity(
+    features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int, text_channels: int
+) -> Tensor:
+    """What visual channels and those of the text space, from number ``text_channels`` on, say each by themselves.
 
-    That is `top_margin`, and for classes by name the similarity with their foreground prototypes: where names say
-    little, examples may tell, and the other way round. Shapes as in `top_similarity` -> (B,).
+    The sum of four means over the best ``locations``: the cosine of the visual channels with the foreground prototype,
+    its margin over that with the background, the margin in the text channels, and for classes by name the cosine of
+    these with the name. Shapes as in `top_similarity` -> (B,).
     """
-    locations = config.locations
-    statistic = top_similarity(features, prototypes, by_name, locations)
-    if config.foreground:
-        on_prototype = top_similarity(features, prototypes, torch.zeros_like(by_name), locations)
-        statistic = statistic + torch.where(by_name, on_prototype, 0.0)
-    return statistic + top_margin(features, prototypes, locations) if config.margin else statistic
+    flat, visual, textual = features.flatten(2), slice(None, text_channels), slice(text_channels, None)
+
+    def cosine(prototype: Tensor, channels: slice) -> Tensor:
+        return F.cosine_similarity(flat[:, channels], prototype[:, channels, None], dim=1)
+
+    of_visual, of_text = (cosine(prototypes.foreground, channels) for channels in (visual, textual))
+    maps = [
+        of_visual,
+        of_visual - cosine(prototypes.background, visual),
+        of_text - cosine(prototypes.background, textual),
+    ]
+    total = torch.stack([_mean_of_best(scores, locations) for scores in maps]).sum(dim=0)
+    if prototypes.text is None:
+        return total
+    return total + torch.where(by_name, _mean_of_best(cosine(prototypes.text, textual), locations), 0.0)
+
+
+def presence_statistic(
+    features: Tensor, prototypes: Prototypes, by_name: Tensor, config: DecisionConfig, text_channels: int | None = None
+) -> Tensor:
+    """What the probability of presence is computed from: `top_similarity`, or what is switched on in its place.
+
+    That is the sum with `top_margin`, or, for an encoder that has ``text_channels``, `group_similarity`. Shapes as in
+    `top_similarity` -> (B,).
+    """
+    if config.groups and text_channels is not None:
+        return group_similarity(features, prototypes, by_name, config.locations, text_channels)
+    statistic = top_similarity(features, prototypes, by_name, config.locations)
+    return statistic + top_margin(features, prototypes, config.locations) if config.margin else statistic
 
 
 def presence_probability(similarity: Tensor, by_name: Tensor, config: DecisionConfig) -> Tensor:

@@ -95,7 +95,7 @@ def calibrate(
         )
     allowance = allowance or Allowance()
     own, measured = network.config.decision, []
-    config = DecisionConfig(locations=own.locations, margin=own.margin, foreground=own.foreground)
+    config = DecisionConfig(locations=own.locations, margin=own.margin, groups=own.groups)
     splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
     if episodes.fold == ALL_FOLDS:  # every class serves to fit, and none is left to measure on
         splits = splits[:1]
@@ -218,7 +218,8 @@ def _tried(
     Its statistic, the pixels of the truth (1, H, W), of the answer inside it, and of all the answer.
     """
     prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
-    fit = float(presence_statistic(prediction.query_features, learned, learned.named, config))
+    text_channels = network.image.text_channels
+    fit = float(presence_statistic(prediction.query_features, learned, learned.named, config, text_channels))
     logits = to_scoring_size(prediction.logits, shown.unpadded_size, truth.shape[-2:]).cpu()
     odds = log_odds(logits)[:, None]
     answers = [decide(odds, absent=None, background=background) == 1 for background in BACKGROUNDS]
