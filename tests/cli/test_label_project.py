@@ -47,6 +47,20 @@ def test_labels_in_a_format(name: FormatName, settled: Path, tmp_path: Path) -> 
     assert (settled / "labels/masks/a.png").read_bytes() == before
 
 
+def test_a_name_that_the_format_cannot_hold_is_refused_before_anything_is_segmented(tmp_path: Path) -> None:
+    draw_images(tmp_path / "images")
+    (tmp_path / "images" / "d.png").rename(tmp_path / "images" / "d\uffff.png")
+    with held(tmp_path):
+        project = Project(tmp_path)
+        teach(project)
+        project.save()
+    done = run("label", "--project", tmp_path, "--model", "tiny", "--format", "cvat", "--out", tmp_path / "out")
+    assert done.returncode == 2, done.stdout
+    assert r"d\uffff.png cannot have labels: Its name has the character \uffff, which the format cvat" in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "labels" / "masks" / "b.png").exists()
+
+
 def test_objects_and_earlier_labels(settled: Path, tmp_path: Path) -> None:
     options = ("label", "--project", settled, "--model", "tiny", "--format", "coco", "--out", tmp_path)
     assert run(*options, "--instances", "--min-area", 10**4).returncode == 0

@@ -91,6 +91,8 @@ def test_broken_images_are_listed_and_tried_again(label_job: Path, tmp_path: Pat
     assert shown.returncode == 1
     assert "text.png: " in shown.stdout
     assert "is not an image that can be read" in shown.stdout
+    total = len(list(images.iterdir()))
+    assert f"1 of {total} images is not labelled; the reasons are in {out / 'failed.txt'}\n" in shown.stdout
     assert "Traceback" not in shown.stderr
     assert "text.png" in (out / "index.html").read_text()
     assert len(list(out.glob("*.json"))) == len(list(images.iterdir())) - 1

@@ -77,6 +77,19 @@ def test_instances(folder: Path) -> None:
     assert [annotation["area"] for annotation in content["annotations"]] == [100, 100]
 
 
+def test_a_name_that_the_format_cannot_hold_is_refused_before_anything_is_written(folder: Path) -> None:
+    (folder / "images" / "a.png").rename(folder / "images" / "a\x01.png")
+    path = folder / "coco" / "annotations.json"
+    path.write_text(path.read_text().replace('"a.png"', '"a\\u0001.png"'))
+    shown = convert(folder, "coco", "out", "--format", "cvat")
+    assert shown.returncode == 2
+    assert shown.stderr == (
+        "cdpnet: a\\x01.png cannot have labels: Its name has the character \\x01, which the format cvat cannot hold; "
+        "rename it.\n"
+    )
+    assert not (folder / "out").exists()
+
+
 def test_crowds_are_converted_where_they_are_asked_for(folder: Path) -> None:
     path = folder / "coco" / "annotations.json"
     content = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Help, wrong options and missing files are answered before PyTorch, whose import takes seconds, is loaded."""
+"""Help, wrong options and missing files are answered before PyTorch, whose import takes seconds, or a data base is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ for arguments in json.load(sys.stdin):
         except SystemExit as stopped:
             code = stopped.code
     codes.append(code)
-    for name in ("torch", "timm", "open_clip"):
+    for name in ("torch", "timm", "open_clip", "sqlite3"):
         if name in sys.modules:
             loaded.setdefault(name, arguments)
 print(json.dumps([codes, loaded]))

@@ -67,6 +67,7 @@ def finish(chosen: Any) -> int:
     from cdpnet.inference.encoded_images import EncodedImages
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.projects.folder import LABELS, held
+    from cdpnet.projects.labels import check_project_names
     from cdpnet.projects.project import Project
     from cdpnet.projects.segmenting import ProjectSegmenter
 
@@ -74,6 +75,8 @@ def finish(chosen: Any) -> int:
         project = Project(folder)
         if not project.document.examples:
             raise DataError(f"{folder} has no example of a class yet; `cdpnet web --project {folder}` takes them.")
+        if chosen.out:
+            check_project_names(project, chosen.format)
         segmenter = Segmenter(
             load_chosen_network(chosen),
             tiles_above=chosen.tiles_above,

@@ -131,10 +131,17 @@ def write_json(values: object, path: Path) -> None:
 
 
 def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: bool) -> None:
-    """DataError for a file that exists, unless ``overwrite``, and for a file among the real paths in ``read``."""
+    """DataError for a file that exists, unless ``overwrite``, for a folder, and for a file that is read.
+
+    read: the real paths of the files that are read.
+    """
     if real_path(path) in read:
         raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
-    if os.path.lexists(path) and not overwrite:
+    if not os.path.lexists(path):
+        return
+    if path.is_dir() and not path.is_symlink():
+        raise DataError(f"{path} is a folder, in the place of a file to write; move it away, or give another --out.")
+    if not overwrite:
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
 

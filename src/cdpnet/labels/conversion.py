@@ -7,7 +7,7 @@ from pathlib import Path
 from cdpnet.errors import DataError
 from cdpnet.io.files import real_path, refuse_to_replace
 from cdpnet.io.locks import locked
-from cdpnet.labels.formats import FORMATS, write_labels
+from cdpnet.labels.formats import FORMATS, check_names, write_labels
 from cdpnet.labels.image_copies import check_places
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
@@ -26,8 +26,8 @@ def convert(
     """Write the labels of a folder of images in a format.
 
     source: what they were read from, which no label may replace. instances: rules by which objects are told apart; None
-    for the regions as they were read. overwrite: replace files that exist. DataError where that is not allowed, and
-    where two images would share a label file; nothing is written then.
+    for the regions as they were read. overwrite: replace files that exist. DataError where that is not allowed, where
+    two images would share a label file, and as `check_names`; nothing is written then.
     """
     _check_outputs(found, source, target, format_name, overwrite=overwrite)
     labels = list(found.labels.values())
@@ -43,6 +43,7 @@ def convert(
 def _check_outputs(
     found: LabelledFolder, source: Path, target: LabelSet, format_name: FormatName, *, overwrite: bool
 ) -> None:
+    check_names(found.labels, target.classes, format_name)
     chosen = FORMATS[format_name]
     if chosen.images_folder:
         check_places(found.labels, target, chosen.images_folder, overwrite=overwrite)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from cdpnet.errors import DataError
 from cdpnet.labels import coco, cvat_writer, labelme, labelstudio, png_folder, voc, yolo
 from cdpnet.labels.image_copies import place_images
-from cdpnet.labels.label_set import FormatName, LabelFormat, LabelSet
+from cdpnet.labels.label_set import NOT_IN_TEXT, FormatName, LabelFormat, LabelSet
 from cdpnet.labels.regions import ImageLabels
+from cdpnet.runtime.text import escape
 
 FORMATS: dict[FormatName, LabelFormat] = {
     "png": png_folder.FORMAT,
@@ -18,6 +20,39 @@ FORMATS: dict[FormatName, LabelFormat] = {
     "cvat": cvat_writer.FORMAT,
     "voc": voc.FORMAT,
 }
+
+
+def unfit_name(image: str, format_name: FormatName) -> str:
+    """The sentence that says why a format cannot hold the name of an image; empty where it can."""
+    found = FORMATS[format_name].not_in_names.search(image)
+    if found is None:
+        return ""
+    if NOT_IN_TEXT.match(found[0]):
+        return "Its name is not text in UTF-8; rename it."
+    return f"Its name has the character {escape(found[0])}, which the format {format_name} cannot hold; rename it."
+
+
+def check_classes(classes: Sequence[str], format_name: FormatName) -> None:
+    """DataError where a format cannot hold so many classes, or the name of one."""
+    chosen = FORMATS[format_name]
+    if chosen.most_classes is not None and len(classes) > chosen.most_classes:
+        raise DataError(
+            f"The format {format_name} holds {chosen.most_classes} classes at most, not {len(classes)}; take another."
+        )
+    for name in classes:
+        if found := chosen.not_in_names.search(name):
+            raise DataError(
+                f"The class {escape(name)} has the character {escape(found[0])} in its name, which the format "
+                f"{format_name} cannot hold; take another format, or learn the class under another name."
+            )
+
+
+def check_names(images: Iterable[str], classes: Sequence[str], format_name: FormatName) -> None:
+    """DataError where a format cannot hold the name of an image, or the classes."""
+    check_classes(classes, format_name)
+    for image in images:
+        if reason := unfit_name(image, format_name):
+            raise DataError(f"{escape(image)} cannot have labels: {reason}")
 
 
 def write_image_labels(labels: ImageLabels, target: LabelSet, format_name: FormatName) -> None:
@@ -44,7 +79,8 @@ def write_shared_files(
 
 
 def write_labels(labels: Sequence[ImageLabels], target: LabelSet, format_name: FormatName) -> None:
-    """Write the labels of a few images: all files of the format."""
+    """Write the labels of a few images: all files of the format. DataError, before, as `check_names`."""
+    check_names((one.image for one in labels), target.classes, format_name)
     for one in labels:
         write_image_labels(one, target, format_name)
     write_shared_files(lambda: labels, target, format_name)
