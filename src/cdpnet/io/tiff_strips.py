@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from PIL import TiffImagePlugin as Tiff
 from PIL.TiffTags import LONG
 
-_LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions: none, LZW, Deflate, PackBits, Deflate, LZMA, Zstandard
+_LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)  # none, LZW, Deflate, PackBits, Deflate as it was, LZMA, Zstandard
 _COLOURS = (0, 1, 2, 3, 5)  # PhotometricInterpretation: grey both ways, RGB, palette, CMYK
 _INTERLEAVED, _UPRIGHT = 1, 1  # PlanarConfiguration, Orientation
 _MOST_PIXELS = 2**20  # of a strip (our choice); larger ones would be decoded again and again
