@@ -77,17 +77,36 @@ def test_instances(folder: Path) -> None:
     assert [annotation["area"] for annotation in content["annotations"]] == [100, 100]
 
 
-def test_a_name_that_the_format_cannot_hold_is_refused_before_anything_is_written(folder: Path) -> None:
-    (folder / "images" / "a.png").rename(folder / "images" / "a\x01.png")
+@pytest.mark.parametrize(
+    ("name", "label_format", "said"),
+    [
+        (
+            "a\x01.png",
+            "cvat",
+            r"a\x01.png: Its name has the character \x01, which the format cvat cannot",
+        ),
+        (f"{'n' * 251}.png", "labelme", ": Its name is too long for that of its label file, which has 255 bytes"),
+    ],
+)
+def test_images_whose_names_the_format_cannot_hold_are_left_out_and_told(
+    name: str, label_format: str, said: str, folder: Path
+) -> None:
+    (folder / "images" / "a.png").rename(folder / "images" / name)
     path = folder / "coco" / "annotations.json"
-    path.write_text(path.read_text().replace('"a.png"', '"a\\u0001.png"'))
-    shown = convert(folder, "coco", "out", "--format", "cvat")
+    path.write_text(path.read_text().replace('"a.png"', json.dumps(name)))
+    shown = convert(folder, "coco", "out", "--format", label_format)
+    assert shown.returncode == 1, shown.stderr
+    assert "1 image from coco" in shown.stdout
+    assert f"{said}" in shown.stdout.splitlines()[-1]
+    content = json.loads(path.read_text())
+    content["images"] = content["images"][:1]
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] == 1]
+    path.write_text(json.dumps(content))
+    shown = convert(folder, "coco", "none", "--format", label_format)
     assert shown.returncode == 2
-    assert shown.stderr == (
-        "cdpnet: a\\x01.png cannot have labels: Its name has the character \\x01, which the format cvat cannot hold; "
-        "rename it.\n"
-    )
-    assert not (folder / "out").exists()
+    assert said in shown.stderr
+    assert not (folder / "none").exists()
+    assert convert(folder, "out", "back", "--format", "coco").returncode == 0  # beside an image of such a name
 
 
 def test_crowds_are_converted_where_they_are_asked_for(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import os
@@ -92,7 +93,10 @@ CASES = (
     Case("pipe.json", os.mkfifo, LEARN, "pipe.json is a pipe; give the path of a text file"),
     Case("pipe.txt", os.mkfifo, LEARN, "pipe.txt is a pipe"),
     Case("zero.jpg", partial(link, "/dev/zero"), SEGMENT, "zero.jpg is a device"),
-    Case("loop.jpg", partial(link, "loop.jpg"), SEGMENT, "loop.jpg cannot be decoded"),
+    Case("loop.jpg", partial(link, "loop.jpg"), SEGMENT, "loop.jpg cannot be read (Too many levels of symbolic"),
+    Case(
+        f"{'n' * 244}.png", partial(saved, Image.new("L", (8, 8))), SEGMENT, "has a name too long for its results; 243"
+    ),
     Case("folder.jpg", Path.mkdir, SEGMENT, "folder.jpg holds no image"),
     Case(
         "large.png",
@@ -129,6 +133,17 @@ def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_no_image_is_refused(case: Case, tmp_path: Path, icon_files: Path, ghostscript: Path) -> None:
     assert_refused(case, tmp_path, icon_files)
     assert not ghostscript.exists()
+
+
+def test_an_image_that_may_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, _: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    path = tmp_path / "a.png"
+    Image.new("L", (8, 8)).save(path)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=f"^{path} cannot be read \\(Permission denied\\); mend or remove it.$"):
+        read_image(path)
 
 
 def test_images_are_opened_in_one_place() -> None:

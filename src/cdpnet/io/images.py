@@ -266,6 +266,8 @@ def errors_as_sentences(name: str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None
     except Exception as error:  # decoders raise nearly every kind on a damaged file
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk
+            raise DataError(f"{name} cannot be read ({error.strerror}); mend or remove it.") from None
         is_sentence = isinstance(error, (OSError, SyntaxError, ValueError)) and "_" not in str(error)  # no name of code
         reason = " ".join(str(error).split()) if is_sentence else "it is damaged"
         raise DataError(f"{name} cannot be decoded ({reason}); save it again from its source.") from None

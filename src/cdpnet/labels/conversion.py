@@ -7,11 +7,12 @@ from pathlib import Path
 from cdpnet.errors import DataError
 from cdpnet.io.files import real_path, refuse_to_replace
 from cdpnet.io.locks import locked
-from cdpnet.labels.formats import FORMATS, check_names, write_labels
+from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_labels
 from cdpnet.labels.image_copies import check_places
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.labelled_folder import LabelledFolder
+from cdpnet.runtime.text import escape
 
 
 def convert(
@@ -26,9 +27,15 @@ def convert(
     """Write the labels of a folder of images in a format.
 
     source: what they were read from, which no label may replace. instances: rules by which objects are told apart; None
-    for the regions as they were read. overwrite: replace files that exist. DataError where that is not allowed, where
-    two images would share a label file, and as `check_names`; nothing is written then.
+    for the regions as they were read. overwrite: replace files that exist. Images whose names the format cannot hold
+    are left out. DataError where two images would share a label file, where a file would be replaced, where the format
+    cannot hold the classes, or the name of no image; nothing is written then.
     """
+    check_classes(target.classes, format_name)
+    unfit = {image: reason for image in found.labels if (reason := unfit_name(image, format_name))}
+    if unfit and len(unfit) == len(found.labels):
+        raise DataError(f"{escape(next(iter(unfit)))}: {next(iter(unfit.values()))}")
+    found.leave_out(unfit)
     _check_outputs(found, source, target, format_name, overwrite=overwrite)
     labels = list(found.labels.values())
     if instances is not None:
@@ -43,7 +50,6 @@ def convert(
 def _check_outputs(
     found: LabelledFolder, source: Path, target: LabelSet, format_name: FormatName, *, overwrite: bool
 ) -> None:
-    check_names(found.labels, target.classes, format_name)
     chosen = FORMATS[format_name]
     if chosen.images_folder:
         check_places(found.labels, target, chosen.images_folder, overwrite=overwrite)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePosixPath
 
 from cdpnet.errors import DataError
+from cdpnet.io.files import LONGEST_NAME
 from cdpnet.labels import coco, cvat_writer, labelme, labelstudio, png_folder, voc, yolo
 from cdpnet.labels.image_copies import place_images
 from cdpnet.labels.label_set import NOT_IN_TEXT, FormatName, LabelFormat, LabelSet
@@ -24,12 +27,15 @@ FORMATS: dict[FormatName, LabelFormat] = {
 
 def unfit_name(image: str, format_name: FormatName) -> str:
     """The sentence that says why a format cannot hold the name of an image; empty where it can."""
-    found = FORMATS[format_name].not_in_names.search(image)
-    if found is None:
-        return ""
-    if NOT_IN_TEXT.match(found[0]):
-        return "Its name is not text in UTF-8; rename it."
-    return f"Its name has the character {escape(found[0])}, which the format {format_name} cannot hold; rename it."
+    chosen = FORMATS[format_name]
+    if found := chosen.not_in_names.search(image):
+        if NOT_IN_TEXT.match(found[0]):
+            return "Its name is not text in UTF-8; rename it."
+        return f"Its name has the character {escape(found[0])}, which the format {format_name} cannot hold; rename it."
+    file = "" if chosen.image_file is None else chosen.image_file(image)
+    if len(file) > LONGEST_NAME // 4 and len(os.fsencode(PurePosixPath(file).name)) > LONGEST_NAME:
+        return f"Its name is too long for that of its label file, which has {LONGEST_NAME} bytes at most; rename it."
+    return ""
 
 
 def check_classes(classes: Sequence[str], format_name: FormatName) -> None:

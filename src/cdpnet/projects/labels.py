@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cdpnet.errors import DataError
-from cdpnet.labels.formats import check_names, write_labels
+from cdpnet.labels.formats import write_labels
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.labelled_folder import LabelledFolder
@@ -27,14 +27,6 @@ def write_project_labels(
     if instances:
         labels = [split_instances(one, InstanceRules()) for one in labels]
     write_labels(labels, target(found.classes), format_name)
-
-
-def check_project_names(project: Project, format_name: FormatName) -> None:
-    """DataError where a format cannot hold the name of an image or of a class, which may have no labels yet."""
-    with project.lock:
-        document = project.document
-    usable = (image.file for image in document.images.values() if not image.reason and image.review != "rejected")
-    check_names(usable, [one.name for one in document.classes.values()], format_name)
 
 
 def read_project_labels(project: Project) -> LabelledFolder:
