@@ -112,6 +112,7 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.new("RGB", (40, 40)).save(folder / "twins" / name)
     shutil.copytree(job_labels / "masks", folder / "foreign" / "masks")
     (folder / "file").write_text("mine")
+    (folder / "link").symlink_to("none")
     return folder
 
 
@@ -131,6 +132,8 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("{job}/images", "--tiles-above", "0"), "must be at least 1"),
         (("{job}/images", "--method", "ssp"), "learned by another model"),
         (("{job}/images", "--out", "{bad}/file"), "{bad}/file is a file"),
+        (("{job}/images", "--out", "{bad}/file/out"), "{bad}/file is a file; give --out a folder."),
+        (("{job}/images", "--out", "{bad}/link"), "{bad}/link is a link that leads to nothing; give --out a folder."),
         (("{job}/images", "--out", "{bad}/foreign"), "exists already; pass --overwrite"),
         (("{job}/images", "--out", "/proc/cdpnet"), "/proc/cdpnet cannot be written to"),
         (("{job}/images", "--classes", "{bad}/file"), "{bad}/file is not a class file"),

@@ -208,7 +208,32 @@ def test_an_image_whose_labels_have_the_name_of_a_folder_of_labels(
     assert (job.out / "sheet" / folder / "inner.jpg").is_file()
 
 
-@pytest.mark.parametrize("name", [FILE, "index.html", "classes.txt", "masks/3.png"])
+def test_a_folder_of_images_with_the_name_of_a_file_about_all(tmp_path: Path) -> None:
+    job = Job.of(tmp_path, "labelme")
+    write_noise(job.images / "index.html" / "inner.bmp", 8)
+    said = "index.html, the folder of its labels, is a file about all images; rename the folder."
+    for _ in range(2):
+        assert job.run().failed == {"index.html/inner.bmp": said}
+    assert not (job.out / "index.html").exists()  # before the contact sheet is written
+
+
+@pytest.mark.parametrize(
+    ("label_format", "name"), [("png", "masks"), ("png", "sheet"), ("yolo", "images"), ("voc", "ImageSets")]
+)
+def test_a_file_in_the_place_of_a_folder_of_the_job_is_refused(
+    label_format: FormatName, name: str, tmp_path: Path
+) -> None:
+    job = Job.of(tmp_path, label_format)
+    job.out.mkdir()
+    (job.out / name).write_text("mine")
+    sentence = f"{job.out / name} is a file, in the place of a folder; move it away, or give another --out."
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+            job.run(overwrite=overwrite)
+    assert contents(job.out) == {name: b"mine"}
+
+
+@pytest.mark.parametrize("name", [FILE, LOCK_FILE, "index.html", "classes.txt", "masks/3.png"])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_in_the_place_of_a_file_of_the_job_is_refused(name: str, overwrite: bool, job: Job) -> None:
     (job.out / name).mkdir(parents=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import torch
 
@@ -23,6 +22,7 @@ from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_shared_files
 from cdpnet.labels.image_copies import check_places
+from cdpnet.labels.label_places import check_folders, find_clashes
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
@@ -120,28 +120,12 @@ def _find_images(
     names = [path.relative_to(folder).as_posix() for path in found.images]
     unusable = {path.relative_to(folder).as_posix(): shown(reason) for path, reason in found.unusable.items()}
     unusable |= {name: reason for name in names if (reason := unfit_name(name, labeller.format_name))}
-    unusable |= _in_place_of_folders(labeller, names)
+    unusable |= find_clashes(names, labeller.output_files, _shared_files(labeller))
     images = [name for name in names if name not in unusable]
     for name, reason in unusable.items() if strict or not images else ():
         raise _not_labelled(name, reason)
     note_others(found, folder)
     return images, unusable
-
-
-def _in_place_of_folders(labeller: Labeller, names: Sequence[str]) -> dict[str, str]:
-    """Images with a label file or thumbnail where those of other images have their folder, and the reason."""
-    folders: set[PurePosixPath] = set()
-    for folder in {os.path.dirname(name) for name in names}:  # noqa: PTH120 - of many names
-        for file in labeller.output_files(f"{folder}/image.png".lstrip("/")):
-            folders.update(PurePosixPath(file).parents)
-    if not any(folder.suffix for folder in folders):
-        return {}
-    return {
-        name: f"{file}, a file of its labels, is the folder of other labels; rename the image."
-        for name in names
-        for file in labeller.output_files(name)
-        if PurePosixPath(file) in folders
-    }
 
 
 def _compare(labeller: Labeller, images: Sequence[str], journal: Journal, report: Callable[[str], object]) -> None:
@@ -211,11 +195,16 @@ def _write_about_all(result: JobResult, labeller: Labeller) -> None:
 
 
 def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """DataError where a file of the job would replace a folder, a file that is read, or one of no labelling job."""
+    """DataError where a file of the job would replace a folder, a file that is read, or one of no labelling job.
+
+    Also where a file is in the place of a folder.
+    """
     out = labeller.target.out
+    check_folders(out, _output_files(labeller, images))
     read = _real_paths_to_keep(labeller, images, inputs)
     resumed = (out / FILE).exists()
     if folder := FORMATS[labeller.format_name].images_folder:
+        check_folders(out, (f"{folder}/{image}" for image in images))
         check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
     for name in _written_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)
@@ -240,9 +229,14 @@ def _written_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
     """All files that the job writes or removes, except its journal, below the folder of labels."""
-    yield from (PAGE, FAILED_FILE, TRUTH_PAGE, *FORMATS[labeller.format_name].shared_files)
+    yield from _shared_files(labeller)
     for image in images:
         yield from labeller.output_files(image)
+
+
+def _shared_files(labeller: Labeller) -> tuple[str, ...]:
+    """Those that are about all images."""
+    return PAGE, FAILED_FILE, TRUTH_PAGE, *FORMATS[labeller.format_name].shared_files
 
 
 def _output_folders(out: Path) -> tuple[Path, ...]:

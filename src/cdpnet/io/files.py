@@ -148,9 +148,11 @@ def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: boo
 
 
 def check_out_folder(out: Path) -> None:
-    """DataError where the output folder is a file; a missing folder is made later."""
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give --out a folder.")
+    """DataError where the output folder, or one that it lies in, is a file; missing folders are made later."""
+    for path in (out, *out.parents):
+        if os.path.lexists(path) and not path.is_dir():
+            kind = "file" if path.exists() else "link that leads to nothing"
+            raise DataError(f"{path} is a {kind}; give --out a folder.")
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cdpnet.errors import DataError
@@ -10,6 +11,7 @@ from cdpnet.io.locks import locked
 from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_labels
 from cdpnet.labels.image_copies import check_places
 from cdpnet.labels.instances import InstanceRules, split_instances
+from cdpnet.labels.label_places import check_folders, find_clashes
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.labels.labelled_folder import LabelledFolder
 from cdpnet.runtime.text import escape
@@ -27,15 +29,12 @@ def convert(
     """Write the labels of a folder of images in a format.
 
     source: what they were read from, which no label may replace. instances: rules by which objects are told apart; None
-    for the regions as they were read. overwrite: replace files that exist. Images whose names the format cannot hold
-    are left out. DataError where two images would share a label file, where a file would be replaced, where the format
+    for the regions as they were read. overwrite: replace files that exist. Images whose names do not fit the format are
+    left out. DataError where two images would share a label file, where a file would be replaced, where the format
     cannot hold the classes, or the name of no image; nothing is written then.
     """
     check_classes(target.classes, format_name)
-    unfit = {image: reason for image in found.labels if (reason := unfit_name(image, format_name))}
-    if unfit and len(unfit) == len(found.labels):
-        raise DataError(f"{escape(next(iter(unfit)))}: {next(iter(unfit.values()))}")
-    found.leave_out(unfit)
+    found.leave_out(_unfit_names(list(found.labels), format_name))
     _check_outputs(found, source, target, format_name, overwrite=overwrite)
     labels = list(found.labels.values())
     if instances is not None:
@@ -47,11 +46,23 @@ def convert(
         raise DataError(f"{target.out} cannot be written to ({error.strerror or error}).") from None
 
 
+def _unfit_names(images: Sequence[str], format_name: FormatName) -> dict[str, str]:
+    """Images whose names do not fit a format, or whose label files each other, with the reason. DataError for all."""
+    chosen = FORMATS[format_name]
+    unfit = {image: reason for image in images if (reason := unfit_name(image, format_name))}
+    if (file_of := chosen.image_file) is not None:
+        unfit |= find_clashes(images, lambda image: [file_of(image)], chosen.shared_files)
+    for image, reason in unfit.items() if len(unfit) == len(images) else ():
+        raise DataError(f"{escape(image)}: {reason}")
+    return unfit
+
+
 def _check_outputs(
     found: LabelledFolder, source: Path, target: LabelSet, format_name: FormatName, *, overwrite: bool
 ) -> None:
     chosen = FORMATS[format_name]
     if chosen.images_folder:
+        check_folders(target.out, (f"{chosen.images_folder}/{image}" for image in found.labels))
         check_places(found.labels, target, chosen.images_folder, overwrite=overwrite)
     read = {real_path(path) for path in (source.rglob("*") if source.is_dir() else (source,))}
     read |= {real_path(target.images / image) for image in found.labels}
@@ -62,5 +73,6 @@ def _check_outputs(
             raise DataError(f"{writers[file]} and {image} would share the label file {file}; rename one of them.")
         writers[file] = image
     writers.pop("", None)
+    check_folders(target.out, writers)
     for file in writers:
         refuse_to_replace(target.out / file, read=read, overwrite=overwrite)
