@@ -200,11 +200,11 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
     Also where a file is in the place of a folder.
     """
     out = labeller.target.out
-    check_folders(out, _output_files(labeller, images))
+    check_folders(out, images, labeller.output_files, _shared_files(labeller))
     read = _real_paths_to_keep(labeller, images, inputs)
     resumed = (out / FILE).exists()
     if folder := FORMATS[labeller.format_name].images_folder:
-        check_folders(out, (f"{folder}/{image}" for image in images))
+        check_folders(out, images, lambda image: [f"{folder}/{image}"])
         check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
     for name in _written_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cdpnet.errors import DataError
@@ -12,7 +13,7 @@ from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_labe
 from cdpnet.labels.image_copies import check_places
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_places import check_folders, find_clashes
-from cdpnet.labels.label_set import FormatName, LabelSet
+from cdpnet.labels.label_set import FormatName, LabelFormat, LabelSet
 from cdpnet.labels.labelled_folder import LabelledFolder
 from cdpnet.runtime.text import escape
 
@@ -50,29 +51,33 @@ def _unfit_names(images: Sequence[str], format_name: FormatName) -> dict[str, st
     """Images whose names do not fit a format, or whose label files each other, with the reason. DataError for all."""
     chosen = FORMATS[format_name]
     unfit = {image: reason for image in images if (reason := unfit_name(image, format_name))}
-    if (file_of := chosen.image_file) is not None:
-        unfit |= find_clashes(images, lambda image: [file_of(image)], chosen.shared_files)
+    unfit |= find_clashes(images, partial(_label_files, chosen), chosen.shared_files)
     for image, reason in unfit.items() if len(unfit) == len(images) else ():
         raise DataError(f"{escape(image)}: {reason}")
     return unfit
+
+
+def _label_files(chosen: LabelFormat, image: str) -> list[str]:
+    """The label file of an image, below the folder of labels, if the format has one for each."""
+    return [] if chosen.image_file is None else [chosen.image_file(image)]
 
 
 def _check_outputs(
     found: LabelledFolder, source: Path, target: LabelSet, format_name: FormatName, *, overwrite: bool
 ) -> None:
     chosen = FORMATS[format_name]
+    images = list(found.labels)
+    check_folders(target.out, images, partial(_label_files, chosen), chosen.shared_files)
     if chosen.images_folder:
-        check_folders(target.out, (f"{chosen.images_folder}/{image}" for image in found.labels))
+        check_folders(target.out, images, lambda image: [f"{chosen.images_folder}/{image}"])
         check_places(found.labels, target, chosen.images_folder, overwrite=overwrite)
     read = {real_path(path) for path in (source.rglob("*") if source.is_dir() else (source,))}
     read |= {real_path(target.images / image) for image in found.labels}
     writers: dict[str, str] = dict.fromkeys(chosen.shared_files, "")
-    for image in found.labels:
-        file = "" if chosen.image_file is None else chosen.image_file(image)
-        if file and file in writers:
-            raise DataError(f"{writers[file]} and {image} would share the label file {file}; rename one of them.")
-        writers[file] = image
-    writers.pop("", None)
-    check_folders(target.out, writers)
+    for image in images:
+        for file in _label_files(chosen, image):
+            if file in writers:
+                raise DataError(f"{writers[file]} and {image} would share the label file {file}; rename one of them.")
+            writers[file] = image
     for file in writers:
         refuse_to_replace(target.out / file, read=read, overwrite=overwrite)

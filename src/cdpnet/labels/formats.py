@@ -32,8 +32,11 @@ def unfit_name(image: str, format_name: FormatName) -> str:
         if NOT_IN_TEXT.match(found[0]):
             return "Its name is not text in UTF-8; rename it."
         return f"Its name has the character {escape(found[0])}, which the format {format_name} cannot hold; rename it."
-    file = "" if chosen.image_file is None else chosen.image_file(image)
-    if len(file) > LONGEST_NAME // 4 and len(os.fsencode(PurePosixPath(file).name)) > LONGEST_NAME:
+    if (
+        chosen.image_file is not None
+        and len(image) > LONGEST_NAME // 5  # a character has up to 4 bytes
+        and len(os.fsencode(PurePosixPath(chosen.image_file(image)).name)) > LONGEST_NAME
+    ):
         return f"Its name is too long for that of its label file, which has {LONGEST_NAME} bytes at most; rename it."
     return ""
 

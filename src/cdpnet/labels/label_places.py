@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import DataError
 
+FilesOf = Callable[[str], Sequence[str]]  # the paths of an image's label files, below the folder of labels
 
-def find_clashes(
-    images: Sequence[str], files_of: Callable[[str], Sequence[str]], shared_files: Iterable[str]
-) -> dict[str, str]:
+
+def find_clashes(images: Sequence[str], files_of: FilesOf, shared_files: Sequence[str]) -> dict[str, str]:
     """Images whose label files would lie where others have a folder, and the reverse; and the reason for each.
 
-    images: their paths below the folder of images. files_of: the paths of an image's label files, below the folder of
-    labels; shared_files: those about all images.
+    images: their paths below the folder of images. shared_files: label files about all images.
     """
-    shared = set(map(PurePosixPath, shared_files))
-    folders: set[PurePosixPath] = set()
-    for place in set(map(os.path.dirname, images)):
-        for name in files_of(f"{place}/image.png".removeprefix("/")):
-            folders.update(PurePosixPath(name).parents)
+    folders, shared = _folders(images, files_of, shared_files), set(map(PurePosixPath, shared_files))
     if not any(folder.suffix for folder in folders):  # as nearly always, and files have one
         return {}
     found = {}
@@ -34,10 +29,15 @@ def find_clashes(
     return found
 
 
-def check_folders(out: Path, files: Iterable[str]) -> None:
-    """DataError where one of the folders of label files, given by their paths below ``out``, is a file."""
-    names = set(map(os.path.dirname, files))
-    for folder in {folder for name in names for folder in (Path(name), *Path(name).parents)}:
-        path = out / folder
+def check_folders(out: Path, images: Sequence[str], files_of: FilesOf, shared_files: Sequence[str] = ()) -> None:
+    """DataError where a file lies in the place of a folder for label files, below the folder of labels."""
+    for path in (out / folder for folder in _folders(images, files_of, shared_files)):
         if os.path.lexists(path) and not path.is_dir():
             raise DataError(f"{path} is a file, in the place of a folder; move it away, or give another --out.")
+
+
+def _folders(images: Sequence[str], files_of: FilesOf, shared_files: Sequence[str]) -> set[PurePosixPath]:
+    """The folders of label files, and those that they lie in; of images in one folder, one is asked for."""
+    places = set(map(os.path.dirname, images))
+    files = (name for place in places for name in files_of(f"{place}/image.png".removeprefix("/")))
+    return {folder for name in (*shared_files, *files) for folder in PurePosixPath(name).parents}
