@@ -17,7 +17,8 @@ def find_clashes(images: Sequence[str], files_of: FilesOf, shared_files: Sequenc
     images: their paths below the folder of images. shared_files: label files about all images.
     """
     folders, shared = _folders(images, files_of, shared_files), set(map(PurePosixPath, shared_files))
-    if not any(folder.suffix for folder in folders):  # as nearly always, and files have one
+    endings = {PurePosixPath(name).suffix for name in (*files_of("image.png"), *shared_files)}
+    if not any(folder.suffix in endings for folder in folders):  # as nearly always
         return {}
     found = {}
     for image in images:
