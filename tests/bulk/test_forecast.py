@@ -42,6 +42,11 @@ def test_of_many_images_the_first_are_looked_at(tmp_path: Path, monkeypatch: pyt
     assert sentence == "1 image of more than 0 megapixels among the first 2; it takes much longer than others."
 
 
+def test_thousands_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdpnet.bulk.forecast.n_pixels", lambda _: 10**8)
+    assert large_images([Path("a.png")] * 1200).startswith("1,200 images of more than 20 megapixels; they take")
+
+
 def test_images_that_cannot_be_read_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A job reports them when it comes to them."""
     monkeypatch.setattr("cdpnet.bulk.forecast.LARGE_PIXELS", 400)

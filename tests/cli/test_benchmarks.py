@@ -77,6 +77,10 @@ def test_check_counts_names_and_ends_with_yes_or_no(
     assert "published 1,449" in wrong.stdout
     assert "2007_000030.jpg" in wrong.stdout
     assert wrong.stdout.splitlines()[-1].startswith("no: ")
+    narrow = run("data", "check", "--data", "pascal", "--root", tmp_path, COLUMNS="80")
+    for line in narrow.stdout.splitlines():
+        assert len(line) <= 80 or len(line.split()) == 1, line  # a path alone may be longer
+    assert "".join(narrow.stdout.split()) == "".join(wrong.stdout.split())
 
 
 def test_train_evaluate_and_the_words_beside_a_figure(data_folder: Path, tmp_path: Path) -> None:

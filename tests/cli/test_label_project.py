@@ -47,6 +47,20 @@ def test_labels_in_a_format(name: FormatName, settled: Path, tmp_path: Path) -> 
     assert (settled / "labels/masks/a.png").read_bytes() == before
 
 
+def test_an_image_whose_name_the_format_cannot_hold_is_left_out_and_told(tmp_path: Path) -> None:
+    draw_images(tmp_path / "images")
+    (tmp_path / "images" / "d.png").rename(tmp_path / "images" / "d\uffff.png")
+    with held(tmp_path):
+        project = Project(tmp_path)
+        teach(project)
+        project.save()
+    done = run("label", "--project", tmp_path, "--model", "tiny", "--format", "cvat", "--out", tmp_path / "out")
+    assert done.returncode == 1, done.stderr
+    assert r"not written: d\uffff.png: Its name has the character \uffff, which the format cvat cannot" in done.stdout
+    assert (tmp_path / "labels" / "masks" / "d\uffff.png").is_file()
+    assert sorted(read_labels(tmp_path / "out", tmp_path / "images", "cvat").labels) == ["a.png", "b.png", "c.png"]
+
+
 def test_objects_and_earlier_labels(settled: Path, tmp_path: Path) -> None:
     options = ("label", "--project", settled, "--model", "tiny", "--format", "coco", "--out", tmp_path)
     assert run(*options, "--instances", "--min-area", 10**4).returncode == 0

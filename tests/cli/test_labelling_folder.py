@@ -91,6 +91,8 @@ def test_broken_images_are_listed_and_tried_again(label_job: Path, tmp_path: Pat
     assert shown.returncode == 1
     assert "text.png: " in shown.stdout
     assert "is not an image that can be read" in shown.stdout
+    total = len(list(images.iterdir()))
+    assert f"1 of {total} images is not labelled; the reasons are in {out / 'failed.txt'}\n" in shown.stdout
     assert "Traceback" not in shown.stderr
     assert "text.png" in (out / "index.html").read_text()
     assert len(list(out.glob("*.json"))) == len(list(images.iterdir())) - 1
@@ -110,6 +112,7 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.new("RGB", (40, 40)).save(folder / "twins" / name)
     shutil.copytree(job_labels / "masks", folder / "foreign" / "masks")
     (folder / "file").write_text("mine")
+    (folder / "link").symlink_to("none")
     return folder
 
 
@@ -129,6 +132,8 @@ def bad(job_labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (("{job}/images", "--tiles-above", "0"), "must be at least 1"),
         (("{job}/images", "--method", "ssp"), "learned by another model"),
         (("{job}/images", "--out", "{bad}/file"), "{bad}/file is a file"),
+        (("{job}/images", "--out", "{bad}/file/out"), "{bad}/file is a file; give --out a folder."),
+        (("{job}/images", "--out", "{bad}/link"), "{bad}/link is a link that leads to nothing; give --out a folder."),
         (("{job}/images", "--out", "{bad}/foreign"), "exists already; pass --overwrite"),
         (("{job}/images", "--out", "/proc/cdpnet"), "/proc/cdpnet cannot be written to"),
         (("{job}/images", "--classes", "{bad}/file"), "{bad}/file is not a class file"),

@@ -77,6 +77,55 @@ def test_instances(folder: Path) -> None:
     assert [annotation["area"] for annotation in content["annotations"]] == [100, 100]
 
 
+@pytest.mark.parametrize(
+    ("name", "label_format", "said"),
+    [
+        (
+            "a\x01.png",
+            "cvat",
+            r"a\x01.png: Its name has the character \x01, which the format cvat cannot",
+        ),
+        (f"{'n' * 251}.png", "labelme", ": Its name is too long for that of its label file, which has 255 bytes"),
+    ],
+)
+def test_images_whose_names_the_format_cannot_hold_are_left_out_and_told(
+    name: str, label_format: str, said: str, folder: Path
+) -> None:
+    (folder / "images" / "a.png").rename(folder / "images" / name)
+    path = folder / "coco" / "annotations.json"
+    path.write_text(path.read_text().replace('"a.png"', json.dumps(name)))
+    shown = convert(folder, "coco", "out", "--format", label_format)
+    assert shown.returncode == 1, shown.stderr
+    assert "1 image from coco" in shown.stdout
+    assert f"{said}" in shown.stdout.splitlines()[-1]
+    content = json.loads(path.read_text())
+    content["images"] = content["images"][:1]
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] == 1]
+    path.write_text(json.dumps(content))
+    shown = convert(folder, "coco", "none", "--format", label_format)
+    assert shown.returncode == 2
+    assert said in shown.stderr
+    assert not (folder / "none").exists()
+    assert convert(folder, "out", "back", "--format", "coco").returncode == 0  # beside an image of such a name
+
+
+def test_images_whose_label_files_would_be_folders_are_left_out_and_told(folder: Path) -> None:
+    (folder / "images" / "deep").rename(folder / "images" / "a.json")
+    path = folder / "coco" / "annotations.json"
+    path.write_text(path.read_text().replace("deep/b.png", "a.json/b.png"))
+    shown = convert(folder, "coco", "out", "--format", "labelme")
+    assert shown.returncode == 1, shown.stderr
+    assert shown.stdout.endswith("not converted: a.png: a.json, a file of its labels, is the folder of other labels; "
+                                 "rename the image.\n")  # fmt: skip
+    assert [path.name for path in (folder / "out").rglob("*") if path.is_file()] == ["b.json"]
+    (folder / "yolo").mkdir()
+    (folder / "yolo" / "labels").write_text("mine")
+    shown = convert(folder, "coco", "yolo", "--format", "yolo", "--overwrite")
+    assert shown.returncode == 2
+    assert "yolo/labels is a file, in the place of a folder; move it away, or give another --out." in shown.stderr
+    assert [path.name for path in (folder / "yolo").iterdir()] == ["labels"]
+
+
 def test_crowds_are_converted_where_they_are_asked_for(folder: Path) -> None:
     path = folder / "coco" / "annotations.json"
     content = json.loads(path.read_text())

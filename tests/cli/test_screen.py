@@ -19,6 +19,7 @@ from cdpnet.cli import main
 from cdpnet.cli.screen import (
     error_console,
     labelling_bar,
+    print_wrapped,
     printed,
     progress_bar,
     rate_text,
@@ -51,6 +52,14 @@ def test_a_path_with_brackets_is_printed_as_it_is() -> None:
     assert text.getvalue() == "out/[red]mask[/red]/a long name of a file.png\n"
 
 
+def test_a_long_line_is_broken_at_blanks_and_a_path_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = f"/{'folder-' * 6}/a.jpg"
+    with redirect_stdout(StringIO()) as text:
+        print_wrapped(f"no   broken in val: {path}, which cannot\nbe read", indent=5)
+    assert text.getvalue() == f"no   broken in val:\n     {path},\n     which cannot\\nbe read\n"
+
+
 def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
     text = StringIO()
     say(Console(file=text, force_terminal=True), "\x1b]0;title\x07 \x1b[31mred\nnext \udcff Ölkanne \u202e")
@@ -81,6 +90,14 @@ def test_the_labelling_bar_counts_only_images_of_this_run() -> None:
         show(10, 20)
         show(20, 20, 3)
     assert "images/s, 3 failed" in text.getvalue()
+
+
+@pytest.mark.parametrize(("done", "said"), [(1, "1 of 20 images is finished."), (2, "2 of 20 images are finished.")])
+def test_a_stopped_job_says_how_many_images_are_finished(done: int, said: str) -> None:
+    with redirect_stderr(StringIO()) as text, pytest.raises(KeyboardInterrupt), labelling_bar() as show:
+        show(done, 20)
+        raise KeyboardInterrupt
+    assert f"cdpnet: {said}\n" in text.getvalue()
 
 
 def test_a_rate_below_one_is_told_as_seconds() -> None:

@@ -1,6 +1,7 @@
 """What takes seconds to import is not loaded where it is not needed.
 
-Help, wrong options and missing files are answered before PyTorch is; the model `photo` loads nothing heavy besides.
+Help, wrong options and missing files are answered before PyTorch or a data base is loaded; the model `photo` loads
+nothing heavy besides.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ for arguments in json.load(sys.stdin):
         except SystemExit as stopped:
             code = stopped.code
     codes.append(code)
-    for name in ("torch", "timm", "open_clip"):
+    for name in ("torch", "timm", "open_clip", "sqlite3"):
         if name in sys.modules:
             loaded.setdefault(name, arguments)
 print(json.dumps([codes, loaded]))

@@ -127,6 +127,18 @@ def test_a_folder_of_mixed_files(examples: Path, tmp_path: Path) -> None:
         assert "broken.png is not an image" in shown.stdout
 
 
+def test_an_image_of_a_folder_with_a_name_too_long_for_its_results(examples: Path, tmp_path: Path) -> None:
+    picture = Image.open(examples / "photos" / "a.png").convert("RGB")
+    (tmp_path / "in").mkdir()
+    for name in ("a", "n" * 243, "n" * 244):
+        picture.save(tmp_path / "in" / f"{name}.png")
+    support = ("--name", "icon", "--support", f"{examples}/photos:{examples}/masks")
+    shown = run("segment", *TINY, *support, tmp_path / "in", "--out", tmp_path / "out")
+    assert shown.returncode == 1, shown.stderr
+    assert f"{'n' * 244}.png has a name too long for its results; 243 bytes without its ending" in shown.stdout
+    assert {path.name for path in (tmp_path / "out").glob("*_mask.png")} == {"a_mask.png", f"{'n' * 243}_mask.png"}
+
+
 @pytest.mark.parametrize(
     ("command", "options", "says"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from PIL import EpsImagePlugin, Image, UnidentifiedImageError, features
 import cdpnet
 from cdpnet.errors import DataError
 from cdpnet.io.image_tensors import read_image
-from cdpnet.io.images import FORMATS, open_image, refuse_other_formats
+from cdpnet.io.images import FORMATS, Reduction, open_image, open_reduced, refuse_other_formats
 from tests.hostile.refusing import Case, assert_refused
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 128 128\n%%EndComments\nshowpage\n%%EOF\n"
@@ -78,6 +79,7 @@ def labelme(path: Path) -> None:
     path.write_text(json.dumps(values))
 
 
+QUARTER = Reduction(above=32, factor=4)
 NOT_AN_IMAGE = "is not an image that can be read"
 NOT_FINITE = np.full((8, 8), np.nan, np.float32)
 CASES = (
@@ -92,7 +94,10 @@ CASES = (
     Case("pipe.json", os.mkfifo, LEARN, "pipe.json is a pipe; give the path of a text file"),
     Case("pipe.txt", os.mkfifo, LEARN, "pipe.txt is a pipe"),
     Case("zero.jpg", partial(link, "/dev/zero"), SEGMENT, "zero.jpg is a device"),
-    Case("loop.jpg", partial(link, "loop.jpg"), SEGMENT, "loop.jpg cannot be decoded"),
+    Case("loop.jpg", partial(link, "loop.jpg"), SEGMENT, "loop.jpg cannot be read (Too many levels of symbolic"),
+    Case(
+        f"{'n' * 244}.png", partial(saved, Image.new("L", (8, 8))), SEGMENT, "has a name too long for its results; 243"
+    ),
     Case("folder.jpg", Path.mkdir, SEGMENT, "folder.jpg holds no image"),
     Case(
         "large.png",
@@ -129,6 +134,17 @@ def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_no_image_is_refused(case: Case, tmp_path: Path, icon_files: Path, ghostscript: Path) -> None:
     assert_refused(case, tmp_path, icon_files)
     assert not ghostscript.exists()
+
+
+def test_an_image_that_may_not_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, _: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    path = tmp_path / "a.png"
+    Image.new("L", (8, 8)).save(path)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=f"^{path} cannot be read \\(Permission denied\\); mend or remove it.$"):
+        read_image(path)
 
 
 def test_images_are_opened_in_one_place() -> None:
@@ -186,7 +202,12 @@ def test_a_damaged_image_is_read_or_refused(name: str) -> None:
         data = bytearray(buffer.getvalue())
         for _ in range(rng.randint(1, 8)):
             data[rng.randrange(len(data) if rng.random() < 0.5 else min(64, len(data)))] = rng.randrange(256)
-        try:
-            open_image(bytes(data[: rng.choice((len(data), rng.randrange(len(data))))])).convert("RGB")
-        except DataError as error:
-            assert "\n" not in str(error)
+        damaged = bytes(data[: rng.choice((len(data), rng.randrange(len(data))))])
+        for read in (
+            lambda content: open_image(content).convert("RGB"),
+            lambda content: open_reduced(content, QUARTER),
+        ):
+            try:
+                read(damaged)
+            except DataError as error:
+                assert "\n" not in str(error)

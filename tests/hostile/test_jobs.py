@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cdpnet.bulk.engines import Window, label_locally
-from cdpnet.bulk.journal import JournalRecord
+from cdpnet.bulk.journal import FILE, JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
 from cdpnet.io.image_tensors import ImageSource
 from cdpnet.io.locks import LOCK_FILE, locked
+from cdpnet.labels.label_set import FormatName
 from cdpnet.runtime.text import escape
 from tests.hostile.jobs import N_IMAGES, Job, contents, write_noise
 
@@ -117,7 +120,6 @@ BAD: dict[str, tuple[bytes, Callable[[Path], None], str]] = {
     "cut": (b"bad.png", _cut, "cannot be decoded"),
     "link to itself": (b"bad.png", lambda path: path.symlink_to(path.name), "cannot be read"),
     "link to nothing": (b"bad.png", lambda path: path.symlink_to("nothing"), "cannot be read"),
-    "not UTF-8": (b"b\xffd\n.png", lambda path: write_noise(path, 9), "Its name is not text in UTF-8; rename it."),
 }
 
 
@@ -138,6 +140,109 @@ def test_one_bad_image_is_left_out_and_listed(name: bytes, make: Callable[[Path]
     assert contents(job.out) == job.undisturbed()  # without failed.txt
 
 
+NOT_TEXT = "Its name is not text in UTF-8; rename it."
+NAMES: list[tuple[FormatName, bytes, str]] = [
+    *((label_format, b"b\xffd\n.png", NOT_TEXT) for label_format in ("png", "coco", "labelme", "labelstudio")),
+    ("cvat", b"b\x01d.png", r"Its name has the character \x01, which the format cvat cannot hold; rename it."),
+    ("cvat", "b\uffffd.png".encode(), r"Its name has the character \uffff, which the format cvat cannot hold"),
+    ("yolo", b"b\nd.png", r"Its name has the character \n, which the format yolo cannot hold; rename it."),
+    ("voc", "b\u2028d/b.png".encode(), r"Its name has the character \u2028, which the format voc cannot hold"),
+]
+
+
+@pytest.mark.parametrize(("label_format", "name", "reason"), NAMES)
+def test_a_name_that_a_format_cannot_hold_is_known_before_anything_is_labelled(
+    label_format: FormatName, name: bytes, reason: str, tmp_path: Path
+) -> None:
+    job = Job.of(tmp_path, label_format)
+    write_noise(job.images / os.fsdecode(name), 9)
+    with pytest.raises(DataError, match=f"cannot be labelled: {re.escape(reason)}"):
+        job.run(strict=True)
+    assert not job.out.exists()
+    for _ in range(2):
+        result = job.run()
+        ((image, said),) = result.failed.items()
+        assert image == escape(os.fsdecode(name))
+        assert reason in said
+        assert (job.out / "failed.txt").read_text(encoding="utf-8") == f"{image}\t{said}\n"
+    assert job.said == ["The job is resumed: 0 new, 0 changed, 0 outputs missing."]
+    (job.images / os.fsdecode(name)).unlink()
+    assert not job.run().failed
+    assert contents(job.out) == job.undisturbed()
+
+
+@pytest.mark.parametrize(
+    ("label_format", "classes", "sentence"),
+    [
+        (
+            "cvat",
+            ("noise", "a\ufffe"),
+            r"The class a\ufffe has the character \ufffe in its name",
+        ),
+        ("png", ("noise", *map(str, range(254))), "The format png holds 254 classes at most, not 255; take another."),
+        ("voc", ("noise", *map(str, range(254))), "The format voc holds 254 classes at most, not 255; take another."),
+    ],
+)
+def test_classes_that_a_format_cannot_hold_are_refused_before_anything_is_labelled(
+    label_format: FormatName, classes: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    job = Job.of(tmp_path, label_format)
+    job.labeller = replace(job.labeller, target=replace(job.labeller.target, classes=classes))
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        job.run()
+    assert not job.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("label_format", "folder", "image"), [("png", "x.jpg", "x.png"), ("labelme", "x.json", "x.bmp")]
+)
+def test_an_image_whose_labels_have_the_name_of_a_folder_of_labels(
+    label_format: FormatName, folder: str, image: str, tmp_path: Path
+) -> None:
+    """Such as the thumbnail x.jpg of x.png, beside a folder of images that is called x.jpg."""
+    job = Job.of(tmp_path, label_format)
+    write_noise(job.images / folder / "inner.bmp", 8)
+    write_noise(job.images / image, 9)
+    for _ in range(2):
+        assert "is the folder of other labels; rename the image." in job.run().failed[image]
+    assert (job.out / "sheet" / folder / "inner.jpg").is_file()
+
+
+def test_a_folder_of_images_with_the_name_of_a_file_about_all(tmp_path: Path) -> None:
+    job = Job.of(tmp_path, "labelme")
+    write_noise(job.images / "index.html" / "inner.bmp", 8)
+    said = "index.html, the folder of its labels, is a file about all images; rename the folder."
+    for _ in range(2):
+        assert job.run().failed == {"index.html/inner.bmp": said}
+    assert not (job.out / "index.html").exists()  # before the contact sheet is written
+
+
+@pytest.mark.parametrize(
+    ("label_format", "name"), [("png", "masks"), ("png", "sheet"), ("yolo", "images"), ("voc", "ImageSets")]
+)
+def test_a_file_in_the_place_of_a_folder_of_the_job_is_refused(
+    label_format: FormatName, name: str, tmp_path: Path
+) -> None:
+    job = Job.of(tmp_path, label_format)
+    job.out.mkdir()
+    (job.out / name).write_text("mine")
+    sentence = f"{job.out / name} is a file, in the place of a folder; move it away, or give another --out."
+    for overwrite in (False, True):
+        with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+            job.run(overwrite=overwrite)
+    assert contents(job.out) == {name: b"mine"}
+
+
+@pytest.mark.parametrize("name", [FILE, LOCK_FILE, "index.html", "classes.txt", "masks/3.png"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_in_the_place_of_a_file_of_the_job_is_refused(name: str, overwrite: bool, job: Job) -> None:
+    (job.out / name).mkdir(parents=True)
+    sentence = f"{job.out / name} is a folder, in the place of a file to write; move it away, or give another --out."
+    with pytest.raises(DataError, match=f"^{re.escape(sentence)}$"):
+        job.run(overwrite=overwrite)
+    assert contents(job.out) == {}
+
+
 @pytest.mark.parametrize("length", [240, 250, 255])
 def test_a_name_of_any_length_is_labelled(length: int, job: Job) -> None:
     name = "n" * (length - 4)
@@ -149,8 +254,8 @@ def test_a_name_of_any_length_is_labelled(length: int, job: Job) -> None:
 def test_a_name_that_leaves_no_room_for_the_ending_of_its_labels(tmp_path: Path) -> None:
     job = Job.of(tmp_path, "labelme")
     write_noise(job.images / f"{'n' * 251}.bmp", 9)  # .json has a letter more
-    result = job.run()
-    assert "File name too long" in next(iter(result.failed.values()))
+    said = "Its name is too long for that of its label file, which has 255 bytes at most; rename it."
+    assert list(job.run().failed.values()) == [said]
     assert len(list(job.out.glob("*.json"))) == N_IMAGES
 
 

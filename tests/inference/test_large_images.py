@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import ExifTags, Image, TiffImagePlugin
 
+from cdpnet.errors import DataError
+from cdpnet.io.colours import as_rgb
 from cdpnet.io.image_tensors import read_image, read_reduced, resize_image
-from cdpnet.io.images import Reduction
+from cdpnet.io.images import Reduction, open_image
+from cdpnet.io.tiff_strips import StripedTiff
 from cdpnet.runtime.memory import return_freed_memory
 
 QUARTER = Reduction(above=300, factor=4)
@@ -59,6 +62,93 @@ def test_a_large_image_is_the_mean_of_squares_in_every_mode(
     expected, _ = read_reduced(whole, QUARTER)
     assert found.shape == expected.shape == ((3, 176, 151) if turn == 6 else (3, 151, 176))
     assert (found.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "lzma", "zstd"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "I;16", "F"])
+def test_a_tiff_is_decoded_in_bands(
+    mode: str, compression: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the result of the whole image, to the bit."""
+    path = tmp_path / "large.tif"
+    _in_mode(_smooth(601, 702), mode).save(path, compression=compression, strip_size=2**13)
+    monkeypatch.setattr("cdpnet.io.colours._BAND", 20_000)
+    whole = np.array(as_rgb(open_image(path), QUARTER.factor, ""))
+    decoded = _decoded_heights(monkeypatch)
+    found, size = read_reduced(path, QUARTER)
+    assert size == (601, 702)
+    assert np.array_equal(found.permute(1, 2, 0).numpy(), whole)
+    assert max(decoded) < 200
+
+
+@pytest.mark.parametrize("kind", ["predictor", "other order of bytes"])
+def test_what_the_bytes_of_a_strip_mean_is_kept(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdpnet.io.colours._BAND", 20_000)
+    image, tags = _smooth(601, 702), {TiffImagePlugin.PREDICTOR: 2}
+    if kind == "other order of bytes":
+        image, tags = Image.fromarray((np.array(image)[..., 0] * 257.0).astype(">u2")), {}
+        assert image.mode == "I;16B"
+    image.save(tmp_path / "a.tif", compression="tiff_lzw", tiffinfo=tags, strip_size=2**13)
+    whole = np.array(as_rgb(open_image(tmp_path / "a.tif"), QUARTER.factor, ""))
+    decoded = _decoded_heights(monkeypatch)
+    assert np.array_equal(read_reduced(tmp_path / "a.tif", QUARTER)[0].permute(1, 2, 0).numpy(), whole)
+    assert max(decoded) < 100
+
+
+NOT_IN_BANDS: dict[str, dict[int, object]] = {
+    "turned": {ExifTags.Base.Orientation: 6},
+    "one strip": {TiffImagePlugin.ROWSPERSTRIP: 601},
+    "no rows in a strip": {TiffImagePlugin.ROWSPERSTRIP: 0},
+    "colours apart": {TiffImagePlugin.PLANAR_CONFIGURATION: 2},
+    "strips that share bytes": {TiffImagePlugin.STRIPBYTECOUNTS: (10**7,) * 201},
+    "too few strips": {TiffImagePlugin.STRIPOFFSETS: (8,) * 200},
+    "one number for all": {TiffImagePlugin.STRIPOFFSETS: 8},
+    "JPEG": {TiffImagePlugin.COMPRESSION: 7},
+    "colours of video": {TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 6},
+}
+
+
+@pytest.mark.parametrize("changed", NOT_IN_BANDS.values(), ids=NOT_IN_BANDS)
+def test_other_tiffs_are_decoded_whole(
+    changed: dict[int, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _smooth(601, 702).save(tmp_path / "a.tif", compression="tiff_lzw", strip_size=2**13)
+    with Image.open(tmp_path / "a.tif") as image:
+        assert isinstance(image, TiffImagePlugin.TiffImageFile)
+        assert len(image.tag_v2[TiffImagePlugin.STRIPOFFSETS]) == 201
+        assert StripedTiff.of(image) is not None
+        with monkeypatch.context() as patched:
+            patched.setattr("cdpnet.io.tiff_strips._MOST_PIXELS", 702 * 2)  # its strips have three rows
+            assert StripedTiff.of(image) is None
+        for tag, value in changed.items():
+            image.tag_v2[tag] = value
+        assert StripedTiff.of(image) is None
+    assert StripedTiff.of(_smooth(6, 7)) is None
+
+
+def test_a_damaged_strip_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    _smooth(601, 702).save(path, compression="tiff_adobe_deflate", strip_size=2**13)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.tif cannot be decoded"):
+        read_reduced(path, QUARTER)
+
+
+def _decoded_heights(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The heights of the TIFF images that are decoded from now on."""
+    heights: list[int] = []
+    load = TiffImagePlugin.TiffImageFile.load
+
+    def noted(self: TiffImagePlugin.TiffImageFile) -> object:
+        if self.tile:
+            heights.append(self.height)
+        return load(self)
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "load", noted)
+    return heights
 
 
 def test_numbers_mean_what_the_largest_of_all_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,7 @@ def test_files_arrays_and_images_give_one_mask(tiny: Segmenter, tmp_path: Path) 
 def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
     image = np.zeros((400, 400, 3), dtype=np.uint8)
     mask = np.zeros((400, 400), dtype=np.uint8)
-    with pytest.raises(DataError, match="1 images and 0 masks"):
+    with pytest.raises(DataError, match="1 image and 0 masks were given"):
         tiny.learn("x", [image], [])
     mask[5:8, 5:8] = 1
     with pytest.raises(DataError, match="too small or too thin"):

@@ -117,6 +117,16 @@ def test_yolo_parses_by_its_specification(
     assert (out / "labels" / "empty.txt").read_text() == ""
 
 
+@pytest.mark.parametrize("name", get_args(FormatName))
+def test_names_that_a_format_cannot_hold_are_refused_before_anything_is_written(
+    name: FormatName, tmp_path: Path
+) -> None:
+    target = LabelSet(tmp_path / "images", tmp_path / "out", CLASSES)
+    with pytest.raises(DataError, match=r"^b\\udcff.png cannot have labels: Its name is not text in UTF-8"):
+        write_labels([ImageLabels("a.png", *SIZE), ImageLabels("b\udcff.png", *SIZE)], target, name)
+    assert not target.out.exists()
+
+
 def test_label_studio_decodes_by_the_published_layout(labelled: tuple[list[ImageLabels], LabelSet]) -> None:
     tasks = json.loads((written("labelstudio", labelled) / "tasks.json").read_text())
     assert [task["data"]["image"].partition("?d=")[2] for task in tasks] == ["a.jpg", "deep/b.png", "empty.png"]

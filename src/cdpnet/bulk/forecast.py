@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cdpnet.errors import DataError
 from cdpnet.io.images import LARGE_PIXELS, n_pixels
+from cdpnet.runtime.text import counted, form
 
 _MOST_HEADS = 10_000  # of image files that are read before the work starts (our choice: a few seconds)
 
@@ -22,9 +23,10 @@ def large_images(images: Iterable[Path]) -> str:
     count = sum(map(_is_large, islice(remaining, _MOST_HEADS)))
     if not count:
         return ""
-    noun, they = ("image", "it takes") if count == 1 else ("images", "they take")
+    they = form(count, "it takes", "they take")
     among = f" among the first {_MOST_HEADS:,}" if next(remaining, None) is not None else ""
-    return f"{count} {noun} of more than {LARGE_PIXELS // 10**6} megapixels{among}; {they} much longer than others."
+    large = f"of more than {LARGE_PIXELS // 10**6} megapixels"
+    return f"{counted(count, 'image')} {large}{among}; {they} much longer than others."
 
 
 def _is_large(image: Path) -> bool:

@@ -20,8 +20,9 @@ from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remo
 from cdpnet.io.images import note_others, scan_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
-from cdpnet.labels.formats import FORMATS, write_shared_files
+from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_shared_files
 from cdpnet.labels.image_copies import check_places
+from cdpnet.labels.label_places import check_folders, find_clashes
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.network.checkpoint import sha256_of
 from cdpnet.runtime.text import escape
@@ -78,13 +79,8 @@ def run_job(
     finished images stay finished then.
     """
     target = labeller.target
-    found = scan_images(target.images, deep=True, without=(*_output_folders(target.out), *marks))
-    images = [path.relative_to(target.images).as_posix() for path in found.images]
-    unusable = {path.relative_to(target.images).as_posix(): shown(reason) for path, reason in found.unusable.items()}
-    for reason in unusable.values() if strict or not images else ():
-        raise DataError(reason)
-    note_others(found, target.images)
-    del found  # a path takes several times the memory of a name
+    check_classes(target.classes, labeller.format_name)
+    images, unusable = _find_images(labeller, marks, shown, strict=strict)
     check_out_folder(target.out)
     try:
         with locked(target.out):
@@ -110,6 +106,26 @@ def run_job(
     except OSError as error:
         raise DataError(disk_error(target.out, error)) from None
     return result
+
+
+def _find_images(
+    labeller: Labeller, marks: Sequence[Path], shown: Callable[[str], str], *, strict: bool
+) -> tuple[list[str], dict[str, str]]:
+    """The images by their paths below the folder, and those that cannot be begun, with the reason.
+
+    DataError where there are some of these and ``strict``, or only such.
+    """
+    folder, out = labeller.target.images, labeller.target.out
+    found = scan_images(folder, deep=True, without=(*_output_folders(out), *marks))
+    names = [path.relative_to(folder).as_posix() for path in found.images]
+    unusable = {path.relative_to(folder).as_posix(): shown(reason) for path, reason in found.unusable.items()}
+    unusable |= {name: reason for name in names if (reason := unfit_name(name, labeller.format_name))}
+    unusable |= find_clashes(names, labeller.output_files, _shared_files(labeller))
+    images = [name for name in names if name not in unusable]
+    for name, reason in unusable.items() if strict or not images else ():
+        raise _not_labelled(name, reason)
+    note_others(found, folder)
+    return images, unusable
 
 
 def _compare(labeller: Labeller, images: Sequence[str], journal: Journal, report: Callable[[str], object]) -> None:
@@ -157,7 +173,11 @@ def _unfinished_windows(images: Sequence[str], journal: Journal) -> Iterator[Win
 def _refuse_failed(records: Iterable[JournalRecord]) -> None:
     for record in records:
         if record.error:
-            raise DataError(f"{escape(record.labels.image)} cannot be labelled: {escape(record.error)}")
+            raise _not_labelled(record.labels.image, record.error)
+
+
+def _not_labelled(image: str, reason: str) -> DataError:
+    return DataError(f"{escape(image)} cannot be labelled: {escape(reason)}")
 
 
 def _write_about_all(result: JobResult, labeller: Labeller) -> None:
@@ -175,13 +195,18 @@ def _write_about_all(result: JobResult, labeller: Labeller) -> None:
 
 
 def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> None:
-    """DataError where a label would replace a file that is read, or one that no labelling job has written."""
+    """DataError where a file of the job would replace a folder, a file that is read, or one of no labelling job.
+
+    Also where a file is in the place of a folder.
+    """
     out = labeller.target.out
+    check_folders(out, images, labeller.output_files, _shared_files(labeller))
     read = _real_paths_to_keep(labeller, images, inputs)
     resumed = (out / FILE).exists()
     if folder := FORMATS[labeller.format_name].images_folder:
+        check_folders(out, images, lambda image: [f"{folder}/{image}"])
         check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
-    for name in _output_files(labeller, images):
+    for name in _written_files(labeller, images):
         refuse_to_replace(out / name, read=read, overwrite=overwrite or resumed)
 
 
@@ -204,9 +229,14 @@ def _written_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
     """All files that the job writes or removes, except its journal, below the folder of labels."""
-    yield from (PAGE, FAILED_FILE, TRUTH_PAGE, *FORMATS[labeller.format_name].shared_files)
+    yield from _shared_files(labeller)
     for image in images:
         yield from labeller.output_files(image)
+
+
+def _shared_files(labeller: Labeller) -> tuple[str, ...]:
+    """Those that are about all images."""
+    return PAGE, FAILED_FILE, TRUTH_PAGE, *FORMATS[labeller.format_name].shared_files
 
 
 def _output_folders(out: Path) -> tuple[Path, ...]:

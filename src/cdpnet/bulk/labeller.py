@@ -97,12 +97,9 @@ class Labeller:
         """An image at working size, or the sentence that says why it cannot be read."""
         path = self.target.images / image
         try:
-            image.encode()
             status = path.stat()
             with _WITH_LARGE if n_pixels(path) > LARGE_PIXELS else nullcontext():
                 loaded = _Loaded(self.segmenter.preprocessing.load(path), ImageStamp.of(path))
-        except UnicodeEncodeError:
-            return "Its name is not text in UTF-8; rename it."
         except OSError as error:
             return f"{path} cannot be read ({error.strerror or error}); mend or remove it."
         except CdpnetError as error:

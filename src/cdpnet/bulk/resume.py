@@ -9,7 +9,7 @@ from pathlib import Path
 from cdpnet.bulk.journal import Journal, JournalRecord
 from cdpnet.bulk.labeller import Labeller, thumbnail_file
 from cdpnet.bulk.stamps import ImageStamp
-from cdpnet.runtime.text import counted
+from cdpnet.runtime.text import counted, form
 
 _AT_ONCE = 1000  # records in memory
 
@@ -34,8 +34,8 @@ class Differences:
         if self.failed:
             parts.append(f"{self.failed} failed before")
         if self.edited:
-            are = "is" if self.edited == 1 else "are"
-            parts.append(f"{counted(self.edited, 'label file')} edited since, which {are} kept")
+            are_kept = form(self.edited, "is kept", "are kept")
+            parts.append(f"{counted(self.edited, 'label file')} edited since, which {are_kept}")
         return ", ".join(parts)
 
 

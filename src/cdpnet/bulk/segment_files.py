@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ from PIL import Image
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, write_image
+from cdpnet.io.files import LONGEST_NAME, check_out_folder, real_path, refuse_to_replace, write_image
 from cdpnet.io.image_tensors import read_reduced
 from cdpnet.io.images import Reduction, note_others, scan_images
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.support_paths import find_images_to_segment
 
+_ENDINGS = "_mask.png", "_overlay.png"  # of the names of results
 _CHECK = Reduction(above=2048, factor=8)  # a check decodes all of an image, and holds little of it
 
 
@@ -71,9 +73,9 @@ def find_inputs(paths: Sequence[Path], without: Collection[Path] = ()) -> Images
 def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), overwrite: bool) -> Plan:
     """The files of all results, checked before anything is written.
 
-    inputs: other files that are read, which no result may replace. An image that cannot be read, or that shares its
-    stem and so the name of its results with another, is left out where it was found and refused where it was named:
-    DataError, as for a file that exists unless ``overwrite``, and where no image is left.
+    inputs: other files that are read, which no result may replace. An image that cannot be read, whose name is too long
+    for its results, or that shares its stem and so their names with another, is left out where it was found and refused
+    where it was named: DataError, as for a file that exists unless ``overwrite``, and where no image is left.
     """
     read = {real_path(path) for path in (*images.named, *images.found, *inputs)}
     check_out_folder(out)
@@ -88,7 +90,7 @@ def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), over
             plan.left_out[image] = str(error)
             continue
         taken[image.stem] = image
-        output = Output(image, out / f"{image.stem}_mask.png", out / f"{image.stem}_overlay.png")
+        output = Output(image, *(out / f"{image.stem}{ending}" for ending in _ENDINGS))
         for path in (output.mask, output.overlay):
             refuse_to_replace(path, read=read, overwrite=overwrite)
         plan.outputs.append(output)
@@ -98,10 +100,13 @@ def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), over
 
 
 def _check_image(image: Path, taken: Mapping[str, Path]) -> None:
-    """DataError where an image cannot be read, or has the stem of another."""
+    """DataError where an image cannot be read, or has the stem of another, or one too long for its results."""
     read_reduced(image, _CHECK)
     if image.stem in taken:
         raise DataError(f"{taken[image.stem]} and {image} have one stem, so one mask would overwrite the other.")
+    longest = LONGEST_NAME - max(map(len, _ENDINGS))
+    if len(os.fsencode(image.stem)) > longest:
+        raise DataError(f"{image} has a name too long for its results; {longest} bytes without its ending fit.")
 
 
 def segment_images(

@@ -22,9 +22,10 @@ from cdpnet.cli.options import (
     with_preset,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, stages_bar
+from cdpnet.cli.screen import indexing_bar, print_line, print_wrapped, printed, progress_bar, stages_bar
 from cdpnet.data.config import DataConfig
 from cdpnet.errors import DataError
+from cdpnet.runtime.text import counted, form
 
 if TYPE_CHECKING:  # the network is loaded where it is needed
     from cdpnet.report.benchmark import BenchmarkTable
@@ -72,9 +73,12 @@ def print_findings(config: DataConfig, shots: Sequence[int] = (1, 5)) -> int:
         findings = list(check(opened, shots))
     for finding in findings:
         published = f", published {finding.expected}" if finding.expected else ""
-        print_line(f"{_MARKS[finding.fits]:3}  {finding.what}: {finding.found}{published}")
+        mark = f"{_MARKS[finding.fits]:3}  "
+        print_wrapped(f"{mark}{finding.what}: {finding.found}{published}", indent=len(mark))
     wrong = sum(finding.fits is False for finding in findings)
-    print_line(f"no: {wrong} of {len(findings)} findings do not fit" if wrong else "yes: nothing speaks against it")
+    do_not = form(wrong, "does not", "do not")
+    differs = f"no: {wrong} of {counted(len(findings), 'finding')} {do_not} fit"
+    print_line(differs if wrong else "yes: nothing speaks against it")
     return wrong
 
 

@@ -26,7 +26,7 @@ from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import refuse_to_replace, require_class_file
 from cdpnet.runtime.extras import require_ray
-from cdpnet.runtime.text import counted
+from cdpnet.runtime.text import counted, form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,8 +260,8 @@ def _label_folder(
     )
     if failed:
         print_line(
-            f"{len(failed)} of {result.n_images} images are not labelled; the reasons are in "
-            f"{copies.shown(out / FAILED_FILE)}"
+            f"{len(failed):,} of {counted(result.n_images, 'image')} {form(len(failed), 'is', 'are')} not labelled; "
+            f"the reasons are in {copies.shown(out / FAILED_FILE)}"
         )
     for path in truth:
         labels = {record.labels.image: record.labels for record in result.journal.records(result.images)}

@@ -57,7 +57,7 @@ def check_project_or_folders(chosen: Any) -> None:
 
 
 def finish(chosen: Any) -> int:
-    """Segment what nobody has settled in a project; returns 1 where an image cannot be used."""
+    """Segment what nobody has settled in a project; returns 1 where an image cannot be used, or its labels written."""
     folder = Path(chosen.project)
     if not folder.is_dir():
         raise DataError(
@@ -66,6 +66,7 @@ def finish(chosen: Any) -> int:
 
     from cdpnet.inference.encoded_images import EncodedImages
     from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.labels.formats import check_classes
     from cdpnet.projects.folder import LABELS, held
     from cdpnet.projects.project import Project
     from cdpnet.projects.segmenting import ProjectSegmenter
@@ -74,6 +75,8 @@ def finish(chosen: Any) -> int:
         project = Project(folder)
         if not project.document.examples:
             raise DataError(f"{folder} has no example of a class yet; `cdpnet web --project {folder}` takes them.")
+        if chosen.out:
+            check_classes([one.name for one in project.document.classes.values()], chosen.format)
         segmenter = Segmenter(
             load_chosen_network(chosen),
             tiles_above=chosen.tiles_above,
@@ -90,7 +93,7 @@ def finish(chosen: Any) -> int:
         finally:
             project.save()
         document = project.document
-        written = _write(chosen, project, segmenter.model[0]) if chosen.out else folder / LABELS
+        written, unwritten = _write(chosen, project, segmenter.model[0]) if chosen.out else (folder / LABELS, {})
     warn_of_icons_only(chosen)
     for one in document.classes.values():
         if one.reason:
@@ -98,17 +101,19 @@ def finish(chosen: Any) -> int:
     failed = [image for image in document.images.values() if image.reason]
     for image in failed:
         print_line(f"not labelled: {image.file}: {image.reason}")
+    for name, reason in unwritten.items():
+        print_line(f"not written: {name}: {reason}")
     usable = [image for image in document.images.values() if not image.reason]
     settled = sum(image.is_settled for image in usable)
     done = len(usable) - settled
     print_line(
         f"{counted(done, 'image is', 'images are')} labelled and {settled} left as a person settled them; see {written}"
     )
-    return 1 if failed else 0
+    return 1 if failed or unwritten else 0
 
 
-def _write(chosen: Any, project: Project, fingerprint: str) -> Path:
-    """Write the labels of a project in the chosen format; returns their folder."""
+def _write(chosen: Any, project: Project, fingerprint: str) -> tuple[Path, dict[str, str]]:
+    """Write the labels of a project in the chosen format; returns their folder, and images that it cannot hold."""
     from cdpnet.labels.conversion import convert
     from cdpnet.projects.folder import IMAGES
     from cdpnet.projects.labels import read_project_labels
@@ -117,4 +122,4 @@ def _write(chosen: Any, project: Project, fingerprint: str) -> Path:
     target = chosen_label_set(chosen, images, found.classes, f"cdpnet {fingerprint}")
     rules = chosen_instances(chosen)
     convert(found, project.folder, target, chosen.format, rules, overwrite=chosen.overwrite)
-    return target.out
+    return target.out, found.failed

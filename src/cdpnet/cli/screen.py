@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cdpnet.runtime.text import counted, escape
+from cdpnet.runtime.text import counted, escape, form
 
 if TYPE_CHECKING:
     from cdpnet.training.loop import Progress
@@ -39,6 +41,21 @@ def error_console() -> Any:
 def print_line(line: str) -> None:
     """A line on standard output, as the plain ``print`` writes it but for what a terminal would obey."""
     print(escape(line))
+
+
+def print_wrapped(line: str, indent: int) -> None:
+    """A line broken at blanks to the width of the terminal, as tables are; a longer word, such as a path, stays whole.
+
+    indent: blanks before each line but the first.
+    """
+    wrapper = textwrap.TextWrapper(
+        width=shutil.get_terminal_size().columns,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for part in wrapper.wrap(escape(line)):
+        print_line(part)
 
 
 def say(console: Any, line: str) -> None:
@@ -123,8 +140,8 @@ def labelling_bar() -> Iterator[Callable[..., None]]:
         try:
             yield show
         except KeyboardInterrupt:
-            count, total = progress.tasks[0].completed, progress.tasks[0].total or "all"
-            to_standard_error(f"{count:g} of {total} images are finished.")
+            count, total = round(progress.tasks[0].completed), progress.tasks[0].total or "all"
+            to_standard_error(f"{count} of {total} images {form(count, 'is', 'are')} finished.")
             raise
     if speed := progress.tasks[0].fields["speed"]:
         say(error_console(), speed)

@@ -25,6 +25,7 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import write_json
 from cdpnet.network.decision import is_absent
+from cdpnet.runtime.text import counted
 from cdpnet.values import JSON
 
 Use = Literal["threshold", "either way", "background", "both"]
@@ -66,7 +67,7 @@ def measure_absence(
     for number, places in images.find_classes(config).items():
         name, others = reader.class_names[number - 1], images.find_absent(number, config.min_pixels)
         if len(others) <= max(COUNTS):
-            found = f"{len(others)} images are labelled and without the class {name!r}"
+            found = f"{counted(len(others), 'image is', 'images are')} labelled and without the class {name!r}"
             raise DataError(f"{found}; {max(COUNTS) + 1} are needed, some to be named and others to be segmented.")
         rng = np.random.default_rng((config.seed, number))
         shown = [images.show(places[i], number) for i in rng.permutation(len(places))[: config.at_most]]

@@ -23,6 +23,7 @@ from cdpnet.labels.png import MaskSource
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.presence import presence_statistic, presence_thresholds, recognises_name
+from cdpnet.runtime.text import counted
 
 _THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
 
@@ -55,7 +56,8 @@ def load_supports(
     images = [images] if isinstance(images, ImageSource) else images
     masks = [masks] if isinstance(masks, MaskSource) else masks
     if len(images) != len(masks) or not images:
-        raise DataError(f"{len(images)} images and {len(masks)} masks were given; each image needs its mask.")
+        given = f"{counted(len(images), 'image')} and {counted(len(masks), 'mask')}"
+        raise DataError(f"{given} were given; each image needs its mask.")
     return [load_support(preprocessing, *pair, device) for pair in zip(images, masks, strict=True)]
 
 

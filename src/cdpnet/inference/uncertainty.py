@@ -11,6 +11,7 @@ from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.learning import with_examples, without_example
 from cdpnet.inference.segmentation import Segmentation
+from cdpnet.runtime.text import counted
 
 
 def uncertainty(found: Segmentation) -> float:
@@ -30,9 +31,7 @@ def leave_one_out(learned: ClassPrototype, config: DecisionConfig) -> list[Class
     """
     count = len(learned.stored_examples)
     if count < 2:
-        raise DataError(
-            f"The class {learned.name!r} has {count} example{'s' * (count != 1)}; two or more can disagree."
-        )
+        raise DataError(f"The class {learned.name!r} has {counted(count, 'example')}; two or more can disagree.")
     left_out = (without_example(learned, index) for index in range(count))
     return [learned, *(with_examples(learned, examples, config, None) for examples in left_out)]
 

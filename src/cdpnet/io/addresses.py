@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.disk_table import DiskTable
 
 
 def is_address(text: str) -> bool:
@@ -29,6 +28,8 @@ class RemoteFolder:
         if not is_address(self.address) or self.address.startswith(":"):
             raise ConfigError(f"{address} names no place; give an address such as s3://bucket/photos.")
         self.copy = copy
+        from cdpnet.io.disk_table import DiskTable  # with a data base, which no path of this machine needs
+
         self._sent = DiskTable()  # of the files that are the same at both places
         try:
             from fsspec.core import url_to_fs

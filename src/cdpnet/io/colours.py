@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cdpnet.errors import DataError
+from cdpnet.io.tiff_strips import StripedTiff
 
 _BAND = 2**20  # pixels that are converted at a time (our choice)
 _MOST_16_BITS = np.iinfo(np.uint16).max
@@ -24,13 +25,13 @@ class Extent(NamedTuple):
     largest: float
 
 
-def as_rgb(image: Image.Image, factor: int, name: str) -> Image.Image:
-    """A decoded image as RGB; each pixel is the mean of a square of ``factor`` pixels, of fewer at the border.
+def as_rgb(image: Image.Image | StripedTiff, factor: int, name: str) -> Image.Image:
+    """An image as RGB; each pixel is the mean of a square of ``factor`` pixels, of fewer at the border.
 
     Grey is repeated, transparency is laid on white. Numbers of 16 or 32 bits are 0 to 65535; those of floating point
     are 0 to 1, or 0 to 255 where one is larger than 1. DataError, which calls the image ``name``, for others.
     """
-    if image.mode == "RGB" and factor == 1 and "transparency" not in image.info:
+    if isinstance(image, Image.Image) and image.mode == "RGB" and factor == 1 and "transparency" not in image.info:
         return image
     extent = _extent(image) if image.mode.startswith("I") or image.mode == "F" else None
     rgb = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
@@ -39,14 +40,14 @@ def as_rgb(image: Image.Image, factor: int, name: str) -> Image.Image:
     return rgb
 
 
-def _bands(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
+def _bands(image: Image.Image | StripedTiff, factor: int) -> Iterator[tuple[int, Image.Image]]:
     """Bands of an image with the row that they begin at, a multiple of ``factor``."""
     rows = max(1, _BAND // (image.width * factor)) * factor
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _extent(image: Image.Image) -> Extent:
+def _extent(image: Image.Image | StripedTiff) -> Extent:
     """Of an image of numbers, which say by the largest of all what they mean; not finite where one of them is not."""
     bands = (np.array(band) for _, band in _bands(image, 1))
     smallest, largest = zip(*((band.min(), band.max()) for band in bands), strict=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cdpnet.errors import DataError
 
 _OTHER_KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
-_LONGEST_NAME = 255  # bytes, on the usual file systems
+LONGEST_NAME = 255  # bytes, on the usual file systems
 _TOKEN_BYTES = 4
 _MOST_TEXT_BYTES = 2**26  # a list of a million files has about half of that
 
@@ -50,7 +50,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 def _without_token(path: PurePath) -> PurePath:
     """The path that a temporary name is made from: ``path``, or one with a shorter name where there is no room."""
-    room = _LONGEST_NAME - len(os.fsencode(path.suffix)) - 2 * _TOKEN_BYTES - 2
+    room = LONGEST_NAME - len(os.fsencode(path.suffix)) - 2 * _TOKEN_BYTES - 2
     if len(os.fsencode(path.stem)) <= room:
         return path
     return path.with_name(hashlib.sha256(os.fsencode(path.stem)).hexdigest() + path.suffix)
@@ -77,13 +77,15 @@ def write_image(image: Image.Image, path: Path, **options: int) -> None:
 def regular_file(path: Path, what: str = "a file", most_bytes: int | None = None) -> Path:
     """The path, for the call that opens it. ``what``: the file that is asked for, in words.
 
-    DataError where there is nothing, or a folder, or a pipe or device, whose reading may never end; and where the file
-    has more than ``most_bytes``.
+    DataError where there is nothing, or a folder, or a pipe or device, whose reading may never end; where it cannot be
+    reached, as behind a link that leads back to itself; and where the file has more than ``most_bytes``.
     """
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a character that no path can hold
         raise DataError(f"There is no file {path}; give the path of {what}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); give the path of {what}.") from None
     if not stat.S_ISREG(status.st_mode):
         kind = next((kind for is_kind, kind in _OTHER_KINDS if is_kind(status.st_mode)), "device")
         raise DataError(f"{path} is a {kind}; give the path of {what}.")
@@ -131,17 +133,26 @@ def write_json(values: object, path: Path) -> None:
 
 
 def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: bool) -> None:
-    """DataError for a file that exists, unless ``overwrite``, and for a file among the real paths in ``read``."""
+    """DataError for a file that exists, unless ``overwrite``, for a folder, and for a file that is read.
+
+    read: the real paths of the files that are read.
+    """
     if real_path(path) in read:
         raise DataError(f"{path} is read by this very command and would be replaced; give another --out.")
-    if os.path.lexists(path) and not overwrite:
+    if not os.path.lexists(path):
+        return
+    if path.is_dir() and not path.is_symlink():
+        raise DataError(f"{path} is a folder, in the place of a file to write; move it away, or give another --out.")
+    if not overwrite:
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
 
 def check_out_folder(out: Path) -> None:
-    """DataError where the output folder is a file; a missing folder is made later."""
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give --out a folder.")
+    """DataError where the output folder, or one that it lies in, is a file; missing folders are made later."""
+    for path in (out, *out.parents):
+        if os.path.lexists(path) and not path.is_dir():
+            kind = "file" if path.exists() else "link that leads to nothing"
+            raise DataError(f"{path} is a {kind}; give --out a folder.")
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
@@ -158,6 +169,6 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     if not found:
         return
     for name in names:
-        shown = _without_token(PurePath(name)).as_posix() if len(name) > _LONGEST_NAME // 4 else name
+        shown = _without_token(PurePath(name)).as_posix() if len(name) > LONGEST_NAME // 4 else name
         for path in (*found.pop(name, ()), *found.pop(shown, ())):
             path.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.colours import as_rgb
 from cdpnet.io.exif import exif_of
 from cdpnet.io.files import real_path, regular_file
+from cdpnet.io.tiff_strips import StripedTiff
 from cdpnet.runtime.memory import return_freed_memory
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import listed
@@ -132,8 +133,8 @@ def open_reduced(
 ) -> tuple[Image.Image, tuple[int, int]]:
     """As `open_image`, in RGB and reduced by a whole factor, and H, W of the image as `open_image` gives it.
 
-    JPEG is decoded at the smaller size; other formats are decoded whole, and reduced as `as_rgb` does it. DataError
-    also for numbers that are no colours.
+    JPEG is decoded at the smaller size, and TIFF in bands where it can be; other formats are decoded whole. They are
+    reduced as `as_rgb` does it. DataError also for numbers that are no colours.
     """
     name = name or name_of(source)
     with _opened(source, most_pixels, name) as image:
@@ -142,6 +143,8 @@ def open_reduced(
             image.draft(None, (width // factor, height // factor))  # of no effect for formats but JPEG
         if width * height > LARGE_PIXELS:
             return_freed_memory()
+        if factor > 1 and (striped := StripedTiff.of(image)) is not None:
+            return as_rgb(striped, factor, name), (height, width)
         image.load()
         found = as_rgb(image, factor if image.size == (width, height) else 1, name)
         orientation = image.getexif().get(ExifTags.Base.Orientation)
@@ -263,6 +266,8 @@ def errors_as_sentences(name: str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None
     except Exception as error:  # decoders raise nearly every kind on a damaged file
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk
+            raise DataError(f"{name} cannot be read ({error.strerror}); mend or remove it.") from None
         is_sentence = isinstance(error, (OSError, SyntaxError, ValueError)) and "_" not in str(error)  # no name of code
         reason = " ".join(str(error).split()) if is_sentence else "it is damaged"
         raise DataError(f"{name} cannot be decoded ({reason}); save it again from its source.") from None

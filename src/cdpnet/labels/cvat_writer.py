@@ -9,11 +9,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.errors import DataError
 from cdpnet.io.files import atomic
 from cdpnet.labels.label_set import LabelFormat, LabelSet
 from cdpnet.labels.regions import ImageLabels, Region
-from cdpnet.runtime.text import escape
 
 FILE = "annotations.xml"
 _VERSION = "1.1"
@@ -21,7 +19,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet) -> None:
-    """Write the file in one pass. DataError for the name of an image that XML cannot hold."""
+    """Write the file in one pass."""
     with atomic(target.out / FILE) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(f'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>{_VERSION}</version>\n')
         file.write(_to_text(_meta(target.classes)))
@@ -30,7 +28,7 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
         file.write("</annotations>\n")
 
 
-FORMAT = LabelFormat("CVAT for images", shared_files=(FILE,), write_shared=write_shared)
+FORMAT = LabelFormat("CVAT for images", shared_files=(FILE,), write_shared=write_shared, not_in_names=_NOT_IN_XML)
 
 
 def _to_text(element: ET.Element) -> str:
@@ -51,8 +49,6 @@ def _meta(classes: Iterable[str]) -> ET.Element:
 
 def _image(number: int, labels: ImageLabels) -> ET.Element:
     """An image with its masks; where two overlap, CVAT shows the later one."""
-    if _NOT_IN_XML.search(labels.image):
-        raise DataError(f"XML cannot hold the name of the image {escape(labels.image)}; rename it.")
     size = {"width": str(labels.width), "height": str(labels.height)}
     image = ET.Element("image", {"id": str(number), "name": labels.image, **size})
     for order, region in enumerate(labels.regions):

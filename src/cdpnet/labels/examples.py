@@ -25,7 +25,7 @@ from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.support_paths import find_support_images, find_support_marks
 from cdpnet.runtime.notes import note
-from cdpnet.runtime.text import listed
+from cdpnet.runtime.text import form, listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,8 @@ def _from_pairs(
     _say(notes, annotations)
     _note_left_out(broken)
     if absent:
-        note(f"{label!r} is not marked in {listed([image for image, _ in absent])}; they are left out.")
+        unmarked = listed([image for image, _ in absent])
+        note(f"{label!r} is not marked in {unmarked}; {form(len(absent), 'it is', 'they are')} left out.")
     return examples
 
 
@@ -131,7 +132,8 @@ def _say(notes: Iterable[Note], annotations: Path) -> None:
 def _note_unpaired(images: FileSet, pairs: Sequence[Pair], annotations: Path) -> None:
     paired = {image for image, _ in pairs}
     if unpaired := [image for image in images.files if image not in paired]:
-        note(f"No file in {annotations} has the name of {listed(unpaired)}; they are left out.")
+        are = form(len(unpaired), "it is", "they are")
+        note(f"No file in {annotations} has the name of {listed(unpaired)}; {are} left out.")
 
 
 def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingOptions) -> list[Example]:

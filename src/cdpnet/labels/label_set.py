@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from cdpnet.labels.orientation import stored_size
 from cdpnet.labels.regions import ImageLabels
 
 NAMES_FILE = "classes.txt"
+NOT_IN_TEXT = re.compile("[\ud800-\udfff]")  # what stands in the name of a file for bytes that are not UTF-8
+NOT_IN_LINES = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")  # where names are one a line
 FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio", "cvat", "voc"]
 
 
@@ -83,6 +86,7 @@ class LabelFormat:
     write_image writes that file. images_folder is where the format has the images themselves, below the folder of
     labels; empty where they may lie anywhere. shared_files lists the files that write_shared makes from the labels of
     all images; the function it is given returns them in order, and may be called again for another pass.
+    not_in_names: the characters that no name of an image or a class may have. most_classes: None for any number.
     """
 
     title: str
@@ -91,3 +95,5 @@ class LabelFormat:
     images_folder: str = ""
     shared_files: tuple[str, ...] = ()
     write_shared: Callable[[Callable[[], Iterable[ImageLabels]], LabelSet], None] | None = None
+    not_in_names: re.Pattern[str] = NOT_IN_TEXT
+    most_classes: int | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -51,7 +52,8 @@ class ImageFolder:
         for image in self.images:
             name = self.name(image)
             places = (source / place(name), source / PurePosixPath(name).with_suffix(ending))
-            placed |= dict([(image, file) for file in places if file.is_file()][:1])
+            is_there = (file for file in places if os.path.isfile(file))  # noqa: PTH113 - its name may be too long
+            placed |= dict([(image, file) for file in is_there][:1])
         taken = set(placed.values())
         images = [image for image in self.images if image not in placed]
         files = sorted(path for path in source.rglob("*") if path.suffix.lower() == ending and path not in taken)
@@ -93,6 +95,11 @@ class LabelledFolder:
             self.labels[name] = replace(found, image=name, regions=tuple(shown), notes=tuple(notes))
         except DataError as error:
             self.failed[name] = str(error)
+
+    def leave_out(self, reasons: Mapping[str, str]) -> None:
+        """Count images, each with its reason, among those whose labels cannot be used."""
+        self.labels = {image: labels for image, labels in self.labels.items() if image not in reasons}
+        self.failed |= reasons
 
     @property
     def notes(self) -> list[str]:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.errors import DataError
 from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.regions import ImageLabels
+from cdpnet.runtime.constants import IGNORE_INDEX
 
 FOLDER = "masks"
-_MOST_CLASSES = 254
+MOST_CLASSES = IGNORE_INDEX - 1
 
 
 def image_file(image: str) -> str:
@@ -23,9 +23,7 @@ def image_file(image: str) -> str:
 
 
 def number_classes(labels: ImageLabels, classes: Sequence[str]) -> NDArray[np.uint8]:
-    """As `ImageLabels.class_numbers`. DataError for more classes than fit, since 255 means ignored."""
-    if len(classes) > _MOST_CLASSES:
-        raise DataError(f"PNG masks hold {_MOST_CLASSES} classes at most, not {len(classes)}; take another format.")
+    """As `ImageLabels.class_numbers`, of no more than `MOST_CLASSES`."""
     found = np.zeros(labels.size, np.uint8, order="F")  # by columns, as regions are
     labels.write_numbers(classes, found)
     return np.ascontiguousarray(found)
@@ -41,4 +39,4 @@ def write_shared(_read_all: Callable[[], Iterable[ImageLabels]], target: LabelSe
     target.write_names()
 
 
-FORMAT = LabelFormat("PNG masks", image_file, write_image, "", (NAMES_FILE,), write_shared)
+FORMAT = LabelFormat("PNG masks", image_file, write_image, "", (NAMES_FILE,), write_shared, most_classes=MOST_CLASSES)

@@ -9,8 +9,8 @@ from PIL import Image
 
 from cdpnet.io.files import write_image as write_picture
 from cdpnet.io.files import write_text
-from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
-from cdpnet.labels.png_folder import number_classes
+from cdpnet.labels.label_set import NAMES_FILE, NOT_IN_LINES, LabelFormat, LabelSet
+from cdpnet.labels.png_folder import MOST_CLASSES, number_classes
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.labels.split import split_images
 
@@ -42,7 +42,16 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
         write_text("".join(f"{PurePosixPath(image).with_suffix('')}\n" for image in listed), target.out / file)
 
 
-FORMAT = LabelFormat("Pascal VOC", image_file, write_image, IMAGES, (NAMES_FILE, MAP_FILE, *_LIST_FILES), write_shared)
+FORMAT = LabelFormat(
+    "Pascal VOC",
+    image_file,
+    write_image,
+    IMAGES,
+    (NAMES_FILE, MAP_FILE, *_LIST_FILES),
+    write_shared,
+    NOT_IN_LINES,
+    MOST_CLASSES,
+)
 
 
 def colour_of(number: int) -> tuple[int, int, int]:

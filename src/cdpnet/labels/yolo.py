@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from cdpnet.io.files import write_text
-from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
+from cdpnet.labels.label_set import NAMES_FILE, NOT_IN_LINES, LabelFormat, LabelSet
 from cdpnet.labels.outlines import trace_outlines
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.labels.split import split_images
@@ -55,4 +55,6 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
     write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), target.out / DATA_FILE)
 
 
-FORMAT = LabelFormat("YOLO", image_file, write_image, IMAGES, (NAMES_FILE, DATA_FILE, *LIST_FILES), write_shared)
+FORMAT = LabelFormat(
+    "YOLO", image_file, write_image, IMAGES, (NAMES_FILE, DATA_FILE, *LIST_FILES), write_shared, NOT_IN_LINES
+)

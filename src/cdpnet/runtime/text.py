@@ -22,7 +22,12 @@ def escape(text: str) -> str:
 
 def counted(number: int, one: str, several: str = "") -> str:
     """A number of things with their name, whose plural is ``several``, or by default ends with s."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
+    return f"{number:,} {form(number, one, several or one + 's')}"
+
+
+def form(number: int, one: str, several: str) -> str:
+    """The form of a word that goes with a number of things, such as is and are."""
+    return one if number == 1 else several
 
 
 def listed(values: Sequence[object], most: int = 10) -> str:

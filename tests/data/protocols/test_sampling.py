@@ -55,6 +55,8 @@ def test_a_class_with_too_few_images_is_left_out_or_said() -> None:
         draw_uniform(lone, 2, 1, 0, 0)
     with pytest.raises(DataError, match="Only 0 of the 2 classes"):
         draw_by_class(lone, 2, 1, 0, 0)
+    with pytest.raises(DataError, match="Only 1 of the 2 classes asked for has the 2 images"):
+        draw_by_class(lone, 1, 2, 0, 0)
     with pytest.raises(DataError, match="No image shows enough"):
         draw_episode(draw_published_ssp, Pool((), frozenset(), (1,)), 1, 1, 0, 0)
     with pytest.raises(DataError, match="The list of ssp is made of seeds from 0 on, not -1"):

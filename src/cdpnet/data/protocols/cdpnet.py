@@ -20,6 +20,7 @@ from cdpnet.data.protocols.sampling import (
 from cdpnet.data.source import Split
 from cdpnet.data.transforms import change_colours, crop_around, zoom
 from cdpnet.errors import DataError
+from cdpnet.runtime.text import form
 
 MIN_SHARE = 0.005  # of the image, that a class must cover to count there
 _SCALES = (0.7, 1.4)  # of training images, by which objects are as large as in tests on average
@@ -72,8 +73,9 @@ def draw_by_class(pool: Pool, shots: int, ways: int, seed: int, index: int) -> E
     """
     classes = classes_with_enough_images(pool, shots)
     if len(classes) < ways:
+        have = form(len(classes), "has", "have")
         raise DataError(
-            f"Only {len(classes)} of the {len(pool.classes)} classes asked for have the {shots + 1} images that an "
+            f"Only {len(classes)} of the {len(pool.classes)} classes asked for {have} the {shots + 1} images that an "
             f"episode takes, and {ways} are needed; use fewer shots or ways, or more images."
         )
     order = shuffle(classes, uniform_numbers(seed, index // len(classes), _ORDER_STREAM, len(classes)))

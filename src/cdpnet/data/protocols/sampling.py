@@ -121,8 +121,8 @@ def check_supports(pool: Pool, number: int, query: str, shots: int) -> None:
     others = _count_supports(pool, number, query)
     if others < max(1, shots):
         raise DataError(
-            f"Class {number} has {others} images beside the query {query!r} that show enough of it, and an episode "
-            f"takes {max(1, shots)}; use fewer shots or more images."
+            f"Class {number} has {counted(others, 'image')} beside the query {query!r} with enough of it, and an "
+            f"episode takes {max(1, shots)}; use fewer shots or more images."
         )
 
 
