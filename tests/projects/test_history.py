@@ -121,7 +121,7 @@ def test_steps_that_are_lost_or_damaged_end_the_history(project: Project, folder
 
 
 def test_a_project_without_a_history_opens(project: Project, folder: Path) -> None:
-    """As version 0.3 wrote it at first; what a newer program has left beside it belongs to no step."""
+    """As one of before; what a newer program has left beside it belongs to no step."""
     teach(project)
     values = json.loads((folder / "project.json").read_text())
     del values["history"]

@@ -87,4 +87,4 @@ def thumbnail(image: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:
     small.thumbnail((side, side))
     marked = (mask[top:bottom, left:right] == 1).to(torch.uint8).numpy() * 255
     small_mask = Image.fromarray(marked).resize(small.size, Image.Resampling.BOX)
-    return np.dstack([small, np.where(np.array(small_mask) >= 128, 255, 0).astype(np.uint8)])
+    return np.dstack([np.array(small), np.where(np.array(small_mask) >= 128, 255, 0).astype(np.uint8)])

@@ -167,13 +167,14 @@ def load_document(folder: Path) -> Document:
     try:
         if stated != FORMAT or not isinstance(values, dict):
             raise ValueError("no format")
-        history = values.get("history", {"done": [], "undone": []})  # version 0.3 had none at first
+        history = values.get("history", {"done": [], "undone": []})  # a project of before has none
         document = Document(
             _whole(values["revision"]),
             _whole(values["next_number"]),
             decode(Settings, values["settings"]),
             tuple(check_class_name(_text(name)) for name in values["names"]),
-            *(tuple(map(_whole, history[key])) for key in ("done", "undone")),
+            tuple(map(_whole, history["done"])),
+            tuple(map(_whole, history["undone"])),
             _by_id(decode(ProjectClass, one) for one in values["classes"]),
             _by_id(_image(one) for one in values["images"]),
             _by_id(decode(ProjectExample, one) for one in values["examples"]),
