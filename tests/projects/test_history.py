@@ -61,6 +61,16 @@ def test_everything_is_taken_back_in_a_new_program_for_each_step(project: Projec
     assert not (folder / "removed").exists()
 
 
+def test_an_image_that_is_missing_stays_so_when_a_step_about_it_is_taken_back(project: Project, folder: Path) -> None:
+    teach(project)
+    correct_b(project)
+    (folder / "images" / "b.png").rename(folder / "b.png")
+    opened = Project(folder)
+    opened.undo()
+    assert "b.png is no longer in the folder of images" in image_of(opened, "b.png").reason
+    assert not image_of(opened, "b.png").edited
+
+
 def test_redo_gives_back_what_was_there(project: Project, folder: Path) -> None:
     """Also a mask that another tool has changed while the project was closed."""
     teach(project)

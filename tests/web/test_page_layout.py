@@ -152,6 +152,23 @@ COVERING = """(() => {
 })()"""
 
 
+def test_the_picture_has_room_on_a_phone_that_lies_on_its_side(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    page.locator("#bar [data-action=reopen]").wait_for()
+    for width, height in ((844, 390), (1000, 600)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(PROTRUDING) == []
+        assert page.locator("#stage").bounding_box()["height"] >= 0.4 * height
+        for selector in (*TOOLS, "#bar [data-action=accept]", "#bar [data-action=remove]", "#film button >> nth=0"):
+            box = page.locator(selector).bounding_box()
+            assert box["y"] >= 0, selector
+            assert box["y"] + box["height"] <= height, selector
+        sides = page.locator("#tools").evaluate("one => [one.scrollHeight, one.clientHeight]")
+        assert sides[0] <= sides[1]
+
+
 def test_a_refusal_is_seen_over_an_earlier_note_and_a_later_note_over_a_refusal(page: Any) -> None:
     drop(page, pictures(1))
     page.locator("#note").filter(has_text="1 picture added.").wait_for()

@@ -257,9 +257,12 @@ class Project:
 
 
 def _renewed(record: Record | None, present: Record | None) -> Record | None:
-    """A record that takes the place of the present one: an image gets a new revision, a class keeps its class file."""
+    """A record that takes the place of the present one, and keeps what is known of its file.
+
+    An image gets a new revision, and stays unusable if it is; a class keeps its class file.
+    """
     if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
-        return replace(record, revision=max(record.revision, present.revision) + 1)
+        return replace(record, revision=max(record.revision, present.revision) + 1, reason=present.reason)
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record
