@@ -22,7 +22,7 @@ export const STATES = {
 export function describe(image, classes) {
   const found = classes
     .filter(({ id }) => image.classes[id]?.share > 0)
-    .map(({ id, name }) => `${name} ${percent(image.classes[id].share)}`);
+    .map(({ id, name }) => `${name}\u00a0${percent(image.classes[id].share)}`);
   return [STATES[image.state], ...found].join(" · ");
 }
 
