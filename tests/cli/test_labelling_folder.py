@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -13,6 +15,7 @@ from PIL import Image
 
 from cdpnet.inference.class_files import load_classes
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.labels.palette import colour_of
 from cdpnet.network.network import PrototypeNetwork
 from tests.cli.conftest import COUNT, class_files
 from tests.cli.running import run
@@ -46,6 +49,21 @@ def test_the_contact_sheet_shows_the_most_uncertain_first(job_labels: Path) -> N
     assert uncertainties == sorted(uncertainties, reverse=True)
     for source in (part.partition('"')[0] for part in page.split('src="')[1:]):
         assert (job_labels / source).is_file()
+
+
+def test_the_example_of_a_class_has_its_colour(label_job: Path, job_labels: Path, tiny: PrototypeNetwork) -> None:
+    page = (job_labels / "index.html").read_text()
+    examples = [base64.b64decode(part.partition("'")[0]) for part in page.split("data:image/png;base64,")[1:]]
+    for i, learned in enumerate(load_classes(class_files(label_job), *Segmenter(tiny).model)):
+        shown = np.array(Image.open(io.BytesIO(examples[i]))).astype(float)
+        marked = learned.thumbnail[..., 3] > 0
+        assert marked.any()
+        before = learned.thumbnail[marked][:, :3]
+        mixed = [(1 - share) * before + share * np.array(colour_of(i + 1)) for share in (0.55, 0.9325)]
+        inside, outline = (abs(shown[marked] - one).max(axis=1) < 1.5 for one in mixed)
+        assert (inside | outline).all()
+        assert inside.any()
+        assert outline.any()
 
 
 def test_the_same_command_again_has_nothing_to_do(label_job: Path, job_labels: Path) -> None:

@@ -28,6 +28,7 @@ def test_a_class_comes_back_from_its_file(tiny: Segmenter, tmp_path: Path) -> No
     assert (again.name, again.shots, again.model) == (learned.name, 2, tiny.model)
     assert again.by_name == learned.by_name
     assert (again.thumbnail == learned.thumbnail).all()
+    assert again.thumbnail.shape[2] == 4
     assert max(again.thumbnail.shape) <= 96  # no image goes into the file
     query = batch.query_images[0]
     assert (tiny.segment(query, again).mask == tiny.segment(query, learned).mask).all()

@@ -50,9 +50,9 @@ def teach(project: Project, name: str = "a.png", class_name: str = "thing") -> s
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All files of a project by their paths, but project.json and what is learned from examples."""
+    """All files of a project by their paths, but project.json, its history, and what is learned from examples."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    left_out = ("project.json", "classes/", ".cdpnet.lock")
+    left_out = ("project.json", "history/", "classes/", ".cdpnet.lock")
     return {name: path.read_bytes() for name, path in sorted(found.items()) if not name.startswith(left_out)}
 
 

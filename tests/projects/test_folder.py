@@ -32,13 +32,13 @@ def test_it_opens_with_what_lies_in_the_folder(project: Project, folder: Path) -
     assert image_of(Project(folder), "b.png").reason == ""
 
 
-def test_a_removed_image_lies_aside_until_the_project_is_opened_again(project: Project, folder: Path) -> None:
+def test_a_removed_image_lies_aside(project: Project, folder: Path) -> None:
     editing.remove_image(project, image_of(project, "a.png").id)
     assert not (folder / "images" / "a.png").exists()
     assert (folder / "removed" / "a.png").exists()
     opened = Project(folder)
     assert [image.file for image in opened.document.images.values()] == list(NAMES[1:])
-    assert not (folder / "removed").exists()
+    assert (folder / "removed" / "a.png").exists()
 
 
 def test_one_process_at_a_time_and_only_a_folder_of_its_own(tmp_path: Path) -> None:

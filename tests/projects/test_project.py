@@ -74,8 +74,8 @@ def test_every_step_is_taken_back_and_done_again(project: Project, folder: Path,
     ACTIONS[sentence](project)
     changed, changed_files = without_revisions(project.document), contents(folder)
     assert changed != shown
-    assert project.history.to_undo is not None
-    assert project.history.to_undo.sentence == sentence
+    assert project.to_undo is not None
+    assert project.to_undo.sentence == sentence
     names = "labels/classes.txt"  # keeps the numbers of names
     for files_of in (files, changed_files):
         files_of.pop(names)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.web.client import png
-from tests.web.serving import TIMEOUT
+from tests.web.serving import TIMEOUT, wait_until
 
 SIDE = 96  # pixels of the pictures
 MARGIN = 12  # around a fitted picture, and the largest scale: as in view.js
@@ -40,20 +40,21 @@ def pictures(count: int) -> list[tuple[str, bytes]]:
 
 
 @contextmanager
-def visiting(browser: Any, url: str, **options: Any) -> Iterator[Any]:
+def visiting(browser: Any, url: str, *, refused: Collection[int] = (), **options: Any) -> Iterator[Any]:
     """The page in a browser of its own.
 
     At the end: no request went to another host, nothing failed in a script or was forbidden by the content policy,
-    and whatever the server refused it refused in a sentence that the page shows.
+    and whatever the server refused it refused in a sentence that the page shows. refused: a status of 404 or 500 that
+    a test wants.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True, **options)
     page = context.new_page()
     page.set_default_timeout(TIMEOUT * 1000)
-    requests, errors = [], []
+    requests, errors, failures = [], [], {404, 500} - {*refused}
     page.on("request", lambda request: requests.append(urlsplit(request.url)))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda said: errors.append(said.text) if not _is_status(said.text) else None)
-    page.on("response", lambda answer: errors.append(answer.url) if answer.status in (404, 500) else None)
+    page.on("response", lambda answer: errors.append(answer.url) if answer.status in failures else None)
     page.goto(url)
     page.locator("#empty:not([hidden]), #film li").first.wait_for()
     try:
@@ -178,3 +179,27 @@ def download(page: Any, button: str, folder: Path) -> Path:
         assert opened.testzip() is None
         opened.extractall(folder / archive.stem)
     return folder / archive.stem
+
+
+def hold(page: Any, pattern: str) -> Callable[[], Any]:
+    """Hold back requests; the function gives the next one."""
+    held: list[Any] = []
+
+    def next_held() -> Any:
+        wait_until(lambda: held or page.wait_for_timeout(20), "nothing is sent")
+        return held.pop(0)
+
+    page.route(pattern, lambda route: held.append(route))
+    return next_held
+
+
+def click_and_hold(page: Any) -> Callable[[], Any]:
+    """Make a class, click on its object in the first of two pictures; as `hold`, of all requests for masks."""
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    page.locator("#class-list button").first.wait_for()
+    next_click = hold(page, "**/api/images/*/click")
+    click(page, OBJECT)
+    return next_click

@@ -40,11 +40,12 @@ class ClassPrototype:
 
     background, foreground, text: prototypes (C,) each; text is None for a network that reads no names, and zero where
     this name was not read. by_name: whether the network recognises the name in the examples. shots: number of examples,
-    0 for a class of which only the name is known. thumbnail: (h, w, 3), a small version of the first example with its
-    mask. model: the network's fingerprint and its description. fusion: weights of the fusion that was adapted to the
-    class, None for the network's own. parts: prototypes (2, n, C) of its parts, see `part_prototypes`, or None.
-    examples: what the class keeps of each example; empty for a class that version 0.2 has learned. min_presence: the
-    probability of presence, 0..1, below which the class is absent, from images without it; None for the network's own.
+    0 for a class of which only the name is known. thumbnail: (h, w, 4), a small version of the first example with its
+    mask, 0 or 255, as the fourth channel; (h, w, 3) without an example, and in files that were written before. model:
+    the network's fingerprint and its description. fusion: weights of the fusion that was adapted to the class, None for
+    the network's own. parts: prototypes (2, n, C) of its parts, see `part_prototypes`, or None. examples: what the
+    class keeps of each example; empty for a class that version 0.2 has learned. min_presence: the probability of
+    presence, 0..1, below which the class is absent, from images without it; None for the network's own.
     """
 
     name: str
@@ -216,8 +217,8 @@ def _check_tensors(tensors: Mapping[str, Tensor], path: Path, examples: int) -> 
     for name, value in tensors.items():
         if name == "thumbnail":
             sides = value.ndim == 3 and all(1 <= side <= _MOST_SIDE for side in value.shape[:2])
-            fits = value.dtype == torch.uint8 and sides and value.shape[2:] == (3,)
-            wanted = f"an image (h, w, 3) in 8 bits of at most {_MOST_SIDE} x {_MOST_SIDE} pixels"
+            fits = value.dtype == torch.uint8 and sides and value.shape[2] in (3, 4)
+            wanted = f"an image (h, w, 4) in 8 bits of at most {_MOST_SIDE} x {_MOST_SIDE} pixels"
         elif name.startswith(_FUSION):
             fits, wanted = value.dtype in _FLOATS, "finite floating-point numbers"
         elif name == "parts":

@@ -36,7 +36,7 @@ class Support(NamedTuple):
     picture: str
 
     def thumbnail(self) -> NDArray[np.uint8]:
-        """A small version of the marked object, (h, w, 3)."""
+        """A small version of the marked object with its mask, (h, w, 4)."""
         return thumbnail(self.image.cpu(), self.mask.cpu())
 
 

@@ -74,13 +74,17 @@ def score_map(image: Tensor, scores: NDArray[np.float32]) -> Image.Image:
 
 
 def thumbnail(image: Tensor, mask: Tensor, side: int = 96) -> NDArray[np.uint8]:
-    """A small image of the marked object: image (3, H, W), mask (H, W) -> (h, w, 3), at most ``side`` pixels."""
+    """A small image of the marked object with its mask, 0 or 255, as a fourth channel, which has no colour yet.
+
+    Image (3, H, W), mask (H, W) -> (h, w, 4), at most ``side`` pixels.
+    """
     on = (mask == 1).nonzero()
     first, last = on.amin(dim=0).tolist(), on.amax(dim=0).tolist()
     margin = round(0.15 * max(b - a + 1 for a, b in zip(first, last, strict=True)))
     top, left = (max(0, a - margin) for a in first)
     bottom, right = (b + margin + 1 for b in last)
-    marked = (mask[top:bottom, left:right] == 1).to(torch.uint8).numpy()
-    drawn = overlay(image[:, top:bottom, left:right], marked)
-    drawn.thumbnail((side, side))
-    return np.array(drawn)
+    small = Image.fromarray(image[:, top:bottom, left:right].permute(1, 2, 0).contiguous().numpy())
+    small.thumbnail((side, side))
+    marked = (mask[top:bottom, left:right] == 1).to(torch.uint8).numpy() * 255
+    small_mask = Image.fromarray(marked).resize(small.size, Image.Resampling.BOX)
+    return np.dstack([np.array(small), np.where(np.array(small_mask) >= 128, 255, 0).astype(np.uint8)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias, TypeVar
@@ -111,13 +111,16 @@ class Document:
     """The state of a project; records by their ids.
 
     revision: grows with each change. next_number: of the next id. names: of all classes that there ever were, where
-    class number i is names[i - 1].
+    class number i is names[i - 1]. done, undone: steps of the history that can be taken back, and done again, the last
+    one at the end.
     """
 
     revision: int = 1
     next_number: int = 1
     settings: Settings = Settings()
     names: tuple[str, ...] = ()
+    done: tuple[int, ...] = ()
+    undone: tuple[int, ...] = ()
     classes: Mapping[str, ProjectClass] = field(default_factory=dict)
     images: Mapping[str, ProjectImage] = field(default_factory=dict)
     examples: Mapping[str, ProjectExample] = field(default_factory=dict)
@@ -143,6 +146,7 @@ class Document:
             "next_number": self.next_number,
             "settings": asdict(self.settings),
             "names": list(self.names),
+            "history": {"done": list(self.done), "undone": list(self.undone)},
             "classes": [asdict(record) for record in self.classes.values()],
             "images": [asdict(record) for record in self.images.values()],
             "examples": [asdict(record) for record in self.examples.values()],
@@ -163,16 +167,19 @@ def load_document(folder: Path) -> Document:
     try:
         if stated != FORMAT or not isinstance(values, dict):
             raise ValueError("no format")
+        history = values.get("history", {"done": [], "undone": []})  # a project of before has none
         document = Document(
             _whole(values["revision"]),
             _whole(values["next_number"]),
             decode(Settings, values["settings"]),
             tuple(check_class_name(_text(name)) for name in values["names"]),
+            tuple(map(_whole, history["done"])),
+            tuple(map(_whole, history["undone"])),
             _by_id(decode(ProjectClass, one) for one in values["classes"]),
             _by_id(_image(one) for one in values["images"]),
             _by_id(decode(ProjectExample, one) for one in values["examples"]),
         )
-        _check(document)
+        check(document)
     except (KeyError, TypeError, ValueError, DataError) as error:
         reason = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error).rstrip(".")
         raise DataError(
@@ -197,13 +204,33 @@ def _merge(table: Mapping[str, T], records: Mapping[str, object], kind: type[T])
     return dict(sorted({**kept, **new}.items(), key=lambda item: order_of(item[0])))
 
 
+def decode_record(key: str, values: object) -> Record:
+    """The record of an id. TypeError or ValueError where the values are of another kind."""
+    order_of(key)
+    kinds: dict[str, Callable[[object], Record]] = {
+        "c": lambda one: decode(ProjectClass, one),
+        "e": lambda one: decode(ProjectExample, one),
+        "i": _image,
+    }
+    record = kinds[key[0]](values)
+    if record.id != key:
+        raise ValueError("a record with the id of another one")
+    return record
+
+
+def check_path(name: str) -> str:
+    """A path below a folder. ValueError for one that leads outside."""
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or PurePosixPath(name).is_absolute() or "\0" in name:
+        raise ValueError("a path outside the folder")
+    return name
+
+
 def _image(values: object) -> ProjectImage:
     if not isinstance(values, dict):
         raise ValueError("an image that is no object")
     image = decode(ProjectImage, {**values, "findings": []})
-    parts = PurePosixPath(image.file).parts
-    if not parts or ".." in parts or PurePosixPath(image.file).is_absolute() or "\0" in image.file:
-        raise ValueError("an image outside the folder")
+    check_path(image.file)
     if min(image.height, image.width) < 0 or image.height * image.width > MAX_PIXELS or not 0 <= image.uncertainty <= 1:
         raise ValueError("an image with impossible numbers")
     return replace(image, findings=tuple(decode(Finding, one) for one in values.get("findings", [])))
@@ -214,7 +241,7 @@ def _by_id(records: Iterable[T]) -> dict[str, T]:
     return dict(sorted(found.items(), key=lambda item: order_of(item[0])))
 
 
-def _check(document: Document) -> None:
+def check(document: Document) -> None:
     """ValueError where records refer to others that are not there, and for settings outside their range."""
     if not (document.settings.threshold is None or 0 < document.settings.threshold < 1):
         raise ValueError("a threshold outside 0..1")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -82,12 +81,14 @@ def place_picture(folder: Path, file: str, *, present: bool) -> None:
         source.replace(target)
 
 
-def forget_picture(folder: Path, file: str) -> None:
-    """Remove the file of an image that was put aside."""
-    with suppress(OSError):
-        (folder / REMOVED / file).unlink()
-
-
-def forget_pictures(folder: Path) -> None:
-    """Remove all files of images that were put aside."""
-    shutil.rmtree(folder / REMOVED, ignore_errors=True)
+def forget_pictures(folder: Path, kept: Collection[str]) -> None:
+    """Remove all files of images that were put aside but some."""
+    aside = folder / REMOVED
+    if aside.is_symlink():  # what lies elsewhere is not the project's
+        return
+    for place, _, names in os.walk(aside, topdown=False):
+        with suppress(OSError):
+            for path in (Path(place, name) for name in names):
+                if path.relative_to(aside).as_posix() not in kept:
+                    path.unlink()
+            Path(place).rmdir()  # fails where something is left

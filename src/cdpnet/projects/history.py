@@ -1,14 +1,25 @@
-"""The steps of a project that can be taken back and done again."""
+"""The steps of a project that can be taken back and done again; they lie in its folder, so they outlive a program."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
-from cdpnet.projects.document import Record
+from cdpnet.errors import DataError
+from cdpnet.io.documents import read_json
+from cdpnet.io.files import write_text
+from cdpnet.projects.document import Record, check_path, decode_record
+from cdpnet.values import decode
 
+FOLDER = "history"
 STEPS = 50  # that can be taken back (our choice)
+MOST_BYTES = 2**26  # of the files of all steps but the last one (our choice)
+_FILE = re.compile(r"\d+\.json")
 
 
 @dataclass(frozen=True)
@@ -26,42 +37,100 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """sentence: what was done. before, after: the same things before and after it."""
+    """sentence: what was done. change: what takes it back; of a step that was taken back, what does it again."""
 
     sentence: str
-    before: Change
-    after: Change
+    change: Change
 
 
 class History:
-    """Steps to take back, and steps that were taken back. forget: called with a change that nothing can undo now."""
+    """Steps by the revisions of the project that they led to, each in a file below the folder of the project.
 
-    def __init__(self, forget: Callable[[Change], object]) -> None:
-        self._done: deque[Step] = deque()
-        self._undone: list[Step] = []
-        self._forget = forget
+    Which of them can be taken back or done again says the document, so that both are written at once.
+    """
 
-    def add(self, step: Step) -> None:
-        """Note a new step; what was taken back before cannot be done again any more."""
-        self._undone.clear()
-        self._done.append(step)
-        while len(self._done) > STEPS:
-            self._forget(self._done.popleft().after)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / FOLDER
+        self._steps: dict[int, Step] = {}
+        self._sizes: dict[int, int] = {}
 
-    @property
-    def to_undo(self) -> Step | None:
-        """The last step."""
-        return self._done[-1] if self._done else None
+    def __getitem__(self, revision: int) -> Step:
+        return self._steps[revision]
 
-    @property
-    def to_redo(self) -> Step | None:
-        """The step that was taken back last."""
-        return self._undone[-1] if self._undone else None
+    def load(self, revisions: Sequence[int]) -> tuple[int, ...]:
+        """Read steps, oldest first; gives those after the last one that is missing or damaged."""
+        for at in reversed(range(len(revisions))):
+            path = self._path(revisions[at])
+            try:
+                self._steps[revisions[at]] = _decode(read_json(path))
+                self._sizes[revisions[at]] = path.stat().st_size
+            except (DataError, OSError, KeyError, TypeError, ValueError):
+                return tuple(revisions[at + 1 :])
+        return tuple(revisions)
 
-    def undone(self) -> None:
-        """Note that the last step was taken back."""
-        self._undone.append(self._done.pop())
+    def add(self, revision: int, step: Step) -> None:
+        """Write a step. OSError where the disk is full."""
+        text = _encode(step)
+        write_text(text, self._path(revision))
+        self._steps[revision], self._sizes[revision] = step, len(text)
 
-    def redone(self) -> None:
-        """Note that the step that was taken back last was done again."""
-        self._done.append(self._undone.pop())
+    def newest(self, revisions: Sequence[int]) -> tuple[int, ...]:
+        """The last of these steps, as many as are kept: `STEPS`, with `MOST_BYTES`, and always one."""
+        kept, size = list(revisions[-STEPS:]), sum(self._sizes[one] for one in revisions[-STEPS:-1])
+        while size > MOST_BYTES:
+            size -= self._sizes[kept.pop(0)]
+        return tuple(kept)
+
+    def keep(self, revisions: Collection[int]) -> None:
+        """Remove all other steps, also files of a program that was killed."""
+        self._steps = {key: step for key, step in self._steps.items() if key in revisions}
+        self._sizes = {key: size for key, size in self._sizes.items() if key in revisions}
+        if self.folder.is_symlink():  # what lies elsewhere is not the project's
+            return
+        names = {self._path(one).name for one in revisions}
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if _FILE.fullmatch(path.name) and path.name not in names:
+                    path.unlink()
+
+    def pictures_aside(self) -> set[str]:
+        """The files of images that were put aside, and come back with a step."""
+        return {file for step in self._steps.values() for file, present in step.change.pictures.items() if present}
+
+    def _path(self, revision: int) -> Path:
+        return self.folder / f"{revision}.json"
+
+
+def _encode(step: Step) -> str:
+    change = step.change
+    values = {
+        "sentence": step.sentence,
+        "records": {key: record and asdict(record) for key, record in change.records.items()},
+        "files": {
+            name: None if content is None else b64encode(content).decode() for name, content in change.files.items()
+        },
+        "pictures": dict(change.pictures),
+    }
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A step as JSON; files are in base64."""
+
+    sentence: str
+    records: Mapping[str, object]
+    files: Mapping[str, str | None]
+    pictures: Mapping[str, bool]
+
+
+def _decode(values: object) -> Step:
+    """KeyError, TypeError or ValueError for what is no step, or reaches outside the folder of a project."""
+    stored = decode(_Stored, values)
+    records = {key: None if one is None else decode_record(key, one) for key, one in stored.records.items()}
+    files = {
+        check_path(name): None if text is None else b64decode(text, validate=True)
+        for name, text in stored.files.items()
+    }
+    pictures = {check_path(file): bool(present) for file, present in stored.pictures.items()}
+    return Step(stored.sentence, Change(records, files, pictures))

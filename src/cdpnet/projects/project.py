@@ -26,6 +26,7 @@ from cdpnet.projects.document import (
     ProjectExample,
     ProjectImage,
     Record,
+    check,
     load_document,
 )
 from cdpnet.projects.history import Change, History, Step
@@ -48,12 +49,14 @@ class Project:
         """Open a project, or begin one with the images in the folder. DataError for a folder that cannot be used."""
         self.folder, self.kept = folder, kept
         self.lock = RLock()
-        self.history = History(self._forget)
+        self._history = History(folder)
         self._listeners: set[Callable[[], object]] = set()
-        self.document = load_document(folder) if (folder / FILE).exists() else Document()
-        files.forget_pictures(folder)
+        document = load_document(folder) if (folder / FILE).exists() else Document()
+        done, undone = self._history.load(document.done), self._history.load(document.undone)
+        self.document = replace(document, done=done, undone=undone)
         self._find_images()
         self.save()
+        self._forget_steps()
 
     def image(self, image_id: str) -> ProjectImage:
         """An image by its id. MissingError where there is none."""
@@ -90,32 +93,36 @@ class Project:
     ) -> None:
         """Make a change that can be taken back. sentence: what is done. DataError where the disk cannot be written."""
         with self.lock:
-            after = Change(records, contents or {}, pictures or {})
-            before = Change(
-                {key: self.document.record(key) for key in after.records},
-                {name: files.read_file(self.folder, name) for name in after.files},
-                {file: not present for file, present in after.pictures.items()},
-            )
-            self._apply(after)
-            self.history.add(Step(sentence, before, after))
+            change = Change(records, contents or {}, pictures or {})
+            self._apply(Step(sentence, change), lambda step: (self._history.newest((*self.document.done, step)), ()))
+
+    @property
+    def to_undo(self) -> Step | None:
+        """The last step, that can be taken back."""
+        done = self.document.done
+        return self._history[done[-1]] if done else None
+
+    @property
+    def to_redo(self) -> Step | None:
+        """The step that was taken back last, and can be done again."""
+        undone = self.document.undone
+        return self._history[undone[-1]] if undone else None
 
     def undo(self) -> None:
-        """Take the last step back. ConflictError where there is none."""
+        """Take the last step back. ConflictError where there is none, and where something has taken its place."""
         with self.lock:
-            step = self.history.to_undo
+            step, (done, undone) = self.to_undo, (self.document.done, self.document.undone)
             if step is None:
                 raise ConflictError("There is nothing to take back.")
-            self._apply(step.before)
-            self.history.undone()
+            self._apply(step, lambda new: (done[:-1], (*undone, new)))
 
     def redo(self) -> None:
-        """Do again the step that was taken back last. ConflictError where there is none."""
+        """Do again the step that was taken back last. ConflictError as `undo`."""
         with self.lock:
-            step = self.history.to_redo
+            step, (done, undone) = self.to_redo, (self.document.done, self.document.undone)
             if step is None:
                 raise ConflictError("There is nothing to do again.")
-            self._apply(step.after)
-            self.history.redone()
+            self._apply(step, lambda new: ((*done, new), undone[:-1]))
 
     def update(self, document: Document, *, save: bool = True) -> None:
         """Replace the document by one that follows from it; the caller holds the lock.
@@ -151,25 +158,53 @@ class Project:
             with self.lock:
                 self._listeners.discard(listener)
 
-    def _apply(self, change: Change) -> None:
-        """Make a change; each image in it gets a revision of its own."""
+    def _apply(self, step: Step, place: Callable[[int], tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
+        """Make the change of a step; each image in it gets a revision of its own.
+
+        place: the steps that can be taken back, and done again, with one that leads back from here.
+        """
+        change, revision = step.change, self.document.revision + 1
         document = self.document.with_records(
             {key: _renewed(record, self.document.record(key)) for key, record in change.records.items()}
         )
-        undone = {name: files.read_file(self.folder, name) for name in change.files}
+        self._check_places(document, change)
+        back = Change(
+            {key: self.document.record(key) for key in change.records},
+            {name: files.read_file(self.folder, name) for name in change.files},
+            {file: not present for file, present in change.pictures.items()},
+        )
         try:
+            self._history.add(revision, Step(step.sentence, back))
             for name, content in change.files.items():
                 files.put_file(self.folder, name, content)
             for file, present in change.pictures.items():
                 files.place_picture(self.folder, file, present=present)
-            self.update(document)
+            done, undone = place(revision)
+            self.update(replace(document, done=done, undone=undone))
         except OSError as error:
             with suppress(OSError):
-                for name, content in undone.items():
+                for name, content in back.files.items():
                     files.put_file(self.folder, name, content)
-                for file, present in change.pictures.items():
-                    files.place_picture(self.folder, file, present=not present)
+                for file, present in back.pictures.items():
+                    files.place_picture(self.folder, file, present=present)
             raise DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.") from None
+        finally:
+            self._forget_steps()
+
+    def _check_places(self, document: Document, change: Change) -> None:
+        """ConflictError where a change brings back an image whose place is taken, or does not fit the project."""
+        for image in change.records.values():
+            if not isinstance(image, ProjectImage) or image.id in self.document.images:
+                continue
+            if (self.folder / files.REMOVED / image.file).exists() and self.image_path(image).exists():
+                raise ConflictError(f"{image.file} cannot come back, since another image has its name now.")
+            for other in document.images.values():
+                if other.mask_file == image.mask_file and other.id != image.id and not image.reason:
+                    raise ConflictError(f"{image.file} cannot come back, since {other.file} has the mask of its name.")
+        try:
+            check(document)
+        except (ValueError, DataError) as error:
+            raise ConflictError(f"The step does not fit the project any more: {str(error).rstrip('.')}.") from None
 
     def _write(self, document: Document) -> None:
         document.save(self.folder)
@@ -177,10 +212,10 @@ class Project:
         if files.read_file(self.folder, files.NAMES) != names:
             files.put_file(self.folder, files.NAMES, names)
 
-    def _forget(self, change: Change) -> None:
-        for file, present in change.pictures.items():
-            if not present:
-                files.forget_picture(self.folder, file)
+    def _forget_steps(self) -> None:
+        """Remove the steps that cannot be taken back or done again any more, and the images that they put aside."""
+        self._history.keep({*self.document.done, *self.document.undone})
+        files.forget_pictures(self.folder, self._history.pictures_aside())
 
     def _find_images(self) -> None:
         """Take in the images that were put into the folder, and note those that cannot be used any more, or again."""
@@ -222,9 +257,12 @@ class Project:
 
 
 def _renewed(record: Record | None, present: Record | None) -> Record | None:
-    """A record that takes the place of the present one: an image gets a new revision, a class keeps its class file."""
+    """A record that takes the place of the present one, and keeps what is known of its file.
+
+    An image gets a new revision, and stays unusable if it is; a class keeps its class file.
+    """
     if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
-        return replace(record, revision=max(record.revision, present.revision) + 1)
+        return replace(record, revision=max(record.revision, present.revision) + 1, reason=present.reason)
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record
@@ -244,5 +282,5 @@ def mask_content(mask: NDArray[np.uint8]) -> bytes:
 
 def _find(records: Mapping[str, T], key: str, kind: str) -> T:
     if key not in records:
-        raise MissingError(f"There is no such {kind} (any more); reload the page.")
+        raise MissingError(f"There is no such {kind} (any more); it was removed in another window.")
     return records[key]

@@ -6,15 +6,13 @@ import html
 from pathlib import Path
 from urllib.parse import quote
 
-from PIL import Image
-
 from cdpnet.bulk.job import PAGE, JobResult
 from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller, disk_error, thumbnail_file
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_text
 from cdpnet.report.html import class_dot, render_page
-from cdpnet.report.images import data_address
+from cdpnet.report.images import data_address, example_image
 from cdpnet.runtime.text import counted
 
 _EACH = 240  # images of a page
@@ -59,10 +57,11 @@ def _page(number: int) -> str:
 
 def _summary(result: JobResult, labeller: Labeller) -> str:
     """The classes with an example each, and the images that could not be read."""
+    numbered = [(learned, labeller.target.classes.index(learned.name) + 1) for learned in labeller.classes]
     legend = [
-        f"<li><img alt='' src='{data_address(Image.fromarray(learned.thumbnail))}'>"
-        f"{class_dot(labeller.target.classes.index(learned.name) + 1)}{html.escape(learned.name)}</li>"
-        for learned in labeller.classes
+        f"<li><img alt='' src='{data_address(example_image(learned.thumbnail, number))}'>"
+        f"{class_dot(number)}{html.escape(learned.name)}</li>"
+        for learned, number in numbered
     ]
     broken = [f"<li>{html.escape(image)}: {html.escape(reason)}</li>" for image, reason in result.failed.items()]
     unread = f"<h2>Could not be read</h2><ul>{''.join(broken)}</ul>" if broken else ""

@@ -27,6 +27,19 @@ def to_image(image: Tensor) -> Image.Image:
     return Image.fromarray(image.permute(1, 2, 0).cpu().numpy())
 
 
+def example_image(thumbnail: NDArray[np.uint8], index: int) -> Image.Image:
+    """The thumbnail of a class with its mask in the colour that the class of this index has in overlays.
+
+    (h, w, 4) with the mask as the fourth channel; without one, (h, w, 3), it stays as it is.
+    """
+    if (
+        thumbnail.shape[2] == 3
+    ):  # of a class without an example, or of a class file whose thumbnail has a colour already
+        return Image.fromarray(thumbnail)
+    marked = np.where(thumbnail[..., 3] > 0, index, 0).astype(np.uint8)
+    return overlay(torch.from_numpy(thumbnail[..., :3]).permute(2, 0, 1), marked)
+
+
 def data_address(image: Image.Image) -> str:
     """An image as an address that holds it, for pages of a single file."""
     buffer = io.BytesIO()

@@ -24,7 +24,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
     """The whole state. model: a sentence about the network."""
     project, work = workspace.project, workspace.work
     with project.lock:
-        document, history = project.document, project.history
+        document = project.document
         marked = {example.image for example in document.examples.values()}
         return {
             "version": version(),
@@ -50,8 +50,8 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "order": list(order(document)),
             "progress": _progress(document),
             "gain": _gain(project, work.gain),
-            "undo": _sentence(history.to_undo),
-            "redo": _sentence(history.to_redo),
+            "undo": _sentence(project.to_undo),
+            "redo": _sentence(project.to_redo),
         }
 
 

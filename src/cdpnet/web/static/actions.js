@@ -4,8 +4,11 @@ import { open } from "./dialogs.js";
 import { chooseFiles } from "./upload.js";
 import { say } from "./notes.js";
 
-/** Actions of which one waits for the one before it, so that keys pressed quickly act on what is chosen by then. */
-const ONE_BY_ONE = ["save", "teach", "accept", "reject", "reopen", "undo", "redo", "remove", "next", "forward", "back"];
+/**
+ * Actions of which one waits for the one before it, so that keys pressed quickly act on what is chosen by then. What is
+ * saved and taught is not among them: it goes on while other pictures are shown, and `Saving` keeps its order.
+ */
+const ONE_BY_ONE = ["accept", "reject", "reopen", "undo", "redo", "remove", "next", "forward", "back"];
 
 export class Actions {
   /** @type {Promise<unknown>} */
@@ -15,25 +18,26 @@ export class Actions {
    * @param {import("./store.js").Store} store
    * @param {import("./stage.js").Stage} stage
    * @param {import("./editor.js").Editor} editor
+   * @param {import("./saving.js").Saving} saving
    * @param {import("./review.js").Review} review
    * @param {import("./tools.js").Tools} tools
    * @param {import("./changes.js").Changes} changes
    */
-  constructor(store, stage, editor, review, tools, changes) {
+  constructor(store, stage, editor, saving, review, tools, changes) {
     /** @type {Record<string, () => unknown>} */
     this.table = {
       choose: chooseFiles,
       samples: () => this.#addSamples(changes),
       "new-class": () => editor.addClass(),
-      save: () => editor.save(),
-      teach: () => editor.teach(),
+      save: () => saving.save(),
+      teach: () => saving.teach(),
       drop: () => tools.cancel() || editor.drop(),
-      undo: () => editor.undo(),
+      undo: async () => editor.undo(await saving.settled()),
       redo: () => editor.redo(),
       accept: () => review.decide("accepted"),
       reject: () => review.decide("rejected"),
       reopen: () => review.decide("new"),
-      remove: () => (editor.takeBack(), review.remove()),
+      remove: () => review.remove(),
       next: () => review.next(),
       forward: () => review.move(1),
       back: () => review.move(-1),

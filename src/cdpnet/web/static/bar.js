@@ -7,8 +7,9 @@ import { describe } from "./review.js";
  * @param {import("./store.js").Store} store
  * @param {import("./workspace.js").Workspace} workspace
  * @param {import("./editor.js").Editor} editor
+ * @param {import("./saving.js").Saving} saving
  */
-export function showBar(store, workspace, editor) {
+export function showBar(store, workspace, editor, saving) {
   const update = () => {
     const { image, state, chosenClass } = store;
     const { draft } = workspace;
@@ -16,8 +17,8 @@ export function showBar(store, workspace, editor) {
     if (!image || !state) return;
     const words = describe(image, state.classes);
     assign(find("#image-name"), { textContent: image.name });
-    assign(find("#image-state"), { textContent: words });
-    assign(find("#hint"), { textContent: hint(image, chosenClass, draft, editor) });
+    assign(find("#image-state"), { textContent: words, title: words });
+    assign(find("#hint"), { textContent: hint(image, chosenClass, draft, editor.busy, saving.isAwaited) });
     assign(find("#failure"), { textContent: image.state === "failed" ? image.reason : "" });
     find("#failure").hidden = image.state !== "failed";
     const drawn = draft ? `; the mask in progress of ${chosenClass?.name} marks ${percent(draft.share)}` : "";
@@ -44,11 +45,12 @@ export function showBar(store, workspace, editor) {
  * @param {import("./types.js").ProjectImage} image
  * @param {import("./types.js").ProjectClass | null} chosenClass
  * @param {import("./draft.js").Draft | null} draft
- * @param {import("./editor.js").Editor} editor
+ * @param {boolean} busy whether its mask is being computed
+ * @param {boolean} awaited whether it is saved then
  */
-function hint(image, chosenClass, draft, editor) {
+function hint(image, chosenClass, draft, busy, awaited) {
   if (image.state === "failed") return "";
-  if (editor.busy) return `Looking for the object …${editor.saves ? " It is saved then." : ""}`;
+  if (busy) return `Looking for the object …${awaited ? " It is saved then." : ""}`;
   if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
   if (draft && !draft.share) return "Nothing is marked. Enter saves that it is not there, Escape drops.";
   if (draft) return `${percent(draft.share)} marked. Enter saves, Escape drops.`;

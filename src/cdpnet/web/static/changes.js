@@ -5,7 +5,7 @@ import { clearRefusal, refuse, say } from "./notes.js";
 
 /** @typedef {import("./types.js").State} State */
 
-const CONFLICT = 409;
+const [MISSING, CONFLICT] = [404, 409];
 
 /** @param {string} sentence whose first word is not the first any more */
 const inside = (sentence) => sentence.charAt(0).toLowerCase() + sentence.slice(1);
@@ -38,6 +38,27 @@ export class Changes {
     const sent = this.#last.then(() => this.#send(method, path, body, onConflict));
     this.#last = sent.catch(() => {}); // who has sent it hears of it
     return sent;
+  }
+
+  /**
+   * Say why a request was refused; where the page is behind the server, bring it up to date.
+   * @param {unknown} error
+   */
+  async refused(error) {
+    const behind = error instanceof Refusal && [MISSING, CONFLICT].includes(error.status);
+    if (!(behind && (await this.#reload()))) refuse(reasonOf(error));
+  }
+
+  /**
+   * Take a state that others may have changed; whether it is said that they have removed the chosen picture.
+   * @param {State} state
+   */
+  catchUp(state) {
+    const { image } = this.store;
+    this.store.accept(state);
+    if (!image || !this.answered || this.store.state?.images.some(({ id }) => id === image.id)) return false;
+    refuse(`${image.name} was removed in another window. Undo (Ctrl+Z) brings it back, with what is marked in it.`);
+    return true;
   }
 
   /** Take back the server's last change, and show the image that it was about. */
@@ -82,11 +103,8 @@ export class Changes {
       return state;
     } catch (error) {
       this.store.notify(); // what the page shows of the change is taken back
-      refuse(reasonOf(error));
-      if (error instanceof Refusal && error.status === CONFLICT) {
-        await this.#reload();
-        onConflict?.();
-      }
+      await this.refused(error);
+      if (error instanceof Refusal && error.status === CONFLICT) onConflict?.();
       return null;
     }
   }
@@ -105,11 +123,12 @@ export class Changes {
     }
   }
 
+  /** Take the server's present state; as `catchUp`. */
   async #reload() {
     try {
-      this.store.accept(await loadState());
+      return this.catchUp(await loadState());
     } catch {
-      // The refusal is on the page already, and `follow` loads the state as soon as the server answers.
+      return false; // `follow` loads the state as soon as the server answers
     }
   }
 }

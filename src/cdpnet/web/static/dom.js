@@ -67,7 +67,7 @@ export function assign(target, properties) {
  */
 export function percent(share) {
   const value = 100 * share;
-  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+  return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}\u00a0%`;
 }
 
 /**

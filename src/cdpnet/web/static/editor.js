@@ -1,18 +1,16 @@
-/** Marking by clicks, box and brush; and what a person decides about a picture. */
+/** Marking by clicks, box and brush. */
 
-import { reasonOf, request } from "./api.js";
+import { request } from "./api.js";
 import { askName } from "./dialogs.js";
-import { count } from "./dom.js";
 import { drawLine, readGrey } from "./mask.js";
-import { refuse, say } from "./notes.js";
 
 export class Editor {
-  /** @type {Promise<boolean> | null} the class of a click that is being named */
+  /** @type {Promise<string | null> | null} the class that is being named */
   #naming = null;
+  /** @type {Promise<string | null> | null} the class of the last click or box, while its draft is not begun yet */
+  #beginning = null;
   /** @type {Map<import("./draft.js").Draft, {stop: AbortController, found: Promise<boolean>}>} masks that are computed */
   #asked = new Map();
-  /** @type {import("./draft.js").Draft | null} whose mask is saved as soon as it is there */
-  #awaited = null;
   /** @type {import("./draft.js").Draft | null} of the brush stroke being drawn */
   #stroke = null;
 
@@ -33,25 +31,41 @@ export class Editor {
     return draft !== null && this.#asked.has(draft);
   }
 
-  /** Whether it is saved as soon as it is there. */
-  get saves() {
-    return this.#awaited !== null && this.#awaited === this.workspace.draft;
+  /** While the draft of a click is not begun, since its class is being named: the class's id then, null if there is none. */
+  get beginning() {
+    return this.#beginning;
   }
 
-  /** Choose or make the class that is marked; asks for its name where there is none. Whether there is one now. */
+  /**
+   * Wait for the masks of the clicks of a draft; false if the last one failed.
+   * @param {import("./draft.js").Draft} draft
+   */
+  async isMarked(draft) {
+    let [found, asked] = [true, this.#asked.get(draft)];
+    for (; asked; asked = this.#asked.get(draft)) found = await asked.found;
+    return found;
+  }
+
+  /** The id of the class that is marked; asks for its name where there is none, once. null if it was not named. */
   async needClass() {
-    if (!this.workspace.ready) return false;
-    return this.store.chosenClass !== null || this.addClass("object");
+    if (this.store.chosenClass) return this.store.classId;
+    const naming = (this.#naming ??= this.addClass("object"));
+    const id = await naming;
+    if (this.#naming === naming) this.#naming = null;
+    return id;
   }
 
-  /** @param {string} suggestion for the name of a new class */
+  /**
+   * Make a class and choose it; gives its id, or null if it was not named.
+   * @param {string} suggestion for its name
+   */
   async addClass(suggestion = "") {
     const name = await askName("What is it called?", suggestion, this.store.state?.limits.name ?? 60);
-    if (name === null) return false;
+    if (name === null) return null;
     const state = await this.changes.send("POST", "classes", { name });
     const added = state?.classes.at(-1);
     if (added) this.store.chooseClass(added.id);
-    return added !== undefined;
+    return added?.id ?? null;
   }
 
   /**
@@ -74,10 +88,14 @@ export class Editor {
 
   /** Begin a brush stroke; false where there is nothing to draw in yet. */
   beginStroke() {
-    if (!this.store.chosenClass) this.needClass();
-    if (!this.store.chosenClass || this.busy) return false;
-    this.#stroke = this.workspace.begin();
-    if (!this.#stroke) return false;
+    const { chosenClass } = this.store;
+    const { shown } = this.workspace;
+    if (!shown || this.busy) return false;
+    if (!chosenClass) {
+      this.needClass();
+      return false;
+    }
+    this.#stroke = this.workspace.begin(shown, chosenClass);
     this.#stroke.change();
     this.workspace.drafts.begin(this.#stroke);
     return true;
@@ -103,21 +121,26 @@ export class Editor {
     this.#stroke = null;
   }
 
-  async undo() {
+  /** @param {string | null} imageId of the picture in which a step is to be taken back, if there is one to take back */
+  async undo(imageId) {
     const { draft } = this.workspace;
-    if (!draft?.canUndo) return this.changes.undo();
+    if (!draft?.canUndo || draft.imageId !== imageId) return this.changes.undo();
     this.#stop(draft);
     draft.undo();
     this.#keepOrClose(draft);
   }
 
-  /** Take back a click whose mask is not there yet, because its picture is removed. */
-  takeBack() {
-    const { draft } = this.workspace;
-    if (!draft || !this.busy) return;
-    this.#stop(draft);
-    draft.cancel();
-    this.#keepOrClose(draft);
+  /**
+   * Take back the clicks whose masks are not there yet, because their picture is removed.
+   * @param {string} imageId
+   */
+  takeBack(imageId) {
+    for (const draft of this.#asked.keys()) {
+      if (draft.imageId !== imageId) continue;
+      this.#stop(draft);
+      draft.cancel();
+      this.#keepOrClose(draft);
+    }
   }
 
   async redo() {
@@ -135,98 +158,24 @@ export class Editor {
     this.workspace.close(draft);
   }
 
-  /** Save the mask in progress; it teaches a class that has no example yet. Whether it is saved. */
-  async save() {
-    const waits = this.#waits;
-    const draft = await this.#marked();
-    if (draft) return this.#save(draft, waits);
-    // What failed meanwhile has said so, and who dropped the mask knows.
-    if (!waits && this.workspace.ready) refuse("Nothing is marked yet; click on the object, or draw with the brush.");
-    return false;
-  }
-
   /**
-   * @param {import("./draft.js").Draft} draft
-   * @param {boolean} awaited whether its mask has just come, so that nobody has seen it
-   */
-  async #save(draft, awaited) {
-    if (awaited && !draft.share) {
-      refuse("Nothing is found there, so nothing is saved. Click elsewhere, or draw with the brush.");
-      return false;
-    }
-    const { imageId, classId, revision } = draft;
-    const body = { revision, class: classId, mask: draft.toUrl() };
-    const state = await this.changes.send("PUT", `images/${imageId}/mask`, body, () => {
-      // Who has read that another browser's mask stands against this one may save over it.
-      draft.revision = this.#revisionOf(imageId) ?? revision;
-    });
-    if (!state) return false;
-    this.workspace.close(draft, true);
-    const first = !state.examples.some((example) => example.class === classId);
-    if (first && draft.share) return this.#teach(imageId, classId);
-    say("The mask is saved. Use it as an example (T), or look at the next uncertain picture (G).");
-    return true;
-  }
-
-  /** Use the mask of the chosen class in this image as an example. */
-  async teach() {
-    const { imageId } = this.store;
-    const waits = this.#waits;
-    const draft = await this.#marked();
-    const classId = draft?.classId ?? this.store.classId;
-    if (!imageId || !classId || (waits && !draft)) return;
-    const untaught = !this.store.state?.examples.some((example) => example.class === classId);
-    if (draft && (!(await this.#save(draft, waits)) || untaught)) return; // saving has taught it
-    await this.#teach(imageId, classId);
-  }
-
-  /**
-   * @param {string} imageId
-   * @param {string} classId
-   */
-  async #teach(imageId, classId) {
-    const body = { image: imageId, class: classId, revision: this.#revisionOf(imageId) };
-    const state = await this.changes.send("POST", "examples", body);
-    const taught = state?.classes.find((one) => one.id === classId);
-    if (taught) say(`${taught.name} is learned from ${count(taught.examples, "example")}.`);
-    return state !== null;
-  }
-
-  /** @param {string} imageId of an image that need not be the chosen one */
-  #revisionOf(imageId) {
-    return this.store.state?.images.find((image) => image.id === imageId)?.revision;
-  }
-
-  /**
-   * Mark in the draft of the chosen class.
+   * Mark in the draft of the chosen class, in the picture that is shown now.
    * @param {(draft: import("./draft.js").Draft) => Partial<import("./draft.js").Step>} change
    */
   async #mark(change) {
-    const { imageId } = this.store;
-    const naming = (this.#naming = this.needClass());
-    const named = await naming;
-    if (this.#naming === naming) this.#naming = null;
-    const draft = named && this.store.imageId === imageId ? this.workspace.begin() : null;
-    if (draft) await this.#ask(draft, change(draft));
-  }
-
-  /** Whether a click in this picture has no mask yet. */
-  get #waits() {
-    return this.#naming !== null || this.busy;
-  }
-
-  /** The mask in progress, as soon as the masks of its clicks are there; null if there is none, or the last one failed. */
-  async #marked() {
-    const { imageId } = this.store;
-    await this.#naming;
-    const draft = this.store.imageId === imageId ? this.workspace.draft : null;
-    if (!draft) return null;
-    let [found, asked] = [true, this.#asked.get(draft)];
-    this.#awaited = draft;
-    this.workspace.repaint();
-    for (; asked; asked = this.#asked.get(draft)) found = await asked.found;
-    this.#awaited = null;
-    return found ? draft : null;
+    const { shown } = this.workspace;
+    if (!shown) return;
+    const begin = async () => {
+      const id = await this.needClass();
+      const one = this.store.state?.classes.find((each) => each.id === id);
+      if (!one) return null;
+      const draft = this.workspace.begin(shown, one);
+      this.#ask(draft, change(draft));
+      return id;
+    };
+    const beginning = (this.#beginning = begin());
+    await beginning;
+    if (this.#beginning === beginning) this.#beginning = null;
   }
 
   /** @param {import("./draft.js").Draft} draft whose mask is no longer needed */
@@ -269,7 +218,7 @@ export class Editor {
     } catch (error) {
       if (signal.aborted) return false;
       draft.cancel();
-      refuse(reasonOf(error));
+      await this.changes.refused(error);
       return false;
     }
   }

@@ -6,12 +6,16 @@ import { refuse } from "./notes.js";
 
 const PATIENCE = 2000; // milliseconds between attempts while the server does not answer
 
-/** @param {import("./store.js").Store} store */
-export async function follow(store) {
+/**
+ * @param {import("./store.js").Store} store
+ * @param {import("./changes.js").Changes} changes
+ */
+export async function follow(store, changes) {
   let lost = true; // until the first state has come
   for (;;) {
     try {
-      store.accept(await (lost || !store.state ? loadState() : waitForState(store.state.revision)), lost);
+      if (lost || !store.state) store.accept(await loadState(), true);
+      else changes.catchUp(await waitForState(store.state.revision));
       lost = false;
       find("#connection").hidden = true;
     } catch (error) {

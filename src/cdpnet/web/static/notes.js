@@ -4,7 +4,8 @@ import { element, find } from "./dom.js";
 
 /** @param {string} text of something that was done */
 export function say(text) {
-  find("#note").replaceChildren(element("p", { className: "pill" }, text));
+  find("#note").replaceChildren(element("p", {}, text));
+  find("#notes").dataset.last = "note";
 }
 
 /**
@@ -17,7 +18,8 @@ export function refuse(text, items = []) {
   const close = element("button", { className: "close", type: "button", "aria-label": "Close this message" }, "×");
   close.addEventListener("click", clearRefusal);
   const body = element("div", {}, element("p", {}, text), ...(list.length ? [element("ul", {}, ...list)] : []));
-  find("#refusal").replaceChildren(element("div", { className: "pill" }, body, close));
+  find("#refusal").replaceChildren(element("div", {}, body, close));
+  find("#notes").dataset.last = "refusal";
 }
 
 export function clearRefusal() {

@@ -22,7 +22,7 @@ export const STATES = {
 export function describe(image, classes) {
   const found = classes
     .filter(({ id }) => image.classes[id]?.share > 0)
-    .map(({ id, name }) => `${name} ${percent(image.classes[id].share)}`);
+    .map(({ id, name }) => `${name}\u00a0${percent(image.classes[id].share)}`);
   return [STATES[image.state], ...found].join(" · ");
 }
 
@@ -31,11 +31,15 @@ export class Review {
    * @param {import("./store.js").Store} store
    * @param {import("./workspace.js").Workspace} workspace
    * @param {import("./changes.js").Changes} changes
+   * @param {import("./editor.js").Editor} editor
+   * @param {import("./saving.js").Saving} saving
    */
-  constructor(store, workspace, changes) {
+  constructor(store, workspace, changes, editor, saving) {
     this.store = store;
     this.workspace = workspace;
     this.changes = changes;
+    this.editor = editor;
+    this.saving = saving;
   }
 
   /**
@@ -43,9 +47,10 @@ export class Review {
    * @param {"accepted" | "rejected" | "new"} verdict
    */
   async decide(verdict) {
-    const { image } = this.store;
+    const { classId } = this.store;
+    const image = await this.#settled();
     if (!image) return;
-    if (this.workspace.draft) return refuse("The mask is not saved yet: Enter saves it, Escape drops it.");
+    if (classId && this.workspace.drafts.get(image.id, classId)) return refuse("The mask is not saved yet: Enter saves it, Escape drops it.");
     if (verdict === "accepted" && image.state === "new") return refuse("There is no mask to accept yet.");
     const { id, name, revision } = image;
     const state = await this.changes.send("POST", `images/${id}/review`, { revision, verdict });
@@ -68,10 +73,17 @@ export class Review {
 
   /** Remove the chosen picture from the project. */
   async remove() {
-    const { image } = this.store;
+    const image = await this.#settled();
     if (!image) return;
+    this.editor.takeBack(image.id);
     const state = await this.changes.send("DELETE", `images/${image.id}`);
     if (state) say(`${image.name} is removed. Undo (Ctrl+Z) brings it back.`);
+  }
+
+  /** The picture that is chosen now, as it is when all that was begun in it is saved; null if there is none. */
+  async #settled() {
+    const imageId = await this.saving.settled();
+    return this.store.state?.images.find(({ id }) => id === imageId) ?? null;
   }
 
   /** @param {string | null} id */

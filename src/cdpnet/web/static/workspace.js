@@ -1,14 +1,10 @@
 /** The picture on the stage: its view, the masks of its classes, and the mask in progress. */
 
-import { imageUrl, reasonOf, request } from "./api.js";
+import { imageUrl, request } from "./api.js";
 import { Draft } from "./draft.js";
 import { find } from "./dom.js";
 import { readGrey } from "./mask.js";
-import { refuse } from "./notes.js";
 import { Overlay } from "./overlay.js";
-
-/** States of an image that the network gives; the others are a person's. */
-const COMPUTED = ["new", "found", "absent"];
 
 export class Workspace {
   /** @type {string | null} of the picture on the stage */
@@ -27,9 +23,11 @@ export class Workspace {
    * @param {import("./store.js").Store} store
    * @param {import("./stage.js").Stage} stage
    * @param {import("./drafts.js").Drafts} drafts
+   * @param {import("./changes.js").Changes} changes
    */
-  constructor(store, stage, drafts) {
+  constructor(store, stage, drafts, changes) {
     this.store = store;
+    this.changes = changes;
     this.stage = stage;
     this.drafts = drafts;
     store.subscribe(() => this.#follow());
@@ -51,11 +49,20 @@ export class Workspace {
     return this.ready && this.imageId && classId ? this.drafts.get(this.imageId, classId) : null;
   }
 
-  /** The mask in progress, begun from the class's present mask if there was none. */
-  begin() {
-    const { image, chosenClass } = this.store;
-    if (!image || !chosenClass || !this.ready) return null;
-    return this.draft ?? new Draft(image.id, chosenClass.id, this.#revision, this.#width, this.#maskOf(chosenClass));
+  /** The picture on the stage as it can be marked: its masks, and the revision that they are of. null if there is none. */
+  get shown() {
+    if (!this.ready || !this.imageId) return null;
+    return { imageId: this.imageId, revision: this.#revision, width: this.stage.picture.width, labels: this.labels };
+  }
+
+  /**
+   * The mask in progress of a class in a picture, begun from its mask there if there was none.
+   * @param {NonNullable<Workspace["shown"]>} picture that is shown, or was when the click was made
+   * @param {import("./types.js").ProjectClass} one
+   */
+  begin({ imageId, revision, width, labels }, { id, number }) {
+    const mask = () => labels.map((value) => (value === number ? 1 : 0));
+    return this.drafts.get(imageId, id) ?? new Draft(imageId, id, revision, width, mask());
   }
 
   /** @param {Draft} draft changed */
@@ -101,15 +108,6 @@ export class Workspace {
     });
   }
 
-  get #width() {
-    return this.stage.picture?.width ?? 0;
-  }
-
-  /** @param {import("./types.js").ProjectClass} one */
-  #maskOf({ number }) {
-    return this.labels.map((value) => (value === number ? 1 : 0));
-  }
-
   /** Show what the store has chosen. */
   #follow() {
     const { image, state, classId } = this.store;
@@ -152,17 +150,11 @@ export class Workspace {
 
   /** @param {import("./types.js").ProjectImage} image whose masks have changed */
   async #loadAgain(image) {
-    const before = this.#revision;
     await this.#load(image, async (signal) => {
       const labels = await this.#fetchLabels(image, signal);
       signal.throwIfAborted();
       this.labels = labels;
     });
-    for (const { id } of this.store.state?.classes ?? []) {
-      const draft = this.drafts.get(image.id, id);
-      // Results that are computed meanwhile do not stand against a person's mask; another person's do.
-      if (draft?.revision === before && COMPUTED.includes(image.state)) draft.revision = image.revision;
-    }
   }
 
   /**
@@ -179,7 +171,7 @@ export class Workspace {
       if (image.state !== "failed") await load(signal);
       if (!signal.aborted) this.repaint();
     } catch (error) {
-      if (!signal.aborted) refuse(reasonOf(error));
+      if (!signal.aborted) await this.changes.refused(error);
     }
   }
 

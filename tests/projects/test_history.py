@@ -1,0 +1,212 @@
+"""The steps of a project lie in its folder: they are taken back and done again after it is opened anew."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from cdpnet.projects import editing, history
+from cdpnet.projects.adding import add_image
+from cdpnet.projects.history import STEPS
+from cdpnet.projects.project import ConflictError, Project
+from tests.projects.making import NAMES, SIZE, contents, image_of, teach
+from tests.projects.test_project import ACTIONS, correct_b, without_revisions
+
+
+def steps(folder: Path) -> list[int]:
+    """The revisions of the steps in the folder."""
+    return sorted(int(path.stem) for path in (folder / "history").iterdir())
+
+
+@pytest.mark.parametrize("sentence", ACTIONS)
+def test_a_step_is_taken_back_and_done_again_after_a_restart(project: Project, folder: Path, sentence: str) -> None:
+    teach(project)
+    shown, files = without_revisions(project.document), contents(folder)
+    ACTIONS[sentence](project)
+    changed, changed_files = without_revisions(project.document), contents(folder)
+    for files_of in (files, changed_files):
+        del files_of["labels/classes.txt"]  # keeps the numbers of names
+
+    opened = Project(folder)
+    assert opened.to_undo is not None
+    assert opened.to_undo.sentence == sentence
+    opened.undo()
+    now = contents(folder)
+    del now["labels/classes.txt"]
+    assert (without_revisions(opened.document), now) == (shown, files)
+
+    opened = Project(folder)
+    assert opened.to_redo is not None
+    assert opened.to_redo.sentence == sentence
+    opened.redo()
+    now = contents(folder)
+    del now["labels/classes.txt"]
+    assert (without_revisions(opened.document), now) == (changed, changed_files)
+
+
+def test_everything_is_taken_back_in_a_new_program_for_each_step(project: Project, folder: Path) -> None:
+    before = without_revisions(project.document)
+    teach(project)
+    for action in (correct_b, ACTIONS["The removal of the class thing"], ACTIONS["The removal of a.png"]):
+        action(project)
+    while Project(folder).to_undo is not None:
+        opened = Project(folder)
+        opened.undo()
+    opened = Project(folder)
+    assert without_revisions(opened.document) == before
+    assert all(opened.image_path(image).exists() for image in opened.document.images.values())
+    assert not (folder / "removed").exists()
+
+
+def test_an_image_that_is_missing_stays_so_when_a_step_about_it_is_taken_back(project: Project, folder: Path) -> None:
+    teach(project)
+    correct_b(project)
+    (folder / "images" / "b.png").rename(folder / "b.png")
+    opened = Project(folder)
+    opened.undo()
+    assert "b.png is no longer in the folder of images" in image_of(opened, "b.png").reason
+    assert not image_of(opened, "b.png").edited
+
+
+def test_redo_gives_back_what_was_there(project: Project, folder: Path) -> None:
+    """Also a mask that another tool has changed while the project was closed."""
+    teach(project)
+    path = folder / "labels" / "masks" / "a.png"
+    other = folder / "other.png"
+    other.write_bytes(path.read_bytes())
+    correct_b(project)
+    edited = (folder / "labels" / "masks" / "b.png").read_bytes()
+    (folder / "labels" / "masks" / "b.png").write_bytes(path.read_bytes())
+    opened = Project(folder)
+    opened.undo()
+    assert not (folder / "labels" / "masks" / "b.png").exists()
+    opened.redo()
+    assert (folder / "labels" / "masks" / "b.png").read_bytes() == path.read_bytes() != edited
+
+
+def test_the_history_is_bounded(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(STEPS + 5):
+        editing.add_class(project, f"class {number}", 60)
+    assert len(steps(folder)) == STEPS
+    assert len(Project(folder).document.done) == STEPS
+    monkeypatch.setattr(history, "MOST_BYTES", 3 * max(path.stat().st_size for path in (folder / "history").iterdir()))
+    editing.add_class(project, "one more", 60)
+    assert len(steps(folder)) == 4
+    monkeypatch.setattr(history, "MOST_BYTES", 0)  # the last one can always be taken back
+    editing.add_class(project, "the last", 60)
+    assert len(steps(folder)) == 1
+    Project(folder).undo()
+    assert "the last" not in [one.name for one in Project(folder).document.classes.values()]
+
+
+def test_an_image_that_was_removed_is_deleted_with_its_step(
+    project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editing.remove_image(project, image_of(project, "a.png").id)
+    assert (folder / "removed" / "a.png").exists()
+    Project(folder)
+    assert (folder / "removed" / "a.png").exists()
+    monkeypatch.setattr(history, "MOST_BYTES", 0)
+    editing.add_class(project, "thing", 60)
+    assert not (folder / "removed").exists()
+
+
+def test_steps_that_are_lost_or_damaged_end_the_history(project: Project, folder: Path) -> None:
+    for number in range(4):
+        editing.add_class(project, f"class {number}", 60)
+    project.undo()
+    kept = steps(folder)
+    (folder / "history" / f"{kept[1]}.json").write_text("{")
+    opened = Project(folder)
+    assert (opened.document.done, opened.document.undone) == ((kept[2],), (kept[3],))
+    assert steps(folder) == kept[2:]
+    opened.undo()
+    assert opened.to_undo is None
+    for revision in steps(folder):
+        (folder / "history" / f"{revision}.json").unlink()
+    assert Project(folder).to_redo is None
+
+
+def test_a_project_without_a_history_opens(project: Project, folder: Path) -> None:
+    """As one of before; what a newer program has left beside it belongs to no step."""
+    teach(project)
+    values = json.loads((folder / "project.json").read_text())
+    del values["history"]
+    (folder / "project.json").write_text(json.dumps(values))
+    (folder / "history" / "notes.txt").write_text("mine")
+    opened = Project(folder)
+    assert opened.to_undo is None
+    assert without_revisions(opened.document) == without_revisions(project.document)
+    assert [path.name for path in (folder / "history").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"files": {"../../../outside.png": "AAAA"}},
+        {"files": {"/outside.png": "AAAA"}},
+        {"files": {"labels/masks/a.png": "no base64"}},
+        {"files": []},
+        {"pictures": {"../outside.png": True}},
+        {"records": {"i1": None, "project.json": {}}},
+        {"records": {"x1-00000a": {}}},
+        {"sentence": 3},
+    ],
+)
+def test_a_step_of_another_kind_or_that_reaches_outside_is_no_step(
+    project: Project, folder: Path, damage: dict[str, object]
+) -> None:
+    teach(project)
+    path = folder / "history" / f"{steps(folder)[-1]}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    assert Project(folder).to_undo is None
+
+
+def test_what_a_link_leads_to_is_not_the_projects(project: Project, folder: Path, tmp_path: Path) -> None:
+    teach(project)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("1.json", "photo.png"):
+        (outside / name).write_text("mine")
+    for path in (folder / "history").iterdir():
+        path.unlink()
+    (folder / "history").rmdir()
+    for name in ("history", "removed"):
+        (folder / name).symlink_to(outside)
+    Project(folder)
+    assert sorted(path.name for path in outside.iterdir()) == ["1.json", "photo.png"]
+
+
+def test_an_image_does_not_come_back_over_another_one(project: Project, folder: Path) -> None:
+    for name, sentence in (("a.png", "since another image has its name now"), ("a.bmp", "since a.bmp has the mask")):
+        content = (folder / "images" / "b.png").read_bytes()
+        editing.remove_image(project, image_of(project, "a.png").id)
+        added = add_image(project, name, content, SIZE)
+        with pytest.raises(ConflictError, match=f"a.png cannot come back, {sentence}"):
+            project.undo()
+        assert (folder / "images" / name).read_bytes() == content
+        assert (folder / "removed" / "a.png").exists()
+        (folder / "images" / name).unlink()  # by hand; the program is started again
+        document = project.document
+        images = {key: image for key, image in document.images.items() if key != added}
+        project.update(type(document)(**{**vars(document), "images": images}))
+        project = Project(folder)
+        project.undo()
+        assert [image.file for image in project.document.images.values()] == list(NAMES)
+
+
+def test_a_full_disk_leaves_no_step(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    teach(project)
+    kept, document = steps(folder), project.document
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cdpnet.projects.folder.put_file", fail)
+    with pytest.raises(Exception, match="No space left on device"):
+        correct_b(project)
+    assert steps(folder) == kept
+    assert project.document == document
