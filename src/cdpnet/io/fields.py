@@ -8,10 +8,57 @@ from __future__ import annotations
 import math
 
 from cdpnet.errors import DataError
+from cdpnet.values import JSON
 
 
 class FieldError(DataError):
     """What is wrong with a value, as the second half of a sentence about the file."""
+
+
+class JsonObject(dict[str, JSON]):
+    """An object of JSON. The methods read the value of a key that must be there.
+
+    what: the name of the value in messages; without one it is called by its key.
+    """
+
+    __slots__ = ()
+
+    def require(self, key: str) -> JSON:
+        """A value of any kind."""
+        if key not in self:
+            raise FieldError(f"{key} is missing")
+        return self[key]
+
+    def nested(self, key: str, what: str = "") -> JsonObject:
+        """An object in this one."""
+        return as_object(self.require(key), what or key)
+
+    def entries(self, key: str, what: str = "", most: int | None = None) -> list[object]:
+        """The entries of a list; most: of them, where there is a bound."""
+        return as_list(self.require(key), what or key, most)
+
+    def text(self, key: str, what: str = "") -> str:
+        """A string."""
+        return as_text(self.require(key), what or key)
+
+    def name(self, key: str, what: str = "") -> str:
+        """A string, or a whole number as text."""
+        return as_name(self.require(key), what or key)
+
+    def whole(self, key: str, what: str = "") -> int:
+        """A whole number."""
+        return as_whole(self.require(key), what or key)
+
+    def number(self, key: str, what: str = "") -> float:
+        """A finite number."""
+        return as_number(self.require(key), what or key)
+
+
+def as_object(value: object, what: str) -> JsonObject:
+    """An object of JSON. what: its name in messages."""
+    if not isinstance(value, dict):
+        raise FieldError(f"{what} is not an object with keys")
+    return JsonObject(value)
 
 
 def as_record(value: object, what: str) -> dict[str, object]:
