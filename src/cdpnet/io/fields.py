@@ -53,19 +53,19 @@ class JsonObject(dict[str, JSON]):
         """A finite number."""
         return as_number(self.require(key), what or key)
 
+    def switch(self, key: str) -> bool:
+        """True or false."""
+        value = self.require(key)
+        if not isinstance(value, bool):
+            raise FieldError(f"{key} is not true or false")
+        return value
+
 
 def as_object(value: object, what: str) -> JsonObject:
     """An object of JSON. what: its name in messages."""
     if not isinstance(value, dict):
         raise FieldError(f"{what} is not an object with keys")
     return JsonObject(value)
-
-
-def as_record(value: object, what: str) -> dict[str, object]:
-    """An object of JSON. what: its name in messages."""
-    if not isinstance(value, dict):
-        raise FieldError(f"{what} is not an object with keys")
-    return value
 
 
 def as_list(value: object, what: str, most: int | None = None) -> list[object]:
@@ -113,10 +113,3 @@ def as_point(value: object, what: str) -> tuple[float, float]:
     if len(values) != 2:
         raise FieldError(f"{what} is not a pair x, y")
     return as_number(values[0], what), as_number(values[1], what)
-
-
-def get(record: dict[str, object], key: str) -> object:
-    """The value of a key that must be there."""
-    if key not in record:
-        raise FieldError(f"{key} is missing")
-    return record[key]
