@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from starlette.background import BackgroundTask
@@ -16,7 +15,7 @@ from cdpnet.backend.predicting import Prediction, model_version, predict, predic
 from cdpnet.backend.requests import Prompt, Task, read_added, read_config, read_deleted, read_prompt, read_tasks
 from cdpnet.backend.teaching import Lesson, forget, teach
 from cdpnet.errors import DataError
-from cdpnet.io.fields import FieldError, as_record, as_text, get
+from cdpnet.io.fields import FieldError, JsonObject, as_object
 from cdpnet.labels.labelstudio_config import ShapeControl, find_control
 from cdpnet.runtime.text import escape
 from cdpnet.web.answering import answering
@@ -53,7 +52,8 @@ class BackendApi:
 
     async def _setup(self, request: Request) -> Response:
         """Remember the labelling configuration of a project."""
-        config = as_text(get(await read_fields(request), "schema"), "schema")
+        fields = await read_fields(request)
+        config = fields.text("schema")
         find_control(config, self.from_name)
         await self.threads.in_files(self._remember, config)
         return JSONResponse({"model_version": model_version(self.workspace.work)})
@@ -98,12 +98,12 @@ class BackendApi:
     async def _webhook(self, request: Request) -> Response:
         """Learn from annotations that are made, changed or deleted; other events change nothing."""
         fields = await read_fields(request)
-        action = as_text(get(fields, "action"), "action")
+        action = fields.text("action")
         deleted = read_deleted(action, fields)
         await self.threads.in_files(forget, self.workspace.project, self.images, deleted)
         lessons: list[Lesson] = []
         if action.startswith("ANNOTATION") and not deleted:
-            control = self._control(as_record(fields.get("project") or {}, "project"))
+            control = self._control(as_object(fields.get("project") or {}, "project"))
             annotations = list(read_added(action, fields, control))
             lessons = [
                 await self.threads.in_files(teach, self.workspace, self.images, annotation)
@@ -123,7 +123,7 @@ class BackendApi:
         except Exception as error:  # such as a full disk; the next request tries again
             _log.warning("Learning failed: %.200r", error)
 
-    def _control(self, fields: Mapping[str, object]) -> ShapeControl:
+    def _control(self, fields: JsonObject) -> ShapeControl:
         """The control of the labelling configuration of a request, or of the last setup."""
         config = read_config(fields, "label_config") or self.images.records.config
         if not config:

@@ -18,7 +18,7 @@ from urllib.request import (
 )
 
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.fields import FieldError, as_record, as_text, get
+from cdpnet.io.fields import FieldError, as_object
 
 _SILENCE = 20.0  # seconds that the host may be silent
 _LONGEST = 60.0  # seconds that a file may take
@@ -55,8 +55,8 @@ class LabelStudioHost:
         body = json.dumps({"refresh": self.token}).encode()
         request = Request(f"{self.url}{_REFRESH}", body, {"Content-Type": "application/json"})
         try:
-            answer = as_record(json.loads(self._open(request, _MOST_ANSWER)), "the answer")
-            return {"Authorization": f"Bearer {as_text(get(answer, 'access'), 'access')}"}
+            answer = as_object(json.loads(self._open(request, _MOST_ANSWER)), "the answer")
+            return {"Authorization": f"Bearer {answer.text('access')}"}
         except (ValueError, FieldError, RecursionError):
             raise DataError(f"{self.url} does not answer as Label Studio does; check --url.") from None
 

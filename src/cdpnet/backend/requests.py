@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text, as_whole, get
+from cdpnet.io.fields import FieldError, JsonObject, as_list, as_object, as_text
 from cdpnet.labels.labelstudio_config import ShapeControl
-from cdpnet.labels.labelstudio_shapes import Record
 from cdpnet.labels.regions import MOST_SHAPES
 from cdpnet.runtime.text import check_class_name, listed
 
@@ -48,27 +47,27 @@ class Annotation:
 
     id: int
     task: Task
-    results: tuple[Record, ...] | None
+    results: tuple[JsonObject, ...] | None
 
 
-def read_config(fields: Mapping[str, object], key: str) -> str:
+def read_config(fields: JsonObject, key: str) -> str:
     """The labelling configuration in a request; empty where it has none."""
     text = fields.get(key)
     return "" if text is None else as_text(text, key)
 
 
-def read_tasks(fields: Mapping[str, object], control: ShapeControl) -> list[Task]:
+def read_tasks(fields: JsonObject, control: ShapeControl) -> list[Task]:
     """The tasks of a request for predictions."""
-    tasks = as_list(get(dict(fields), "tasks"), "tasks", _MOST_TASKS)
+    tasks = fields.entries("tasks", most=_MOST_TASKS)
     if not tasks:
         raise FieldError("tasks is empty")
     return [_task(task, control) for task in tasks]
 
 
-def read_prompt(fields: Mapping[str, object], control: ShapeControl) -> Prompt | None:
+def read_prompt(fields: JsonObject, control: ShapeControl) -> Prompt | None:
     """What a person marked with a smart tool; None in a request for predictions."""
-    params = as_record(fields.get("params") or {}, "params")
-    context = as_record(params.get("context") or {}, "context")
+    params = as_object(fields.get("params") or {}, "params")
+    context = as_object(params.get("context") or {}, "context")
     if not context.get("result"):
         return None
     marks = as_list(context["result"], "the result of context", _MOST_CLICKS)
@@ -76,8 +75,8 @@ def read_prompt(fields: Mapping[str, object], control: ShapeControl) -> Prompt |
     labels: dict[str, None] = {}
     box = None
     for mark in marks:
-        record = as_record(mark, "an entry of result")
-        value, kind = as_record(get(record, "value"), "value"), as_text(get(record, "type"), "type")
+        record = as_object(mark, "an entry of result")
+        value, kind = record.nested("value"), record.text("type")
         found = as_list(value.get(kind) or [], kind)
         labels |= {as_text(label, kind): None for label in found}
         if kind.startswith("keypoint"):
@@ -106,27 +105,27 @@ def _prompted_label(labels: list[str], control: ShapeControl) -> str:
     return labels[0]
 
 
-def read_added(action: str, fields: Mapping[str, object], control: ShapeControl) -> Iterator[Annotation]:
+def read_added(action: str, fields: JsonObject, control: ShapeControl) -> Iterator[Annotation]:
     """The annotations that a webhook tells of as made or changed; none of another action."""
     if action in _ADDED:
         yield _annotation(get_payload(fields, "annotation"), get_payload(fields, "task"), control)
     if action == _ADDED_TOGETHER:
         tasks = {_identifier(task, "a task"): task for task in as_list(get_payload(fields, "task"), "task")}
         for annotation in as_list(get_payload(fields, "annotation"), "annotation"):
-            number = as_whole(get(as_record(annotation, "annotation"), "task"), "the task of an annotation")
+            number = as_object(annotation, "annotation").whole("task", "the task of an annotation")
             if number not in tasks:
                 raise FieldError(f"task {number} of an annotation is missing")
             yield _annotation(annotation, tasks[number], control)
 
 
-def read_deleted(action: str, fields: Mapping[str, object]) -> list[int]:
+def read_deleted(action: str, fields: JsonObject) -> list[int]:
     """The numbers of the annotations that a webhook tells of as deleted; none of another action."""
     if action != _DELETED:
         return []
     return [_identifier(one, "an annotation") for one in as_list(get_payload(fields, "annotations"), "annotations")]
 
 
-def get_payload(fields: Mapping[str, object], key: str) -> object:
+def get_payload(fields: JsonObject, key: str) -> object:
     """A part of what a webhook sends."""
     if key not in fields:
         raise FieldError(f"{key} is missing; switch on the payload of the webhook in Label Studio")
@@ -134,22 +133,22 @@ def get_payload(fields: Mapping[str, object], key: str) -> object:
 
 
 def _task(value: object, control: ShapeControl) -> Task:
-    record = as_record(value, "a task")
+    record = as_object(value, "a task")
     identifier = record.get("id")
     name = f"task {identifier}" if isinstance(identifier, int) else "a task"
-    data, key = as_record(get(record, "data"), f"data of {name}"), control.control.data_key
+    data, key = record.nested("data", f"data of {name}"), control.control.data_key
     if key not in data:
         raise FieldError(f"{name} has no {key!r} in its data, which the labelling configuration names as its image")
-    address = as_text(data[key], f"{key} of {name}")
+    address = data.text(key, f"{key} of {name}")
     if not address.isprintable():
         raise FieldError(f"{key} of {name} has characters that no address has")
     return Task(name, address)
 
 
 def _annotation(value: object, task: object, control: ShapeControl) -> Annotation:
-    record = as_record(value, "annotation")
+    record = as_object(value, "annotation")
     results = as_list(record.get("result") or [], "result", MOST_SHAPES)
-    records = tuple(as_record(result, "an entry of result") for result in results)
+    records = tuple(as_object(result, "an entry of result") for result in results)
     name = control.control.from_name
     own = tuple(result for result in records if result.get("from_name") == name)
     if not own and any(result.get("type") in _DRAWN for result in records):
@@ -162,11 +161,11 @@ def _annotation(value: object, task: object, control: ShapeControl) -> Annotatio
 
 
 def _identifier(value: object, what: str) -> int:
-    return as_whole(get(as_record(value, what), "id"), f"id of {what}")
+    return as_object(value, what).whole("id", f"id of {what}")
 
 
-def _share(value: Record, key: str) -> float:
-    number = as_number(get(value, key), key)
+def _share(value: JsonObject, key: str) -> float:
+    number = value.number(key)
     if not 0 <= number <= _PERCENT:
         raise FieldError(f"{key} is {number:g}, and a place in the image is from 0 to 100 percent")
     return number / _PERCENT

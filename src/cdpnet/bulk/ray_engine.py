@@ -44,7 +44,7 @@ def label_with_ray(
         _start(ray)
     try:
         gpu = torch.cuda.is_available()
-        options: dict[str, object] = {"num_cpus": 0 if gpu else 1, "num_gpus": 1 if gpu else 0}
+        options = {"num_cpus": 0 if gpu else 1, "num_gpus": 1 if gpu else 0}
         size = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
         reference = ray.put(labeller)  # held in this process as long as a worker may have to be replaced
         team = _Team(ray, ray.remote(**options)(_Worker), [reference])

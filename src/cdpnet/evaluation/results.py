@@ -110,7 +110,7 @@ class EvaluationResult:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Self:
+    def from_json(cls, values: Mapping[str, JSON]) -> Self:
         """The result that `to_json` made plain; other keys are ignored. Raises TypeError where a key is missing."""
         found = values.get("checkpoint")
         record = TrainingRecord.from_json(found) if isinstance(found, dict) and found else None

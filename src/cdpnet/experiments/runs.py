@@ -14,7 +14,7 @@ from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import CdpnetError
 from cdpnet.evaluation.results import EvaluationResult, score
 from cdpnet.io.documents import read_json
-from cdpnet.io.fields import as_record
+from cdpnet.io.fields import as_object
 from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network
 from cdpnet.network.checkpoint import CONFIG_FILE, read_config
@@ -98,7 +98,7 @@ def load_result(asked: Evaluation, record: TrainingRecord | None, path: Path) ->
     if not path.is_file():
         return None
     try:
-        result = EvaluationResult.from_json(as_record(read_json(path), "the content"))
+        result = EvaluationResult.from_json(as_object(read_json(path), "the content"))
     except (CdpnetError, TypeError, ValueError):  # another version wrote it, or it is damaged
         return None
     return result if asked.is_answered_by(result, record) else None

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from cdpnet.data.readers.voc import VOC_CLASSES
-from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.images import open_image
 from cdpnet.labels import labelme, labelme_reader, png_folder, voc, yolo, yolo_reader
@@ -26,10 +25,7 @@ def read_labelme(source: Path, images: ImageFolder) -> LabelledFolder:
 
 
 def _read_labelme_file(file: Path, image: Path) -> ImageLabels:
-    content = read_json(file)
-    if not isinstance(content, dict):
-        raise DataError(f"{file} is not a label file of one image, as LabelMe writes it.")
-    return labelme_reader.read(content, file, image)
+    return labelme_reader.read(read_json(file), file, image)
 
 
 def read_yolo(source: Path, images: ImageFolder) -> LabelledFolder:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
-from cdpnet.io.fields import FieldError, as_list, as_name, as_number, as_point, as_record, as_text, as_whole, get
+from cdpnet.io.fields import FieldError, JsonObject, as_number, as_object, as_point, as_text
 from cdpnet.io.images import open_image
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
@@ -24,15 +24,18 @@ _BACKGROUND = "_background_"  # LabelMe's name for what is no object
 _MASK_MARGIN = 4  # times the pixels of its image that a mask may have; LabelMe's masks may overhang
 
 
-def read(content: dict[str, object], path: Path, image: Path) -> ImageLabels:
+def read(content: object, path: Path, image: Path) -> ImageLabels:
     """The shapes of the file of an image, one region for each; its notes count shapes that mark no area.
 
     DataError where the content is not LabelMe's, and where a shape is broken.
     """
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is not a label file of one image, as LabelMe writes it.")
+    values = JsonObject(content)
     try:
-        size = _read_size(content)
-        listed = as_list(get(content, "shapes"), "shapes", MOST_SHAPES)
-        shapes = [as_record(shape, f"shape {number}") for number, shape in enumerate(listed, start=1)]
+        size = _read_size(values)
+        entries = values.entries("shapes", most=MOST_SHAPES)
+        shapes = [as_object(shape, f"shape {number}") for number, shape in enumerate(entries, start=1)]
         if size is None:
             opened = open_image(image)
             size = (opened.height, opened.width)
@@ -47,33 +50,33 @@ def read(content: dict[str, object], path: Path, image: Path) -> ImageLabels:
     return ImageLabels(image.name, *size, tuple(region for region in regions if region is not None), notes)
 
 
-def _read_size(content: dict[str, object]) -> tuple[int, int] | None:
+def _read_size(content: JsonObject) -> tuple[int, int] | None:
     """Height and width in pixels; None where a file, as those of old versions, does not state them."""
     if content.get("imageHeight") is None and content.get("imageWidth") is None:
         return None
-    height, width = (as_whole(get(content, key), key) for key in ("imageHeight", "imageWidth"))
+    height, width = (content.whole(key) for key in ("imageHeight", "imageWidth"))
     return run_lengths.check_size(height, width)
 
 
-def _count_left_out(shapes: list[dict[str, object]]) -> tuple[Note, ...]:
+def _count_left_out(shapes: list[JsonObject]) -> tuple[Note, ...]:
     """A note for each kind of shapes that are not read."""
     counts = Counter(kind for shape in shapes if (kind := _kind(shape)) not in _WITH_AREA)
     return tuple(Note(f"shapes of kind {kind} mark no area", count) for kind, count in counts.items())
 
 
-def _kind(shape: dict[str, object]) -> str:
+def _kind(shape: JsonObject) -> str:
     """The kind of a shape; old versions write none, null or an empty text for a polygon."""
     kind = shape.get("shape_type")
     return "polygon" if kind in (None, "") else as_text(kind, "the shape_type of a shape")
 
 
-def _read_shape(shape: dict[str, object], number: int, size: tuple[int, int]) -> Region | None:
+def _read_shape(shape: JsonObject, number: int, size: tuple[int, int]) -> Region | None:
     """The region of a shape; None for one that marks no area, and for background."""
-    label = as_name(get(shape, "label"), f"the label of shape {number}")
+    label = shape.name("label", f"the label of shape {number}")
     kind, what = _kind(shape), f"shape {number} ({label!r})"
     if label == _BACKGROUND or kind not in _WITH_AREA:
         return None
-    points = [as_point(point, f"a point of {what}") for point in as_list(get(shape, "points"), f"points of {what}")]
+    points = [as_point(point, f"a point of {what}") for point in shape.entries("points", f"points of {what}")]
     score = shape.get("score")  # of X-AnyLabeling's models; others write none, or null
     try:
         confidence = 1.0 if score is None else as_number(score, "the score")
@@ -82,7 +85,7 @@ def _read_shape(shape: dict[str, object], number: int, size: tuple[int, int]) ->
         raise FieldError(f"{what}: {error}") from None
 
 
-def _fill(kind: str, points: Points, shape: dict[str, object], size: tuple[int, int]) -> Patch:
+def _fill(kind: str, points: Points, shape: JsonObject, size: tuple[int, int]) -> Patch:
     n = len(points)
     if kind in _POLYGONS or (kind == "rectangle" and n == 4):  # as X-AnyLabeling writes it
         if n < 3:

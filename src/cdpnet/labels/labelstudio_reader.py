@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
-from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text, get
+from cdpnet.io.fields import FieldError, JsonObject, as_list, as_number, as_object, as_text
 from cdpnet.io.images import ENDINGS, open_image
 from cdpnet.labels.label_set import check_image_size
-from cdpnet.labels.labelstudio_shapes import Record, TaskRegion, read_regions
+from cdpnet.labels.labelstudio_shapes import TaskRegion, read_regions
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.reading_options import DEFAULT, Merge, ReadingOptions
 from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, region_from_mask
+from cdpnet.values import JSON
 
 _IMAGE_KEYS = ("image", "img")  # of the address of a task's image, where there are several texts
 
@@ -111,7 +112,7 @@ def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -
     """
     tasks, left_out, several = [], Counter[str](), 0
     try:
-        records = _whole_tasks([as_record(task, "a task") for task in content])
+        records = _whole_tasks([as_object(task, "a task") for task in content])
         _check_annotator(options.annotator, records, path)
         for number, record in enumerate(records, start=1):
             what = f"task {_identifier(record, number)}"
@@ -135,9 +136,9 @@ def _refusal(path: Path, error: FieldError) -> DataError:
     return DataError(f"{path} is not a Label Studio export: {error}; export it again from its tool.")
 
 
-def _whole_tasks(records: list[Record]) -> list[Record]:
+def _whole_tasks(records: list[JsonObject]) -> list[JsonObject]:
     """Tasks as in an export as JSON; of JSON-MIN, which has an entry for each annotation, they are put together."""
-    tasks: dict[str, Record] = {}
+    tasks: dict[str, JsonObject] = {}
     for number, record in enumerate(records):
         if "data" in record or not {"annotator", "annotation_id"} & record.keys():
             tasks[f"task {number}"] = record
@@ -151,19 +152,19 @@ def _whole_tasks(records: list[Record]) -> list[Record]:
         ]
         annotation = {**record, "result": results, "completed_by": record.get("annotator")}
         identifier = _identifier(record, number)
-        texts = {key: value for key, value in record.items() if isinstance(value, str) and not key.endswith("_at")}
-        task = tasks.setdefault(f"id {identifier}", {"id": identifier, "data": texts, "annotations": []})
-        task["annotations"] = [*_records(task, "annotations"), annotation]
+        texts: JSON = {k: value for k, value in record.items() if isinstance(value, str) and not k.endswith("_at")}
+        task = tasks.setdefault(f"id {identifier}", JsonObject(id=identifier, data=texts, annotations=[]))
+        task.entries("annotations", most=MOST_SHAPES).append(annotation)
     return list(tasks.values())
 
 
-def _identifier(record: Record, number: int) -> int | str:
+def _identifier(record: JsonObject, number: int) -> int | str:
     """The id of a task; its number in the file where it has none."""
     identifier = record.get("id")
     return identifier if isinstance(identifier, (int, str)) else number
 
 
-def _choose_entries(record: Record, what: str, options: ReadingOptions) -> list[Record]:
+def _choose_entries(record: JsonObject, what: str, options: ReadingOptions) -> list[JsonObject]:
     """The annotations of a task that count, or its predictions, from the oldest to the newest.
 
     what: the file and the task, in messages. DataError where annotations are listed by number only.
@@ -171,7 +172,7 @@ def _choose_entries(record: Record, what: str, options: ReadingOptions) -> list[
     entries = as_list(record.get("annotations") or record.get("completions") or [], "annotations")
     if entries and not any(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{what} lists its annotations by number only; export them with their content, as JSON.")
-    annotations = [as_record(entry, "an annotation") for entry in entries]
+    annotations = [as_object(entry, "an annotation") for entry in entries]
     annotations = [entry for entry in annotations if not (entry.get("was_cancelled") or entry.get("skipped"))]
     if options.annotator:
         annotations = [entry for entry in annotations if options.annotator.casefold() in _annotator_names(entry)]
@@ -180,7 +181,7 @@ def _choose_entries(record: Record, what: str, options: ReadingOptions) -> list[
     return sorted(annotations, key=_time)
 
 
-def _votes(entries: list[Record], merge: Merge) -> list[Record]:
+def _votes(entries: list[JsonObject], merge: Merge) -> list[JsonObject]:
     """The newest annotation, or the newest of each annotator."""
     if merge == "newest":
         return entries[-1:]
@@ -188,30 +189,31 @@ def _votes(entries: list[Record], merge: Merge) -> list[Record]:
     return list(by_author.values())
 
 
-def _author(entry: Record) -> str:
+def _author(entry: JsonObject) -> str:
     """Who made an annotation, or which model a prediction; empty where the file does not say."""
     return next(iter(_annotator_names(entry)), str(entry.get("model_version") or ""))
 
 
-def _annotator_names(entry: Record) -> list[str]:
+def _annotator_names(entry: JsonObject) -> list[str]:
     """The id and the e-mail address of an annotator, as far as the file has them, in lower case."""
     by = entry.get("completed_by")
     values = [by.get("id"), by.get("email")] if isinstance(by, dict) else [by]
     return [str(value).casefold() for value in values if isinstance(value, (int, str)) and value != ""]
 
 
-def _check_annotator(annotator: str, records: list[Record], path: Path) -> None:
+def _check_annotator(annotator: str, records: list[JsonObject], path: Path) -> None:
     """DataError where an annotator that is asked for made none of the annotations."""
     if not annotator:
         return
     entries = [entry for record in records for entry in as_list(record.get("annotations") or [], "annotations")]
-    known = {name: None for entry in entries if isinstance(entry, dict) for name in _annotator_names(entry)}
+    made = [JsonObject(entry) for entry in entries if isinstance(entry, dict)]
+    known = {name: None for entry in made for name in _annotator_names(entry)}
     if annotator.casefold() not in known:
         listed = ", ".join(list(known)[:20]) or "none"
         raise DataError(f"{path} has no annotation by {annotator}; its annotators are {listed}.")
 
 
-def _time(entry: Record) -> float:
+def _time(entry: JsonObject) -> float:
     """When an annotation was changed last, in seconds; 0 where the file does not say."""
     for key in ("updated_at", "created_at"):
         value = entry.get(key)
@@ -226,14 +228,14 @@ def _time(entry: Record) -> float:
     return 0.0
 
 
-def _records(record: Record, key: str) -> list[Record]:
+def _records(record: JsonObject, key: str) -> list[JsonObject]:
     """The objects in a list of an object; none where the key is missing or null."""
-    return [as_record(entry, f"an entry of {key}") for entry in as_list(record.get(key) or [], key, MOST_SHAPES)]
+    return [as_object(entry, f"an entry of {key}") for entry in as_list(record.get(key) or [], key, MOST_SHAPES)]
 
 
-def _image_address(task: Record) -> str:
+def _image_address(task: JsonObject) -> str:
     """The path or address of a task's image: under a usual key, or the first that ends as images do."""
-    data = as_record(get(task, "data"), "data")
+    data = task.nested("data")
     texts = [value for value in data.values() if isinstance(value, str)]
     named = [data[key] for key in _IMAGE_KEYS if key in data]
     like_images = [text for text in texts if PurePath(text.partition("?")[0]).suffix.lower() in ENDINGS]

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
-from cdpnet.io.fields import FieldError, as_list, as_name, as_number, as_point, as_record, as_text, as_whole, get
+from cdpnet.io.fields import FieldError, JsonObject, as_name, as_number, as_point
 from cdpnet.io.images import open_image
 from cdpnet.labels.brush import decode_mask
 from cdpnet.labels.rasterise import Patch, fill_ellipse
 from cdpnet.labels.regions import Region, region_from_outlines
 
-Record = dict[str, object]
 _UNLABELLED = ("brush", "polygon", "rectangle", "ellipse", "bitmask")  # kinds that get their label from another result
 _SHAPE_KEYS = ("rle", "imageDataURL", "points", "x", "y", "width", "height", "radiusX", "radiusY", "rotation")
 _LABELS = "labels"  # how the keys end that hold the labels of a region: labels, brushlabels, rectanglelabels, ..
@@ -29,7 +28,7 @@ class TaskRegion:
     """A region that is not decoded yet. result: the object that has its shape; what: its name in messages."""
 
     labels: tuple[str, ...]
-    result: Record
+    result: JsonObject
     what: str
 
     @property
@@ -37,7 +36,7 @@ class TaskRegion:
         """Height and width of the image that it was drawn on; None where the file does not state them."""
         if self.result.get("original_height") is None and self.result.get("original_width") is None:
             return None
-        height, width = (as_whole(get(self.result, key), key) for key in ("original_height", "original_width"))
+        height, width = (self.result.whole(key) for key in ("original_height", "original_width"))
         return run_lengths.check_size(height, width)
 
     def decode(self, size: tuple[int, int], label: str) -> Region:
@@ -48,7 +47,7 @@ class TaskRegion:
         if self.size not in (None, size):
             raise FieldError(f"{self.what} is for an image of another size than the other regions of its task")
         try:
-            value = as_record(self.result["value"], "value")
+            value = self.result.nested("value")
             region = _DECODERS[_shape_of(value) or "points"](value, size, label)
             score = self.result.get("score")
             return region if score is None else Region(label, region.counts, as_number(score, "score"))
@@ -56,12 +55,12 @@ class TaskRegion:
             raise FieldError(f"{self.what}: {error}") from None
 
 
-def read_regions(results: list[Record], what: str) -> tuple[list[TaskRegion], Counter[str]]:
+def read_regions(results: list[JsonObject], what: str) -> tuple[list[TaskRegion], Counter[str]]:
     """The regions with labels of an annotation, and how many of which kind are left out, since they mark no area.
 
     Shape and labels of a region may be in one result or in two that have one id. what: the task in messages.
     """
-    groups: dict[object, list[Record]] = {}
+    groups: dict[object, list[JsonObject]] = {}
     for number, result in enumerate(results):
         identifier = result.get("id")
         groups.setdefault(identifier if isinstance(identifier, str) else number, []).append(result)
@@ -81,12 +80,12 @@ def read_regions(results: list[Record], what: str) -> tuple[list[TaskRegion], Co
     return regions, left_out
 
 
-def _value(result: Record) -> Record:
+def _value(result: JsonObject) -> JsonObject:
     """The value of a result; none has a relation between regions."""
-    return as_record(result["value"], "value") if "value" in result else {}
+    return result.nested("value") if "value" in result else JsonObject()
 
 
-def _different(results: list[Record]) -> list[Record]:
+def _different(results: list[JsonObject]) -> list[JsonObject]:
     """Results of one id without those that repeat the shape of one before, as choices and ratings of a region do."""
     if len(results) == 1:
         return results
@@ -94,7 +93,7 @@ def _different(results: list[Record]) -> list[Record]:
     return list(reversed(shapes.values()))
 
 
-def _read_labels(result: Record) -> list[str]:
+def _read_labels(result: JsonObject) -> list[str]:
     found = []
     for key, entries in _value(result).items():
         if key.endswith(_LABELS) and isinstance(entries, list):
@@ -102,18 +101,18 @@ def _read_labels(result: Record) -> list[str]:
     return found
 
 
-def _shape_of(value: Record) -> str | None:
+def _shape_of(value: JsonObject) -> str | None:
     """The key that only one kind of shape has; None for points, choices and texts."""
     return next((key for key in _DECODERS if key in value), None)
 
 
-def _read_brush(value: Record, size: tuple[int, int], label: str) -> Region:
-    return Patch.around(decode_mask(as_list(value["rle"], "rle"), size)).region(size, label)
+def _read_brush(value: JsonObject, size: tuple[int, int], label: str) -> Region:
+    return Patch.around(decode_mask(value.entries("rle"), size)).region(size, label)
 
 
-def _read_bitmask(value: Record, size: tuple[int, int], label: str) -> Region:
+def _read_bitmask(value: JsonObject, size: tuple[int, int], label: str) -> Region:
     """An image as an address with its content: its opaque pixels, or where it has no alpha channel, those not black."""
-    _, _, encoded = as_text(value["imageDataURL"], "imageDataURL").partition("base64,")
+    _, _, encoded = value.text("imageDataURL").partition("base64,")
     try:  # the size is checked before anything is decoded
         image = open_image(base64.b64decode(encoded), most_pixels=size[0] * size[1])
     except (DataError, ValueError):
@@ -124,20 +123,20 @@ def _read_bitmask(value: Record, size: tuple[int, int], label: str) -> Region:
     return Patch.around(np.array(channel) > 0).region(size, label)
 
 
-def _read_polygon(value: Record, size: tuple[int, int], label: str) -> Region:
-    points = [as_point(point, "an entry of points") for point in as_list(value["points"], "points")]
+def _read_polygon(value: JsonObject, size: tuple[int, int], label: str) -> Region:
+    points = [as_point(point, "an entry of points") for point in value.entries("points")]
     return _from_corners(np.array(points).reshape(-1, 2), size, label)
 
 
-def _read_ellipse(value: Record, size: tuple[int, int], label: str) -> Region:
-    x, y, radius_x, radius_y = _read_numbers(value, "x", "y", "radiusX", "radiusY")
+def _read_ellipse(value: JsonObject, size: tuple[int, int], label: str) -> Region:
+    x, y, radius_x, radius_y = map(value.number, ("x", "y", "radiusX", "radiusY"))
     centre, radii = np.array([[x, y], [radius_x, radius_y]]) * size[::-1] / 100
     return fill_ellipse(centre.tolist(), radii.tolist(), _read_rotation(value), size).region(size, label)
 
 
-def _read_rectangle(value: Record, size: tuple[int, int], label: str) -> Region:
+def _read_rectangle(value: JsonObject, size: tuple[int, int], label: str) -> Region:
     """A rectangle is turned clockwise about its corner x, y."""
-    x, y, width, height = _read_numbers(value, "x", "y", "width", "height")
+    x, y, width, height = map(value.number, ("x", "y", "width", "height"))
     corner, (w, h) = np.array([[x, y], [width, height]]) * size[::-1] / 100
     angle = math.radians(_read_rotation(value))
     along, down = w * np.array([math.cos(angle), math.sin(angle)]), h * np.array([-math.sin(angle), math.cos(angle)])
@@ -150,11 +149,7 @@ def _from_corners(percent: NDArray[np.float64], size: tuple[int, int], label: st
     return region_from_outlines([(percent * size[::-1] / 100).ravel().tolist()], size, label)
 
 
-def _read_numbers(value: Record, *keys: str) -> list[float]:
-    return [as_number(get(value, key), key) for key in keys]
-
-
-def _read_rotation(value: Record) -> float:
+def _read_rotation(value: JsonObject) -> float:
     return as_number(value.get("rotation") or 0, "rotation")
 
 

@@ -94,7 +94,4 @@ def _read_label_file(image: Path, annotations: Path, options: ReadingOptions) ->
         opened = open_image(image)
         size = stored_size(image) if options.exif == "raw" else (opened.height, opened.width)
         return yolo_reader.read(annotations, size, image.name)
-    content = read_json(annotations)
-    if not isinstance(content, dict):
-        raise DataError(f"{annotations} is not a label file of one image, as LabelMe writes it.")
-    return labelme_reader.read(content, annotations, image)
+    return labelme_reader.read(read_json(annotations), annotations, image)

@@ -23,7 +23,7 @@ from cdpnet.encoders.photo import SHA256
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError, WeightsError
 from cdpnet.io.documents import read_json
-from cdpnet.io.fields import as_record, get
+from cdpnet.io.fields import as_object
 from cdpnet.io.files import regular_file, write_bytes, write_json
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.runtime.provenance import version
@@ -53,7 +53,7 @@ class CheckpointConfig:
         return {"cdpnet": self.cdpnet, "network": to_dict(self.network), "embedded": self.embedded, "record": record}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Self:
+    def from_json(cls, values: Mapping[str, JSON]) -> Self:
         """The configuration that `to_json` made plain.
 
         ConfigError where the network has an unknown setting, TypeError where the record lacks a key.
@@ -212,8 +212,8 @@ def read_config(path: Path) -> CheckpointConfig:
     """The configuration of a checkpoint. WeightsError for another file, ConfigError for an unknown setting."""
     regular_file(path, "a configuration", _MOST_CONFIG_BYTES)
     try:
-        about = as_record(read_json(path), "the content")
-        as_record(get(about, "network"), "network")
+        about = as_object(read_json(path), "the content")
+        about.nested("network")
     except DataError:
         raise WeightsError(
             f"The file {path} is no configuration of a cdpnet checkpoint; it needs a key 'network'."

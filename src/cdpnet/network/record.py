@@ -57,7 +57,7 @@ class RunSettings:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Self:
+    def from_json(cls, values: Mapping[str, JSON]) -> Self:
         """The settings that `to_json`, also that of version 0.1, made plain; other keys are ignored.
 
         Raises TypeError where one is missing.
@@ -85,6 +85,6 @@ class TrainingRecord:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> Self:
+    def from_json(cls, values: Mapping[str, JSON]) -> Self:
         """The record that `to_json`, also that of version 0.1, made plain. Raises TypeError where a key is missing."""
         return decode(cls, {**values, "settings": RunSettings.from_json(values)})

@@ -197,7 +197,7 @@ def order_of(record_id: str) -> int:
     return int(match[1])
 
 
-def _merge(table: Mapping[str, T], records: Mapping[str, object], kind: type[T]) -> dict[str, T]:
+def _merge(table: Mapping[str, T], records: Mapping[str, Record | None], kind: type[T]) -> dict[str, T]:
     """A table without the records of these ids, and with those of its kind among them."""
     kept = {key: record for key, record in table.items() if key not in records}
     new = {key: record for key, record in records.items() if isinstance(record, kind)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,13 +171,13 @@ class TrainingRun:
             self.curves.flush()
 
 
-def save_state(values: Mapping[str, object], path: Path) -> None:
+def save_state(values: object, path: Path) -> None:
     """Write the state of a run; readers see all of it or none.
 
     It is encoded in memory, since torch's writer reports a full disk as an error of another kind.
     """
     buffer = io.BytesIO()
-    torch.save(dict(values), buffer)
+    torch.save(values, buffer)
     write_bytes(buffer.getvalue(), path)
 
 

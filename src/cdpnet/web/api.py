@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cdpnet.errors import CdpnetError
-from cdpnet.io.fields import FieldError
+from cdpnet.io.fields import FieldError, JsonObject
 from cdpnet.web import api_changes as changes
 from cdpnet.web import api_files, api_pictures
 from cdpnet.web.answering import Endpoint, answering
@@ -112,7 +112,7 @@ class Api:
 
     async def _read(self, request: Request) -> Call:
         workspace = self.places.get(request.cookies.get(self.cookie))
-        fields = {} if request.method in ("GET", "HEAD") else await read_fields(request)
+        fields = JsonObject() if request.method in ("GET", "HEAD") else await read_fields(request)
         return Call(workspace, self.limits, request.path_params, request.query_params, fields)
 
     async def _state(self, request: Request) -> Response:

@@ -42,25 +42,25 @@ def put_mask(call: Call) -> None:
     if mask is None:
         raise FieldError("mask is missing")
     full = at_full_size(mask, (image.height, image.width))
-    editing.correct(project, image.id, call.whole("revision"), call.text("class"), full)
+    editing.correct(project, image.id, call.fields.whole("revision"), call.fields.text("class"), full)
 
 
 def review(call: Call) -> None:
     """Accept or reject the mask of an image."""
-    verdict = call.text("verdict")
+    verdict = call.fields.text("verdict")
     if verdict not in get_args(Verdict):
         raise FieldError(f"verdict is not one of {', '.join(get_args(Verdict))}")
-    editing.review(call.workspace.project, call.ids["image"], call.whole("revision"), cast("Verdict", verdict))
+    editing.review(call.workspace.project, call.ids["image"], call.fields.whole("revision"), cast("Verdict", verdict))
 
 
 def add_class(call: Call) -> None:
     """Add a class."""
-    editing.add_class(call.workspace.project, call.text("name"), call.limits.name)
+    editing.add_class(call.workspace.project, call.fields.text("name"), call.limits.name)
 
 
 def rename_class(call: Call) -> None:
     """Rename a class."""
-    editing.rename_class(call.workspace.project, call.ids["class"], call.text("name"), call.limits.name)
+    editing.rename_class(call.workspace.project, call.ids["class"], call.fields.text("name"), call.limits.name)
 
 
 def remove_class(call: Call) -> None:
@@ -70,11 +70,11 @@ def remove_class(call: Call) -> None:
 
 def add_example(call: Call) -> None:
     """Use the mask of an image as an example, if a class can be learned from it."""
-    workspace, image_id = call.workspace, call.text("image")
+    workspace, image_id = call.workspace, call.fields.text("image")
     project = workspace.project
     with project.lock:
-        image, one = project.image(image_id), project.one_class(call.text("class"))
-        revision, mask = call.whole("revision"), project.mask(image) == one.number
+        image, one = project.image(image_id), project.one_class(call.fields.text("class"))
+        revision, mask = call.fields.whole("revision"), project.mask(image) == one.number
     if mask.any() and revision == image.revision:
         workspace.work.teacher.check_example(image_id, mask)
     editing.add_example(project, image_id, one.id, revision, call.limits.examples)
@@ -82,7 +82,7 @@ def add_example(call: Call) -> None:
 
 def switch_example(call: Call) -> None:
     """Switch an example on or off."""
-    editing.switch_example(call.workspace.project, call.ids["example"], enabled=call.switch("enabled"))
+    editing.switch_example(call.workspace.project, call.ids["example"], enabled=call.fields.switch("enabled"))
 
 
 def remove_example(call: Call) -> None:
@@ -96,13 +96,13 @@ def configure(call: Call) -> None:
     with project.lock:
         settings = project.document.settings
         if "threshold" in call.fields:
-            threshold = call.number("threshold")
+            threshold = call.fields.number("threshold")
             if not 0 < threshold < 1:
                 raise FieldError("threshold is not between 0 and 1")
             own = round(call.workspace.work.encoded.segmenter.threshold, 4)
             settings = replace(settings, threshold=None if threshold == own else threshold)
         if "presence" in call.fields:
-            settings = replace(settings, presence=call.switch("presence"))
+            settings = replace(settings, presence=call.fields.switch("presence"))
         editing.configure(project, settings)
 
 

@@ -39,7 +39,7 @@ def open_for_clicks(call: Call) -> Response:
 def click(call: Call) -> Response:
     """The mask (0 or 255) of the object that is clicked on, at view size."""
     image = call.image
-    call.workspace.project.one_class(call.text("class"))
+    call.workspace.project.one_class(call.fields.text("class"))
     clicks, box, mask = call.clicks(), call.box(), call.mask(image)
     if not clicks and box is None:
         raise FieldError("clicks and box are both missing")

@@ -6,14 +6,14 @@ import binascii
 import json
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
 
 from cdpnet.errors import DataError
-from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text, as_whole, get
+from cdpnet.io.fields import FieldError, JsonObject, as_list, as_number, as_object, as_text
 from cdpnet.io.images import open_image
 from cdpnet.projects.document import ProjectImage
 from cdpnet.web.limits import Limits
@@ -37,35 +37,16 @@ class Call:
     limits: Limits
     ids: Mapping[str, str]
     query: Mapping[str, str]
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: JsonObject
 
     @property
     def image(self) -> ProjectImage:
         """The image of the address. MissingError where there is none."""
         return self.workspace.project.image(self.ids["image"])
 
-    def text(self, key: str) -> str:
-        """A field with a text."""
-        return as_text(get(dict(self.fields), key), key)
-
-    def whole(self, key: str) -> int:
-        """A field with a whole number."""
-        return as_whole(get(dict(self.fields), key), key)
-
-    def number(self, key: str) -> float:
-        """A field with a number."""
-        return as_number(get(dict(self.fields), key), key)
-
-    def switch(self, key: str) -> bool:
-        """A field with true or false."""
-        value = get(dict(self.fields), key)
-        if not isinstance(value, bool):
-            raise FieldError(f"{key} is not true or false")
-        return value
-
     def clicks(self) -> list[ClickedPoint]:
         """The field ``clicks``: [row, column, positive] each."""
-        values = as_list(get(dict(self.fields), "clicks"), "clicks")
+        values = self.fields.entries("clicks")
         if len(values) > _MOST_CLICKS:
             raise FieldError(f"clicks are more than {_MOST_CLICKS}")
         return [_click(value) for value in values]
@@ -103,13 +84,13 @@ class Call:
         return on
 
 
-async def read_fields(request: Request) -> dict[str, object]:
+async def read_fields(request: Request) -> JsonObject:
     """The fields of a JSON body; none where the body is empty. RequestError for another body."""
     body = await request.body()
     if not body.strip():
-        return {}
+        return JsonObject()
     try:
-        return as_record(json.loads(body), "the request")
+        return as_object(json.loads(body), "the request")
     except FieldError as error:
         raise RequestError(f"The request cannot be used: {error}.") from None
     except (ValueError, RecursionError):

@@ -15,7 +15,7 @@ from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.documents import read_json
-from cdpnet.io.fields import FieldError, as_list, as_number, as_record, as_text, get
+from cdpnet.io.fields import FieldError, as_list, as_number, as_object, as_text
 from cdpnet.io.run_lengths import RunLengths
 from cdpnet.runtime.constants import UNLABELLED
 
@@ -196,10 +196,10 @@ def _encode_region(found: CocoObject, size: tuple[int, int], path: Path) -> RunL
             raise FieldError("it has no segmentation, at most a box; export polygons or masks")
         if isinstance(found.segmentation, list):
             return run_lengths.encode_outlines([as_list(part, "an outline") for part in found.segmentation], size)
-        region = as_record(found.segmentation, "the segmentation")
-        if as_list(get(region, "size"), "size") != list(size):
+        region = as_object(found.segmentation, "the segmentation")
+        if region.entries("size") != list(size):
             raise FieldError("its size is not that of the image")
-        counts = get(region, "counts")
+        counts = region.require("counts")
         if isinstance(counts, list):
             return run_lengths.encode_counts(counts, size)
         return run_lengths.check_compressed(as_text(counts, "counts"), size)

@@ -9,7 +9,7 @@ from pathlib import Path
 from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, merge_categories, merge_images, read_id
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
-from cdpnet.io.fields import FieldError, as_list, as_name, as_record, as_text, as_whole, get
+from cdpnet.io.fields import FieldError, as_name, as_object
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import check_class_name, listed
 
@@ -46,14 +46,14 @@ class CocoFile:
 def parse_coco(value: object, path: Path, prefix: str = "") -> CocoFile:
     """The content of a JSON file; regions are checked when they are drawn. DataError where it is not COCO's."""
     try:
-        content = as_record(value, "the content")
-        categories = [_read_category(value, path) for value in as_list(get(content, "categories"), "categories")]
+        content = as_object(value, "the content")
+        categories = [_read_category(value, path) for value in content.entries("categories")]
         if len({type(category_id) for category_id, _, _ in categories}) > 1:
             raise FieldError("some ids of categories are numbers and some are texts")
         categories.sort(key=lambda category: category[0])
         merged, numbers = merge_categories(categories, path)
-        images = merge_images([_read_image(value) for value in as_list(get(content, "images"), "images")], path)
-        objects = _read_objects(as_list(get(content, "annotations"), "annotations"), numbers, images.ids, path)
+        images = merge_images([_read_image(value) for value in content.entries("images")], path)
+        objects = _read_objects(content.entries("annotations"), numbers, images.ids, path)
         by_name = {prefix + image.file_name: image for image in images.images}
         return CocoFile(path, merged, numbers, by_name, objects)
     except FieldError as error:
@@ -98,22 +98,22 @@ def _note_unlisted(unlisted: dict[Id, int], n_annotations: int, path: Path) -> N
 
 
 def _read_category(value: object, path: Path) -> Category:
-    record = as_record(value, "a category")
-    name = check_class_name(as_name(get(record, "name"), "the name of a category"), f"{path}: the name of a category")
+    record = as_object(value, "a category")
+    name = check_class_name(record.name("name", "the name of a category"), f"{path}: the name of a category")
     supercategory = as_name(record.get("supercategory") or "", "the supercategory of a category")
     return Category(read_id(record, "id"), name, supercategory)
 
 
 def _read_image(value: object) -> CocoImage:
-    record = as_record(value, "an image")
-    height, width = (as_whole(get(record, key), f"the {key} of an image") for key in ("height", "width"))
-    file_name = as_text(get(record, "file_name"), "the file_name of an image")
+    record = as_object(value, "an image")
+    height, width = (record.whole(key, f"the {key} of an image") for key in ("height", "width"))
+    file_name = record.text("file_name", "the file_name of an image")
     return CocoImage(read_id(record, "id"), file_name, *run_lengths.check_size(height, width))
 
 
 def _read_object(value: object) -> tuple[Id, CocoObject]:
     """An annotation, and the id of its image."""
-    record = as_record(value, "an annotation")
+    record = as_object(value, "an annotation")
     found = CocoObject(
         record.get("id"),
         read_id(record, "category_id"),

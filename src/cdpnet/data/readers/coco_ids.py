@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdpnet.errors import DataError
-from cdpnet.io.fields import FieldError, get
+from cdpnet.io.fields import FieldError, JsonObject
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import listed
 
@@ -33,9 +33,9 @@ class CocoImage:
     width: int
 
 
-def read_id(record: dict[str, object], key: str) -> Id:
+def read_id(record: JsonObject, key: str) -> Id:
     """An id in an object of the file. FieldError for a value of another kind."""
-    value = get(record, key)
+    value = record.require(key)
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise FieldError(f"{key} is neither a whole number nor a text")
     return value
