@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from cdpnet.projects import editing, history
 from cdpnet.projects.adding import add_image
 from cdpnet.projects.project import ConflictError, Project
-from tests.projects.making import NAMES, SIZE, image_of
+from tests.projects.making import NAMES, SIZE, contents, image_of
 from tests.projects.test_history import steps
 
 
@@ -82,3 +83,20 @@ def test_a_removal_that_an_earlier_version_wrote_is_taken_back_and_done_again(pr
         assert place.read_bytes() == content
     Project(folder).undo()
     assert (folder / "images" / "a.png").read_bytes() == content
+
+
+def test_a_folder_of_images_on_another_disk(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(folder)
+    replace_file = Path.replace
+
+    def replace_on_one_disk(path: Path, target: Path) -> Path:
+        if path.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace_file(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_on_one_disk)
+    editing.remove_image(project, image_of(project, "a.png").id)
+    assert (folder / "removed" / "a.png").read_bytes() == before["images/a.png"]
+    assert not (folder / "images" / "a.png").exists()
+    project.undo()
+    assert contents(folder) == before

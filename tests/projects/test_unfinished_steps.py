@@ -10,9 +10,10 @@ import pytest
 from cdpnet.errors import DataError
 from cdpnet.projects import editing
 from cdpnet.projects import folder as project_files
+from cdpnet.projects.adding import add_image
 from cdpnet.projects.document import Document
 from cdpnet.projects.project import Project
-from tests.projects.making import contents, image_of, object_mask, teach
+from tests.projects.making import SIZE, contents, image_of, object_mask, teach
 from tests.projects.test_history import steps
 from tests.projects.test_project import ACTIONS, correct_b, without_revisions
 
@@ -111,3 +112,34 @@ def test_several_later_steps_are_those_of_another_state(project: Project, folder
     (folder / "project.json").write_text(older)
     Project(folder)
     assert (folder / "labels" / "masks" / "b.png").exists()
+
+
+def test_a_full_disk_at_the_names_adds_no_class(
+    project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teach(project)
+    document = project.document
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="nothing changed"):
+        patch.setattr("cdpnet.projects.folder.put_file", fail)
+        editing.add_class(project, "other", 60)
+    opened = Project(folder)
+    assert opened.document.classes == document.classes
+    assert opened.document.done == document.done
+
+
+def test_a_full_disk_adds_no_image(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there before the document is written."""
+    before, content = contents(folder), (folder / "images" / "a.png").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match=r"No space left on device"):
+        patch.setattr(Document, "save", fail)
+        add_image(project, "new.png", content, SIZE)
+    assert contents(folder) == before
+    add_image(project, "new.png", content, SIZE)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.files import regular_file, write_bytes
+from cdpnet.io.files import atomic, regular_file, write_bytes
 from cdpnet.io.images import ENDINGS, scan_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
@@ -80,10 +82,18 @@ def put_aside(folder: Path, image: ProjectImage) -> dict[str, str]:
 
 
 def move_picture(folder: Path, source: str, target: str) -> None:
-    """Move the file of an image, if it is there."""
-    if os.path.lexists(folder / source):
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+    """Move the file of an image, if it is there; the folder of images may be a link to another disk."""
+    if not os.path.lexists(folder / source):
+        return
+    (folder / target).parent.mkdir(parents=True, exist_ok=True)
+    try:
         (folder / source).replace(folder / target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic(folder / target) as copy:
+            shutil.copyfile(folder / source, copy)
+        (folder / source).unlink()
 
 
 def forget_pictures(folder: Path, kept: Collection[str]) -> None:

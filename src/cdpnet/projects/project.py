@@ -220,10 +220,10 @@ class Project:
             raise ConflictError(f"The step does not fit the project any more: {str(error).rstrip('.')}.") from None
 
     def _write(self, document: Document) -> None:
-        document.save(self.folder)
         names = "".join(f"{name}\n" for name in document.names).encode()
         if files.read_file(self.folder, files.NAMES) != names:
             files.put_file(self.folder, files.NAMES, names)
+        document.save(self.folder)  # last: it says what there is
 
     def _forget_steps(self) -> None:
         """Remove the steps that cannot be taken back or done again any more, and the images that they put aside."""
