@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,12 @@ def test_a_full_disk_adds_no_image(project: Project, folder: Path, monkeypatch: 
         add_image(project, "new.png", content, SIZE)
     assert contents(folder) == before
     add_image(project, "new.png", content, SIZE)
+
+
+def test_a_later_step_puts_no_image_aside_that_nothing_brings_back(project: Project, folder: Path) -> None:
+    teach(project)
+    path = folder / "history" / f"{steps(folder)[-1]}.json"
+    values = {**json.loads(path.read_text()), "pictures": {"images/c.png": "removed/c.png"}}
+    (folder / "history" / "999.json").write_text(json.dumps(values))
+    Project(folder)
+    assert (folder / "images" / "c.png").exists()

@@ -79,12 +79,18 @@ class History:
         self._steps[revision], self._sizes[revision] = step, len(text)
 
     def unfinished(self, revision: int) -> Step | None:
-        """The step that a program was killed in: the only one later than the document, which is written last."""
-        with suppress(OSError):
+        """The step that a program was killed in: the only one later than the document, which is written last.
+
+        None also where it would put an image aside that no step brings back, so that it would be lost.
+        """
+        with suppress(OSError, DataError, KeyError, TypeError, ValueError):
             names = [path.name for path in self.folder.iterdir() if _FILE.fullmatch(path.name)]
             later = [name for name in names if int(Path(name).stem) > revision]
-            with suppress(DataError, KeyError, TypeError, ValueError):
-                return _decode(read_json(self.folder / later[0])) if len(later) == 1 else None
+            if len(later) != 1:
+                return None
+            step = _decode(read_json(self.folder / later[0]))
+            lost = {place for place in step.change.pictures.values() if place.startswith(f"{REMOVED}/")}
+            return step if lost <= self.pictures_aside() else None
         return None
 
     def newest(self, revisions: Sequence[int]) -> tuple[int, ...]:

@@ -52,12 +52,11 @@ class Project:
         self.lock = RLock()
         self._history = History(folder)
         self._listeners: set[Callable[[], object]] = set()
-        document = Document()
-        if (folder / FILE).exists():
-            document = load_document(folder)
-            if (step := self._history.unfinished(document.revision)) is not None:
-                self._put_back(step.change)
+        is_new = not (folder / FILE).exists()
+        document = Document() if is_new else load_document(folder)
         done, undone = self._history.load(document.done), self._history.load(document.undone)
+        if not is_new and (step := self._history.unfinished(document.revision)) is not None:
+            self._put_back(step.change)
         self.document = replace(document, done=done, undone=undone)
         self._find_images()
         self.save()
