@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cdpnet.projects import editing, history
-from cdpnet.projects.adding import add_image
 from cdpnet.projects.history import STEPS
-from cdpnet.projects.project import ConflictError, Project
-from tests.projects.making import NAMES, SIZE, contents, image_of, teach
+from cdpnet.projects.project import Project
+from tests.projects.making import contents, image_of, teach
 from tests.projects.test_project import ACTIONS, correct_b, without_revisions
 
 
@@ -102,18 +101,6 @@ def test_the_history_is_bounded(project: Project, folder: Path, monkeypatch: pyt
     assert "the last" not in [one.name for one in Project(folder).document.classes.values()]
 
 
-def test_an_image_that_was_removed_is_deleted_with_its_step(
-    project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    editing.remove_image(project, image_of(project, "a.png").id)
-    assert (folder / "removed" / "a.png").exists()
-    Project(folder)
-    assert (folder / "removed" / "a.png").exists()
-    monkeypatch.setattr(history, "MOST_BYTES", 0)
-    editing.add_class(project, "thing", 60)
-    assert not (folder / "removed").exists()
-
-
 def test_steps_that_are_lost_or_damaged_end_the_history(project: Project, folder: Path) -> None:
     for number in range(4):
         editing.add_class(project, f"class {number}", 60)
@@ -151,6 +138,14 @@ def test_a_project_without_a_history_opens(project: Project, folder: Path) -> No
         {"files": {"labels/masks/a.png": "no base64"}},
         {"files": []},
         {"pictures": {"../outside.png": True}},
+        {"pictures": {"removed/../../outside.png": "images/a.png"}},
+        {"pictures": {"project.json": "images/a.png"}},
+        {"pictures": {"removed/run.sh": "images/run.sh"}},
+        {"pictures": {"run.sh": True}},
+        {"files": {"project.json": "AAAA"}},
+        {"files": {"labels/masks/run.sh": "AAAA"}},
+        {"pictures": {"removed/a.png": "labels/masks/a.png"}},
+        {"pictures": {"removed/a.png": ["images/a.png"]}},
         {"records": {"i1": None, "project.json": {}}},
         {"records": {"x1-00000a": {}}},
         {"sentence": 3},
@@ -180,33 +175,36 @@ def test_what_a_link_leads_to_is_not_the_projects(project: Project, folder: Path
     assert sorted(path.name for path in outside.iterdir()) == ["1.json", "photo.png"]
 
 
-def test_an_image_does_not_come_back_over_another_one(project: Project, folder: Path) -> None:
-    for name, sentence in (("a.png", "since another image has its name now"), ("a.bmp", "since a.bmp has the mask")):
-        content = (folder / "images" / "b.png").read_bytes()
-        editing.remove_image(project, image_of(project, "a.png").id)
-        added = add_image(project, name, content, SIZE)
-        with pytest.raises(ConflictError, match=f"a.png cannot come back, {sentence}"):
-            project.undo()
-        assert (folder / "images" / name).read_bytes() == content
-        assert (folder / "removed" / "a.png").exists()
-        (folder / "images" / name).unlink()  # by hand; the program is started again
-        document = project.document
-        images = {key: image for key, image in document.images.items() if key != added}
-        project.update(type(document)(**{**vars(document), "images": images}))
-        project = Project(folder)
-        project.undo()
-        assert [image.file for image in project.document.images.values()] == list(NAMES)
+def test_a_name_that_is_taken_back_leaves_its_line(project: Project, folder: Path) -> None:
+    """A class that is added afterwards with that name has a number of its own."""
+    class_id = editing.add_class(project, "old", 60)
+    editing.rename_class(project, class_id, "new", 60)
+    project.undo()
+    assert (folder / "labels" / "classes.txt").read_text() == "old\n"
+    project.redo()
+    assert (folder / "labels" / "classes.txt").read_text() == "new\n"
+    project.undo()
+    editing.add_class(project, "new", 60)
+    assert [(one.name, one.number) for one in project.document.classes.values()] == [("old", 1), ("new", 2)]
+    assert (folder / "labels" / "classes.txt").read_text() == "old\nnew\n"
 
 
-def test_a_full_disk_leaves_no_step(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lines_of_names_are_mended(project: Project, folder: Path) -> None:
+    """Before, a name that was taken back stayed in its line."""
+    editing.add_class(project, "old", 60)
+    values = json.loads((folder / "project.json").read_text())
+    (folder / "project.json").write_text(json.dumps({**values, "names": ["new"]}))
+    assert Project(folder).document.names == ("old",)
+    assert (folder / "labels" / "classes.txt").read_text() == "old\n"
+
+
+def test_an_image_of_another_size_keeps_it_when_a_step_is_taken_back(project: Project, folder: Path) -> None:
     teach(project)
-    kept, document = steps(folder), project.document
-
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("cdpnet.projects.folder.put_file", fail)
-    with pytest.raises(Exception, match="No space left on device"):
-        correct_b(project)
-    assert steps(folder) == kept
-    assert project.document == document
+    correct_b(project)
+    (folder / "images" / "b.png").unlink()
+    Project(folder)
+    Image.new("RGB", (50, 40)).save(folder / "images" / "b.png")
+    opened = Project(folder)
+    opened.undo()
+    image = image_of(opened, "b.png")
+    assert (image.height, image.width) == opened.mask(image).shape == (40, 50)

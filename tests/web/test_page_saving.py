@@ -248,3 +248,22 @@ def test_a_mask_in_progress_outlives_new_results_of_its_picture(page: Any) -> No
     page.locator("#note").filter(has_text="The mask is saved.").wait_for()
     assert mask(page, "2.png")[86, 10:86].all()
     expect(page.locator("#refusal")).to_be_empty()
+
+
+def test_undo_says_what_it_takes_back_where_a_mask_is_being_saved_in_another_picture(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    open_picture(page, "2.png")
+    next_mask = hold(page, "**/api/images/*/mask")
+    click(page, OTHER)
+    wait_for_mask(page)
+    page.keyboard.press("Enter")
+    saved = next_mask()
+    page.keyboard.press("ArrowLeft")
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("Control+z")
+    saved.continue_()
+    page.locator("#note").filter(has_text="Taken back: the correction of square in 2.png").wait_for()
+    assert [one["image"] for one in state(page)["examples"]] == [image(page, "1.png")["id"]]
+    expect(page.locator("#refusal")).to_be_empty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 
 from cdpnet.errors import DataError
@@ -40,10 +41,12 @@ def add_image(project: Project, name: str, content: bytes, size: tuple[int, int]
         path = f"{files.IMAGES}/{name}"
         if (project.folder / path).exists():
             raise DataError(f"{name} lies in the folder of images already; start the page again to see it.")
+        document = project.document
         try:
             files.put_file(project.folder, path, content)
+            project.update(replace(document, images={**document.images, image.id: image}))  # no step that is taken back
         except OSError as error:
+            with suppress(OSError):
+                files.put_file(project.folder, path, None)
             raise DataError(f"{name} cannot be written to the disk ({error.strerror or error}).") from None
-        document = project.document
-        project.update(replace(document, images={**document.images, image.id: image}))  # no step that is taken back
         return image.id

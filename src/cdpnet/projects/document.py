@@ -130,9 +130,11 @@ class Document:
         return self.classes.get(key) or self.images.get(key) or self.examples.get(key)
 
     def with_records(self, records: Mapping[str, Record | None]) -> Document:
-        """The document with other records; None stands for one that is removed."""
+        """The document with other records; None stands for one that is removed. The line of a class has its name."""
+        names = {one.number: one.name for one in records.values() if isinstance(one, ProjectClass)}
         return replace(
             self,
+            names=tuple(names.get(number, name) for number, name in enumerate(self.names, start=1)),
             classes=_merge(self.classes, records, ProjectClass),
             images=_merge(self.images, records, ProjectImage),
             examples=_merge(self.examples, records, ProjectExample),
@@ -186,7 +188,7 @@ def load_document(folder: Path) -> Document:
             f"{path} is not the file of a project, or is damaged ({reason}); put a copy of it in its place, or remove "
             "it to begin anew with the images of the folder."
         ) from None
-    return document
+    return document.with_records(document.classes)  # lines of names that a version of before has left behind
 
 
 def order_of(record_id: str) -> int:

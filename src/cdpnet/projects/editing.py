@@ -27,7 +27,7 @@ def remove_image(project: Project, image_id: str) -> None:
             f"The removal of {image.file}",
             {image_id: None, **dict.fromkeys(examples)},
             {**_own_mask(project, image), **dict.fromkeys(map(example_file, examples))},
-            {image.file: False},
+            files.put_aside(project.folder, image),
         )
 
 
@@ -99,8 +99,6 @@ def rename_class(project: Project, class_id: str, name: str, longest: int) -> No
         names = project.document.names
         if name in names and names.index(name) != one.number - 1:
             raise DataError(f"{name!r} is the name of a removed class; choose another one.")
-        at = one.number - 1
-        project.document = replace(project.document, names=(*names[:at], name, *names[at + 1 :]))
         project.commit(f"The new name of {one.name}", {class_id: replace(one, name=name)})
 
 

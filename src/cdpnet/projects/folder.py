@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.files import regular_file, write_bytes
+from cdpnet.io.files import atomic, regular_file, write_bytes
 from cdpnet.io.images import ENDINGS, scan_images
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.label_set import NAMES_FILE
-from cdpnet.projects.document import FILE
+from cdpnet.projects.document import FILE, ProjectImage
 
 IMAGES, LABELS, CLASSES, EXAMPLES, REMOVED = "images", "labels", "classes", "examples", "removed"
 MASKS = f"{LABELS}/{png_folder.FOLDER}"
@@ -72,23 +74,36 @@ def put_file(folder: Path, name: str, content: bytes | None) -> None:
         write_bytes(content, folder / name)
 
 
-def place_picture(folder: Path, file: str, *, present: bool) -> None:
-    """Bring back the file of an image that was put aside, or put it aside."""
-    kept, aside = folder / IMAGES / file, folder / REMOVED / file
-    source, target = (aside, kept) if present else (kept, aside)
-    if source.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
+def put_aside(folder: Path, image: ProjectImage) -> dict[str, str]:
+    """Where the file of an image lies, and a place for it among the removed ones that no other one has."""
+    path = PurePosixPath(REMOVED, image.file)
+    taken = os.path.lexists(folder / path)
+    return {f"{IMAGES}/{image.file}": (path.with_name(image.id + path.suffix) if taken else path).as_posix()}
+
+
+def move_picture(folder: Path, source: str, target: str) -> None:
+    """Move the file of an image, if it is there; the folder of images may be a link to another disk."""
+    if not os.path.lexists(folder / source):
+        return
+    (folder / target).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / source).replace(folder / target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomic(folder / target) as copy:
+            shutil.copyfile(folder / source, copy)
+        (folder / source).unlink()
 
 
 def forget_pictures(folder: Path, kept: Collection[str]) -> None:
-    """Remove all files of images that were put aside but some."""
+    """Remove all files of images that were put aside but some, by their paths below the folder of the project."""
     aside = folder / REMOVED
     if aside.is_symlink():  # what lies elsewhere is not the project's
         return
     for place, _, names in os.walk(aside, topdown=False):
         with suppress(OSError):
             for path in (Path(place, name) for name in names):
-                if path.relative_to(aside).as_posix() not in kept:
+                if path.relative_to(folder).as_posix() not in kept:
                     path.unlink()
             Path(place).rmdir()  # fails where something is left

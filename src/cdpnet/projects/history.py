@@ -13,26 +13,30 @@ from pathlib import Path
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.files import write_text
+from cdpnet.io.images import ENDINGS, HEIF_ENDINGS
 from cdpnet.projects.document import Record, check_path, decode_record
+from cdpnet.projects.folder import CLASSES, EXAMPLES, IMAGES, MASKS, REMOVED
 from cdpnet.values import decode
 
 FOLDER = "history"
 STEPS = 50  # that can be taken back (our choice)
 MOST_BYTES = 2**26  # of the files of all steps but the last one (our choice)
 _FILE = re.compile(r"\d+\.json")
+_ENDINGS = (*ENDINGS, *HEIF_ENDINGS)
+_OWN_FILE = re.compile(rf"({MASKS}|{EXAMPLES})/.+\.png|{CLASSES}/.+\.safetensors", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Change:
     """New values; None where there is nothing then.
 
-    records: by their ids. files: contents by paths below the folder of the project. pictures: of files of images,
-    whether they are in the folder of images, or put aside.
+    records: by their ids. files: contents by paths below the folder of the project. pictures: files of images by where
+    they lie, and where they go, which is among the removed ones or back; paths below the folder of the project.
     """
 
     records: Mapping[str, Record | None] = field(default_factory=dict)
     files: Mapping[str, bytes | None] = field(default_factory=dict)
-    pictures: Mapping[str, bool] = field(default_factory=dict)
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,21 @@ class History:
         write_text(text, self._path(revision))
         self._steps[revision], self._sizes[revision] = step, len(text)
 
+    def unfinished(self, revision: int) -> Step | None:
+        """The step that a program was killed in: the only one later than the document, which is written last.
+
+        None also where it would put an image aside that no step brings back, so that it would be lost.
+        """
+        with suppress(OSError, DataError, KeyError, TypeError, ValueError):
+            names = [path.name for path in self.folder.iterdir() if _FILE.fullmatch(path.name)]
+            later = [name for name in names if int(Path(name).stem) > revision]
+            if len(later) != 1:
+                return None
+            step = _decode(read_json(self.folder / later[0]))
+            lost = {place for place in step.change.pictures.values() if place.startswith(f"{REMOVED}/")}
+            return step if lost <= self.pictures_aside() else None
+        return None
+
     def newest(self, revisions: Sequence[int]) -> tuple[int, ...]:
         """The last of these steps, as many as are kept: `STEPS`, with `MOST_BYTES`, and always one."""
         kept, size = list(revisions[-STEPS:]), sum(self._sizes[one] for one in revisions[-STEPS:-1])
@@ -94,8 +113,8 @@ class History:
                     path.unlink()
 
     def pictures_aside(self) -> set[str]:
-        """The files of images that were put aside, and come back with a step."""
-        return {file for step in self._steps.values() for file, present in step.change.pictures.items() if present}
+        """Where the files of images lie that were put aside, and come back with a step."""
+        return {source for step in self._steps.values() for source in step.change.pictures}
 
     def _path(self, revision: int) -> Path:
         return self.folder / f"{revision}.json"
@@ -121,7 +140,7 @@ class _Stored:
     sentence: str
     records: Mapping[str, object]
     files: Mapping[str, str | None]
-    pictures: Mapping[str, bool]
+    pictures: Mapping[str, object]
 
 
 def _decode(values: object) -> Step:
@@ -129,8 +148,27 @@ def _decode(values: object) -> Step:
     stored = decode(_Stored, values)
     records = {key: None if one is None else decode_record(key, one) for key, one in stored.records.items()}
     files = {
-        check_path(name): None if text is None else b64decode(text, validate=True)
+        _check_own(name): None if text is None else b64decode(text, validate=True)
         for name, text in stored.files.items()
     }
-    pictures = {check_path(file): bool(present) for file, present in stored.pictures.items()}
-    return Step(stored.sentence, Change(records, files, pictures))
+    pictures = [_decode_move(source, target) for source, target in stored.pictures.items()]
+    return Step(stored.sentence, Change(records, files, dict(pictures)))
+
+
+def _check_own(name: str) -> str:
+    """The path of a mask or class file. ValueError for another one: a link in the folder may lead a step anywhere."""
+    if not _OWN_FILE.fullmatch(name):
+        raise ValueError("a file that no step writes")
+    return check_path(name)
+
+
+def _decode_move(source: str, target: object) -> tuple[str, str]:
+    """Where the file of an image lies, and where it goes; before, steps had its path and whether it comes back."""
+    if isinstance(target, bool):
+        kept, aside = f"{IMAGES}/{source}", f"{REMOVED}/{source}"
+        source, target = (aside, kept) if target else (kept, aside)
+    if not isinstance(target, str) or {source.split("/")[0], target.split("/")[0]} != {IMAGES, REMOVED}:
+        raise ValueError("the file of an image that goes somewhere else")
+    if not source.lower().endswith(_ENDINGS) or not target.lower().endswith(_ENDINGS):
+        raise ValueError("a file that is no image")
+    return check_path(source), check_path(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -51,8 +52,11 @@ class Project:
         self.lock = RLock()
         self._history = History(folder)
         self._listeners: set[Callable[[], object]] = set()
-        document = load_document(folder) if (folder / FILE).exists() else Document()
+        is_new = not (folder / FILE).exists()
+        document = Document() if is_new else load_document(folder)
         done, undone = self._history.load(document.done), self._history.load(document.undone)
+        if not is_new and (step := self._history.unfinished(document.revision)) is not None:
+            self._put_back(step.change)
         self.document = replace(document, done=done, undone=undone)
         self._find_images()
         self.save()
@@ -89,7 +93,7 @@ class Project:
         sentence: str,
         records: Mapping[str, Record | None],
         contents: Mapping[str, bytes | None] | None = None,
-        pictures: Mapping[str, bool] | None = None,
+        pictures: Mapping[str, str] | None = None,
     ) -> None:
         """Make a change that can be taken back. sentence: what is done. DataError where the disk cannot be written."""
         with self.lock:
@@ -171,33 +175,41 @@ class Project:
         back = Change(
             {key: self.document.record(key) for key in change.records},
             {name: files.read_file(self.folder, name) for name in change.files},
-            {file: not present for file, present in change.pictures.items()},
+            {target: source for source, target in change.pictures.items()},
         )
         try:
             self._history.add(revision, Step(step.sentence, back))
             for name, content in change.files.items():
                 files.put_file(self.folder, name, content)
-            for file, present in change.pictures.items():
-                files.place_picture(self.folder, file, present=present)
+            for source, target in change.pictures.items():
+                files.move_picture(self.folder, source, target)
             done, undone = place(revision)
             self.update(replace(document, done=done, undone=undone))
         except OSError as error:
-            with suppress(OSError):
-                for name, content in back.files.items():
-                    files.put_file(self.folder, name, content)
-                for file, present in back.pictures.items():
-                    files.place_picture(self.folder, file, present=present)
+            self._history.keep({*self.document.done, *self.document.undone})  # first: it makes room on a full disk
+            self._put_back(back)
             raise DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.") from None
-        finally:
-            self._forget_steps()
+        self._forget_steps()
+
+    def _put_back(self, back: Change) -> None:
+        """Bring back the files of a step that was not finished, as many as can be."""
+        for source, target in back.pictures.items():
+            if not os.path.lexists(self.folder / target):
+                with suppress(OSError):
+                    files.move_picture(self.folder, source, target)
+        for name, content in back.files.items():
+            with suppress(OSError):
+                files.put_file(self.folder, name, content)
 
     def _check_places(self, document: Document, change: Change) -> None:
         """ConflictError where a change brings back an image whose place is taken, or does not fit the project."""
+        for source, target in change.pictures.items():
+            if os.path.lexists(self.folder / source) and os.path.lexists(self.folder / target):
+                file = target.removeprefix(f"{files.IMAGES}/")
+                raise ConflictError(f"{file} cannot come back, since another image has its name now.")
         for image in change.records.values():
             if not isinstance(image, ProjectImage) or image.id in self.document.images:
                 continue
-            if (self.folder / files.REMOVED / image.file).exists() and self.image_path(image).exists():
-                raise ConflictError(f"{image.file} cannot come back, since another image has its name now.")
             for other in document.images.values():
                 if other.mask_file == image.mask_file and other.id != image.id and not image.reason:
                     raise ConflictError(f"{image.file} cannot come back, since {other.file} has the mask of its name.")
@@ -207,10 +219,10 @@ class Project:
             raise ConflictError(f"The step does not fit the project any more: {str(error).rstrip('.')}.") from None
 
     def _write(self, document: Document) -> None:
-        document.save(self.folder)
         names = "".join(f"{name}\n" for name in document.names).encode()
         if files.read_file(self.folder, files.NAMES) != names:
             files.put_file(self.folder, files.NAMES, names)
+        document.save(self.folder)  # last: it says what there is
 
     def _forget_steps(self) -> None:
         """Remove the steps that cannot be taken back or done again any more, and the images that they put aside."""
@@ -262,7 +274,8 @@ def _renewed(record: Record | None, present: Record | None) -> Record | None:
     An image gets a new revision, and stays unusable if it is; a class keeps its class file.
     """
     if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
-        return replace(record, revision=max(record.revision, present.revision) + 1, reason=present.reason)
+        size, revision = (present.height, present.width), max(record.revision, present.revision) + 1
+        return replace(record, revision=revision, height=size[0], width=size[1], reason=present.reason)
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record

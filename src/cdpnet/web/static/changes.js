@@ -63,6 +63,7 @@ export class Changes {
 
   /** Take back the server's last change, and show the image that it was about. */
   async undo() {
+    await this.#last; // what is being saved comes first, and may be about another image
     const what = this.store.state?.undo;
     if (!what) return say("There is nothing to take back.");
     await this.#moveInTime("undo", `Taken back: ${inside(what)}`);
@@ -70,6 +71,7 @@ export class Changes {
 
   /** Do again what was taken back. */
   async redo() {
+    await this.#last; // what is being saved comes first, and may be about another image
     const what = this.store.state?.redo;
     if (!what) return say("There is nothing to do again.");
     await this.#moveInTime("redo", `Done again: ${inside(what)}`);
