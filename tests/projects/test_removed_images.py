@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from cdpnet.projects import editing, history
 from cdpnet.projects.adding import add_image
 from cdpnet.projects.project import ConflictError, Project
 from tests.projects.making import NAMES, SIZE, contents, image_of
-from tests.projects.test_history import steps
 
 
 def test_an_image_that_was_removed_is_deleted_with_its_step(
@@ -69,20 +67,6 @@ def test_images_of_one_name_that_are_removed_one_after_the_other_keep_their_file
     Project(folder).undo()
     assert (folder / "images" / "a.png").read_bytes() == first
     assert not (folder / "removed").exists()
-
-
-def test_a_removal_that_an_earlier_version_wrote_is_taken_back_and_done_again(project: Project, folder: Path) -> None:
-    content = (folder / "images" / "a.png").read_bytes()
-    editing.remove_image(project, image_of(project, "a.png").id)
-    for change, comes_back in (("undo", True), ("redo", False)):
-        path = folder / "history" / f"{steps(folder)[-1]}.json"
-        values = json.loads(path.read_text())
-        path.write_text(json.dumps({**values, "pictures": {"a.png": comes_back}}))
-        getattr(Project(folder), change)()
-        place = folder / ("images" if comes_back else "removed") / "a.png"
-        assert place.read_bytes() == content
-    Project(folder).undo()
-    assert (folder / "images" / "a.png").read_bytes() == content
 
 
 def test_a_folder_of_images_on_another_disk(project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

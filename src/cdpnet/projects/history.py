@@ -163,10 +163,7 @@ def _check_own(name: str) -> str:
 
 
 def _decode_move(source: str, target: object) -> tuple[str, str]:
-    """Where the file of an image lies, and where it goes; before, steps had its path and whether it comes back."""
-    if isinstance(target, bool):
-        kept, aside = f"{IMAGES}/{source}", f"{REMOVED}/{source}"
-        source, target = (aside, kept) if target else (kept, aside)
+    """Where the file of an image lies, and where it goes."""
     if not isinstance(target, str) or {source.split("/")[0], target.split("/")[0]} != {IMAGES, REMOVED}:
         raise ValueError("the file of an image that goes somewhere else")
     if not source.lower().endswith(_ENDINGS) or not target.lower().endswith(_ENDINGS):
