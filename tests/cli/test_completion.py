@@ -12,11 +12,21 @@ from tests.cli.running import run
 
 ASK = """
 source "$1"; shift
-COMP_WORDS=("$@"); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
 FUNCTION=$(complete -p cdpnet | sed 's/.*-F \\([^ ]*\\) .*/\\1/')
-$FUNCTION cdpnet "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
-printf '%s\\n' "${COMPREPLY[@]}"
+for line in "$@"; do
+  COMP_WORDS=($line); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )); COMPREPLY=()
+  $FUNCTION cdpnet "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+  echo "${COMPREPLY[@]}"
+done
 """
+COMPLETED = {  # what is typed, and one of the words that complete it
+    "cdpnet seg": "segment",
+    "cdpnet labels co": "convert",
+    "cdpnet label --min-pre": "--min-presence",
+    "cdpnet train --encoder.text": "--encoder.text-tower",
+    "cdpnet label --format vo": "voc",
+    "cdpnet train --optimizer ad": "adamw",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +39,12 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["cdpnet", "seg"], "segment"),
-        (["cdpnet", "labels", "co"], "convert"),
-        (["cdpnet", "label", "--min-pre"], "--min-presence"),
-        (["cdpnet", "train", "--encoder.text"], "--encoder.text-tower"),
-        (["cdpnet", "label", "--format", "vo"], "voc"),
-        (["cdpnet", "train", "--optimizer", "ad"], "adamw"),
-    ],
-)
-def test_bash_completes(script: Path, words: list[str], expected: str) -> None:
-    done = subprocess.run(["bash", "-c", ASK, "ask", str(script), *words], capture_output=True, text=True, check=False)
-    assert expected in done.stdout.split(), done.stdout + done.stderr
+def test_bash_completes(script: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", ASK, "ask", str(script), *COMPLETED], capture_output=True, text=True, check=True
+    )
+    for answer, (line, expected) in zip(done.stdout.splitlines(), COMPLETED.items(), strict=True):
+        assert expected in answer.split(), line
 
 
 def test_zsh_and_no_other() -> None:
