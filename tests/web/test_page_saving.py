@@ -31,6 +31,15 @@ from tests.web.browsing import (
 from tests.web.client import png
 from tests.web.serving import wait_until
 
+
+def teach_in_the_first_of(page: Any, count: int) -> None:
+    """Drop pictures, mark a square in the first, which teaches it, and open the second."""
+    drop(page, pictures(count))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    open_picture(page, "2.png")
+
+
 WAITS = "Looking for the object … It is saved then."
 
 
@@ -210,10 +219,7 @@ def test_what_is_marked_while_a_mask_is_being_saved_stays_in_progress(page: Any)
 
 
 def test_a_verdict_after_enter_is_about_the_picture_it_was_given_in(page: Any) -> None:
-    drop(page, pictures(3))
-    wait_for_picture(page, "1.png")
-    mark_and_teach(page, "square")
-    open_picture(page, "2.png")
+    teach_in_the_first_of(page, 3)
     next_click = hold(page, "**/api/images/*/click")
     click(page, OTHER)
     answer = next_click()
@@ -227,10 +233,7 @@ def test_a_verdict_after_enter_is_about_the_picture_it_was_given_in(page: Any) -
 
 
 def test_a_mask_in_progress_outlives_new_results_of_its_picture(page: Any) -> None:
-    drop(page, pictures(3))
-    wait_for_picture(page, "1.png")
-    mark_and_teach(page, "square")
-    open_picture(page, "2.png")
+    teach_in_the_first_of(page, 3)
     page.keyboard.press("d")
     drag(page, (0.1, 0.9), (0.9, 0.9))
     wait_for_mask(page)
@@ -251,10 +254,7 @@ def test_a_mask_in_progress_outlives_new_results_of_its_picture(page: Any) -> No
 
 
 def test_undo_says_what_it_takes_back_where_a_mask_is_being_saved_in_another_picture(page: Any) -> None:
-    drop(page, pictures(2))
-    wait_for_picture(page, "1.png")
-    mark_and_teach(page, "square")
-    open_picture(page, "2.png")
+    teach_in_the_first_of(page, 2)
     next_mask = hold(page, "**/api/images/*/mask")
     click(page, OTHER)
     wait_for_mask(page)

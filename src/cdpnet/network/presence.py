@@ -51,21 +51,19 @@ def group_similarity(
     its margin over that with the background, the margin in the text channels, and for classes by name the cosine of
     these with the name. Shapes as in `top_similarity` -> (B,).
     """
-    flat, visual, textual = features.flatten(2), slice(None, text_channels), slice(text_channels, None)
-
-    def cosine(prototype: Tensor, channels: slice) -> Tensor:
-        return F.cosine_similarity(flat[:, channels], prototype[:, channels, None], dim=1)
-
-    of_visual, of_text = (cosine(prototypes.foreground, channels) for channels in (visual, textual))
-    maps = [
-        of_visual,
-        of_visual - cosine(prototypes.background, visual),
-        of_text - cosine(prototypes.background, textual),
-    ]
-    total = torch.stack([_mean_of_best(scores, locations) for scores in maps]).sum(dim=0)
+    visual, textual = (
+        _some_channels(features, prototypes, part) for part in (slice(None, text_channels), slice(text_channels, None))
+    )
+    total = top_similarity(*visual, torch.zeros_like(by_name), locations)
+    total = total + top_margin(*visual, locations) + top_margin(*textual, locations)
     if prototypes.text is None:
         return total
-    return total + torch.where(by_name, _mean_of_best(cosine(prototypes.text, textual), locations), 0.0)
+    return total + torch.where(by_name, top_similarity(*textual, by_name, locations), 0.0)
+
+
+def _some_channels(features: Tensor, prototypes: Prototypes, channels: slice) -> tuple[Tensor, Prototypes]:
+    """Features (B, C, h, w) and the prototypes of their classes, without parts, in some of the channels."""
+    return features[:, channels], prototypes._replace(parts=None).map(lambda part: part[:, channels])
 
 
 def presence_statistic(

@@ -274,8 +274,8 @@ def _renewed(record: Record | None, present: Record | None) -> Record | None:
     An image gets a new revision, and stays unusable if it is; a class keeps its class file.
     """
     if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
-        size, revision = (present.height, present.width), max(record.revision, present.revision) + 1
-        return replace(record, revision=revision, height=size[0], width=size[1], reason=present.reason)
+        revision, reason = max(record.revision, present.revision) + 1, present.reason
+        return replace(record, revision=revision, height=present.height, width=present.width, reason=reason)
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record

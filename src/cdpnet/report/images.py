@@ -32,9 +32,7 @@ def example_image(thumbnail: NDArray[np.uint8], index: int) -> Image.Image:
 
     (h, w, 4) with the mask as the fourth channel; without one, (h, w, 3), it stays as it is.
     """
-    if (
-        thumbnail.shape[2] == 3
-    ):  # of a class without an example, or of a class file whose thumbnail has a colour already
+    if thumbnail.shape[2] == 3:  # no example, or a class file of before, whose mask has a colour already
         return Image.fromarray(thumbnail)
     marked = np.where(thumbnail[..., 3] > 0, index, 0).astype(np.uint8)
     return overlay(torch.from_numpy(thumbnail[..., :3]).permute(2, 0, 1), marked)
