@@ -25,6 +25,9 @@ from cdpnet.experiments.distillation import (
     draw_batch,
     encode,
     export_tower,
+    new_optimizers,
+    phrase_pool,
+    set_rates,
     start_from_means,
     teacher_vectors,
     tokenize,
@@ -34,7 +37,7 @@ from tests.cli.running import run
 
 TRAIN = tuple(f"{a} {b}" for a in ("red", "small", "old", "wet") for b in ("cat", "dog", "car", "cup", "tree"))
 HELD_OUT = ("red tree house", "wet")
-CONFIG = DistillationConfig(steps=4, batch=8, warmup=1, save_every=2)
+CONFIG = DistillationConfig(steps=4, batch=8, warmup=1, save_every=2, name_repeats=1)
 
 
 def fake_embed(texts: tuple[str, ...], report: object = id) -> torch.Tensor:  # noqa: ARG001
@@ -70,6 +73,34 @@ def test_a_batch_is_a_function_of_seed_and_step() -> None:
     assert not torch.equal(first, draw_batch(by_length, config, 8))
     assert len(set(first.tolist())) == 5
     assert int(first.max() - first.min()) < 40  # neighbours in length
+
+
+def test_names_are_drawn_more_often_than_other_phrases() -> None:
+    phrases = ("a very long phrase", "tench", "red cat")  # of which ImageNet-21k names one
+    pool = phrase_pool(phrases, tokenize(phrases), 3)
+    assert pool.tolist() == [1, 1, 1, 2, 0]  # by length in tokens
+    assert phrase_pool(phrases, tokenize(phrases), 1).tolist() == [1, 2, 0]
+
+
+def test_every_parameter_has_one_optimizer() -> None:
+    tower = TextTower()
+    adam, muon = ([p for group in o.param_groups for p in group["params"]] for o in new_optimizers(tower, CONFIG))
+    assert sorted(map(id, [*adam, *muon])) == sorted(map(id, tower.parameters()))
+    assert {id(p) for p in muon} == {id(p) for p in tower.transformer.parameters() if p.ndim == 2}
+    assert id(tower.token_embedding.weight) in set(map(id, adam))
+
+
+def test_rates_rise_and_fall() -> None:
+    config = DistillationConfig(steps=100, warmup=10, learning_rate=0.2, matrix_learning_rate=0.8)
+    optimizers = new_optimizers(TextTower(), config)
+
+    def rates(step: int) -> list[float]:
+        set_rates(optimizers, config, step)
+        return [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+
+    assert rates(0) == pytest.approx([0.02, 0.08], rel=1e-3)
+    assert rates(50) == pytest.approx([0.1, 0.4])
+    assert rates(100) == pytest.approx([0.0, 0.0])
 
 
 def test_tokens_start_at_the_mean_vector_of_their_phrases() -> None:
@@ -125,6 +156,18 @@ def test_the_file_holds_the_tower_and_the_class_names(tmp_path: Path) -> None:
 def test_names_of_the_benchmarks() -> None:
     assert (len(class_names()), class_names()[0], class_names()[281]) == (1000, "tench", "tabby")
     assert (len(coco_names()), coco_names()[0], coco_names()[-1]) == (80, "person", "toothbrush")
+
+
+def test_names_of_imagenet_21k() -> None:
+    names = phrases.imagenet_names()
+    assert {"tench", "Tinca tinca", "tabby cat"} <= names
+    assert "" not in names
+
+
+@pytest.mark.parametrize("setting", ["steps", "name_repeats"])
+def test_settings_below_one_are_one_sentence(setting: str) -> None:
+    with pytest.raises(ConfigError, match="must be at least 1"):
+        DistillationConfig(**{setting: 0})
 
 
 def test_a_missing_teacher_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,24 +150,30 @@ class PretrainConfig:
 class DistillationConfig:
     """Distillation of the text tower."""
 
-    steps: int = 4500
+    steps: int = 14000
     """Optimizer steps."""
     batch: int = 512
     """Phrases of a step."""
-    learning_rate: float = 1.5e-3
-    """Highest learning rate of AdamW."""
+    learning_rate: float = 3e-3
+    """Highest learning rate of AdamW, which trains the table of tokens, the projections to and from it, and vectors."""
+    matrix_learning_rate: float = 0.03
+    """Highest learning rate of Muon, which trains the matrices of the transformer."""
     weight_decay: float = 0.01
-    """Weight decay of AdamW."""
+    """Weight decay of both optimizers."""
     warmup: int = 200
     """Steps of linear warm-up."""
     similarity_weight: float = 10.0
     """Weight of the squared difference of the similarities within a batch."""
+    name_repeats: int = 4
+    """Times that a name of ImageNet-21k is drawn for each time that another phrase is."""
+    precision: Precision = "float32"
+    """Precision of the tower; bfloat16 is autocast, twice as fast on processors that have instructions for it."""
     seed: int = 0
     """Seed of the phrases and of the weights that start random."""
     save_every: int = 200
     """Steps between states from which a stopped run can continue."""
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.batch, self.warmup, self.save_every) < 1:
-            raise ConfigError("steps, batch, warmup and save_every must be at least 1.")
+        if min(self.steps, self.batch, self.warmup, self.name_repeats, self.save_every) < 1:
+            raise ConfigError("steps, batch, warmup, name_repeats and save_every must be at least 1.")
         check_seeds(self.seed)

@@ -16,20 +16,22 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from scipy.stats import spearmanr
 from torch import Tensor
+from torch.optim import AdamW, Muon
 
 from cdpnet.encoders.catalogue import TEXT_FILE
 from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TextTower, pack, text_tokenizer, unpack
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments.config import DistillationConfig
-from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases
+from cdpnet.experiments.phrases import N_HELD_OUT, class_names, coco_names, draw_phrases, imagenet_names
 from cdpnet.experiments.teacher import embed
 from cdpnet.io.files import read_text, write_bytes, write_text
+from cdpnet.runtime.devices import autocast
 from cdpnet.training.optimisation import decay_matrices, half_cosine, warm_up
 from cdpnet.training.run import broken_state_as_sentence, load_state, save_state
 
 PHRASES_FILE, TEACHER_FILE, STATE_FILE = "phrases.txt", "teacher.safetensors", "distil.pt"
-_STATE_KEYS = ("model", "optimizer", "step", "settings")
+_STATE_KEYS = ("model", "optimizers", "step", "settings")
 _SIMILAR_LENGTH = 8  # batches of neighbours in length from which one batch is drawn
 
 
@@ -113,36 +115,68 @@ def distil(
     torch.manual_seed(config.seed)
     tokens = tokenize(teacher.train)
     tower, state_path, start = TextTower(), out / STATE_FILE, 0
-    optimizer = torch.optim.AdamW(
-        decay_matrices(tower, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
-    )
+    optimizers = new_optimizers(tower, config)
     if state_path.is_file():
         state = load_state(state_path, _STATE_KEYS)
         if state["settings"] != dataclasses.asdict(config):
             raise ConfigError(f"{out} holds a run with other settings; give another --out, or the same settings.")
         with broken_state_as_sentence(state_path):
             load_into(tower, state["model"], str(state_path))
-            optimizer.load_state_dict(state["optimizer"])
+            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
         start = state["step"]
     else:
         start_from_means(tower, tokens, teacher.train_vectors)
-    by_length = (tokens != 0).sum(dim=1).argsort(stable=True)
+    pool = phrase_pool(teacher.train, tokens, config.name_repeats)
     for step in range(start, config.steps):
-        chosen = draw_batch(by_length, config, step)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * warm_up(step, config.warmup) * half_cosine(step / config.steps)
-        features = F.normalize(tower.encode_text(tokens[chosen].long()), dim=1)
-        loss = distillation_loss(features, teacher.train_vectors[chosen].float(), config.similarity_weight)
-        optimizer.zero_grad()
+        chosen = draw_batch(pool, config, step)
+        set_rates(optimizers, config, step)
+        with autocast(config.precision, tokens.device):
+            features = tower.encode_text(tokens[chosen].long())
+        vectors = teacher.train_vectors[chosen].float()
+        loss = distillation_loss(F.normalize(features.float(), dim=1), vectors, config.similarity_weight)
+        tower.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if (step + 1) % 100 == 0:
             report(f"step {step + 1}/{config.steps}  loss {loss.item():.4f}")
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            values = (tower.state_dict(), optimizer.state_dict(), step + 1, dataclasses.asdict(config))
+            states = [optimizer.state_dict() for optimizer in optimizers]
+            values = (tower.state_dict(), states, step + 1, dataclasses.asdict(config))
             save_state(dict(zip(_STATE_KEYS, values, strict=True)), state_path)
             report(f"step {step + 1}/{config.steps}  {agreement(tower, teacher)}")
     return tower
+
+
+def new_optimizers(tower: TextTower, config: DistillationConfig) -> tuple[AdamW, Muon]:
+    """AdamW for the table of tokens, what projects to and from it, and vectors; Muon for the transformer's matrices.
+
+    Muon (Jordan et al., 2024) reaches in 400 steps what AdamW alone reaches in 600.
+    """
+    matrices = [parameter for parameter in tower.transformer.parameters() if parameter.ndim == 2]
+    of_muon = {id(parameter) for parameter in matrices}
+    groups = [
+        {**group, "params": [parameter for parameter in group["params"] if id(parameter) not in of_muon]}
+        for group in decay_matrices(tower, config.weight_decay)
+    ]
+    return AdamW(groups, betas=(0.9, 0.98)), Muon(matrices, weight_decay=config.weight_decay)
+
+
+def set_rates(optimizers: tuple[AdamW, Muon], config: DistillationConfig, step: int) -> None:
+    """The learning rates of a step: a linear warm-up, then half a cosine to zero."""
+    factor = warm_up(step, config.warmup) * half_cosine(step / config.steps)
+    for optimizer, highest in zip(optimizers, (config.learning_rate, config.matrix_learning_rate), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = highest * factor
+
+
+def phrase_pool(phrases: Sequence[str], tokens: Tensor, name_repeats: int) -> Tensor:
+    """Indices of the phrases (n,) in the order of their length in tokens, names of ImageNet-21k several times."""
+    names = imagenet_names()
+    repeats = torch.tensor([name_repeats if phrase in names else 1 for phrase in phrases])
+    by_length = (tokens != 0).sum(dim=1).argsort(stable=True)
+    return by_length.repeat_interleave(repeats[by_length])
 
 
 def distillation_loss(features: Tensor, target: Tensor, similarity_weight: float) -> Tensor:
@@ -152,12 +186,12 @@ def distillation_loss(features: Tensor, target: Tensor, similarity_weight: float
     return (1 - cosine).mean() + similarity_weight * (difference**2).mean()
 
 
-def draw_batch(by_length: Tensor, config: DistillationConfig, step: int) -> Tensor:
+def draw_batch(pool: Tensor, config: DistillationConfig, step: int) -> Tensor:
     """The phrases of a step, of similar length so that little is padded; a function of seed and step alone."""
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    window = min(len(by_length), _SIMILAR_LENGTH * config.batch)
-    start = int(torch.randint(len(by_length) - window + 1, (1,), generator=generator))
-    return by_length[start + torch.randperm(window, generator=generator)[: config.batch]]
+    window = min(len(pool), _SIMILAR_LENGTH * config.batch)
+    start = int(torch.randint(len(pool) - window + 1, (1,), generator=generator))
+    return pool[start + torch.randperm(window, generator=generator)[: config.batch]]
 
 
 @torch.no_grad()

@@ -41,7 +41,7 @@ def draw_phrases() -> Phrases:
     The words are those of Webster's second edition, in the public domain. ConfigError where their package is missing.
     """
     rng = random.Random(_SEED)
-    names, definitions = _imagenet()
+    names, definitions = sorted(imagenet_names()), _definitions()
     held_out = set(rng.sample(names, N_HELD_OUT))
     pieces = {piece for definition in definitions for piece in _pieces(definition, rng)}
     words = _english_words()
@@ -56,15 +56,18 @@ def draw_phrases() -> Phrases:
     return Phrases(tuple(train), tuple(sorted(held_out)))
 
 
-def _imagenet() -> tuple[list[str], list[str]]:
-    """The names and the definitions of the classes of ImageNet-21k, sorted."""
+def imagenet_names() -> frozenset[str]:
+    """The names of the classes of ImageNet-21k; some classes have several."""
     info = ImageNetInfo("imagenet21k")
-    names, definitions = set(), set()
-    for i in range(info.num_classes()):
-        names |= {name.strip() for name in info.index_to_description(i, detailed=False).split(",")}
-        described = info.index_to_description(i, detailed=True)
-        definitions.add(described.split(":", 1)[1].strip() if ":" in described else described)
-    return sorted(names - {""}), sorted(definitions)
+    descriptions = (info.index_to_description(i, detailed=False) for i in range(info.num_classes()))
+    return frozenset(name.strip() for names in descriptions for name in names.split(",")) - {""}
+
+
+def _definitions() -> list[str]:
+    """The definitions of the classes of ImageNet-21k, sorted."""
+    info = ImageNetInfo("imagenet21k")
+    described = {info.index_to_description(i, detailed=True) for i in range(info.num_classes())}
+    return sorted({text.split(":", 1)[1].strip() if ":" in text else text for text in described})
 
 
 def _pieces(definition: str, rng: random.Random) -> list[str]:
