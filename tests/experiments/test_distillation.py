@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -164,10 +165,10 @@ def test_names_of_imagenet_21k() -> None:
     assert "" not in names
 
 
-@pytest.mark.parametrize("setting", ["steps", "name_repeats"])
-def test_settings_below_one_are_one_sentence(setting: str) -> None:
+@pytest.mark.parametrize("settings", [{"steps": 0}, {"name_repeats": 0}])
+def test_settings_below_one_are_one_sentence(settings: Any) -> None:
     with pytest.raises(ConfigError, match="must be at least 1"):
-        DistillationConfig(**{setting: 0})
+        DistillationConfig(**settings)
 
 
 def test_a_missing_teacher_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

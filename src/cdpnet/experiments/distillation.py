@@ -156,10 +156,8 @@ def new_optimizers(tower: TextTower, config: DistillationConfig) -> tuple[AdamW,
     """
     matrices = [parameter for parameter in tower.transformer.parameters() if parameter.ndim == 2]
     of_muon = {id(parameter) for parameter in matrices}
-    groups = [
-        {**group, "params": [parameter for parameter in group["params"] if id(parameter) not in of_muon]}
-        for group in decay_matrices(tower, config.weight_decay)
-    ]
+    rest = [parameter for parameter in tower.parameters() if id(parameter) not in of_muon]
+    groups = decay_matrices(rest, config.weight_decay)
     return AdamW(groups, betas=(0.9, 0.98)), Muon(matrices, weight_decay=config.weight_decay)
 
 

@@ -50,7 +50,7 @@ def pretrain(
             load_into(model, _earlier(Path(config.start)), config.start)
     model = model.to(device)
     optimizer = torch.optim.AdamW(
-        decay_matrices(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+        decay_matrices(model.parameters(), config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
     checkpoint, start = out / STATE_FILE, 0

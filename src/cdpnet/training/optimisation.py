@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from torch import nn
 from torch.optim.optimizer import ParamsT
 
 
-def decay_matrices(model: nn.Module, weight_decay: float) -> ParamsT:
-    """The parameters of a model in two groups: weight decay for matrices only."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    rest = [p for p in model.parameters() if p.ndim < 2]
+def decay_matrices(parameters: Iterable[nn.Parameter], weight_decay: float) -> ParamsT:
+    """Parameters in two groups: weight decay for matrices only."""
+    parameters = list(parameters)
+    matrices = [p for p in parameters if p.ndim >= 2]
+    rest = [p for p in parameters if p.ndim < 2]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
