@@ -262,7 +262,8 @@ def errors_as_sentences(name: str) -> Iterator[None]:
     except UnidentifiedImageError:
         if name.lower().endswith(HEIF_ENDINGS) and "HEIF" not in _installed_formats():
             raise DataError(_no_heif(name)) from None
-        raise DataError(f"{name} is not an image that can be read; JPEG, PNG, WebP, TIFF and BMP are.") from None
+        kinds = "JPEG, PNG, WebP, AVIF, GIF, TIFF and BMP"
+        raise DataError(f"{name} is not an image that can be read; {kinds} are.") from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than any image that is read; scale it down first.") from None
     except Exception as error:  # decoders raise nearly every kind on a damaged file
