@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,9 @@ def test_a_full_disk_changes_nothing(project: Project, folder: Path, monkeypatch
     with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); nothing changed"):
         teach(project, "b.png")
     assert contents(folder) == files
+    assert project.document == document
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); nothing changed"):
+        editing.configure(project, replace(document.settings, threshold=0.3))
     assert project.document == document
 
 

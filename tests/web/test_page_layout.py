@@ -17,6 +17,7 @@ from tests.web.browsing import (
     mark_and_teach,
     pictures,
     say_name,
+    visiting,
     wait_for_mask,
     wait_for_picture,
 )
@@ -57,6 +58,53 @@ PROTRUDING = """[...document.querySelectorAll("body *")].filter(one => one.check
     .map(one => one.outerHTML.slice(0, 80)).concat(document.documentElement.scrollWidth > innerWidth ? ["page"] : [])"""
 SIZES = [(390, 844), (768, 1024), (1280, 800)]
 TOOLS = [f"#tools [data-action={name}]" for name in ("add", "subtract", "box", "brush", "erase", "pan")]
+
+
+def test_many_classes_and_examples_leave_the_results_in_sight(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    page.evaluate("""for (const list of ["#class-list", "#example-list"]) {
+        const first = document.querySelector(`${list} li`);
+        for (let i = 0; i < 11; i++) first.after(first.cloneNode(true));
+    }""")
+    for width, height in ((1280, 800), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        box = page.locator("#threshold").bounding_box()
+        assert box["y"] + box["height"] <= height
+        assert page.locator("aside").evaluate("one => one.scrollHeight <= one.clientHeight")
+        for section in ("#classes", "#examples"):
+            within, whole = page.locator(section).evaluate("one => [one.clientHeight, one.scrollHeight]")
+            assert 90 < within < whole, section
+
+
+def test_a_long_list_of_refused_files_leaves_the_picture_its_place(page: Any) -> None:
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("""import("./static/notes.js").then(({ refuse }) =>
+            refuse("Some files are left out:", [...Array(30).keys()].map((i) => `${i}.txt is not an image.`)))""")
+        page.locator("#refusal li >> nth=29").wait_for(state="attached")
+        assert page.locator("#refusal ul").evaluate("one => one.scrollHeight > one.clientHeight")
+        assert page.locator("#stage").bounding_box()["height"] > 0.3 * height
+
+
+def test_a_touch_screen_names_buttons_where_others_name_keys(browser: Any, page_url: str) -> None:
+    with visiting(browser, page_url, has_touch=True, is_mobile=True) as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        drop(page, pictures(2))
+        wait_for_picture(page, "1.png")
+        click(page, OBJECT)
+        say_name(page, "square")
+        wait_for_mask(page)
+        page.locator("#hint").filter(has_text="marked. “Save mask” saves, “Drop” drops.").wait_for()
+        page.locator("#bar [data-action=save]").click()
+        again = page.locator("#bar [data-action=reopen]")
+        again.wait_for()
+        box = again.bounding_box()  # every button is in sight
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
 
 
 def test_the_keys_are_shown_from_the_first_on_a_phone(page: Any) -> None:

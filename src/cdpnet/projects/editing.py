@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.projects import folder as files
 from cdpnet.projects.document import MAX_CLASSES, Finding, ProjectClass, ProjectExample, ProjectImage, Record, Settings
-from cdpnet.projects.project import ConflictError, Project, mask_content
+from cdpnet.projects.project import ConflictError, Project, mask_content, unwritten
 from cdpnet.runtime.text import check_class_name
 
 Verdict = Literal["accepted", "rejected", "new"]
@@ -166,10 +166,17 @@ def remove_example(project: Project, example_id: str) -> None:
 
 
 def configure(project: Project, settings: Settings) -> None:
-    """Change the settings; this is no step that is taken back, since a control shows them."""
+    """Change the settings; this is no step that is taken back, since a control shows them.
+
+    DataError where the disk cannot be written.
+    """
     with project.lock:
-        if settings != project.document.settings:
+        if settings == project.document.settings:
+            return
+        try:
             project.update(replace(project.document, settings=settings))
+        except OSError as error:
+            raise unwritten(error) from None
 
 
 def example_file(example_id: str) -> str:

@@ -131,7 +131,8 @@ class Project:
     def update(self, document: Document, *, save: bool = True) -> None:
         """Replace the document by one that follows from it; the caller holds the lock.
 
-        save: whether it must be on the disk now, as what a person did; else `save` does it later.
+        save: whether it must be on the disk now, as what a person did; else `save` does it later. OSError where the
+        disk cannot be written; nothing changed then.
         """
         following = replace(document, revision=self.document.revision + 1)
         if save:
@@ -188,7 +189,7 @@ class Project:
         except OSError as error:
             self._history.keep({*self.document.done, *self.document.undone})  # first: it makes room on a full disk
             self._put_back(back)
-            raise DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.") from None
+            raise unwritten(error) from None
         self._forget_steps()
 
     def _put_back(self, back: Change) -> None:
@@ -279,6 +280,11 @@ def _renewed(record: Record | None, present: Record | None) -> Record | None:
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record
+
+
+def unwritten(error: OSError) -> DataError:
+    """The error of a change that could not be written."""
+    return DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.")
 
 
 def missing_picture(file: str) -> str:

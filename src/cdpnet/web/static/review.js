@@ -50,7 +50,7 @@ export class Review {
     const { classId } = this.store;
     const image = await this.#settled();
     if (!image) return;
-    if (classId && this.workspace.drafts.get(image.id, classId)) return refuse("The mask is not saved yet: Enter saves it, Escape drops it.");
+    if (classId && this.workspace.drafts.get(image.id, classId)) return refuse("The mask is not saved yet; save it or drop it first.");
     if (verdict === "accepted" && image.state === "new") return refuse("There is no mask to accept yet.");
     const { id, name, revision } = image;
     const state = await this.changes.send("POST", `images/${id}/review`, { revision, verdict });
