@@ -18,6 +18,7 @@ from cdpnet.errors import ConfigError
         (["--rate", "fast"], "--rate takes a number, not fast"),
         (["--kind", "c"], "--kind takes one of a, b, not c"),
         (["--unheard", "3"], "There is no option --unheard 3"),
+        (["--name", "none"], "There is no option --name none"),  # which may be meant for another one
         (["--config", "nowhere.yaml"], "--config: there is no file"),
         (["--shots"], "argument --shots: expected one argument"),
     ],

@@ -98,7 +98,13 @@ def new_parser(command: str, description: str, *examples: str) -> Parser:
     """An empty parser of a command; examples: what follows ``cdpnet``, for the end of its help."""
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
     shown = "\n".join(["examples:", *(f"  cdpnet {example}" for example in examples)]) if examples else None
-    parser = Parser(prog=f"cdpnet {command}", description=description, epilog=shown, formatter_class=HelpFormatter)
+    parser = Parser(
+        prog=f"cdpnet {command}",
+        description=description,
+        epilog=shown,
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,  # or `--to voc` would be read as a value of --to-name
+    )
     parser._positionals.title = "arguments"
     return parser
 
