@@ -38,6 +38,20 @@ def test_channels_are_a_unit_vector_and_half_a_unit_vector(encoder: PhotoEncoder
     assert torch.allclose(features[:, 208:].norm(dim=1), torch.full((1, 4, 4), 0.5), atol=1e-5)
 
 
+def test_details_are_the_features_of_earlier_blocks(encoder: PhotoEncoder) -> None:
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    found: list[torch.Tensor] = []
+    hooks = [encoder.blocks[i].register_forward_hook(lambda *call: found.append(call[2])) for i in (1, 2)]
+    with torch.no_grad():
+        encoder.features(images)
+        for hook in hooks:
+            hook.remove()
+        details = encoder.details(images)
+    assert [tuple(one.shape) for one in details] == [(1, 24, 16, 24), (1, 48, 8, 12)]
+    for one, other in zip(details, found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_text_channels_average_the_names_by_their_probabilities(encoder: PhotoEncoder) -> None:
     """Location by location, with the classifier as timm calls it."""
     grid = torch.randn(1, 208, 2, 3, generator=torch.Generator().manual_seed(2))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
+from cdpnet.cli.simulation import clicks as run_clicks
 from cdpnet.experiments.clicks import MOST_CLICKS, MarkedObject, mean_ious, next_click
+from cdpnet.inference.marking import WEIGHTS, ClickModel
+from tests.data.trees import make_coco
 
 
 def test_the_next_click_is_in_the_middle_of_the_largest_error() -> None:
@@ -28,3 +35,17 @@ def test_what_is_not_reached_counts_as_the_most_clicks() -> None:
     ious = mean_ious([good, bad])
     assert len(ious) == MOST_CLICKS
     assert ious[:3] == pytest.approx((0.15, 0.475, 0.475))
+
+
+def test_a_model_is_fitted_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three images the first and third are for fitting, so the object of the second one is measured."""
+    make_coco(tmp_path / "coco")
+    out = tmp_path / "out"
+    settings = {"--model": "tiny", "--min_pixels": 10, "--objects": 3, "--fit": 3, "--device": "cpu"}
+    pairs = [str(word) for pair in settings.items() for word in pair]
+    run_clicks(["--root", str(tmp_path / "coco"), "--out", str(out), *pairs])
+    assert "1 object: " in capsys.readouterr().out
+    marked = json.loads((out / "clicks.json").read_text())["marked"]
+    assert [one["pixels"] for one in marked] == [120]
+    ClickModel().load_state_dict(load_file(out / WEIGHTS))
+    assert (out / WEIGHTS).stat().st_size <= 100_000

@@ -8,8 +8,10 @@ import torch
 
 from cdpnet.errors import DataError
 from cdpnet.experiments.clicks import mark
-from cdpnet.inference.click_cues import N_CUES, Click, ClickGrid
-from cdpnet.inference.marking import ClickModel, Marking
+from cdpnet.inference.click_cues import N_CUES, Click, add_click, cues, latest_click, nothing
+from cdpnet.inference.click_grid import ClickGrid
+from cdpnet.inference.click_smoothing import smooth
+from cdpnet.inference.marking import ClickModel, ClickState, Marking
 from cdpnet.inference.segmenter import Segmenter
 
 SIZE = (60, 80)
@@ -32,7 +34,8 @@ def test_a_distance_along_the_image_is_the_cheapest_path() -> None:
     """Bellman's rounds over all neighbours, in plain loops."""
     rng = torch.Generator().manual_seed(1)
     image = torch.randint(0, 256, (3, 5, 6), generator=rng, dtype=torch.uint8)
-    grid = ClickGrid(image, torch.randn(4, 3, 3, generator=rng))
+    grid = ClickGrid(image, torch.randn(4, 3, 3, generator=rng))  # the features are the details too
+    unit = 6 / 96
     cost = {}
     for r in range(5):
         for c in range(6):
@@ -42,24 +45,56 @@ def test_a_distance_along_the_image_is_the_cheapest_path() -> None:
                     if (down or right) and 0 <= a < 5 and 0 <= b < 6:
                         change = (grid.colours[:, r, c] - grid.colours[:, a, b]).norm()
                         unlike = 1 - grid.features[:, r, c] @ grid.features[:, a, b]
-                        step = float(change + unlike.clamp(min=0)) + 0.02 * (down**2 + right**2) ** 0.5
+                        detail = 0.15 * (grid.features[:, r, c] - grid.features[:, a, b]).norm()
+                        step = float(change + unit * unlike.clamp(min=0) + detail)
+                        step += 0.02 * (down**2 + right**2) ** 0.5 / unit
                         cost[r, c, a, b] = step
     mean = sum(cost.values()) / len(cost)
     best = {(r, c): 0.0 if (r, c) == (3, 1) else float("inf") for r in range(5) for c in range(6)}
     for _ in range(30):
         for (r, c, a, b), step in cost.items():
             best[a, b] = min(best[a, b], best[r, c] + step / mean / 6)
-    nearest = grid.add(grid.nothing(), 3, 1)
+    nearest = add_click(grid, nothing(grid), 3, 1)
     expected = torch.tensor([[min(best[r, c], 2.0) for c in range(6)] for r in range(5)])
     torch.testing.assert_close(nearest.along, expected, atol=1e-4, rtol=1e-4)
     assert float(nearest.away[0, 5]) == pytest.approx(5 / 6)
-    assert float(nearest.alike[3, 1]) == pytest.approx(1, abs=1e-5)
+    assert float(nearest.alike_detail[3, 1]) == pytest.approx(1, abs=1e-5)
     assert float(nearest.colour[3, 1]) == 0
-    both = grid.add(nearest, 0, 5)
+    both = add_click(grid, nearest, 0, 5)
     assert float(both.away[0, 5]) == 0
-    cues = grid.cues(both, grid.nothing(), torch.zeros(5, 6), 2)
-    assert cues.shape == (N_CUES, 5, 6)
-    assert cues.isfinite().all()
+    odds = torch.zeros(5, 6)
+    latest = latest_click(grid, odds, 0, 5, positive=True)
+    found = cues(grid, both, nothing(grid), latest, odds, 2)
+    assert found.shape == (N_CUES, 5, 6)
+    assert found.isfinite().all()
+
+
+def test_the_latest_click_is_nearer_inside_the_mask_in_progress() -> None:
+    """On a plain image, where nothing but the outline of that mask parts two locations."""
+    grid = ClickGrid(torch.full((3, 8, 12), 90, dtype=torch.uint8), torch.ones(4, 2, 3))
+    odds = torch.full((8, 12), -4.0)
+    odds[:, :6] = 4
+    latest = latest_click(grid, odds, 4, 3, positive=False)
+    assert latest.sign == -1
+    assert latest.there == pytest.approx(1, abs=1e-2)
+    assert float(latest.within[4, 6] - latest.within[4, 5]) > float(latest.within[4, 5] - latest.within[4, 4]) + 0.05
+
+
+def test_smoothing_solves_its_equation() -> None:
+    """Against a dense solution; a click takes along what nothing parts from it, and nothing beyond an edge."""
+    image = torch.full((3, 6, 8), 40, dtype=torch.uint8)
+    image[:, :, 4:] = 200
+    grid = ClickGrid(image, torch.ones(2, 3, 4))
+    odds = torch.linspace(-2, 2, 48).reshape(6, 8)
+    found = smooth(odds, grid.ties, [(1, 1, True)])
+    ties = grid.ties.toarray()
+    weight, answer = np.full(48, 0.03), odds.sigmoid().double().numpy().ravel()
+    weight[9], answer[9] = 1e3, 1.0
+    exact = np.linalg.solve(np.diag(ties.sum(axis=1) + weight) - ties, weight * answer).reshape(6, 8)
+    torch.testing.assert_close(found.sigmoid().double(), torch.from_numpy(exact), atol=1e-2, rtol=0)
+    plain = smooth(odds, grid.ties, [])
+    gain = found.sigmoid() - plain.sigmoid()
+    assert float(gain[:, :4].min()) > 5 * float(gain[:, 4:].max())
 
 
 def test_a_plain_object_takes_few_clicks(begun: Marking) -> None:
@@ -96,6 +131,15 @@ def test_a_click_decides_about_its_place(tiny: Segmenter, opinion: float) -> Non
     assert mask.mean() < 0.05 if opinion < 0 else mask.mean() > 0.9
 
 
+def test_a_click_decides_about_its_own_pixel(tiny: Segmenter) -> None:
+    """Also at the rim of its location of the grid, which is larger than a pixel."""
+    large = scene().repeat_interleave(8, dim=1).repeat_interleave(8, dim=2)
+    begun = tiny.begin(large)
+    for row in range(240, 248):
+        mask = begun.mask([Click(256, 336), Click(row, 331, False), Click(row, 341)])
+        assert (mask[row, 331], mask[row, 341]) == (0, 1)
+
+
 def test_a_mask_in_progress_is_corrected(begun: Marking) -> None:
     """A given mask needs no click, and is another evidence than none."""
     given = np.zeros(SIZE, dtype=np.uint8)
@@ -105,6 +149,31 @@ def test_a_mask_in_progress_is_corrected(begun: Marking) -> None:
     changed = begun.mask([(47, 57, False)], mask=given)
     assert changed.shape == SIZE
     assert np.array_equal(changed, begun.mask([(47, 57, False)], mask=given))
+
+
+def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many clicks there were, also beside a mask in progress and after clicks were taken back."""
+    answered: list[Click] = []
+    add = Marking._add
+
+    def counted(self: Marking, state: ClickState, click: Click) -> ClickState:
+        answered.append(click)
+        return add(self, state, click)
+
+    monkeypatch.setattr(Marking, "_add", counted)
+    begun = tiny.begin(scene())
+    clicks = [Click(32, 42), Click(5, 5, False), Click(25, 35)]
+    other = Click(50, 60, False)
+    given = np.zeros(SIZE, dtype=np.uint8)
+    given[18:50, 28:60] = 1
+    for mask in (None, given):
+        answered.clear()
+        for chosen in (clicks[:1], clicks[:2], clicks, clicks[:2], [*clicks[:2], other], clicks):
+            begun.mask(chosen, mask=mask)
+        assert answered == [*clicks, other]
+    fresh = tiny.begin(scene()).mask(clicks, mask=given)
+    assert np.array_equal(begun.mask(clicks, mask=given), fresh)
+    assert np.array_equal(begun.mask(clicks), tiny.begin(scene()).mask(clicks))
 
 
 def test_an_image_is_encoded_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_two_fingers_zoom_and_one_marks(browser: Any, page_url: str) -> None:
         wait_for_mask(page)
         page.keyboard.press("Enter")
         wait_until(lambda: image(page, "1.png")["state"] == "corrected", "the mask is not saved")
-        assert mask(page, "1.png")[20:30, 66:80].all()
+        assert mask(page, "1.png")[20:28, 68:78].all()
 
 
 PINCH = """() => {

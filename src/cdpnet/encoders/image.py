@@ -47,18 +47,25 @@ class ImageEncoder(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), uint8 or float in 0..1, of any size -> (B, C, h, w), h about H / stride."""
-        if images.dtype == torch.uint8:
-            images = images.float() / 255
-        normalised = (images - self.mean) / self.std
-        normalised = normalised.contiguous(memory_format=torch.channels_last)  # the fastest for convolutions
+        normalised = self._normalise(images)
         if images.device.type != "cpu" or torch.compiler.is_exporting():  # an exported graph holds for any size
             return self.grid(normalised)
         parts = torch.split(normalised, max(1, _PIXELS_AT_ONCE // normalised[0, 0].numel()))
         return self.grid(normalised) if len(parts) == 1 else torch.cat([self.grid(part) for part in parts])
 
+    def _normalise(self, images: Tensor) -> Tensor:
+        if images.dtype == torch.uint8:
+            images = images.float() / 255
+        normalised = (images - self.mean) / self.std
+        return normalised.contiguous(memory_format=torch.channels_last)  # the fastest for convolutions
+
     def grid(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
         raise NotImplementedError
+
+    def details(self, images: Tensor) -> list[Tensor]:  # noqa: ARG002
+        """Images as for `features` -> features of finer grids (B, C_i, h_i, w_i), for outlines; by default none."""
+        return []
 
     def trainable_stages(self) -> list[nn.Module]:
         """The parts that can be trained, from the image on."""

@@ -28,6 +28,7 @@ VERSION = "0.1.0"
 FILE = "models/efficientnet-lite2-9656183e.pth"
 SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 _LAST_BLOCK = 5
+_FIRST_DETAIL, _LAST_DETAIL = 1, 2  # blocks
 _VISUAL = 208  # channels of block 5
 _TEXT_SCALE = 0.5  # length of the channels in the text space; the others have length 1
 _NAME_LENGTH = 0.6  # in the equal mix of the multi-modal prototype: 0.3 of a name on one visual prototype
@@ -64,6 +65,15 @@ class PhotoEncoder(ImageEncoder):
         for block in self.blocks:
             x = block(x)
         return torch.cat((F.normalize(x, dim=1), _TEXT_SCALE * F.normalize(self.text_map(x), dim=1)), dim=1)
+
+    def details(self, images: Tensor) -> list[Tensor]:
+        """The features of blocks 1 and 2, at a quarter and an eighth of the image's side."""
+        x = self.stem(to_multiple(self._normalise(images), self.stride))
+        found = []
+        for block in self.blocks[: _LAST_DETAIL + 1]:
+            x = block(x)
+            found.append(x)
+        return found[_FIRST_DETAIL:]
 
     def text_map(self, features: Tensor) -> Tensor:
         """Features of block 5 (B, 208, h, w) -> the mean text feature of the likely classes (B, D, h, w)."""

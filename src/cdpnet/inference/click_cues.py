@@ -1,8 +1,7 @@
 """What clicks say about every location of an image: distances along the image, in its plane, in colour and features.
 
-Everything lives on a grid of at most 96 locations a side, which every image fills; the numbers are our choice. A
-distance along the image (geodesic) is the least sum of the changes of colour and features on a path between two
-locations, so it is short inside a region and long across its edges.
+A distance along the image (geodesic) is the least sum of the changes of colour, features and details on a path between
+two locations, so it is short inside a region and long across its edges. Every number is our choice.
 """
 
 from __future__ import annotations
@@ -12,18 +11,20 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-LONGEST_SIDE = 96  # locations
-_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
-_PER_STEP = 0.02  # of a path's length, beside what changes on it
+from cdpnet.inference.click_grid import LEVELS, ClickGrid
+
 _SOFT = 1e-2  # added to a distance before its logarithm is taken
-_FAR = 2.0  # the distance to clicks where there are none
+_FAR = 2.0  # the distance to clicks where there are none, and the longest
 _UNLIKE = -1.0
-_BLUR, _BLUR_MORE = 2, 5  # radius of the means, in locations
-_MOST_COUNTED = 10  # clicks
+_NARROW, _WIDE = 48, 19  # the radius of the means is the longer side divided by these
+_MOST_COUNTED = 20  # clicks
+_OUTLINE = 0.1  # cost of leaving the mask in progress on a path from the latest click
+_REACH, _REACH_OF_LATEST = 20, 10  # of a click, in lengths of the image along it: one divided by these
+_SPREAD, _LEAST_SHARE = 0.7, 1e-3  # of a histogram: in levels, and of all
 
 
 class Click(NamedTuple):
@@ -35,93 +36,126 @@ class Click(NamedTuple):
 
 
 class Nearest(NamedTuple):
-    """Maps (h, w) of the nearest click of one kind: along the image, in the plane, in colour; and of the most alike."""
+    """Maps (h, w) of the nearest click of one kind: along the image, in the plane, in colour; and of the most alike.
+
+    alike is of the features, alike_detail of the details.
+    """
 
     along: Tensor
     away: Tensor
     colour: Tensor
     alike: Tensor
+    alike_detail: Tensor
 
 
-class ClickGrid:
-    """An image as clicks see it.
+class Latest(NamedTuple):
+    """The latest click: 1 or -1, maps (h, w) of the distance to it along the image and the mask, and in the plane.
 
-    image (3, H, W) uint8, features F (C, h', w') of any grid. colours (3, h, w) 0..1, and features of unit length
-    (C, h, w) less the image's mean, which tell its parts apart.
+    there, before: the mask in progress that it corrects, at the click from -1 to 1, and as log-odds (h, w).
     """
 
-    def __init__(self, image: Tensor, features: Tensor) -> None:
-        scale = min(1.0, LONGEST_SIDE / max(image.shape[-2:]))
-        self.size = tuple(max(2, round(side * scale)) for side in image.shape[-2:])
-        self.colours = F.interpolate(image[None].float() / 255, self.size, mode="area")[0]
-        centred = F.normalize(features - features.mean(dim=(1, 2), keepdim=True), dim=0)
-        resized = F.interpolate(centred[None], self.size, mode="bilinear", align_corners=True)[0]
-        self.features = F.normalize(resized, dim=0)
-        self.graph = self._connect()
-
-    def _connect(self) -> sparse.csr_array:
-        """The costs of the steps between neighbours, in units of the mean cost of crossing the image."""
-        h, w = self.size
-        numbers = np.arange(h * w).reshape(h, w)
-        first, second, costs = [], [], []
-        for down, right in _NEIGHBOURS:
-            here = slice(0, h - down), slice(max(0, -right), w - max(0, right))
-            there = slice(down, h), slice(max(0, right), w + min(0, right))
-            change = (self.colours[:, *here] - self.colours[:, *there]).norm(dim=0)
-            likeness = (self.features[:, *here] * self.features[:, *there]).sum(dim=0)
-            cost = change + (1 - likeness).clamp(min=0) + _PER_STEP * float(np.hypot(down, right))
-            first.append(numbers[here].ravel())
-            second.append(numbers[there].ravel())
-            costs.append(cost.numpy().ravel())
-        a, b, cost = map(np.concatenate, (first, second, costs))
-        cost = cost / (cost.mean() * max(h, w))
-        return sparse.csr_array((np.tile(cost, 2), (np.append(a, b), np.append(b, a))), shape=(h * w, h * w))
-
-    def nothing(self) -> Nearest:
-        """The maps without a click."""
-        far = torch.full(self.size, _FAR)
-        return Nearest(far, far, far, torch.full(self.size, _UNLIKE))
-
-    def add(self, nearest: Nearest, row: int, column: int) -> Nearest:
-        """The maps with one click more, at a location of the grid."""
-        along = (
-            torch.from_numpy(dijkstra(self.graph, indices=np.array([row * self.size[1] + column])))
-            .float()
-            .reshape(self.size)
-        )
-        rows, columns = (torch.arange(side) for side in self.size)
-        away = torch.hypot((rows - row)[:, None].float(), (columns - column)[None].float()) / max(self.size)
-        colour = (self.colours - self.colours[:, row, column, None, None]).norm(dim=0)
-        alike = torch.einsum("c,chw->hw", self.features[:, row, column], self.features)
-        return Nearest(
-            torch.minimum(nearest.along, along),
-            torch.minimum(nearest.away, away),
-            torch.minimum(nearest.colour, colour),
-            torch.maximum(nearest.alike, alike),
-        )
-
-    def cues(self, positive: Nearest, negative: Nearest, previous: Tensor, clicks: int) -> Tensor:
-        """All cues, (n, h, w). previous: log-odds (h, w) of the mask in progress. clicks: their number."""
-        logs = [(distance + _SOFT).log() for nearest in (positive, negative) for distance in nearest[:3]]
-        alike = torch.stack((positive.alike, negative.alike, *self._like_mask(positive, previous), previous.tanh()))
-        whole = torch.ones(self.size)
-        beside = float(negative.away.min() < _FAR)
-        constant = [whole * beside, whole * (min(clicks, _MOST_COUNTED) / _MOST_COUNTED)]
-        return torch.cat((torch.stack((*logs, *constant)), alike, _blur(alike, _BLUR), _blur(alike, _BLUR_MORE)))
-
-    def _like_mask(self, positive: Nearest, previous: Tensor) -> tuple[Tensor, Tensor]:
-        """The cosines with the prototypes of the mask in progress and of what is beside it, (h, w) each."""
-        probability = previous.sigmoid()
-        inside = torch.where(previous > 0, probability, 0)
-        if not inside.any():
-            inside = (-((positive.along * 20) ** 2)).exp()
-        outside = torch.where(previous > 0, 0, 1 - probability)
-        prototypes = torch.stack([torch.einsum("hw,chw->c", part, self.features) for part in (inside, outside)])
-        of_mask, beside = torch.einsum("kc,chw->khw", F.normalize(prototypes, dim=1), self.features)
-        return of_mask, beside
+    sign: float
+    within: Tensor
+    away: Tensor
+    there: float
+    before: Tensor
 
 
-N_CUES = 6 + 2 + 3 * 5
+def nothing(grid: ClickGrid) -> Nearest:
+    """The maps without a click."""
+    far, unlike = torch.full(grid.size, _FAR), torch.full(grid.size, _UNLIKE)
+    return Nearest(far, far, far, unlike, unlike)
+
+
+def add_click(grid: ClickGrid, nearest: Nearest, row: int, column: int) -> Nearest:
+    """The maps with one click more, at a location of the grid."""
+    colour = (grid.colours - grid.colours[:, row, column, None, None]).norm(dim=0)
+    alike = grid.enlarge(torch.einsum("c,chw->hw", grid.features[:, row, column], grid.coarse)[None])[0]
+    alike_detail = torch.einsum("c,chw->hw", grid.details[:, row, column], grid.details)
+    return Nearest(
+        torch.minimum(nearest.along, _distances(grid, grid.graph, row, column)),
+        torch.minimum(nearest.away, _in_plane(grid, row, column)),
+        torch.minimum(nearest.colour, colour),
+        torch.maximum(nearest.alike, alike),
+        torch.maximum(nearest.alike_detail, alike_detail),
+    )
+
+
+def latest_click(grid: ClickGrid, odds: Tensor, row: int, column: int, *, positive: bool) -> Latest:
+    """A click on the mask in progress, log-odds (h, w), whose outline is an edge for its distances."""
+    probability = odds.sigmoid().numpy().ravel()
+    change = np.abs(probability[grid.first] - probability[grid.second])
+    within = _distances(grid, grid.matrix(grid.costs + _OUTLINE * change), row, column)
+    there = float(odds[row, column].tanh())
+    return Latest(1.0 if positive else -1.0, within, _in_plane(grid, row, column), there, odds)
+
+
+def _distances(grid: ClickGrid, graph: sparse.csr_array, row: int, column: int) -> Tensor:
+    found = dijkstra(graph, indices=np.array([row * grid.size[1] + column]))
+    return torch.from_numpy(found).float().reshape(grid.size).clamp(max=_FAR)
+
+
+def _in_plane(grid: ClickGrid, row: int, column: int) -> Tensor:
+    """The distance to a location, in lengths of the longer side."""
+    rows, columns = (torch.arange(side) for side in grid.size)
+    return torch.hypot((rows - row)[:, None].float(), (columns - column)[None].float()) / max(grid.size)
+
+
+def cues(
+    grid: ClickGrid, positive: Nearest, negative: Nearest, latest: Latest, previous: Tensor, clicks: int
+) -> Tensor:
+    """All cues, (n, h, w). previous: log-odds (h, w) of the mask in progress. clicks: their number."""
+    probability = previous.sigmoid()
+    inside = torch.where(previous > 0, probability, 0)
+    if not inside.any():
+        inside = (-((positive.along * _REACH) ** 2)).exp()
+    parts = torch.stack((inside, torch.where(previous > 0, 0, 1 - probability)))
+    coarse = F.interpolate(parts[None], grid.coarse.shape[1:], mode="area")[0]
+    alike = torch.stack(
+        (positive.alike, negative.alike, *grid.enlarge(_likeness(coarse, grid.coarse)), previous.tanh())
+    )
+    details = _likeness(parts, grid.details)
+    fine = torch.stack((positive.alike_detail, negative.alike_detail, *details, _colours(grid, parts)))
+    narrow, wide = (max(1, round(max(grid.size) / share)) for share in (_NARROW, _WIDE))
+    distances = _of_distances(positive, negative, latest)
+    constants = (
+        latest.sign,
+        latest.there,
+        float(negative.away.min() < _FAR),
+        min(clicks, _MOST_COUNTED) / _MOST_COUNTED,
+        float(probability.mean().sqrt()),
+    )
+    same = torch.tensor(constants)[:, None, None].expand(-1, *grid.size)
+    blurred = (_blur(alike, narrow), _blur(alike, wide), _blur(fine, narrow))
+    return torch.cat((distances, same, alike, fine, *blurred))
+
+
+N_CUES = 12 + 5 + 3 * 5 + 2 * 5
+
+
+def _of_distances(positive: Nearest, negative: Nearest, latest: Latest) -> Tensor:
+    """The cues that are distances to clicks, and what the latest click found, (n, h, w)."""
+    logs = [(distance + _SOFT).log() for nearest in (positive, negative) for distance in nearest[:3]]
+    of_latest = [(distance + _SOFT).log() for distance in (latest.within, latest.away)]
+    flipped = latest.sign * (-latest.within * _REACH_OF_LATEST).exp()
+    nearer = [logs[0] - logs[3], logs[1] - logs[4]]
+    return torch.stack((*logs, *of_latest, flipped, latest.before.tanh(), *nearer))
+
+
+def _likeness(parts: Tensor, features: Tensor) -> Tensor:
+    """The cosines of features (C, h, w) with the prototypes of n parts (n, h, w), (n, h, w)."""
+    prototypes = F.normalize(torch.einsum("nhw,chw->nc", parts, features), dim=1)
+    return torch.einsum("nc,chw->nhw", prototypes, features)
+
+
+def _colours(grid: ClickGrid, parts: Tensor) -> Tensor:
+    """How much more common the colour of a location is in the first part than in the second, as a logarithm (h, w)."""
+    logs = []
+    for part in parts:
+        counts = np.bincount(grid.colour_numbers.ravel(), part.numpy().ravel(), LEVELS**3)
+        smooth = ndimage.gaussian_filter(counts.reshape(LEVELS, LEVELS, LEVELS), _SPREAD).ravel()
+        logs.append(np.log(smooth / (smooth.sum() + 1e-9) + _LEAST_SHARE))
+    return torch.from_numpy((logs[0] - logs[1])[grid.colour_numbers]).float()
 
 
 def _blur(maps: Tensor, radius: int) -> Tensor:

@@ -1,12 +1,14 @@
 """Mark an object by clicks: the image is encoded once, and every click changes the mask within a moment (our addition).
 
 The features of the clicks are prototypes of the object and of what is beside it. What they and the distances to the
-clicks say about a location (`click_cues`) is weighed by a small function, see `ClickModel`; its answer is the mask in
-progress, which the next click starts from.
+clicks say about a location (`click_cues`) is weighed by a small function, see `ClickModel`. Its answer is made to
+follow the edges of the image and the clicks (`click_smoothing`); the result is the mask in progress, which the next
+click starts from.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import as_file, files
@@ -21,13 +23,15 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from cdpnet.errors import DataError
-from cdpnet.inference.click_cues import N_CUES, Click, ClickGrid, Nearest
-from cdpnet.inference.refinement import REDUCTION, refine_edges
+from cdpnet.inference.click_cues import N_CUES, Click, Latest, Nearest, add_click, cues, latest_click, nothing
+from cdpnet.inference.click_grid import ClickGrid
+from cdpnet.inference.click_smoothing import smooth
 
-_WIDTH = 24
+_WIDTH = 96
 _PASSES = 2  # times that the mask in progress is taken into account after a click
-_REACH, _FORCE = 0.03, 6.0  # of a click: share of the image's longer side, and log-odds
 _CERTAIN = 4.0  # log-odds of a mask that is given
+_LARGEST = 8.0  # log-odds of an answer
+_HELD = 24  # states that are kept, so that undoing a click is as fast as making one
 WEIGHTS = "clicks.safetensors"
 
 Box = tuple[int, int, int, int]
@@ -64,26 +68,43 @@ def load_click_model() -> ClickModel:
 
 
 class ClickState(NamedTuple):
-    """After some clicks: the maps of both kinds, the mask in progress as log-odds (h, w), the number of clicks."""
+    """After some clicks: the maps of both kinds, the mask in progress as log-odds (h, w), the latest click, all places.
+
+    places: of the clicks on the grid, row, column and whether positive.
+    """
 
     positive: Nearest
     negative: Nearest
     odds: Tensor
-    clicks: int
+    latest: Latest | None
+    places: tuple[tuple[int, int, bool], ...]
+
+    def cues(self, grid: ClickGrid, odds: Tensor) -> Tensor:
+        """What the click model reads (n, h, w) after a click, with log-odds (h, w) as the mask in progress."""
+        assert self.latest is not None
+        return cues(grid, self.positive, self.negative, self.latest, odds, len(self.places))
 
 
 class Marking:
     """One image that an object is being marked in; made by `Segmenter.begin`.
 
     The same clicks always give the same mask. image: (3, h, w) uint8 at working size. features: F (C, h', w'), on the
-    CPU. size: H, W of the image in pixels.
+    CPU. size: H, W of the image in pixels. details: of the image, see `ImageEncoder.details`.
     """
 
-    def __init__(self, image: Tensor, features: Tensor, size: tuple[int, int], model: ClickModel | None = None) -> None:
-        self.image, self.size = image, size
-        self.grid = ClickGrid(image, features)
+    def __init__(
+        self,
+        image: Tensor,
+        features: Tensor,
+        size: tuple[int, int],
+        model: ClickModel | None = None,
+        details: Sequence[Tensor] = (),
+    ) -> None:
+        self.size = size
+        self.grid = ClickGrid(image, features, details)
         self.model = model or load_click_model()
-        self._last: tuple[tuple[Click, ...], ClickState] | None = None
+        self._mask: NDArray[np.uint8] | None = None
+        self._held: deque[tuple[tuple[Click, ...], ClickState]] = deque(maxlen=_HELD)
 
     @torch.no_grad()
     def mask(
@@ -102,10 +123,9 @@ class Marking:
         """
         given = self._check([Click(*click) for click in clicks], box, mask)
         state = self.replay(given, mask)
-        odds = (state.odds + _binding(state))[None, None]
-        if max(self.image.shape[-2:]) > REDUCTION * max(self.grid.size):  # else the grid is the finer one
-            odds = refine_edges(odds, self.image[None])
-        found = F.interpolate(odds, self.size, mode="bilinear", align_corners=False)[0, 0].numpy() > 0
+        found = F.interpolate(state.odds[None, None], self.size, mode="bilinear")[0, 0].numpy() > 0
+        for click in given:
+            found[click.row, click.column] = click.positive  # also at the rim of its location of the grid
         if box is not None:
             found &= _inside(box, self.size)
         return _connected(found, given, mask)
@@ -129,14 +149,19 @@ class Marking:
 
     @torch.no_grad()
     def replay(self, clicks: tuple[Click, ...], mask: NDArray[np.uint8] | None = None) -> ClickState:
-        """The state after the clicks; it goes on from the last one where only clicks were added."""
-        state, done = self._begin(mask), 0
-        if mask is None and self._last is not None and clicks[: len(self._last[0])] == self._last[0]:
-            done, state = len(self._last[0]), self._last[1]
-        for click in clicks[done:]:
-            state = self._add(state, click)
-        if mask is None:
-            self._last = clicks, state
+        """The state after the clicks; it goes on from the latest one of those before that the clicks begin with."""
+        same = self._mask is mask if mask is None or self._mask is None else np.array_equal(mask, self._mask)
+        if not same:
+            self._mask = None if mask is None else mask.copy()
+            self._held.clear()
+        done: tuple[Click, ...] = ()
+        state = self._begin(mask)
+        for before, held in self._held:
+            if len(before) > len(done) and clicks[: len(before)] == before:
+                done, state = before, held
+        for count in range(len(done), len(clicks)):
+            state = self._add(state, clicks[count])
+            self._held.append((clicks[: count + 1], state))
         return state
 
     def _begin(self, mask: NDArray[np.uint8] | None) -> ClickState:
@@ -144,26 +169,22 @@ class Marking:
         if mask is not None:
             share = F.interpolate(torch.from_numpy(mask != 0).float()[None, None], self.grid.size, mode="area")[0, 0]
             odds = _CERTAIN * (2 * share - 1)
-        return ClickState(self.grid.nothing(), self.grid.nothing(), odds, 0)
+        return ClickState(nothing(self.grid), nothing(self.grid), odds, None, ())
 
     def _add(self, state: ClickState, click: Click) -> ClickState:
         rows, columns = self.grid.size
-        place = click.row * rows // self.size[0], click.column * columns // self.size[1]
-        positive, negative, odds, count = state
+        row, column = click.row * rows // self.size[0], click.column * columns // self.size[1]
+        positive, negative, odds, _, places = state
+        latest = latest_click(self.grid, odds, row, column, positive=click.positive)
         if click.positive:
-            positive = self.grid.add(positive, *place)
+            positive = add_click(self.grid, positive, row, column)
         else:
-            negative = self.grid.add(negative, *place)
+            negative = add_click(self.grid, negative, row, column)
+        state = ClickState(positive, negative, odds, latest, (*places, (row, column, click.positive)))
         for _ in range(_PASSES):
-            cues = self.grid.cues(positive, negative, odds, count + 1)
-            odds = self.model(cues.flatten(1).T).reshape(self.grid.size)
-        return ClickState(positive, negative, odds, count + 1)
-
-
-def _binding(state: ClickState) -> Tensor:
-    """What is added to the log-odds (h, w) near clicks: each decides about its own surroundings (our choice)."""
-    on_object, beside = ((-((nearest.away / _REACH) ** 2)).exp() for nearest in (state.positive, state.negative))
-    return _FORCE * (on_object - beside)
+            answer = self.model(state.cues(self.grid, state.odds).flatten(1).T).reshape(self.grid.size)
+            state = state._replace(odds=smooth(answer.clamp(-_LARGEST, _LARGEST), self.grid.ties, state.places))
+        return state
 
 
 def _clicks_of_box(box: Box, size: tuple[int, int]) -> list[Click]:

@@ -210,8 +210,10 @@ class Segmenter:
         """
         original = read_image(image)
         resized = resize_to(original, self.preprocessing.longest_side)
-        features = self.network.image.features(resized[None].to(self.device))[0].float().cpu()
-        return Marking(resized, features, (original.shape[1], original.shape[2]), model)
+        encoder, batch = self.network.image, resized[None].to(self.device)
+        features, details = encoder.features(batch)[0].float().cpu(), encoder.details(batch)
+        size = original.shape[1], original.shape[2]
+        return Marking(resized, features, size, model, [one[0].float().cpu() for one in details])
 
     def segment(
         self,
