@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.projects import folder as files
 from cdpnet.projects.document import MAX_CLASSES, Finding, ProjectClass, ProjectExample, ProjectImage, Record, Settings
-from cdpnet.projects.project import ConflictError, Project, mask_content, unwritten
+from cdpnet.projects.project import ConflictError, Project, mask_content
 from cdpnet.runtime.text import check_class_name
 
 Verdict = Literal["accepted", "rejected", "new"]
@@ -176,7 +176,7 @@ def configure(project: Project, settings: Settings) -> None:
         try:
             project.update(replace(project.document, settings=settings))
         except OSError as error:
-            raise unwritten(error) from None
+            raise files.unwritten(error) from None
 
 
 def example_file(example_id: str) -> str:

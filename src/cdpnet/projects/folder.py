@@ -107,3 +107,8 @@ def forget_pictures(folder: Path, kept: Collection[str]) -> None:
                 if path.relative_to(folder).as_posix() not in kept:
                     path.unlink()
             Path(place).rmdir()  # fails where something is left
+
+
+def unwritten(error: OSError) -> DataError:
+    """The error of a change that could not be written."""
+    return DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.")

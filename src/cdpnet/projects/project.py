@@ -189,7 +189,7 @@ class Project:
         except OSError as error:
             self._history.keep({*self.document.done, *self.document.undone})  # first: it makes room on a full disk
             self._put_back(back)
-            raise unwritten(error) from None
+            raise files.unwritten(error) from None
         self._forget_steps()
 
     def _put_back(self, back: Change) -> None:
@@ -280,11 +280,6 @@ def _renewed(record: Record | None, present: Record | None) -> Record | None:
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record
-
-
-def unwritten(error: OSError) -> DataError:
-    """The error of a change that could not be written."""
-    return DataError(f"The project cannot be written ({error.strerror or error}); nothing changed.")
 
 
 def missing_picture(file: str) -> str:
