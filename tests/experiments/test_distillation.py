@@ -85,10 +85,13 @@ def test_names_are_drawn_more_often_than_other_phrases() -> None:
 
 def test_every_parameter_has_one_optimizer() -> None:
     tower = TextTower()
-    adam, muon = ([p for group in o.param_groups for p in group["params"]] for o in new_optimizers(tower, CONFIG))
+    adam, muon = ([p for group in o.param_groups for p in group["params"]] for o, _ in new_optimizers(tower, CONFIG))
     assert sorted(map(id, [*adam, *muon])) == sorted(map(id, tower.parameters()))
     assert {id(p) for p in muon} == {id(p) for p in tower.transformer.parameters() if p.ndim == 2}
     assert id(tower.token_embedding.weight) in set(map(id, adam))
+    ((alone, rate),) = new_optimizers(tower, dataclasses.replace(CONFIG, matrix_learning_rate=0, learning_rate=0.1))
+    assert sum(len(group["params"]) for group in alone.param_groups) == len(list(tower.parameters()))
+    assert rate == 0.1
 
 
 def test_rates_rise_and_fall() -> None:
@@ -97,7 +100,7 @@ def test_rates_rise_and_fall() -> None:
 
     def rates(step: int) -> list[float]:
         set_rates(optimizers, config, step)
-        return [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+        return [optimizer.param_groups[0]["lr"] for optimizer, _ in optimizers]
 
     assert rates(0) == pytest.approx([0.02, 0.08], rel=1e-3)
     assert rates(50) == pytest.approx([0.1, 0.4])

@@ -157,7 +157,7 @@ class DistillationConfig:
     learning_rate: float = 3e-3
     """Highest learning rate of AdamW, which trains the table of tokens, the projections to and from it, and vectors."""
     matrix_learning_rate: float = 0.03
-    """Highest learning rate of Muon, which trains the matrices of the transformer."""
+    """Highest learning rate of Muon, which trains the matrices of the transformer; 0 leaves these to AdamW."""
     weight_decay: float = 0.01
     """Weight decay of both optimizers."""
     warmup: int = 200
