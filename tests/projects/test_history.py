@@ -117,6 +117,17 @@ def test_steps_that_are_lost_or_damaged_end_the_history(project: Project, folder
     assert Project(folder).to_redo is None
 
 
+def test_a_folder_in_the_place_of_a_step_stays_and_the_steps_around_it_go(project: Project, folder: Path) -> None:
+    teach(project)
+    (folder / "history" / "0.json").mkdir()
+    for name in ("1000.json", "1001.json"):  # of a program that was killed; there are two, so none is put back
+        (folder / "history" / name).write_text("{}")
+    opened = Project(folder)
+    assert opened.to_undo is not None
+    assert (folder / "history" / "0.json").is_dir()
+    assert not [path for path in (folder / "history").iterdir() if path.name.startswith("100")]
+
+
 def test_a_project_without_a_history_opens(project: Project, folder: Path) -> None:
     """As one of before; what a newer program has left beside it belongs to no step."""
     teach(project)

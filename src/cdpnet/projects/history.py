@@ -107,9 +107,10 @@ class History:
         if self.folder.is_symlink():  # what lies elsewhere is not the project's
             return
         names = {self._path(one).name for one in revisions}
-        with suppress(OSError):
-            for path in self.folder.iterdir():
-                if _FILE.fullmatch(path.name) and path.name not in names:
+        with suppress(OSError):  # there may be no folder
+            found = [path for path in self.folder.iterdir() if _FILE.fullmatch(path.name) and path.name not in names]
+            for path in found:
+                with suppress(OSError):  # such as a folder of that name, which is not the project's
                     path.unlink()
 
     def pictures_aside(self) -> set[str]:
