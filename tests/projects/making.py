@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,8 @@ def project_values() -> dict[str, JSON]:
         "images": [{**image, **settled, "findings": [found], "reason": ""}],
         "examples": [{"id": "e3-00000a", "image": "i1-00000a", "class_id": "c2-00000a", "enabled": True}],
     }
+
+
+def full_disk(*_: object) -> None:
+    """In the place of whatever writes."""
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from cdpnet.projects.adding import add_image, check_file_name
 from cdpnet.projects.document import Document
 from cdpnet.projects.folder import held
 from cdpnet.projects.project import Project
-from tests.projects.making import NAMES, SIZE, contents, image_of, object_mask, teach
+from tests.projects.making import NAMES, SIZE, contents, full_disk, image_of, object_mask, teach
 
 
 def test_it_opens_with_what_lies_in_the_folder(project: Project, folder: Path) -> None:
@@ -58,10 +57,7 @@ def test_a_full_disk_changes_nothing(project: Project, folder: Path, monkeypatch
     teach(project)
     files, document = contents(folder), project.document
 
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Document, "save", fail)
+    monkeypatch.setattr(Document, "save", full_disk)
     with pytest.raises(DataError, match=r"cannot be written \(No space left on device\); nothing changed"):
         teach(project, "b.png")
     assert contents(folder) == files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from cdpnet.projects import folder as project_files
 from cdpnet.projects.adding import add_image
 from cdpnet.projects.document import Document
 from cdpnet.projects.project import Project
-from tests.projects.making import SIZE, contents, image_of, object_mask, teach
+from tests.projects.making import SIZE, contents, full_disk, image_of, object_mask, teach
 from tests.projects.test_history import steps
 from tests.projects.test_project import ACTIONS, correct_b, without_revisions
 
@@ -23,10 +22,7 @@ def test_a_full_disk_leaves_no_step(project: Project, folder: Path, monkeypatch:
     teach(project)
     kept, document = steps(folder), project.document
 
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("cdpnet.projects.folder.put_file", fail)
+    monkeypatch.setattr("cdpnet.projects.folder.put_file", full_disk)
     with pytest.raises(Exception, match="No space left on device"):
         correct_b(project)
     assert steps(folder) == kept
@@ -40,18 +36,15 @@ def test_a_full_disk_keeps_an_image_whose_removal_fails(
     teach(project)
     before, kept, document = contents(folder), steps(folder), project.document
 
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     put_file = project_files.put_file
 
     def put_what_has_space(place: Path, name: str, content: bytes | None) -> None:
         """As on a disk that has no more space than what its history leaves."""
         if content is not None and steps(folder) != kept:
-            fail()
+            full_disk()
         put_file(place, name, content)
 
-    monkeypatch.setattr(Document, "save", fail)
+    monkeypatch.setattr(Document, "save", full_disk)
     monkeypatch.setattr("cdpnet.projects.folder.put_file", put_what_has_space)
     for change in (ACTIONS["The removal of a.png"], Project.undo):
         with pytest.raises(DataError, match="No space left on device"):
@@ -68,11 +61,8 @@ def test_a_full_disk_loses_nothing_of_what_can_be_put_back(
     teach(project)
     content = (folder / "images" / "a.png").read_bytes()
 
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Document, "save", fail)
-    monkeypatch.setattr("cdpnet.projects.folder.write_bytes", fail)
+    monkeypatch.setattr(Document, "save", full_disk)
+    monkeypatch.setattr("cdpnet.projects.folder.write_bytes", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
         editing.remove_image(project, image_of(project, "a.png").id)
     assert (folder / "images" / "a.png").read_bytes() == content
@@ -121,11 +111,8 @@ def test_a_full_disk_at_the_names_adds_no_class(
     teach(project)
     document = project.document
 
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patch, pytest.raises(DataError, match="nothing changed"):
-        patch.setattr("cdpnet.projects.folder.put_file", fail)
+        patch.setattr("cdpnet.projects.folder.put_file", full_disk)
         editing.add_class(project, "other", 60)
     opened = Project(folder)
     assert opened.document.classes == document.classes
@@ -136,11 +123,8 @@ def test_a_full_disk_adds_no_image(project: Project, folder: Path, monkeypatch: 
     """The file is there before the document is written."""
     before, content = contents(folder), (folder / "images" / "a.png").read_bytes()
 
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     with monkeypatch.context() as patch, pytest.raises(DataError, match=r"No space left on device"):
-        patch.setattr(Document, "save", fail)
+        patch.setattr(Document, "save", full_disk)
         add_image(project, "new.png", content, SIZE)
     assert contents(folder) == before
     add_image(project, "new.png", content, SIZE)
