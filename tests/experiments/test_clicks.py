@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from cdpnet.cli.simulation import clicks as run_clicks
 from cdpnet.experiments.clicks import MOST_CLICKS, MarkedObject, mean_ious, next_click
-from cdpnet.inference.marking import WEIGHTS, ClickModel
+from cdpnet.inference.click_model import WEIGHTS, ClickModel
 from tests.data.trees import make_coco
 
 
@@ -30,7 +30,7 @@ def test_the_next_click_is_in_the_middle_of_the_largest_error() -> None:
 
 
 def test_what_is_not_reached_counts_as_the_most_clicks() -> None:
-    good, bad = MarkedObject("a", 1, (0.2, 0.85)), MarkedObject("b", 1, (0.1,) * MOST_CLICKS)
+    good, bad = MarkedObject("a", 1, (0.2, 0.85), 0.6), MarkedObject("b", 1, (0.1,) * MOST_CLICKS, 0.5)
     assert (good.clicks, bad.clicks) == (2, 20)
     ious = mean_ious([good, bad])
     assert len(ious) == MOST_CLICKS
@@ -44,8 +44,11 @@ def test_a_model_is_fitted_and_measured(tmp_path: Path, capsys: pytest.CaptureFi
     settings = {"--model": "tiny", "--min_pixels": 10, "--objects": 3, "--fit": 3, "--device": "cpu"}
     pairs = [str(word) for pair in settings.items() for word in pair]
     run_clicks(["--root", str(tmp_path / "coco"), "--out", str(out), *pairs])
-    assert "1 object: " in capsys.readouterr().out
-    marked = json.loads((out / "clicks.json").read_text())["marked"]
+    printed, measured = capsys.readouterr().out, json.loads((out / "clicks.json").read_text())
+    assert "1 object: " in printed
+    marked = measured["marked"]
     assert [one["pixels"] for one in marked] == [120]
+    assert measured["mean IoU of the box alone"] == marked[0]["box_iou"]
+    assert f"without a click: {marked[0]['box_iou']:.3f}" in printed
     ClickModel().load_state_dict(load_file(out / WEIGHTS))
     assert (out / WEIGHTS).stat().st_size <= 100_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,10 @@ from cdpnet.errors import DataError
 from cdpnet.experiments.clicks import mark
 from cdpnet.inference.click_cues import N_CUES, Click, add_click, cues, latest_click, nothing
 from cdpnet.inference.click_grid import ClickGrid
+from cdpnet.inference.click_model import ClickModel
 from cdpnet.inference.click_smoothing import smooth
-from cdpnet.inference.marking import ClickModel, ClickState, Marking
+from cdpnet.inference.click_windows import Box
+from cdpnet.inference.marking import ClickState, Marking
 from cdpnet.inference.segmenter import Segmenter
 
 SIZE = (60, 80)
@@ -44,8 +48,8 @@ def test_a_distance_along_the_image_is_the_cheapest_path() -> None:
                     a, b = r + down, c + right
                     if (down or right) and 0 <= a < 5 and 0 <= b < 6:
                         change = (grid.colours[:, r, c] - grid.colours[:, a, b]).norm()
-                        unlike = 1 - grid.features[:, r, c] @ grid.features[:, a, b]
-                        detail = 0.15 * (grid.features[:, r, c] - grid.features[:, a, b]).norm()
+                        here, there = grid.feature(r, c), grid.feature(a, b)
+                        unlike, detail = 1 - here @ there, 0.15 * (here - there).norm()
                         step = float(change + unit * unlike.clamp(min=0) + detail)
                         step += 0.02 * (down**2 + right**2) ** 0.5 / unit
                         cost[r, c, a, b] = step
@@ -124,8 +128,7 @@ def test_a_click_decides_about_its_place(tiny: Segmenter, opinion: float) -> Non
     for parameter in weights:
         torch.nn.init.zeros_(parameter)
     torch.nn.init.constant_(last_bias, opinion)
-    image = scene()
-    begun = Marking(image, tiny.begin(image).grid.features, SIZE, model)
+    begun = tiny.begin(scene(), model)
     mask = begun.mask([Click(30, 40), Click(10, 10, False)])
     assert (mask[30, 40], mask[10, 10]) == (1, 0)
     assert mask.mean() < 0.05 if opinion < 0 else mask.mean() > 0.9
@@ -154,13 +157,13 @@ def test_a_mask_in_progress_is_corrected(begun: Marking) -> None:
 def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many clicks there were, also beside a mask in progress and after clicks were taken back."""
     answered: list[Click] = []
-    add = Marking._add
+    answers = Marking.answers
 
-    def counted(self: Marking, state: ClickState, click: Click) -> ClickState:
+    def counted(self: Marking, state: ClickState, click: Click) -> Iterator[ClickState]:
         answered.append(click)
-        return add(self, state, click)
+        return answers(self, state, click)
 
-    monkeypatch.setattr(Marking, "_add", counted)
+    monkeypatch.setattr(Marking, "answers", counted)
     begun = tiny.begin(scene())
     clicks = [Click(32, 42), Click(5, 5, False), Click(25, 35)]
     other = Click(50, 60, False)
@@ -176,7 +179,22 @@ def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPat
     assert np.array_equal(begun.mask(clicks), tiny.begin(scene()).mask(clicks))
 
 
-def test_an_image_is_encoded_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+def watch_windows(monkeypatch: pytest.MonkeyPatch) -> list[Box]:
+    """The windows that are looked at, in turn."""
+    seen: list[Box] = []
+    answers = Marking.answers
+
+    def watched(self: Marking, state: ClickState, click: Click) -> Iterator[ClickState]:
+        for answer in answers(self, state, click):
+            seen.append(answer.window)
+            yield answer
+
+    monkeypatch.setattr(Marking, "answers", watched)
+    return seen
+
+
+def test_a_small_object_is_seen_enlarged(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the second click on, in a window that holds all positive clicks and the latest; each is encoded once."""
     passes: list[int] = []
     features = tiny.network.image.features
 
@@ -185,10 +203,30 @@ def test_an_image_is_encoded_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPat
         return features(images)
 
     monkeypatch.setattr(tiny.network.image, "features", counted)
-    begun = tiny.begin(scene())
-    begun.mask([(32, 42, True)])
-    begun.mask([(32, 42, True), (5, 5, False)])
+    image = torch.randint(0, 40, (3, 240, 320), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    image[1] += 150
+    image[:, 80:104, 120:150] = torch.tensor([220, 30, 30], dtype=torch.uint8)[:, None, None]
+    begun = tiny.begin(image)
     assert passes == [1]
+    seen = watch_windows(monkeypatch)
+    begun.mask([Click(92, 135)])
+    assert set(seen) == {(0, 0, 240, 320)}
+    seen.clear()
+    mask = begun.mask([Click(92, 135), Click(75, 115, False)])
+    top, left, bottom, right = seen[-1]
+    assert top <= 75 < 104 <= bottom
+    assert left <= 115 < 150 <= right
+    assert right - left <= 160
+    truth = np.zeros((240, 320), dtype=bool)
+    truth[80:104, 120:150] = True
+    assert ((mask > 0) & truth).sum() / ((mask > 0) | truth).sum() > 0.7
+    encoded = len(passes)
+    assert encoded <= 3
+    far = begun.mask([Click(92, 135), Click(75, 115, False), Click(230, 10)])
+    assert (far[92, 135], far[230, 10]) == (1, 1)
+    again = begun.mask([Click(92, 135), Click(75, 115, False)])
+    assert np.array_equal(again, mask)
+    assert len(passes) <= encoded + 1
 
 
 def test_masks_have_the_size_of_a_large_image(tiny: Segmenter) -> None:

@@ -107,7 +107,7 @@ def clicks(arguments: list[str]) -> None:
     parser = new_parser(
         "clicks",
         "A simulated user marks objects, each click in the middle of the largest error; an IoU of 0.85 that is not "
-        "reached in 20 clicks counts as 20. Prints mean, median and curve.",
+        "reached in 20 clicks counts as 20. Prints mean, median and curve, and what the box around an object gives.",
         "clicks --root COCO --objects 40 --out clicks",
     )
     parser.add_argument("--root", required=True, metavar="FOLDER", help="folder of a data set in COCO's layout")
@@ -126,7 +126,7 @@ def clicks(arguments: list[str]) -> None:
 
     from cdpnet.data.readers.coco import open_coco
     from cdpnet.experiments.clicks import clicks_json, fit, mean_ious, measure, save_click_model
-    from cdpnet.inference.marking import WEIGHTS
+    from cdpnet.inference.click_model import WEIGHTS
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.io.files import write_json
     from cdpnet.report.plots import need_matplotlib, plot_clicks
@@ -147,4 +147,5 @@ def clicks(arguments: list[str]) -> None:
     mean, median = measured["mean clicks"], measured["median clicks"]
     print_line(f"{counted(len(marked), 'object')}: {mean:.2f} clicks in the mean, {median:g} in the median")
     print_line(f"mean IoU after 1, 2, ... clicks: {' '.join(f'{iou:.3f}' for iou in mean_ious(marked))}")
+    print_line(f"mean IoU of the box around an object, without a click: {measured['mean IoU of the box alone']:.3f}")
     print_line(f"the curve is {plot}")

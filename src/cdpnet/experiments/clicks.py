@@ -24,7 +24,9 @@ from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
 from cdpnet.experiments.config import ClicksConfig
 from cdpnet.inference.click_cues import Click
-from cdpnet.inference.marking import ClickModel, Marking
+from cdpnet.inference.click_model import ClickModel
+from cdpnet.inference.click_windows import Box, box_of, share_on_grid
+from cdpnet.inference.marking import Marking, clicks_of_box
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io import run_lengths
 from cdpnet.io.files import write_bytes
@@ -37,18 +39,19 @@ GOAL = 0.85
 """The IoU that an object shall reach."""
 _BATCH, _RATE, _DECAY = 2048, 5e-3, 1e-3
 _FITTED_CLICKS = 12  # on an object
-_GOOD = 0.93  # IoU on the grid, after which an object gets no further click
+_GOOD = 0.93  # IoU, after which an object gets no further click
 _SAMPLES = 200  # locations of a state that are fitted
 _NEAR, _NEAR_WEIGHT = 33, 3.0  # locations around an object that are drawn more often, and how much more
 
 
 @dataclass(frozen=True)
 class MarkedObject:
-    """An object and the IoU, 0..1, after each click until it is high enough."""
+    """An object, the IoU, 0..1, after each click until it is high enough, and that of the box around it alone."""
 
     image: str
     pixels: int
     ious: tuple[float, ...]
+    box_iou: float
 
     @property
     def clicks(self) -> int:
@@ -104,8 +107,9 @@ def measure(
     """Mark objects of the images that nothing was fitted on. DataError where there is none."""
     marked = []
     for begun, target in _markings(segmenter, _draw(reader, config, fitting=False), reader, model):
-        name = target.identifier
-        marked.append(MarkedObject(name, int(target.truth.sum()), mark(begun, target.truth)))
+        by_box = mask_iou(begun.mask([], box_of(target.truth)) > 0, target.truth)
+        pixels = int(target.truth.sum())
+        marked.append(MarkedObject(target.identifier, pixels, mark(begun, target.truth), by_box))
         report(len(marked))
     return marked
 
@@ -144,7 +148,8 @@ def fit(
 ) -> ClickModel:
     """Fit the click model to the states that the simulated user meets with the model itself, in three rounds.
 
-    In the first round the clicks are answered by a model that is not fitted yet. Each round adds its states.
+    Each object is marked twice: by clicks alone, and by a box and clicks. In the first round they are answered by a
+    model that is not fitted yet. Each round adds its states.
     """
     torch.manual_seed(config.seed)
     rng = torch.Generator().manual_seed(config.seed)
@@ -154,38 +159,34 @@ def fit(
     shares: list[Tensor] = []
     for number in range(3):
         for begun, target in _markings(segmenter, objects[number::3], reader, model):
-            for state, share in _states(begun, target.truth):
-                chosen = _choose(share, rng)
-                cues.append(state.flatten(1).T[chosen])
-                shares.append(share.flatten()[chosen])
+            for box in (None, box_of(target.truth)):
+                for state, share in _states(begun, target.truth, box):
+                    chosen = _choose(share, rng)
+                    cues.append(state.flatten(1).T[chosen])
+                    shares.append(share.flatten()[chosen])
         loss = _regress(model, torch.cat(cues), torch.cat(shares), steps, rng)
         report(f"round {number + 1}: {len(cues)} states, loss {loss:.4f}")
     return model.eval()
 
 
 @torch.no_grad()
-def _states(begun: Marking, truth: NDArray[np.bool_]) -> Iterator[tuple[Tensor, Tensor]]:
+def _states(begun: Marking, truth: NDArray[np.bool_], box: Box | None) -> Iterator[tuple[Tensor, Tensor]]:
     """The cues (n, h, w) that the model meets in the first clicks on an object, and the object's share (h, w).
 
-    The user sees the mask on the grid, which is not refined.
+    box: the first clicks are those that stand for it.
     """
-    share = F.interpolate(torch.from_numpy(truth).float()[None, None], begun.grid.size, mode="area")[0, 0]
-    on_grid = (share > 0.5).numpy()
-    clicks: tuple[Click, ...] = ()
-    state = begun.replay(clicks)
-    while len(clicks) < _FITTED_CLICKS:
-        found = state.odds.numpy() > 0
-        click = next_click(found, on_grid)
-        if click is None or mask_iou(found, on_grid) > _GOOD:
+    state = begun.replay((), box)
+    first = [] if box is None else clicks_of_box(box, begun.size)
+    found = np.zeros_like(truth)
+    for number in range(_FITTED_CLICKS):
+        click = first[number] if number < len(first) else next_click(found, truth)
+        if click is None or mask_iou(found, truth) > _GOOD:
             return
-        row, column = (
-            (2 * place + 1) * side // (2 * count)
-            for place, side, count in zip(click[:2], begun.size, begun.grid.size, strict=True)
-        )
-        before, clicks = state, (*clicks, Click(row, column, click.positive))
-        state = begun.replay(clicks)
-        for odds in (before.odds, state.odds):
-            yield state.cues(begun.grid, odds), share
+        *met, state = begun.answers(state, click)
+        for seen in met:
+            grid = begun.grid(seen.window)
+            yield seen.cues(grid), share_on_grid(truth, seen.window, grid.size)
+        found = begun.pixels(state) > 0
 
 
 def _choose(share: Tensor, rng: torch.Generator) -> Tensor:
@@ -226,6 +227,7 @@ def clicks_json(marked: Sequence[MarkedObject], config: ClicksConfig, model: tup
         "mean clicks": float(np.mean(counts)),
         "median clicks": float(np.median(counts)),
         "mean IoU after each click": list(mean_ious(marked)),
+        "mean IoU of the box alone": float(np.mean([one.box_iou for one in marked])),
         "marked": [{**asdict(one), "ious": list(one.ious)} for one in marked],
     }
 

@@ -70,7 +70,7 @@ def nothing(grid: ClickGrid) -> Nearest:
 def add_click(grid: ClickGrid, nearest: Nearest, row: int, column: int) -> Nearest:
     """The maps with one click more, at a location of the grid."""
     colour = (grid.colours - grid.colours[:, row, column, None, None]).norm(dim=0)
-    alike = grid.enlarge(torch.einsum("c,chw->hw", grid.features[:, row, column], grid.coarse)[None])[0]
+    alike = grid.enlarge(torch.einsum("c,chw->hw", grid.feature(row, column), grid.coarse)[None])[0]
     alike_detail = torch.einsum("c,chw->hw", grid.details[:, row, column], grid.details)
     return Nearest(
         torch.minimum(nearest.along, _distances(grid, grid.graph, row, column)),

@@ -35,22 +35,29 @@ class ClickGrid:
 
     def __init__(self, image: Tensor, features: Tensor, details: Sequence[Tensor] = ()) -> None:
         scale = min(1.0, LONGEST_SIDE / max(image.shape[-2:]))
-        self.size = tuple(max(2, round(side * scale)) for side in image.shape[-2:])
+        height, width = (max(2, round(side * scale)) for side in image.shape[-2:])
+        self.size = height, width
         self.colours = F.interpolate(image[None].float() / 255, self.size, mode="area")[0]
         self.coarse = F.normalize(_centred(features), dim=0)
-        self.features = F.normalize(self.enlarge(self.coarse), dim=0)
+        fine = F.normalize(self.enlarge(self.coarse), dim=0)
         parts = [F.interpolate(_centred(one)[None], self.size, mode="bilinear")[0] for one in details]
-        whole = torch.cat(parts) if parts else self.features
+        whole = torch.cat(parts) if parts else fine
         self.details = F.normalize(whole, dim=0)
         red, green, blue = (self.colours * (LEVELS - 1e-3)).long()
         self.colour_numbers = ((red * LEVELS + green) * LEVELS + blue).numpy()
-        self._connect(whole)
+        self._connect(fine, whole)
 
     def enlarge(self, maps: Tensor) -> Tensor:
         """Maps (n, h', w') of the features' own grid -> (n, h, w)."""
         return F.interpolate(maps[None], self.size, mode="bilinear", align_corners=True)[0]
 
-    def _connect(self, details: Tensor) -> None:
+    def feature(self, row: int, column: int) -> Tensor:
+        """The feature (C,) of a location of the grid."""
+        place = torch.tensor([2 * column / (self.size[1] - 1) - 1, 2 * row / (self.size[0] - 1) - 1])
+        found = F.grid_sample(self.coarse[None], place[None, None, None], align_corners=True)
+        return F.normalize(found.flatten(), dim=0)
+
+    def _connect(self, features: Tensor, details: Tensor) -> None:
         """The costs of the steps between neighbours, in units of the mean cost of crossing the image, and their ties.
 
         A tie is how much two neighbours belong together, from the change of colours and details between them.
@@ -64,7 +71,7 @@ class ClickGrid:
             there = slice(down, h), slice(max(0, right), w + min(0, right))
             length = float(np.hypot(down, right))
             change = (self.colours[:, *here] - self.colours[:, *there]).norm(dim=0)
-            unlike = (1 - (self.features[:, *here] * self.features[:, *there]).sum(dim=0)).clamp(min=0)
+            unlike = (1 - (features[:, *here] * features[:, *there]).sum(dim=0)).clamp(min=0)
             detail = (details[:, *here] - details[:, *there]).norm(dim=0)
             cost = change + unlike * unit + _OF_DETAILS * detail + _PER_STEP * length / unit
             contrasts = torch.stack((change.square(), detail.square())) / length

@@ -1,110 +1,87 @@
 """Mark an object by clicks: the image is encoded once, and every click changes the mask within a moment (our addition).
 
 The features of the clicks are prototypes of the object and of what is beside it. What they and the distances to the
-clicks say about a location (`click_cues`) is weighed by a small function, see `ClickModel`. Its answer is made to
-follow the edges of the image and the clicks (`click_smoothing`); the result is the mask in progress, which the next
-click starts from.
+clicks say about a location (`click_cues`) is weighed by a small function (`click_model`). Its answer is made to follow
+the edges of the image and the clicks (`click_smoothing`); the result is the mask in progress, which the next click
+starts from. As soon as it is known how small the object is, only a window around it is looked at (`click_windows`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from functools import lru_cache
-from importlib.resources import as_file, files
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, reduce
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.inference.click_cues import N_CUES, Click, Latest, Nearest, add_click, cues, latest_click, nothing
+from cdpnet.inference.click_cues import Click, Latest, Nearest, add_click, cues, latest_click, nothing
 from cdpnet.inference.click_grid import ClickGrid
+from cdpnet.inference.click_model import ClickModel, load_click_model
 from cdpnet.inference.click_smoothing import smooth
+from cdpnet.inference.click_windows import (
+    Box,
+    box_of,
+    choose_window,
+    marked_box,
+    place,
+    resample,
+    share_on_grid,
+    union,
+    whole,
+)
 
-_WIDTH = 96
 _PASSES = 2  # times that the mask in progress is taken into account after a click
-_CERTAIN = 4.0  # log-odds of a mask that is given
+_CERTAIN = 4.0  # log-odds of a mask that is given, and of what is outside a box
+_IN_BOX = 1.0  # log-odds inside a box, outside which nothing is
 _LARGEST = 8.0  # log-odds of an answer
 _HELD = 24  # states that are kept, so that undoing a click is as fast as making one
-WEIGHTS = "clicks.safetensors"
-
-Box = tuple[int, int, int, int]
-"""Top, left, bottom, right in pixels, the last two not included."""
-
-
-class ClickModel(nn.Module):
-    """Cues (..., n) -> the log-odds of the object (...): two hidden layers, the same at every location."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(N_CUES))
-        self.register_buffer("std", torch.ones(N_CUES))
-        self.layers = nn.Sequential(
-            nn.Linear(N_CUES, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, 1)
-        )
-
-    def forward(self, cues: Tensor) -> Tensor:
-        """The same shape without the last axis."""
-        odds: Tensor = self.layers((cues - self.mean) / self.std)
-        return odds[..., 0]
-
-
-@lru_cache(maxsize=1)
-def load_click_model() -> ClickModel:
-    """The model with the weights of the package."""
-    model = ClickModel()
-    with as_file(files("cdpnet.weights") / WEIGHTS) as path:
-        model.load_state_dict(load_file(path))
-    return model.eval()
+_ROUGH = 1  # clicks whose mask tells too little of the object's size
+_WINDOWS = 3  # that are kept
 
 
 class ClickState(NamedTuple):
-    """After some clicks: the maps of both kinds, the mask in progress as log-odds (h, w), the latest click, all places.
+    """After some clicks: the window that is looked at, and there the mask in progress as log-odds (h, w).
 
-    places: of the clicks on the grid, row, column and whether positive.
+    positive, negative, latest: what is known of the clicks in the window.
     """
 
+    clicks: tuple[Click, ...]
+    window: Box
+    odds: Tensor
     positive: Nearest
     negative: Nearest
-    odds: Tensor
     latest: Latest | None
-    places: tuple[tuple[int, int, bool], ...]
 
-    def cues(self, grid: ClickGrid, odds: Tensor) -> Tensor:
-        """What the click model reads (n, h, w) after a click, with log-odds (h, w) as the mask in progress."""
+    def cues(self, grid: ClickGrid) -> Tensor:
+        """What the click model reads (n, h, w); grid: of the window."""
         assert self.latest is not None
-        return cues(grid, self.positive, self.negative, self.latest, odds, len(self.places))
+        return cues(grid, self.positive, self.negative, self.latest, self.odds, len(self.clicks))
 
 
 class Marking:
     """One image that an object is being marked in; made by `Segmenter.begin`.
 
-    The same clicks always give the same mask. image: (3, h, w) uint8 at working size. features: F (C, h', w'), on the
-    CPU. size: H, W of the image in pixels. details: of the image, see `ImageEncoder.details`.
+    The same clicks always give the same mask. encode: what gives the grid of a window of the image, see
+    `window_encoder`. size: H, W of the image in pixels.
     """
 
     def __init__(
-        self,
-        image: Tensor,
-        features: Tensor,
-        size: tuple[int, int],
-        model: ClickModel | None = None,
-        details: Sequence[Tensor] = (),
+        self, encode: Callable[[Box], ClickGrid], size: tuple[int, int], model: ClickModel | None = None
     ) -> None:
         self.size = size
-        self.grid = ClickGrid(image, features, details)
+        self.grid = lru_cache(maxsize=_WINDOWS)(encode)
+        self.grid(whole(size))
         self.model = model or load_click_model()
+        self._box: Box | None = None
         self._mask: NDArray[np.uint8] | None = None
-        self._held: deque[tuple[tuple[Click, ...], ClickState]] = deque(maxlen=_HELD)
+        self._held: deque[ClickState] = deque(maxlen=_HELD)
 
     @torch.no_grad()
     def mask(
@@ -121,14 +98,7 @@ class Marking:
         DataError for a click or box outside the image, for no positive click where there is no box or mask, and for a
         mask of another size.
         """
-        given = self._check([Click(*click) for click in clicks], box, mask)
-        state = self.replay(given, mask)
-        found = F.interpolate(state.odds[None, None], self.size, mode="bilinear")[0, 0].numpy() > 0
-        for click in given:
-            found[click.row, click.column] = click.positive  # also at the rim of its location of the grid
-        if box is not None:
-            found &= _inside(box, self.size)
-        return _connected(found, given, mask)
+        return self.pixels(self.replay(self._check([Click(*click) for click in clicks], box, mask), box, mask))
 
     def _check(self, clicks: list[Click], box: Box | None, mask: NDArray[np.uint8] | None) -> tuple[Click, ...]:
         """The clicks, those of the box included. DataError as `mask`."""
@@ -140,7 +110,7 @@ class Marking:
             top, left, bottom, right = box
             if not (0 <= top < bottom <= h and 0 <= left < right <= w):
                 raise DataError(f"The box {tuple(box)} is not top, left, bottom, right inside the {w} x {h} pixels.")
-            clicks = [*_clicks_of_box(box, self.size), *clicks]
+            clicks = [*clicks_of_box(box, self.size), *clicks]
         if mask is not None and mask.shape != self.size:
             raise DataError(f"The mask is {mask.shape[1]} x {mask.shape[0]} pixels and its image {w} x {h}.")
         if mask is None and not any(click.positive for click in clicks):
@@ -148,46 +118,91 @@ class Marking:
         return tuple(clicks)
 
     @torch.no_grad()
-    def replay(self, clicks: tuple[Click, ...], mask: NDArray[np.uint8] | None = None) -> ClickState:
+    def replay(
+        self, clicks: tuple[Click, ...], box: Box | None = None, mask: NDArray[np.uint8] | None = None
+    ) -> ClickState:
         """The state after the clicks; it goes on from the latest one of those before that the clicks begin with."""
-        same = self._mask is mask if mask is None or self._mask is None else np.array_equal(mask, self._mask)
-        if not same:
-            self._mask = None if mask is None else mask.copy()
+        if box != self._box or not _same(mask, self._mask):
+            self._box, self._mask = box, None if mask is None else mask.copy()
             self._held.clear()
-        done: tuple[Click, ...] = ()
-        state = self._begin(mask)
-        for before, held in self._held:
-            if len(before) > len(done) and clicks[: len(before)] == before:
-                done, state = before, held
-        for count in range(len(done), len(clicks)):
-            state = self._add(state, clicks[count])
-            self._held.append((clicks[: count + 1], state))
+        state = self._begin()
+        for held in self._held:
+            if len(held.clicks) > len(state.clicks) and clicks[: len(held.clicks)] == held.clicks:
+                state = held
+        for click in clicks[len(state.clicks) :]:
+            *_, state = self.answers(state, click)
+            self._held.append(state)
         return state
 
-    def _begin(self, mask: NDArray[np.uint8] | None) -> ClickState:
-        odds = torch.zeros(self.grid.size)
-        if mask is not None:
-            share = F.interpolate(torch.from_numpy(mask != 0).float()[None, None], self.grid.size, mode="area")[0, 0]
-            odds = _CERTAIN * (2 * share - 1)
-        return ClickState(nothing(self.grid), nothing(self.grid), odds, None, ())
+    def _begin(self) -> ClickState:
+        window = self._fit(whole(self.size), None)
+        grid = self.grid(window)
+        odds = torch.zeros(grid.size)
+        if self._mask is not None:
+            odds = _CERTAIN * (2 * share_on_grid(self._mask != 0, window, grid.size) - 1)
+        elif self._box is not None:
+            inside = share_on_grid(_inside(self._box, self.size), window, grid.size)
+            odds = _IN_BOX * inside - _CERTAIN * (1 - inside)
+        return ClickState((), window, odds, nothing(grid), nothing(grid), None)
 
-    def _add(self, state: ClickState, click: Click) -> ClickState:
-        rows, columns = self.grid.size
-        row, column = click.row * rows // self.size[0], click.column * columns // self.size[1]
-        positive, negative, odds, _, places = state
-        latest = latest_click(self.grid, odds, row, column, positive=click.positive)
-        if click.positive:
-            positive = add_click(self.grid, positive, row, column)
-        else:
-            negative = add_click(self.grid, negative, row, column)
-        state = ClickState(positive, negative, odds, latest, (*places, (row, column, click.positive)))
+    def _fit(self, window: Box, marked: Box | None) -> Box:
+        """The window that fits what is marked, and the box and mask that were given; where there is none, as it is."""
+        given = [self._box, None if self._mask is None or not self._mask.any() else box_of(self._mask != 0)]
+        boxes = [one for one in (marked, *given) if one is not None]
+        return choose_window(window, reduce(union, boxes), self.size) if boxes else window
+
+    @torch.no_grad()
+    def answers(self, before: ClickState, click: Click) -> Iterator[ClickState]:
+        """One click more: the states with it that the click model reads in turn, and as the last what it answered."""
+        state, clicks = before, (*before.clicks, click)
         for _ in range(_PASSES):
-            answer = self.model(state.cues(self.grid, state.odds).flatten(1).T).reshape(self.grid.size)
-            state = state._replace(odds=smooth(answer.clamp(-_LARGEST, _LARGEST), self.grid.ties, state.places))
-        return state
+            marked = marked_box(state.odds, state.window, clicks) if len(clicks) > _ROUGH else None
+            window = self._fit(state.window, marked)
+            if state is before or window != state.window:
+                state = self._look(before, state, clicks, window)
+            yield state
+            grid = self.grid(window)
+            answer = self.model(state.cues(grid).flatten(1).T).reshape(grid.size)
+            fixed = [(*at, one.positive) for one in clicks if (at := place(one, window, grid.size))]
+            state = state._replace(odds=smooth(answer.clamp(-_LARGEST, _LARGEST), grid.ties, fixed))
+        yield state
+
+    def _look(self, before: ClickState, now: ClickState, clicks: tuple[Click, ...], window: Box) -> ClickState:
+        """What the clicks, one more than before, and the mask in progress are in a window."""
+        grid = self.grid(window)
+        positive, negative, fresh = before.positive, before.negative, clicks[-1:]
+        if window != before.window:
+            positive, negative, fresh = nothing(grid), nothing(grid), clicks
+        for click in fresh:
+            if at := place(click, window, grid.size):
+                if click.positive:
+                    positive = add_click(grid, positive, *at)
+                else:
+                    negative = add_click(grid, negative, *at)
+        at = place(clicks[-1], window, grid.size)
+        assert at is not None
+        old, odds = (resample(state.odds, state.window, window, grid.size) for state in (before, now))
+        latest = latest_click(grid, old, *at, positive=clicks[-1].positive)
+        return ClickState(clicks, window, odds, positive, negative, latest)
+
+    def pixels(self, state: ClickState) -> NDArray[np.uint8]:
+        """The mask (H, W) of a state, 0 and 1: inside the box, and connected to a click or the mask given before."""
+        top, left, bottom, right = state.window
+        found = np.zeros(self.size, dtype=np.bool_)
+        fine = F.interpolate(state.odds[None, None], (bottom - top, right - left), mode="bilinear")[0, 0]
+        found[top:bottom, left:right] = fine.numpy() > 0
+        for click in state.clicks:
+            found[click.row, click.column] = click.positive  # also at the rim of its location of the grid
+        if self._box is not None:
+            found &= _inside(self._box, self.size)
+        return _connected(found, state.clicks, self._mask)
 
 
-def _clicks_of_box(box: Box, size: tuple[int, int]) -> list[Click]:
+def _same(one: NDArray[np.uint8] | None, other: NDArray[np.uint8] | None) -> bool:
+    return one is other if one is None or other is None else np.array_equal(one, other)
+
+
+def clicks_of_box(box: Box, size: tuple[int, int]) -> list[Click]:
     """A click in the middle of a box, and one beside the middle of each of its sides that is inside the image."""
     top, left, bottom, right = box
     row, column = (top + bottom) // 2, (left + right) // 2

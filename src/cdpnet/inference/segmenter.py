@@ -21,6 +21,8 @@ from cdpnet.inference.adaptation import adapt
 from cdpnet.inference.class_batch import adapted_fusion, build_class_batch
 from cdpnet.inference.class_examples import ClassExample
 from cdpnet.inference.class_files import ClassPrototype
+from cdpnet.inference.click_encoding import window_encoder
+from cdpnet.inference.click_model import ClickModel
 from cdpnet.inference.learning import (
     Support,
     blank_class,
@@ -37,8 +39,8 @@ from cdpnet.inference.learning import (
     with_examples,
     without_example,
 )
-from cdpnet.inference.marking import ClickModel, Marking
-from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing, resize_to
+from cdpnet.inference.marking import Marking
+from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
 from cdpnet.inference.scoring import Scores, Scoring, group_by_size, to_segmentation
 from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.uncertainty import disagreement, leave_one_out
@@ -204,16 +206,14 @@ class Segmenter:
     def begin(self, image: ImageSource, model: ClickModel | None = None) -> Marking:
         """Encode an image in which an object is to be marked by clicks, see `Marking.mask` (our addition).
 
-        It is worked on in one piece, however large it is. model: by default the one of the package.
+        It is worked on in one piece, however large it is, and then in a window around the object. model: by default the
+        one of the package.
 
         DataError for an image that cannot be used.
         """
         original = read_image(image)
-        resized = resize_to(original, self.preprocessing.longest_side)
-        encoder, batch = self.network.image, resized[None].to(self.device)
-        features, details = encoder.features(batch)[0].float().cpu(), encoder.details(batch)
-        size = original.shape[1], original.shape[2]
-        return Marking(resized, features, size, model, [one[0].float().cpu() for one in details])
+        encode = window_encoder(original, self.network.image, self.preprocessing.longest_side, self.device)
+        return Marking(encode, (original.shape[1], original.shape[2]), model)
 
     def segment(
         self,
