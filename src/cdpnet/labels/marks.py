@@ -14,8 +14,8 @@ from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.files import read_text
 from cdpnet.io.images import open_image
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.labels import labelme_reader, yolo_reader
-from cdpnet.labels.label_set import NAMES_FILE
 from cdpnet.labels.mask_pixels import NoSuchLevelError, holds_classes
 from cdpnet.labels.orientation import fit, stored_size
 from cdpnet.labels.pairing import LABEL_FILES

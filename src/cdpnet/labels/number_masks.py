@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import open_image
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.io.masks import read_class_numbers
-from cdpnet.labels.label_set import NAMES_FILE, check_image_size
+from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.labels.voc import MAP_FILE
 from cdpnet.runtime.constants import IGNORE_INDEX
