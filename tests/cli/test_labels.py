@@ -220,6 +220,7 @@ def test_one_class_is_compared(folder: Path) -> None:
         (("convert", "coco", "out"), "What must be given is missing: images"),
         (("compare", "coco", "coco", "--images", "images", "--out", "page.txt"), "does not end in .html"),
         (("compare", "coco", "coco", "--images", "images", "--out", "old.html"), "exists already"),
+        (("compare", "coco", "coco", "--images", "images", "--out", "old.html/a.html"), "old.html is a file; give"),
         (
             ("compare", "coco", "coco", "--images", "images", "--out", "a.html", "--only", "bolt"),
             "has no class 'bolt'; it",

@@ -10,7 +10,7 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, to_standard_error
 from cdpnet.cli.supports import annotation_choices, annotation_options
 from cdpnet.errors import DataError
-from cdpnet.io.files import refuse_to_replace
+from cdpnet.io.files import check_out_file
 from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ def _compare(arguments: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace the page")
     chosen = parser.parse_args(arguments)
     page, images = Path(chosen.out), Path(chosen.images)
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise DataError(f"{page} does not end in .html, as the page to write does.")
-    refuse_to_replace(page, overwrite=chosen.overwrite)
+    check_out_file(page, (".html", ".htm"), overwrite=chosen.overwrite)
 
     from cdpnet.labels.comparison import compare
     from cdpnet.labels.reading import read_labels
