@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.bulk.segment_files import find_inputs, plan_outputs
 from cdpnet.inference.class_files import load_class
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
@@ -117,6 +118,13 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert "Traceback" not in shown.stderr
     assert not (tmp_path / "out").exists()
     assert before == {path: path.read_bytes() for path in bad.rglob("*") if path.is_file()}
+
+
+def test_an_image_that_is_named_twice_is_segmented_once(icon_files: Path, tmp_path: Path) -> None:
+    query = icon_files / "query.png"
+    plan = plan_outputs(find_inputs([query, icon_files / "quer?.png", query]), tmp_path, overwrite=False)
+    assert [output.image for output in plan.outputs] == [query]
+    assert not plan.left_out
 
 
 def test_a_missing_download_is_one_sentence(icon_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Labels that lie among the images that they belong to, as `cdpnet label` and `cdpnet labels convert` write them."""
+"""Labels among the images that they belong to, as `label` and `labels convert` write them, and without an image."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cdpnet.cli import main
 from cdpnet.io.images import scan_images
 from cdpnet.labels.examples import read_examples
+from tests.cli.running import run
 
 JOURNAL = ".cdpnet-label.jsonl"
 
@@ -55,9 +55,20 @@ def test_the_labels_of_a_job_are_marks_and_its_thumbnails_are_not(tmp_path: Path
     assert example.mask.tolist() == [[1] * 4 + [0] * 4] * 8
 
 
-def test_labels_beside_their_images_are_converted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_beside_their_images_are_converted_once(tmp_path: Path) -> None:
     write(tmp_path, "a.jpg", JOURNAL, "masks/a.png", "sheet/a.jpg")
     (tmp_path / "classes.txt").write_text("cat\n", encoding="utf-8")
-    folder, out = str(tmp_path), str(tmp_path / "out")
-    assert main(["labels", "convert", folder, out, "--images", folder, "--format", "yolo"]) == 0
-    assert "1 image from png to yolo" in capsys.readouterr().out
+    folder, out = tmp_path, tmp_path / "out"
+    shown = run("labels", "convert", folder, out, "--images", folder, "--format", "yolo")
+    assert shown.stdout == f"1 image from png to yolo: {out}\n"
+
+
+@pytest.mark.parametrize("name", ["coco", "labelstudio", "cvat"])
+def test_images_that_are_not_there_are_counted(name: str, tmp_path: Path) -> None:
+    write(tmp_path, "images/a.jpg", "images/b.jpg", "png/masks/a.png", "png/masks/b.png")
+    options = ("--images", "images", "--format")
+    assert run("labels", "convert", "png", "out", *options, name, cwd=tmp_path).returncode == 0
+    (tmp_path / "images/b.jpg").unlink()
+    shown = run("labels", "convert", "out", "labelme", *options, "labelme", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (0, f"1 image from {name} to labelme: labelme\n")
+    assert shown.stderr == "cdpnet: out: images that are not in images are left out (1).\n"

@@ -81,7 +81,10 @@ def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), over
     check_out_folder(out)
     taken: dict[str, Path] = {}
     plan = Plan([], dict(images.left_out))
+    each: dict[Path, Path] = {}  # an image that is named twice, as by two patterns, is one
     for image in (*images.named, *images.found):
+        each.setdefault(image.absolute(), image)
+    for image in each.values():
         try:
             _check_image(image, taken)
         except DataError as error:

@@ -21,7 +21,14 @@ from cdpnet.cli.parser import group_of, new_parser
 from cdpnet.cli.projects import check_project_or_folders, finish, project_option
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import labelling_bar, print_line, printed, to_standard_error
-from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
+from cdpnet.cli.supports import (
+    annotation_choices,
+    files_of,
+    read_supports,
+    require_supports,
+    spread_supports,
+    support_options,
+)
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import TENSORS_ENDING, check_out_file, real_path, regular_file, require_class_file
@@ -273,5 +280,5 @@ def _label_folder(
     for path in truth:
         labels = {record.labels.image: record.labels for record in result.journal.records(result.images)}
         found = LabelledFolder(chosen.format, tuple(names), labels)
-        compare_with_truth(path, found, target.images, out / TRUTH_PAGE)
+        compare_with_truth(path, found, target.images, out / TRUTH_PAGE, annotation_choices(chosen))
     return 1 if failed else 0

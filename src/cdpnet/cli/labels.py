@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cdpnet.labels.comparison import Comparison
     from cdpnet.labels.labelled_folder import LabelledFolder
+    from cdpnet.labels.reading_options import ReadingOptions
 
 _WHAT = """usage: cdpnet labels convert IN OUT --images FOLDER --format FORMAT [options]
        cdpnet labels compare A B --images FOLDER --out PAGE
@@ -106,12 +107,15 @@ def _compare(arguments: list[str]) -> int:
     return 0
 
 
-def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: Path) -> None:
-    """Compare labels with those in a file or a folder, print the result and write the page. images: their folder."""
+def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: Path, options: ReadingOptions) -> None:
+    """Compare labels with those in a file or a folder, print the result and write the page.
+
+    images: their folder. options: how the true labels are read.
+    """
     from cdpnet.labels.comparison import compare
     from cdpnet.labels.reading import read_labels
 
-    expected = read_labels(truth, images)
+    expected = read_labels(truth, images, options=options)
     _say_notes(truth, expected)
     for name in (name for name in found.classes if name not in expected.classes):
         to_standard_error(_no_class(name, truth, expected))
