@@ -16,9 +16,9 @@ JOURNAL = ".cdpnet-label.jsonl"
 
 
 def write(folder: Path, *names: str) -> None:
-    """Images of one size, the left half of each white, and empty files of other endings."""
+    """Images of one size, the left half of each of number 1, and empty files of other endings."""
     half = np.zeros((8, 8), np.uint8)
-    half[:, :4] = 255
+    half[:, :4] = 1
     for path in (folder / name for name in names):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix in (".png", ".jpg"):
@@ -64,10 +64,11 @@ def test_labels_beside_their_images_are_converted_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["coco", "labelstudio", "cvat"])
-def test_images_that_are_not_there_are_counted(name: str, tmp_path: Path) -> None:
+def test_a_folder_with_a_file_about_all_images(name: str, tmp_path: Path) -> None:
     write(tmp_path, "images/a.jpg", "images/b.jpg", "png/masks/a.png", "png/masks/b.png")
     options = ("--images", "images", "--format")
     assert run("labels", "convert", "png", "out", *options, name, cwd=tmp_path).returncode == 0
+    assert len(read_examples(tmp_path / "images", tmp_path / "out", "1")) == 2
     (tmp_path / "images/b.jpg").unlink()
     shown = run("labels", "convert", "out", "labelme", *options, "labelme", cwd=tmp_path)
     assert (shown.returncode, shown.stdout) == (0, f"1 image from {name} to labelme: labelme\n")

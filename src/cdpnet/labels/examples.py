@@ -52,6 +52,7 @@ def read_examples(images: Path, annotations: Path, label: str, options: ReadingO
         return _from_file(found, annotations, label, options)
     pairs = pair(found, marks)
     shared = [path for path in marks.files if path.suffix.lower() == ".json"]
+    shared += annotations.rglob("*.xml") if annotations.is_dir() else []
     if not pairs and len(shared) == 1:
         return _from_file(found, shared[0], label, options)
     if not pairs:
