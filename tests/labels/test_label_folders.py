@@ -55,6 +55,13 @@ def test_the_labels_of_a_job_are_marks_and_its_thumbnails_are_not(tmp_path: Path
     assert example.mask.tolist() == [[1] * 4 + [0] * 4] * 8
 
 
+def test_masks_without_an_image_are_told(tmp_path: Path) -> None:
+    write(tmp_path, "photos/a.jpg", "masks/A.png", "masks/b.png", "masks/readme.txt")
+    with pytest.warns(UserWarning, match=r"No image in .*photos has the name of .*masks/b\.png; it is left out\.$"):
+        (example,) = read_examples(tmp_path / "photos", tmp_path / "masks", "x")
+    assert example.image == tmp_path / "photos/a.jpg"
+
+
 def test_labels_beside_their_images_are_converted_once(tmp_path: Path) -> None:
     write(tmp_path, "a.jpg", JOURNAL, "masks/a.png", "sheet/a.jpg")
     (tmp_path / "classes.txt").write_text("cat\n", encoding="utf-8")

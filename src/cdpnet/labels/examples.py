@@ -17,10 +17,10 @@ from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import regular_file
 from cdpnet.labels import coco, cvat_reader, labelstudio_reader
-from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.image_paths import key, match_images
 from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
 from cdpnet.labels.orientation import fit
-from cdpnet.labels.pairing import FileSet, Pair, pair
+from cdpnet.labels.pairing import LABEL_FILES, FileSet, Pair, pair
 from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.support_paths import find_support_images, find_support_marks
@@ -58,6 +58,8 @@ def read_examples(images: Path, annotations: Path, label: str, options: ReadingO
     if not pairs:
         raise DataError(f"No file in {annotations} has the name of an image in {images} and shows {label!r}.")
     _note_unpaired(found, pairs, annotations)
+    if images.is_dir():
+        _note_without_image(marks, found)
     return _from_pairs(pairs, annotations, images, label, options)
 
 
@@ -135,6 +137,15 @@ def _note_unpaired(images: FileSet, pairs: Sequence[Pair], annotations: Path) ->
     if unpaired := [image for image in images.files if image not in paired]:
         are = form(len(unpaired), "it is", "they are")
         note(f"No file in {annotations} has the name of {listed(unpaired)}; {are} left out.")
+
+
+def _note_without_image(marks: FileSet, images: FileSet) -> None:
+    """Say which masks have no image; a text or JSON file without one may be about something else."""
+    names = {key(image.stem) for image in images.files}
+    masks = [file for file in marks.files if file.suffix.lower() not in LABEL_FILES]
+    if unpaired := [file for file in masks if key(file.stem) not in names]:
+        are = form(len(unpaired), "it is", "they are")
+        note(f"No image in {images.folder} has the name of {listed(unpaired)}; {are} left out.")
 
 
 def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingOptions) -> list[Example]:
