@@ -28,25 +28,39 @@ def write(folder: Path, *names: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "of_labels"),
+    ("names", "labels"),
     [
         ((JOURNAL, "masks/a.png", "sheet/a.jpg"), "masks, sheet"),
         (("in/" + JOURNAL, "in/sheet/a.jpg", "in/SegmentationClass/b/c.png"), "in/SegmentationClass, in/sheet"),
         (("classes.txt", "masks/a.png"), "masks"),
         (("voc/classes.txt", "voc/SegmentationClass/a.png"), "voc/SegmentationClass"),
+        (
+            ("a_mask.png", "a_overlay.png", "b/c_mask.png", "b/c_overlay.png"),
+            "a_mask.png, a_overlay.png, b/c_m.*",
+        ),
     ],
 )
-def test_folders_of_labels_hold_no_images(names: tuple[str, ...], of_labels: str, tmp_path: Path) -> None:
+def test_labels_are_no_images(names: tuple[str, ...], labels: str, tmp_path: Path) -> None:
     write(tmp_path, "a.jpg", "b/c.jpg", *names)
-    with pytest.warns(UserWarning, match=f"no images are looked for: {of_labels}\\.$"):
+    with pytest.warns(UserWarning, match=f"not read as images: {labels}\\.$"):
         found = scan_images(tmp_path, deep=True)
     assert found.images == [tmp_path / "a.jpg", tmp_path / "b/c.jpg"]
 
 
-@pytest.mark.parametrize("names", [("masks/a.png",), ("classes.txt", "sheet/a.jpg"), ("b/classes.txt", "masks/a.png")])
-def test_other_folders_of_these_names_hold_images(names: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("masks/a.png",),
+        ("classes.txt", "sheet/a.jpg"),
+        ("b/classes.txt", "masks/a.png"),
+        ("a_overlay.png",),
+        ("b_mask.png", "b_overlay.png"),
+    ],
+)
+def test_what_is_only_called_as_labels_is_an_image(names: tuple[str, ...], tmp_path: Path) -> None:
     write(tmp_path, "a.jpg", *names)
-    assert scan_images(tmp_path, deep=True).images == [tmp_path / "a.jpg", tmp_path / names[-1]]
+    images = [tmp_path / name for name in ("a.jpg", *names) if not name.endswith("txt")]
+    assert scan_images(tmp_path, deep=True).images == images
 
 
 def test_the_labels_of_a_job_are_marks_and_its_thumbnails_are_not(tmp_path: Path) -> None:

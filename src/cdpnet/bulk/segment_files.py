@@ -17,11 +17,12 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import LONGEST_NAME, check_out_folder, real_path, refuse_to_replace, write_image
 from cdpnet.io.image_tensors import read_reduced
 from cdpnet.io.images import Reduction, note_others, scan_images
+from cdpnet.io.label_folders import MASK_ENDING, OVERLAY_ENDING
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.support_paths import find_images_to_segment
 
-_ENDINGS = "_mask.png", "_overlay.png"  # of the names of results
+_ENDINGS = MASK_ENDING, OVERLAY_ENDING  # of the names of results
 _CHECK = Reduction(above=2048, factor=8)  # a check decodes all of an image, and holds little of it
 
 
