@@ -77,6 +77,8 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
         found = cvat_reader.read(annotations).images
         left_out = [note for image in found for note in image.notes]
         return _from_entries(found, left_out, images, annotations, label, options)
+    if len(images.files) > 1 and content is not None and not (isinstance(content, dict) and "shapes" in content):
+        raise DataError(f"{annotations} is JSON of no kind that is read: COCO, LabelMe and Label Studio are.")
     if len(images.files) > 1:
         raise DataError(f"{annotations} labels one image, and {images.folder} has several; give the image itself.")
     (image,) = images.files
