@@ -171,7 +171,8 @@ def test_an_object_that_is_too_small_is_marked_and_not_learned(studio: Studio, t
     dot[5, 5] = True
     answer = studio.annotate(0, brush(dot))
     assert answer["learned"] == []
-    assert "Nothing is learned about thing: The object in" in answer["left_out"][0]
+    assert answer["left_out"][0].startswith("Nothing is learned about thing: The mask of ")
+    assert "has an object too small or too thin" in answer["left_out"][0]
     assert enabled(tmp_path / "project") == 0
 
 

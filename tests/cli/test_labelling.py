@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.bulk.segment_files import find_inputs, plan_outputs
 from cdpnet.inference.class_files import load_class
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.network.build import load_network
@@ -119,6 +120,13 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
     assert before == {path: path.read_bytes() for path in bad.rglob("*") if path.is_file()}
 
 
+def test_an_image_that_is_named_twice_is_segmented_once(icon_files: Path, tmp_path: Path) -> None:
+    query = icon_files / "query.png"
+    plan = plan_outputs(find_inputs([query, icon_files / "quer?.png", query]), tmp_path, overwrite=False)
+    assert [output.image for output in plan.outputs] == [query]
+    assert not plan.left_out
+
+
 def test_a_missing_download_is_one_sentence(icon_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     shown = run(
@@ -183,6 +191,10 @@ def test_classes_are_listed(label_job: Path, tmp_path: Path) -> None:
         (("--name", "x", "--method", "ssp", "--adapt", 3), "no fusion"),
         (("--name", "x", "-o", "{tmp}/c.bin"), "does not end in .safetensors"),
         (("--name", "x", "-o", "{job}/class0.safetensors"), "exists already"),
+        (("--name", "x", "-o", "{job}/mask0.png/c.safetensors"), "{job}/mask0.png is a file; give the file to write"),
+        (("--name", "x", "--without", "{job}/none.png"), "There is no file {job}/none.png"),
+        (("--name", "x", "--without", "{job}"), "{job} is a folder; give the path of an image"),
+        (("--name", "x", "--without", "{job}/support0.png"), "is also named after --without"),
         (("--name", "x", "--support", "image.png"), "IMAGE:MARKS"),
         (("--name", "x", "--support", "{job}/support0.png:{tmp}/none.json"), "{tmp}/none.json"),
     ],
@@ -200,7 +212,8 @@ def test_learn_refuses(options: tuple[object, ...], expected: str, label_job: Pa
 
 def test_learn_says_that_a_name_is_not_recognised(label_job: Path, tmp_path: Path) -> None:
     example, out = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}", tmp_path / "c.safetensors"
-    unknown = run("learn", "--model", "tiny", "--name", "zzyzx", "--support", example, example, "--adapt", 2, "-o", out)
+    options = ("--model", "tiny", "--name", " zzyzx ", "--support", example, example, "--adapt", 2)
+    unknown = run("learn", *options, "-o", out)
     assert unknown.returncode == 0, unknown.stderr
     assert "does not recognise the name 'zzyzx'" in unknown.stdout
     assert "adaptation" in unknown.stdout

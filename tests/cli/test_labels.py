@@ -216,10 +216,17 @@ def test_one_class_is_compared(folder: Path) -> None:
         (("convert", "coco", "out", "--images", "images", "--instances", "--min-area", "0"), "must be at least 1"),
         (("convert", "coco", "out", "--images", "images", "--label-config", "file"), "not complete XML"),
         (("convert", "coco", "out", "--images", "images", "--format", "kitti"), "--format takes one of png, coco"),
+        (
+            ("convert", "images", "out", "--images", "images", "--from", "coco"),
+            "There is no file images/annot",
+        ),
         (("convert", "coco", "out", "--images", "images", "--from", "voc"), "has labels for no image in images"),
+        (("convert", "coco", "out", "--images", ""), "is empty where a path is expected"),
+        (("compare", "coco", "", "--images", "images", "--out", "a.html"), "is empty where a path is expected"),
         (("convert", "coco", "out"), "What must be given is missing: images"),
         (("compare", "coco", "coco", "--images", "images", "--out", "page.txt"), "does not end in .html"),
         (("compare", "coco", "coco", "--images", "images", "--out", "old.html"), "exists already"),
+        (("compare", "coco", "coco", "--images", "images", "--out", "old.html/a.html"), "old.html is a file; give"),
         (
             ("compare", "coco", "coco", "--images", "images", "--out", "a.html", "--only", "bolt"),
             "has no class 'bolt'; it",

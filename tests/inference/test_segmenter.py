@@ -130,6 +130,23 @@ def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
         tiny.learn("x", [image], [mask[:200]])
 
 
+@pytest.mark.parametrize(
+    ("marked", "reason"),
+    [((slice(5, 8), slice(5, 8)), "too small or too thin"), ((slice(None), slice(None)), "covers the whole image")],
+)
+def test_of_several_examples_unusable_ones_are_left_out(
+    marked: tuple[slice, slice], reason: str, tiny: Segmenter
+) -> None:
+    drawn = IconEpisodes(0, 1, "test").draw(torch.arange(1))
+    image, mask = drawn.batch.support_images[0, 0], drawn.batch.support_masks[0, 0]
+    unusable = torch.zeros_like(mask)
+    unusable[marked] = 1
+    with pytest.warns(UserWarning, match=f"An example is left out: .*{reason}"):
+        learned = tiny.learn("x", [image, image], [unusable, mask])
+    assert learned.shots == 1
+    assert torch.equal(learned.foreground, tiny.learn("x", image, mask).foreground)
+
+
 def test_resizing_keeps_small_images_and_proportions() -> None:
     assert resize_to(read_image(np.zeros((50, 100, 3), dtype=np.uint8)), 200).shape == (3, 50, 100)
     assert resize_to(read_image(np.zeros((300, 900, 3), dtype=np.uint8)), 300).shape == (3, 100, 300)

@@ -177,6 +177,8 @@ FOLDERS = (
     Kind("json-beside", files(images__a_dot_png=PICTURE, masks__a_dot_png=WHITE, masks__a_dot_json=LABELME,
          masks__a_dot_txt=b"0 0.1 0.1 0.2 0.2 0.3 0.1", masks__info_dot_json={}), {"a.png": BOTH}, images="images",
          marks="masks"),
+    Kind("json-of-no-kind", files(images__a_dot_png=PICTURE, images__b_dot_png=PICTURE, masks__via_dot_json={"a": {}}),
+         images="images", marks="masks", says="is JSON of no kind that is read: COCO, LabelMe"),
     Kind("one-folder", files(both__a_dot_png=PICTURE, both__a_dot_json=LABELME), {"a.png": 121}, images="both",
          marks="both"),
     Kind("other-ending", files(images__a_dot_jpg=PICTURE, masks__a_dot_bmp=WHITE), {"a.jpg": BOTH}, images="images",

@@ -19,6 +19,7 @@ FILES = [
     "sub/IMG_7.JPG",
     "photo #1.jpg",
     "f.png",
+    "h\\i.png",
 ]
 IMAGES = [FOLDER / name for name in FILES]
 
@@ -48,6 +49,8 @@ IMAGES = [FOLDER / name for name in FILES]
         ("sub/img_7.jpg", "sub/IMG_7.JPG"),
         ("O\u0308lkanne (2).png", "Ölkanne (2).png"),
         ("photo #1.jpg", "photo #1.jpg"),
+        ("h\\i.png", "h\\i.png"),
+        ("/data/local-files/?d=h%5Ci.png", "h\\i.png"),
         ("g.png", None),
         ("afpng", None),
         ("", None),

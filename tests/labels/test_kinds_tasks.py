@@ -204,6 +204,23 @@ def test_labels_of_all_classes_are_read(tmp_path: Path) -> None:
     assert [labels.area(region) for region in labels.regions] == [200, 200, 120]
 
 
+@pytest.mark.parametrize(
+    ("content", "n_labelled"),
+    [
+        (task(annotation()), 1),  # of a person who found nothing
+        (task(annotation(CHOICES)), 1),
+        (task(predictions=[{"result": []}]), 1),
+        (task(), 0),
+        (task(annotation(was_cancelled=True)), 0),
+        (task(predictions=[]), 0),
+    ],
+)
+def test_an_annotation_without_a_region_counts(content: Record, n_labelled: int, tmp_path: Path) -> None:
+    _, path = write(tmp_path, "a.json", "")
+    tasks = labelstudio_reader.read(json.loads(json.dumps([content])), path).tasks
+    assert [one.class_names for one in tasks] == [()] * n_labelled
+
+
 def test_a_file_of_labelme_is_still_one(tmp_path: Path) -> None:
     image, path = write(tmp_path, "a.json", labelme(mask_shape(0, 0)))
     (example,) = read_examples(image, path, "cat")

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from cdpnet.labels.orientation import fit, stored_size, turn
+from tests.cli.running import run
 
 MASK = np.zeros((6, 9), np.uint8)
 MASK[1:3, 2:7] = MASK[4, 1] = 1
@@ -39,6 +40,23 @@ def test_where_both_fit_the_choice_counts(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="--exif raw"):
         assert np.array_equal(fit(square, path), square)
     assert np.array_equal(fit(square, path, "raw"), turn(square, 6))
+
+
+@pytest.mark.parametrize(("name", "orientation"), [("png", 3), ("yolo", 6)])
+def test_converted_labels_are_turned_as_the_choice_says(name: str, orientation: int, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    tagged(images / "a.jpg", orientation)
+    if name == "png":
+        Image.fromarray(MASK).save(tmp_path / "a.png")
+    else:
+        (tmp_path / "a.txt").write_text("0 0.5 0.25 1 0.5\n")  # a box, the upper half
+    expected = turn(MASK if name == "png" else np.repeat([1, 0], 27).reshape(6, 9).astype(np.uint8), orientation)
+    source = next(tmp_path.glob("a.*"))
+    command = ("labels", "convert", source, tmp_path / "out", "--images", images, "--from", name, "--exif", "raw")
+    assert run(*command).returncode == 0
+    with Image.open(tmp_path / "out/masks/a.png") as mask:
+        assert np.array_equal(np.array(mask), expected)
 
 
 def test_a_mask_of_another_size_stays(tmp_path: Path) -> None:

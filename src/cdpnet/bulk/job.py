@@ -12,12 +12,13 @@ import torch
 from cdpnet.bulk.engines import Engine, Window
 from cdpnet.bulk.forecast import large_images
 from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
-from cdpnet.bulk.labeller import THUMBNAILS, WINDOW_SIZE, Labeller, disk_error
+from cdpnet.bulk.labeller import WINDOW_SIZE, Labeller, disk_error
 from cdpnet.bulk.resume import find_differences
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remove_leftovers, write_text
 from cdpnet.io.images import note_others, scan_images
+from cdpnet.io.label_folders import THUMBNAILS
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_shared_files

@@ -13,10 +13,11 @@ from cdpnet.errors import ConfigError
 from cdpnet.io.disk_table import DiskTable
 from cdpnet.io.fields import FieldError, as_list, as_number, as_text, as_whole
 from cdpnet.io.files import atomic, write_text
+from cdpnet.io.label_folders import JOURNAL
 from cdpnet.io.run_lengths import check_size
 from cdpnet.labels.regions import ImageLabels, Region
 
-FILE = ".cdpnet-label.jsonl"
+FILE = JOURNAL
 SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
 # Settings that earlier versions did not write, with what they did.
 _LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None, "keys": None}

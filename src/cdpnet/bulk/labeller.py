@@ -24,6 +24,7 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import write_image
 from cdpnet.io.images import LARGE_PIXELS, n_pixels
+from cdpnet.io.label_folders import THUMBNAILS
 from cdpnet.labels.formats import FORMATS, write_image_labels
 from cdpnet.labels.instances import InstanceRules, split_instances
 from cdpnet.labels.label_set import FormatName, LabelSet
@@ -31,7 +32,6 @@ from cdpnet.labels.overlay import overlay
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 
 WINDOW_SIZE = 16  # images that are decoded and labelled together
-THUMBNAILS = "sheet"  # folder of the small images on the contact sheet
 _THUMBNAIL_SIDE = 256  # pixels of the longer side
 _DRAWN_SIDE = 1024  # at which a larger image is drawn before it is made a thumbnail
 _ERRORS_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENOTDIR)  # not of the disk

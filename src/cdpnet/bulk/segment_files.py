@@ -17,11 +17,12 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import LONGEST_NAME, check_out_folder, real_path, refuse_to_replace, write_image
 from cdpnet.io.image_tensors import read_reduced
 from cdpnet.io.images import Reduction, note_others, scan_images
+from cdpnet.io.label_folders import MASK_ENDING, OVERLAY_ENDING
 from cdpnet.labels.overlay import overlay
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.support_paths import find_images_to_segment
 
-_ENDINGS = "_mask.png", "_overlay.png"  # of the names of results
+_ENDINGS = MASK_ENDING, OVERLAY_ENDING  # of the names of results
 _CHECK = Reduction(above=2048, factor=8)  # a check decodes all of an image, and holds little of it
 
 
@@ -81,7 +82,10 @@ def plan_outputs(images: Images, out: Path, *, inputs: Sequence[Path] = (), over
     check_out_folder(out)
     taken: dict[str, Path] = {}
     plan = Plan([], dict(images.left_out))
+    each: dict[Path, Path] = {}  # an image that is named twice, as by two patterns, is one
     for image in (*images.named, *images.found):
+        each.setdefault(image.absolute(), image)
+    for image in each.values():
         try:
             _check_image(image, taken)
         except DataError as error:

@@ -21,10 +21,17 @@ from cdpnet.cli.parser import group_of, new_parser
 from cdpnet.cli.projects import check_project_or_folders, finish, project_option
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import labelling_bar, print_line, printed, to_standard_error
-from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
+from cdpnet.cli.supports import (
+    annotation_choices,
+    files_of,
+    read_supports,
+    require_supports,
+    spread_supports,
+    support_options,
+)
 from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
-from cdpnet.io.files import refuse_to_replace, require_class_file
+from cdpnet.io.files import TENSORS_ENDING, check_out_file, real_path, regular_file, require_class_file
 from cdpnet.runtime.extras import require_ray
 from cdpnet.runtime.text import counted, form
 
@@ -62,22 +69,29 @@ def learn(arguments: list[str]) -> None:
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(spread_supports(arguments, all_words=True))
-    out = Path(chosen.out)
-    if not chosen.name.strip():
+    out, without = Path(chosen.out), [Path(path) for path in chosen.without]
+    chosen.name = chosen.name.strip()
+    if not chosen.name:
         raise DataError("--name is empty; a class needs a name for its labels (--images-only keeps it from the model).")
-    refuse_to_replace(out, overwrite=chosen.overwrite)
+    check_out_file(out, (TENSORS_ENDING,), overwrite=chosen.overwrite)
     if chosen.adapt < 0:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     require_supports(chosen.support)
+    for path in without:
+        regular_file(path, "an image")
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.inference.class_files import save_class
 
     examples = read_supports(chosen)
+    shown = {real_path(example.image) for example in examples}
+    for path in without:
+        if real_path(path) in shown:
+            raise DataError(f"{path} shows the class as an example, and is also named after --without; leave one out.")
     segmenter = load_segmenter(chosen)
     learned = _learn(segmenter, examples, chosen)
-    if chosen.without:
-        learned = segmenter.learn_absence(learned, chosen.without)
+    if without:
+        learned = segmenter.learn_absence(learned, without)
     save_class(learned, out)
     if learned.reads_name and not learned.by_name:
         print_line(
@@ -266,5 +280,5 @@ def _label_folder(
     for path in truth:
         labels = {record.labels.image: record.labels for record in result.journal.records(result.images)}
         found = LabelledFolder(chosen.format, tuple(names), labels)
-        compare_with_truth(path, found, target.images, out / TRUTH_PAGE)
+        compare_with_truth(path, found, target.images, out / TRUTH_PAGE, annotation_choices(chosen))
     return 1 if failed else 0

@@ -10,7 +10,7 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, to_standard_error
 from cdpnet.cli.supports import annotation_choices, annotation_options
 from cdpnet.errors import DataError
-from cdpnet.io.files import refuse_to_replace
+from cdpnet.io.files import check_out_file
 from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cdpnet.labels.comparison import Comparison
     from cdpnet.labels.labelled_folder import LabelledFolder
+    from cdpnet.labels.reading_options import ReadingOptions
 
 _WHAT = """usage: cdpnet labels convert IN OUT --images FOLDER --format FORMAT [options]
        cdpnet labels compare A B --images FOLDER --out PAGE
@@ -90,9 +91,7 @@ def _compare(arguments: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace the page")
     chosen = parser.parse_args(arguments)
     page, images = Path(chosen.out), Path(chosen.images)
-    if page.suffix.lower() not in (".html", ".htm"):
-        raise DataError(f"{page} does not end in .html, as the page to write does.")
-    refuse_to_replace(page, overwrite=chosen.overwrite)
+    check_out_file(page, (".html", ".htm"), overwrite=chosen.overwrite)
 
     from cdpnet.labels.comparison import compare
     from cdpnet.labels.reading import read_labels
@@ -108,12 +107,15 @@ def _compare(arguments: list[str]) -> int:
     return 0
 
 
-def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: Path) -> None:
-    """Compare labels with those in a file or a folder, print the result and write the page. images: their folder."""
+def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: Path, options: ReadingOptions) -> None:
+    """Compare labels with those in a file or a folder, print the result and write the page.
+
+    images: their folder. options: how the true labels are read.
+    """
     from cdpnet.labels.comparison import compare
     from cdpnet.labels.reading import read_labels
 
-    expected = read_labels(truth, images)
+    expected = read_labels(truth, images, options=options)
     _say_notes(truth, expected)
     for name in (name for name in found.classes if name not in expected.classes):
         to_standard_error(_no_class(name, truth, expected))

@@ -42,6 +42,7 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _WRITE_TO_ADDRESSES = ("cdpnet segment", "cdpnet label")  # elsewhere a folder `s3:` would be made
+_READ = ("images", "source", "truth", "found")  # an empty path, as of a variable that is not set, means this folder
 _SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
@@ -81,6 +82,12 @@ class Parser(ArgumentParser):  # type: ignore[misc]
                 raise ConfigError(f"--{option} {fault}; give the {wanted}.")
             if is_address(given) and not (option == "out" and self.prog in _WRITE_TO_ADDRESSES):
                 raise ConfigError(f"--{option} is an address, {given}, not a path of this machine; give the {wanted}.")
+        for option in _READ:
+            given = chosen.get(option)
+            if "" in (given if isinstance(given, list) else [given]) and given != self.get_default(option):
+                raise ConfigError(
+                    "An argument is empty where a path is expected; give one, such as . for the folder that you are in."
+                )
         return chosen
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

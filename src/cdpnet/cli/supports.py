@@ -35,13 +35,6 @@ def support_options(parser: ArgumentParser, without: str) -> None:
     group.add_argument("--label", default="", help="name of the class in the label files; by default that of --name")
     group.add_argument("--index", type=int, default=None, help="number of the class in masks that hold several")
     group.add_argument("--colour", default="", help="colour of the class in masks that hold several, such as #ff0000")
-    group.add_argument(
-        "--exif",
-        choices=("turned", "raw"),
-        default="turned",
-        help="whether masks that fit an image both as it is stored (raw) and as its EXIF tag turns it were made for "
-        "the turned image; by default turned",
-    )
     annotation_options(parser, "count as neither object nor background")
 
 
@@ -55,6 +48,13 @@ def annotation_options(parser: ArgumentParser, crowds: str) -> None:
         choices=("newest", "union", "majority"),
         default="newest",
         help="of several annotations of an image by Label Studio: newest, union or majority; by default newest",
+    )
+    group.add_argument(
+        "--exif",
+        choices=("turned", "raw"),
+        default="turned",
+        help="whether masks that fit an image both as it is stored (raw) and as its EXIF tag turns it were made for "
+        "the turned image; by default turned",
     )
 
 
@@ -119,7 +119,7 @@ def annotation_choices(chosen: Any) -> ReadingOptions:
     """How label files are read, from the values of `annotation_options`."""
     from cdpnet.labels.reading_options import ReadingOptions
 
-    return ReadingOptions(crowd=chosen.crowd, annotator=chosen.annotator, merge=chosen.merge)
+    return ReadingOptions(crowd=chosen.crowd, annotator=chosen.annotator, merge=chosen.merge, exif=chosen.exif)
 
 
 def reading_options(chosen: Any) -> ReadingOptions:
@@ -129,7 +129,7 @@ def reading_options(chosen: Any) -> ReadingOptions:
     if chosen.index is not None and chosen.index < 0:
         raise ConfigError(f"--index is a number in a mask, from 0 on, not {chosen.index}.")
     colour = _as_colour(chosen.colour) if chosen.colour else None
-    return replace(annotation_choices(chosen), index=chosen.index, colour=colour, exif=chosen.exif)
+    return replace(annotation_choices(chosen), index=chosen.index, colour=colour)
 
 
 def _as_colour(text: str) -> tuple[int, int, int]:

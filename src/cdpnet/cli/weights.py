@@ -7,7 +7,7 @@ from pathlib import Path
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.io.files import real_path, refuse_to_replace
+from cdpnet.io.files import TENSORS_ENDING, check_out_file, real_path
 from cdpnet.runtime.text import counted
 
 _WHAT = """usage: cdpnet weights convert IN OUT --trust
@@ -41,9 +41,7 @@ def _convert(arguments: list[str]) -> None:
     if not chosen.trust:
         raise ConfigError(f"Opening {source} runs the code in it; pass --trust if you trust its source.")
 
-    from cdpnet.encoders.weights import ENDING, convert_archive
+    from cdpnet.encoders.weights import convert_archive
 
-    if out.suffix != ENDING:
-        raise DataError(f"{out} does not end in {ENDING}, as the file to write does.")
-    refuse_to_replace(out, read=(real_path(source),), overwrite=chosen.overwrite)
+    check_out_file(out, (TENSORS_ENDING,), read=(real_path(source),), overwrite=chosen.overwrite)
     print_line(f"{out}: {counted(convert_archive(source, out), 'tensor')}")

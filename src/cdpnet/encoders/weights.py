@@ -19,11 +19,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdpnet.errors import CdpnetError, WeightsError
-from cdpnet.io.files import regular_file, write_bytes
+from cdpnet.io.files import TENSORS_ENDING, regular_file, write_bytes
 from cdpnet.io.tensors import open_tensors
 from cdpnet.runtime.text import listed
 
-ENDING = ".safetensors"
 _WHAT = "a weights file"
 _USUAL_KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 """Where training programs put the weights in a checkpoint, in the order in which they are looked for."""
@@ -51,9 +50,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     TorchScript archive is refused, so no file can run code; `convert_archive` is for those of a trusted source.
     """
     if not path.exists():
-        raise WeightsError(f"There is no weights file {path}; give a {ENDING}, .pt or .pth file that exists.")
+        raise WeightsError(f"There is no weights file {path}; give a {TENSORS_ENDING}, .pt or .pth file that exists.")
     try:
-        state = _read_safetensors(path) if path.suffix == ENDING else _read_pickle(path)
+        state = _read_safetensors(path) if path.suffix.lower() == TENSORS_ENDING else _read_pickle(path)
     except CdpnetError:
         raise
     except pickle.UnpicklingError:
@@ -148,7 +147,7 @@ def _check_archive(path: Path) -> None:
     if _is_torchscript(path):
         raise WeightsError(
             f"{path} is a TorchScript archive, whose code would run; if you trust its source, take the weights "
-            f"out once by `cdpnet weights convert {path} OUT{ENDING} --trust`."
+            f"out once by `cdpnet weights convert {path} OUT{TENSORS_ENDING} --trust`."
         )
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):

@@ -18,14 +18,13 @@ from torch import Tensor
 
 from cdpnet.errors import DataError
 from cdpnet.inference.class_examples import ClassExample
-from cdpnet.io.files import require_class_file, write_bytes
+from cdpnet.io.files import TENSORS_ENDING, require_class_file, write_bytes
 from cdpnet.io.tensors import open_tensors
 from cdpnet.network.outputs import Prototypes
 from cdpnet.runtime.provenance import version
 from cdpnet.runtime.text import check_class_name
 from cdpnet.values import decode
 
-ENDING = ".safetensors"
 _KEY, _FUSION, _EXAMPLES = "cdpnet_class", "fusion.", "examples."
 _PICTURE = re.compile(r"([0-9a-f]{64})?")  # SHA-256
 _MOST_SHOTS = 2**31
@@ -129,8 +128,8 @@ class _Metadata:
 def save_class(learned: ClassPrototype, path: str | Path) -> None:
     """Write a class file; of the example images it holds the thumbnail only. DataError for another ending."""
     path = Path(path)
-    if path.suffix != ENDING:
-        raise DataError(f"{path} does not end in {ENDING}, as a class file does.")
+    if path.suffix.lower() != TENSORS_ENDING:
+        raise DataError(f"{path} does not end in {TENSORS_ENDING}, as a class file does.")
     examples = learned.stored_examples
     tensors = {
         "background": learned.background,

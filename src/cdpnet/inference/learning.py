@@ -19,13 +19,15 @@ from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import Preprocessing
 from cdpnet.io.image_tensors import ImageSource
 from cdpnet.labels.overlay import thumbnail
-from cdpnet.labels.png import MaskSource
+from cdpnet.labels.png import MaskSource, UnusableMaskError
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.presence import presence_statistic, presence_thresholds, recognises_name
+from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import counted
 
 _THUMBNAIL, _GREY = 96, 235  # side in pixels and brightness of the picture of a class without an example
+_MOST_TOLD = 10  # examples that are left out
 
 
 class Support(NamedTuple):
@@ -52,13 +54,29 @@ def load_supports(
     masks: MaskSource | Sequence[MaskSource],
     device: torch.device,
 ) -> list[Support]:
-    """Read K examples. DataError for one that cannot be used, for another number of masks, and for none."""
+    """Read K examples; of several, those with too little object or background are left out, and a note says so.
+
+    DataError where none is left, for one that cannot be used for another reason, for another number of masks, and for
+    none.
+    """
     images = [images] if isinstance(images, ImageSource) else images
     masks = [masks] if isinstance(masks, MaskSource) else masks
     if len(images) != len(masks) or not images:
         given = f"{counted(len(images), 'image')} and {counted(len(masks), 'mask')}"
         raise DataError(f"{given} were given; each image needs its mask.")
-    return [load_support(preprocessing, *pair, device) for pair in zip(images, masks, strict=True)]
+    supports, unusable = [], []
+    for image, mask in zip(images, masks, strict=True):
+        try:
+            supports.append(load_support(preprocessing, image, mask, device))
+        except UnusableMaskError as error:
+            unusable.append(error)
+    if not supports:
+        raise unusable[0]
+    for reason in unusable[:_MOST_TOLD]:
+        note(f"An example is left out: {reason}")
+    if (n_more := len(unusable) - _MOST_TOLD) > 0:
+        note(f"{counted(n_more, 'more example is', 'more examples are')} left out for such reasons.")
+    return supports
 
 
 def hash_picture(image: Tensor) -> str:

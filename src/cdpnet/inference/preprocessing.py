@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cdpnet.errors import DataError
 from cdpnet.io.image_tensors import ImageSource, read_image, read_reduced, resize_image
 from cdpnet.io.images import Reduction
-from cdpnet.labels.png import MaskSource, read_mask
+from cdpnet.labels.png import MaskSource, UnusableMaskError, read_mask
 from cdpnet.network.prototypes import to_grid
 
 _MIN_LOCATIONS = 0.5  # locations of the feature grid that object and background of a support must each cover
@@ -61,7 +60,7 @@ class Preprocessing:
     def load_support(self, image: ImageSource, mask: MaskSource) -> tuple[Tensor, Tensor, Tensor]:
         """Read an example: the image (3, h, w) and its mask (h, w) at working size, and the original image (3, H, W).
 
-        DataError for one that cannot be used, also if object or background are too small at working size.
+        DataError for one that cannot be used; UnusableMaskError if object or background are too small at working size.
         """
         original = read_image(image)
         size, name = (original.shape[1], original.shape[2]), _name_of_mask(mask, image)
@@ -81,18 +80,18 @@ class Preprocessing:
         return resize_to(image, self.working_side((image.shape[-2], image.shape[-1])))
 
     def _check(self, mask: Tensor, name: str) -> None:
-        """DataError where a mask (h, w) at working size has too little object or background on the feature grid."""
+        """UnusableMaskError where a mask (h, w) at working size has too little object or background on the grid."""
         h, w = mask.shape
         sides = torch.stack([mask == 1, mask == 0])
         grid = to_grid(sides, (-(-h // self.stride), -(-w // self.stride)))
         foreground, background = grid.sum(dim=(1, 2)).tolist()
         if foreground < _MIN_LOCATIONS:
-            raise DataError(
-                f"The object in {name} is too small or too thin to be seen at {w} x {h} pixels, where the network has "
-                f"one location for {self.stride} x {self.stride}; crop the image around it."
+            raise UnusableMaskError(
+                f"{name} has an object too small or too thin to be seen at {w} x {h} pixels, where the network has one "
+                f"location for {self.stride} x {self.stride}; crop the image around it."
             )
         if background < _MIN_LOCATIONS:
-            raise DataError(f"{name} leaves too little background to compare with; crop less tightly.")
+            raise UnusableMaskError(f"{name} leaves too little background to compare with; crop less tightly.")
 
 
 def resize_to(image: Tensor, longest_side: int) -> Tensor:

@@ -121,6 +121,7 @@ class Segmenter:
 
         name: of the class; with an empty name, or ``read_name=False``, the network uses the images alone. steps: of
         test-time adaptation, see `adapt`; 0 for none. without: images that do not show the class, see `learn_absence`.
+        Of several examples, those with too little object or background are left out, and a note says so.
 
         DataError for an image or mask that cannot be used.
         """

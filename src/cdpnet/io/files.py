@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from cdpnet.errors import DataError
 
 _OTHER_KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 LONGEST_NAME = 255  # bytes, on the usual file systems
+TENSORS_ENDING = ".safetensors"  # of files of tensors
 _TOKEN_BYTES = 4
 _MOST_TEXT_BYTES = 2**26  # a list of a million files has about half of that
 
@@ -149,10 +150,26 @@ def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: boo
 
 def check_out_folder(out: Path) -> None:
     """DataError where the output folder, or one that it lies in, is a file; missing folders are made later."""
-    for path in (out, *out.parents):
+    _check_folders((out, *out.parents), "give --out a folder")
+
+
+def check_out_file(out: Path, endings: Sequence[str], *, read: Collection[Path] = (), overwrite: bool) -> None:
+    """DataError where the one file that a command writes has none of the endings, or cannot be put there.
+
+    Also where one of the folders that it lies in is a file; the rest as `refuse_to_replace`.
+    """
+    if out.suffix.lower() not in endings:
+        raise DataError(f"{out} does not end in {endings[0]}, as the file to write does.")
+    _check_folders(out.parents, "give the file to write another folder")
+    refuse_to_replace(out, read=read, overwrite=overwrite)
+
+
+def _check_folders(folders: Iterable[Path], advice: str) -> None:
+    """DataError, with the advice, where something else is in the place of a folder."""
+    for path in folders:
         if os.path.lexists(path) and not path.is_dir():
             kind = "file" if path.exists() else "link that leads to nothing"
-            raise DataError(f"{path} is a {kind}; give --out a folder.")
+            raise DataError(f"{path} is a {kind}; {advice}.")
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ from cdpnet.errors import CdpnetError, DataError
 from cdpnet.io.colours import as_rgb
 from cdpnet.io.exif import exif_of
 from cdpnet.io.files import real_path, regular_file
+from cdpnet.io.label_folders import label_folders, segment_results
 from cdpnet.io.tiff_strips import StripedTiff
 from cdpnet.runtime.memory import return_freed_memory
 from cdpnet.runtime.notes import note
@@ -74,7 +75,7 @@ def require_folder(folder: Path) -> None:
 
 
 def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] = ()) -> FoundImages:
-    """The images of a folder by their endings; hidden files are passed over.
+    """The images of a folder by their endings; hidden files are passed over, and labels, which a note says.
 
     deep: with those of the folders in it. without: files and folders that are left out. An image cannot be used where
     another one differs in its ending only, since they would share one mask, and where its format is not installed.
@@ -84,8 +85,8 @@ def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
     left_out = {real_path(path) for path in without}
     found: dict[str, Path] = {}  # by their paths without the ending
     unusable: dict[Path, str] = {}
-    others = []
-    for path in _walk(folder, deep, left_out):
+    others, labels = [], list[Path]()
+    for path in _walk(folder, deep, left_out, labels):
         ending, stem = path.suffix.lower(), str(path.with_suffix(""))
         if ending not in (*ENDINGS, *HEIF_ENDINGS):
             others.append(path)
@@ -95,6 +96,9 @@ def scan_images(folder: Path, *, deep: bool = False, without: Collection[Path] =
             unusable[path] = _no_heif(str(path))
         else:
             found[stem] = path
+    if labels:
+        names = [path.relative_to(folder).as_posix() for path in labels]
+        note(f"Labels in {folder}, which are not read as images: {listed(names)}.")
     if not found and not unusable:
         raise DataError(f"{folder} holds no image; JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF and HEIC are read.")
     return FoundImages(sorted(found.values()), unusable, others)
@@ -107,12 +111,17 @@ def note_others(found: FoundImages, folder: Path) -> None:
         note(f"Files of {folder} that are no images by their endings, and are left out: {listed(names)}.")
 
 
-def _walk(folder: Path, deep: bool, left_out: Collection[Path]) -> Iterator[Path]:
+def _walk(folder: Path, deep: bool, left_out: Collection[Path], labels: list[Path]) -> Iterator[Path]:
+    """The files of a folder but hidden ones; ``labels`` gets folders and files of labels, which are passed over."""
     for place, folders, files in os.walk(folder):
         here = Path(place)
         folders[:] = sorted(name for name in folders if deep and not name.startswith("."))
         folders[:] = [name for name in folders if real_path(here / name) not in left_out]
-        for path in sorted(here / name for name in files if not name.startswith(".")):
+        passed_over = label_folders(files).intersection(folders)
+        folders[:] = [name for name in folders if name not in passed_over]
+        passed_over |= segment_results(files)
+        labels += [here / name for name in sorted(passed_over)]
+        for path in sorted(here / name for name in files if not name.startswith(".") and name not in passed_over):
             if not left_out or real_path(path) not in left_out:
                 yield path
 

@@ -17,8 +17,9 @@ from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import atomic
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.labels.image_paths import match_images
-from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet, check_image_size
+from cdpnet.labels.label_set import LabelFormat, LabelSet, check_image_size
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX

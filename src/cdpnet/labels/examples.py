@@ -17,10 +17,10 @@ from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import regular_file
 from cdpnet.labels import coco, cvat_reader, labelstudio_reader
-from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.image_paths import key, match_images
 from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
 from cdpnet.labels.orientation import fit
-from cdpnet.labels.pairing import FileSet, Pair, pair
+from cdpnet.labels.pairing import LABEL_FILES, FileSet, Pair, pair
 from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.support_paths import find_support_images, find_support_marks
@@ -52,11 +52,14 @@ def read_examples(images: Path, annotations: Path, label: str, options: ReadingO
         return _from_file(found, annotations, label, options)
     pairs = pair(found, marks)
     shared = [path for path in marks.files if path.suffix.lower() == ".json"]
+    shared += annotations.rglob("*.xml") if annotations.is_dir() else []
     if not pairs and len(shared) == 1:
         return _from_file(found, shared[0], label, options)
     if not pairs:
         raise DataError(f"No file in {annotations} has the name of an image in {images} and shows {label!r}.")
     _note_unpaired(found, pairs, annotations)
+    if images.is_dir():
+        _note_without_image(marks, found)
     return _from_pairs(pairs, annotations, images, label, options)
 
 
@@ -74,6 +77,8 @@ def _from_file(images: FileSet, annotations: Path, label: str, options: ReadingO
         found = cvat_reader.read(annotations).images
         left_out = [note for image in found for note in image.notes]
         return _from_entries(found, left_out, images, annotations, label, options)
+    if len(images.files) > 1 and content is not None and not (isinstance(content, dict) and "shapes" in content):
+        raise DataError(f"{annotations} is JSON of no kind that is read: COCO, LabelMe and Label Studio are.")
     if len(images.files) > 1:
         raise DataError(f"{annotations} labels one image, and {images.folder} has several; give the image itself.")
     (image,) = images.files
@@ -134,6 +139,15 @@ def _note_unpaired(images: FileSet, pairs: Sequence[Pair], annotations: Path) ->
     if unpaired := [image for image in images.files if image not in paired]:
         are = form(len(unpaired), "it is", "they are")
         note(f"No file in {annotations} has the name of {listed(unpaired)}; {are} left out.")
+
+
+def _note_without_image(marks: FileSet, images: FileSet) -> None:
+    """Say which masks have no image; a text or JSON file without one may be about something else."""
+    names = {key(image.stem) for image in images.files}
+    masks = [file for file in marks.files if file.suffix.lower() not in LABEL_FILES]
+    if unpaired := [file for file in masks if key(file.stem) not in names]:
+        are = form(len(unpaired), "it is", "they are")
+        note(f"No image in {images.folder} has the name of {listed(unpaired)}; {are} left out.")
 
 
 def _from_coco(content: CocoFile, images: FileSet, label: str, options: ReadingOptions) -> list[Example]:

@@ -7,10 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from cdpnet.data.readers.voc import VOC_CLASSES
 from cdpnet.io.documents import read_json
-from cdpnet.io.images import open_image
 from cdpnet.labels import labelme, labelme_reader, png_folder, voc, yolo, yolo_reader
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.number_masks import read_colour_map, read_colours, read_names, read_numbers
+from cdpnet.labels.orientation import labelled_size
+from cdpnet.labels.reading_options import Exif
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.labels.yolo_names import DATA_FILE, DataSet, read_data_near
 
@@ -20,7 +21,7 @@ def read_labelme(source: Path, images: ImageFolder) -> LabelledFolder:
     pairs, unclear = images.with_files(source, labelme.image_file)
     found = LabelledFolder("labelme", failed=unclear)
     for image, file in pairs:
-        found.add(images.name(image), partial(_read_labelme_file, file), image)
+        found.add(images, partial(_read_labelme_file, file), image)
     return found
 
 
@@ -36,13 +37,12 @@ def read_yolo(source: Path, images: ImageFolder) -> LabelledFolder:
         data = read_data_near(pairs[0][1])
     found = LabelledFolder("yolo", tuple(data.names[number] for number in sorted(data.names)), failed=unclear)
     for image, file in pairs:
-        found.add(images.name(image), partial(_read_yolo_file, file, data), image)
+        found.add(images, partial(_read_yolo_file, file, data, images.options.exif), image)
     return found
 
 
-def _read_yolo_file(file: Path, data: DataSet, image: Path) -> ImageLabels:
-    opened = open_image(image)
-    return yolo_reader.read(file, (opened.height, opened.width), image.name, data)
+def _read_yolo_file(file: Path, data: DataSet, exif: Exif, image: Path) -> ImageLabels:
+    return yolo_reader.read(file, labelled_size(image, exif), image.name, data)
 
 
 def read_png(source: Path, images: ImageFolder) -> LabelledFolder:
@@ -51,7 +51,7 @@ def read_png(source: Path, images: ImageFolder) -> LabelledFolder:
     pairs, unclear = images.with_files(source, png_folder.image_file)
     found = LabelledFolder("png", names, failed=unclear)
     for image, file in pairs:
-        found.add(images.name(image), partial(read_numbers, file, names), image)
+        found.add(images, partial(read_numbers, file, names), image)
     return found
 
 
@@ -64,12 +64,12 @@ def read_voc(source: Path, images: ImageFolder) -> LabelledFolder:
         colours = read_colour_map(root / voc.MAP_FILE)
         found = LabelledFolder("voc", tuple(colours.values()), failed=unclear)
         for image, file in pairs:
-            found.add(images.name(image), partial(read_colours, file, colours), image)
+            found.add(images, partial(read_colours, file, colours), image)
         return found
     names = read_names(root) or tuple(name for name, _ in VOC_CLASSES)
     found = LabelledFolder("voc", names, failed=unclear)
     for image, file in pairs:
-        found.add(images.name(image), partial(read_numbers, file, names), image)
+        found.add(images, partial(read_numbers, file, names), image)
     return found
 
 

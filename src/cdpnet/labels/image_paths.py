@@ -58,14 +58,18 @@ def match_images(names: Iterable[str], images: Sequence[Path], folder: Path) -> 
 
 
 def readings(name: str) -> Iterator[Parts]:
-    """What a name in a label file may mean, as parts of a path: in a local storage, as written, then decoded."""
+    r"""What a name in a label file may mean, as parts of a path: in a local storage, as written, then decoded.
+
+    Parts end at ``/`` and ``\``, and last at ``/`` alone, since the name of a file may hold a ``\``.
+    """
     seen = set()
-    for text in _texts(name):
-        parts = tuple(part for part in re.split(r"[/\\]", text) if part not in ("", "."))
-        for reading in (parts, _without_upload_prefix(parts)):
-            if reading and reading not in seen:
-                seen.add(reading)
-                yield reading
+    for separators in (r"[/\\]", "/"):
+        for text in _texts(name):
+            parts = tuple(part for part in re.split(separators, text) if part not in ("", "."))
+            for reading in (parts, _without_upload_prefix(parts)):
+                if reading and reading not in seen:
+                    seen.add(reading)
+                    yield reading
 
 
 def _texts(name: str) -> Iterator[str]:

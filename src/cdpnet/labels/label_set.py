@@ -11,10 +11,10 @@ from typing import Literal
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text, write_text
 from cdpnet.io.images import open_image
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.labels.orientation import stored_size
 from cdpnet.labels.regions import ImageLabels
 
-NAMES_FILE = "classes.txt"
 NOT_IN_TEXT = re.compile("[\ud800-\udfff]")  # what stands in the name of a file for bytes that are not UTF-8
 NOT_IN_LINES = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")  # where names are one a line
 FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio", "cvat", "voc"]

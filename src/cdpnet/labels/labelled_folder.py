@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -31,12 +31,17 @@ class ImageFolder:
         """The path of an image below the folder, with ``/``."""
         return image.relative_to(self.path).as_posix()
 
-    def match(self, names: Iterable[str], source: Path) -> dict[str, Path]:
-        """The images that a label file names, if they are there. DataError where it is not clear which is meant."""
+    def match(self, names: Sequence[str], source: Path) -> tuple[dict[str, Path], tuple[Note, ...]]:
+        """The images that a label file names, if they are there, and a note on those that are not.
+
+        DataError where it is not clear which is meant.
+        """
         try:
-            return match_images(names, self.images, self.path)
+            found = match_images(names, self.images, self.path)
         except FieldError as error:
             raise DataError(f"{source}: {error}.") from None
+        missing = set(names) - found.keys()
+        return found, (Note(f"images that are not in {self.path} are left out", len(missing)),) if missing else ()
 
     def with_files(self, source: Path, place: Callable[[str], str]) -> tuple[list[Pair], dict[str, str]]:
         """The images that have a label file of their own, each with it, and why others have none for certain.
@@ -77,10 +82,11 @@ class LabelledFolder:
     failed: dict[str, str] = field(default_factory=dict)
     file_notes: tuple[Note, ...] = ()
 
-    def add(self, name: str, read: Callable[[Path], ImageLabels], image: Path) -> None:
+    def add(self, images: ImageFolder, read: Callable[[Path], ImageLabels], image: Path) -> None:
         """Read the labels of an image, as it is shown; what is wrong with them concerns this image only."""
+        name = images.name(image)
         try:
-            found = turn_labels(read(image), image)
+            found = turn_labels(read(image), image, images.options.exif)
             for label in found.class_names:
                 check_class_name(label)
                 if not label.strip():

@@ -84,7 +84,7 @@ def _majority(masks: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
 
 
 class TaskFile(NamedTuple):
-    """The tasks of a file that have regions. notes: what is left out."""
+    """The tasks of a file that are annotated or predicted. notes: what is left out."""
 
     tasks: tuple[LabelledTask, ...]
     notes: tuple[Note, ...] = ()
@@ -121,7 +121,7 @@ def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -
             read_all = [read_regions(_records(entry, "result"), what) for entry in _votes(entries, options.merge)]
             for _, counts in read_all:
                 left_out.update(counts)
-            if any(regions for regions, _ in read_all):
+            if read_all:  # an annotation without a region says that the image shows nothing
                 votes = tuple(tuple(regions) for regions, _ in read_all)
                 tasks.append(LabelledTask(path, _image_address(record), votes, options.merge))
     except FieldError as error:

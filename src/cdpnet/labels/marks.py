@@ -14,10 +14,10 @@ from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.files import read_text
 from cdpnet.io.images import open_image
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.labels import labelme_reader, yolo_reader
-from cdpnet.labels.label_set import NAMES_FILE
 from cdpnet.labels.mask_pixels import NoSuchLevelError, holds_classes
-from cdpnet.labels.orientation import fit, stored_size
+from cdpnet.labels.orientation import fit, labelled_size
 from cdpnet.labels.pairing import LABEL_FILES
 from cdpnet.labels.png import EmptyMaskError, read_mask
 from cdpnet.labels.reading_notes import Note, summarise
@@ -91,7 +91,5 @@ def _index_of(label: str, mask: Path) -> int | None:
 def _read_label_file(image: Path, annotations: Path, options: ReadingOptions) -> ImageLabels:
     """The labels in a file that belongs to one image."""
     if annotations.suffix.lower() == ".txt":
-        opened = open_image(image)
-        size = stored_size(image) if options.exif == "raw" else (opened.height, opened.width)
-        return yolo_reader.read(annotations, size, image.name)
+        return yolo_reader.read(annotations, labelled_size(image, options.exif), image.name)
     return labelme_reader.read(read_json(annotations), annotations, image)

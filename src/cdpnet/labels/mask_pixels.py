@@ -29,11 +29,21 @@ class NoSuchLevelError(DataError):
 def holds_classes(image: Image.Image) -> bool:
     """Whether a mask is one of numbers that are classes: of a palette other than black and white, or small numbers."""
     if image.mode == "P":
-        return _grey_of_palette(image) is None
+        return black_and_white(image) is None
     if image.mode not in _NUMBERS and not image.mode.startswith("I"):
         return False
     held = set(np.unique(np.array(image)).tolist()) - {0, IGNORE_INDEX}
     return bool(held) and max(held) <= _SMALL_NUMBERS
+
+
+def black_and_white(image: Image.Image) -> Pixels | None:
+    """The object (H, W), 0 or 1, of a mask in black and white, or in greys with soft edges; None for another one."""
+    if image.mode == "P":
+        return _of_greys(np.array(image.convert("RGB")))
+    if image.mode.startswith(("I", "F")) or holds_classes(image):
+        return None
+    colours, is_visible = _colours(image)
+    return _of_greys(colours) if is_visible.all() else None
 
 
 def pixels_of_image(image: Image.Image, name: str, options: ReadingOptions) -> Pixels:
@@ -45,7 +55,7 @@ def pixels_of_image(image: Image.Image, name: str, options: ReadingOptions) -> P
     if options.colour is not None:
         return _of_colour(image, name, options.colour)
     if image.mode == "P" and options.index is None:
-        if (grey := _grey_of_palette(image)) is not None:
+        if (grey := black_and_white(image)) is not None:
             return grey
         if _has_black_elsewhere(image):
             return _of_colours(*_colours(image), name)
@@ -127,14 +137,13 @@ def _with_ignored(levels: Levels, found: NDArray[np.uint8], ignored: int | None)
     return pixels
 
 
-def _grey_of_palette(image: Image.Image) -> Pixels | None:
-    """The object of a palette that has only black and white, or only greys of a mask with soft edges; else None."""
-    grey = np.array(image.convert("RGB"))
-    if not (grey == grey[..., :1]).all():
+def _of_greys(colours: NDArray[np.uint8]) -> Pixels | None:
+    """The object in colours (H, W, 3) that are only black and white, or greys of a mask with soft edges; else None."""
+    if not (colours == colours[..., :1]).all():
         return None
-    levels = Levels.of_numbers(grey[..., 0], IGNORE_INDEX)
+    levels = Levels.of_numbers(colours[..., 0], IGNORE_INDEX)
     if set(levels.values.tolist()) <= {0, IGNORE_INDEX}:
-        return (grey[..., 0] > 0).astype(np.uint8)
+        return (colours[..., 0] > 0).astype(np.uint8)
     soft = levels.split_soft() if len(levels.values) > _TWO else None  # two greys are numbers
     return None if soft is None else soft.is_light.astype(np.uint8)
 

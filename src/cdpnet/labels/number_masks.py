@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import open_image
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.io.masks import read_class_numbers
-from cdpnet.labels.label_set import NAMES_FILE, check_image_size
+from cdpnet.labels.label_set import check_image_size
+from cdpnet.labels.mask_pixels import black_and_white
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.labels.voc import MAP_FILE
 from cdpnet.runtime.constants import IGNORE_INDEX
@@ -36,9 +38,11 @@ def read_names(folder: Path) -> tuple[str, ...]:
 def read_numbers(path: Path, names: tuple[str, ...], image: Path) -> ImageLabels:
     """The classes in a mask of numbers; names: of the numbers from 1 on, a number without one is its own name.
 
-    255 is left out. DataError where the mask holds colours or has another size than its image.
+    255 is left out, but with at most one name, a mask in black and white holds class 1. DataError where the mask holds
+    colours or has another size than its image.
     """
-    numbers = read_class_numbers(path)
+    white = black_and_white(open_image(path)) if len(names) <= 1 else None
+    numbers = read_class_numbers(path) if white is None else white.astype(np.int64)
     return _labels(numbers, path, image, dict(enumerate(names, start=1)))
 
 

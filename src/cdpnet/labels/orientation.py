@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.io.images import TRANSPOSED, read_orientation
+from cdpnet.io.images import TRANSPOSED, open_image, read_orientation
 from cdpnet.labels.reading_options import Exif
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.runtime.notes import note
@@ -21,6 +21,12 @@ _FLIPPED, _MIRRORED = (3, 4, 7, 8), (2, 3, 6, 7)
 def stored_size(image: Path) -> Size:
     """Height and width of an image file as it is stored, before its EXIF tag turns it."""
     return read_orientation(image)[1]
+
+
+def labelled_size(image: Path, exif: Exif) -> Size:
+    """Height and width of an image for labels that state none; it is decoded, and DataError where it cannot be."""
+    opened = open_image(image)
+    return stored_size(image) if exif == "raw" else (opened.height, opened.width)
 
 
 def turn(mask: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -39,9 +45,9 @@ def fit(mask: NDArray[np.uint8], image: Path, exif: Exif = "turned") -> NDArray[
     return turn(mask, _choose_orientation(mask.shape, image, exif))
 
 
-def turn_labels(labels: ImageLabels, image: Path) -> ImageLabels:
+def turn_labels(labels: ImageLabels, image: Path, exif: Exif) -> ImageLabels:
     """Labels turned as their image is, where they were made for the image as it is stored; see `fit`."""
-    orientation = _choose_orientation(labels.size, image, "turned")
+    orientation = _choose_orientation(labels.size, image, exif)
     if orientation == 1:
         return labels
     regions = [

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from cdpnet.errors import DataError
 from cdpnet.io.files import real_path
 from cdpnet.io.images import ENDINGS
+from cdpnet.io.label_folders import JOURNAL, THUMBNAILS
 from cdpnet.labels.image_paths import common_tail, key
 from cdpnet.runtime.text import alternatives
 
@@ -45,9 +46,13 @@ class Pair(NamedTuple):
 
 
 def find_marks(folder: Path, images: Path) -> list[Path]:
-    """The masks and label files of a folder and its subfolders, sorted, without those in the folder of the images."""
+    """The masks and label files of a folder and its subfolders, sorted, without those in the folder of the images.
+
+    Thumbnails of a labelling job are no masks.
+    """
     here, there = folder.resolve(), images.resolve()
     others = [there] if there != here and there.is_relative_to(here) else []
+    others += [journal.with_name(THUMBNAILS) for journal in here.rglob(JOURNAL)]
     files = (path for path in folder.rglob("*") if path.suffix.lower() in (*ENDINGS, *LABEL_FILES))
     return sorted(path for path in files if path.is_file() and not _is_left_out(path, folder, others))
 

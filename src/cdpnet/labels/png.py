@@ -20,7 +20,11 @@ from cdpnet.runtime.constants import IGNORE_INDEX
 MaskSource = str | Path | Image.Image | np.ndarray | Tensor
 
 
-class EmptyMaskError(DataError):
+class UnusableMaskError(DataError):
+    """A mask with too little object, or too little background, to learn from."""
+
+
+class EmptyMaskError(UnusableMaskError):
     """A mask without an object."""
 
 
@@ -57,7 +61,7 @@ def read_mask(
     if not (values == 1).any():
         raise EmptyMaskError(f"{name} is empty: no pixel is marked; draw the object white (255) on black.")
     if (values[is_counted] == 1).all():
-        raise DataError(f"{name} covers the whole image; leave some background unmarked (0) to compare with.")
+        raise UnusableMaskError(f"{name} covers the whole image; leave some background unmarked (0) to compare with.")
     return torch.from_numpy(values)
 
 

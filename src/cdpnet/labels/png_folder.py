@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.labels.label_set import NAMES_FILE, LabelFormat, LabelSet
+from cdpnet.io.label_folders import MASKS, NAMES_FILE
+from cdpnet.labels.label_set import LabelFormat, LabelSet
 from cdpnet.labels.palette import write_mask
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.constants import IGNORE_INDEX
 
-FOLDER = "masks"
+FOLDER = MASKS
 MOST_CLASSES = IGNORE_INDEX - 1
 
 

@@ -19,10 +19,11 @@ def read_coco(source: Path, images: ImageFolder) -> LabelledFolder:
     """COCO's file; an annotation is a region. Crowds are left out unless the options take them as regions, too."""
     path = source / coco.FILE if source.is_dir() else source
     reader = open_coco_json(path, images.path)
-    found = LabelledFolder("coco", reader.class_names)
-    for identifier, image in images.match(reader.identifiers("train"), path).items():
+    matches, missing = images.match(reader.identifiers("train"), path)
+    found = LabelledFolder("coco", reader.class_names, file_notes=missing)
+    for identifier, image in matches.items():
         read = partial(_read_coco_image, reader, identifier, path, crowd=images.options.crowd)
-        found.add(images.name(image), read, image)
+        found.add(images, read, image)
     return found
 
 
@@ -47,10 +48,10 @@ def read_label_studio(source: Path, images: ImageFolder) -> LabelledFolder:
     if content is None:
         raise DataError(f"{path} is not a Label Studio export, which is a list of tasks.")
     file = labelstudio_reader.read(content, path, images.options)
-    matches = images.match((task.image for task in file.tasks), path)
-    found = LabelledFolder("labelstudio", file_notes=file.notes)
+    matches, missing = images.match([task.image for task in file.tasks], path)
+    found = LabelledFolder("labelstudio", file_notes=(*file.notes, *missing))
     for task in (task for task in file.tasks if task.image in matches):
-        found.add(images.name(matches[task.image]), task.read, matches[task.image])
+        found.add(images, task.read, matches[task.image])
     return found
 
 
@@ -58,8 +59,8 @@ def read_cvat(source: Path, images: ImageFolder) -> LabelledFolder:
     """CVAT's file."""
     path = source / cvat_writer.FILE if source.is_dir() else source
     file = cvat_reader.read(path)
-    matches = images.match((entry.image for entry in file.images), path)
-    found = LabelledFolder("cvat", tuple(file.class_names))
+    matches, missing = images.match([entry.image for entry in file.images], path)
+    found = LabelledFolder("cvat", tuple(file.class_names), file_notes=missing)
     for entry in (entry for entry in file.images if entry.image in matches):
-        found.add(images.name(matches[entry.image]), entry.read, matches[entry.image])
+        found.add(images, entry.read, matches[entry.image])
     return found

@@ -9,12 +9,13 @@ from PIL import Image
 
 from cdpnet.io.files import write_image as write_picture
 from cdpnet.io.files import write_text
-from cdpnet.labels.label_set import NAMES_FILE, NOT_IN_LINES, LabelFormat, LabelSet
+from cdpnet.io.label_folders import NAMES_FILE, VOC_MASKS
+from cdpnet.labels.label_set import NOT_IN_LINES, LabelFormat, LabelSet
 from cdpnet.labels.png_folder import MOST_CLASSES, number_classes
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.labels.split import split_images
 
-FOLDER, IMAGES, LISTS, MAP_FILE = "SegmentationClass", "JPEGImages", "ImageSets/Segmentation", "labelmap.txt"
+FOLDER, IMAGES, LISTS, MAP_FILE = VOC_MASKS, "JPEGImages", "ImageSets/Segmentation", "labelmap.txt"
 _LIST_FILES = tuple(f"{LISTS}/{name}.txt" for name in ("train", "val", "trainval"))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import yaml
 
 from cdpnet.io.files import write_text
-from cdpnet.labels.label_set import NAMES_FILE, NOT_IN_LINES, LabelFormat, LabelSet
+from cdpnet.io.label_folders import NAMES_FILE
+from cdpnet.labels.label_set import NOT_IN_LINES, LabelFormat, LabelSet
 from cdpnet.labels.outlines import trace_outlines
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.labels.split import split_images

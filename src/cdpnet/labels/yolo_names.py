@@ -10,7 +10,7 @@ from cdpnet.errors import DataError
 from cdpnet.io.documents import read_yaml
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import read_text
-from cdpnet.labels.label_set import NAMES_FILE
+from cdpnet.io.label_folders import NAMES_FILE
 
 DATA_FILE = "data.yaml"
 _LISTS = (NAMES_FILE, "obj.names")  # the second as CVAT writes it

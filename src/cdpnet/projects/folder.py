@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.io.files import atomic, regular_file, write_bytes
 from cdpnet.io.images import ENDINGS, scan_images
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
-from cdpnet.labels.label_set import NAMES_FILE
 from cdpnet.projects.document import FILE, ProjectImage
 
 IMAGES, LABELS, CLASSES, EXAMPLES, REMOVED = "images", "labels", "classes", "examples", "removed"

@@ -16,6 +16,7 @@ from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError, as_list, as_number, as_object, as_text
+from cdpnet.io.files import regular_file
 from cdpnet.io.run_lengths import RunLengths
 from cdpnet.runtime.constants import UNLABELLED
 
@@ -144,7 +145,8 @@ class CocoReader:
         if self.content is not None:
             return self.content
         files = self._find(image_set)
-        return _read_file(files.annotations, files.prefix, files.annotations.stat().st_mtime_ns)
+        changed = regular_file(files.annotations, "a COCO file").stat().st_mtime_ns
+        return _read_file(files.annotations, files.prefix, changed)
 
 
 def open_coco(root: Path) -> CocoReader:
