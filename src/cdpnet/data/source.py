@@ -58,6 +58,10 @@ class EpisodeRules:
     images_shared_with_training: bool | None = None
     classes_without_episodes: tuple[str, ...] = ()
     images_broken: int | None = None
+    data_sha256: str = ""
+    """SHA-256 of all images and labels; empty for the embedded data set and for list files."""
+    names_sha256: str = ""
+    """SHA-256 of the names and categories of all classes; empty for the embedded data set."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,12 @@ class TrainingEpisodes:
     crop: int = 0
     images: str = ""
     """SHA-256 of the list of the first hundred episodes."""
+    data_sha256: str = ""
+    """SHA-256 of all images and labels; empty for the embedded data set and for list files."""
+    longest_side: int = 0
+    """Pixels of the longer side that validation images are scaled down to; 0 for no limit."""
+    evaluation_space: str = "native"
+    """Size at which validation queries are scored."""
     layout: SceneLayout | None = None
     """Layout of the scenes; embedded data set only."""
 
@@ -130,6 +140,11 @@ class EpisodeSource(ABC):
     def classes_scored(self) -> Tensor | None:
         """The class ids over which the mean IoU is taken, with 0 for one never asked for; None: the ones asked for."""
         return None
+
+    @property
+    def data_sha256(self) -> str:
+        """A hash of all images and labels, where they are on disk."""
+        return ""
 
     @abstractmethod
     def draw(self, index: Tensor) -> DrawnEpisodes:

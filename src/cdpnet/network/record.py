@@ -44,6 +44,8 @@ class RunSettings:
     """Hash of the weights that training does not change."""
     validation_list: str = ""
     """SHA-256 of the list of validation episodes."""
+    validation_data: str = ""
+    """SHA-256 of the validation images and labels, where they are on disk."""
 
     def to_json(self) -> dict[str, JSON]:
         """Plain values on one level; the settings of the training lie below `train`."""
@@ -54,6 +56,7 @@ class RunSettings:
             "train": self.train.to_json(),
             "frozen": self.frozen,
             "validation_list": self.validation_list,
+            "validation_data": self.validation_data,
         }
 
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -146,6 +148,11 @@ class DataOnDisk:
                 self.reader, image_set, skip_broken=self.config.skip_broken, report=self.report
             )
         return self._indexes[image_set]
+
+    @property
+    def names_sha256(self) -> str:
+        """A hash of the names and categories of all classes."""
+        return hashlib.sha256(json.dumps([self.reader.class_names, self.reader.categories]).encode()).hexdigest()
 
     def __getstate__(self) -> object:
         """A loader's worker receives what is already known, without the progress bar."""
