@@ -16,7 +16,7 @@ from cdpnet.data.episodes import open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import EpisodeRules, TrainingEpisodes
-from cdpnet.errors import ConfigError
+from cdpnet.errors import ConfigError, DataError
 from tests.data.protocols.helpers import mask_of, open_benchmark
 from tests.data.trees import make_coco, make_folder, save_image
 
@@ -115,3 +115,12 @@ def test_other_images_labels_or_names_are_other_data(tmp_path: Path) -> None:
     assert settings[0] != settings[1] == settings[2] == settings[3]  # a novel class and a test image do not matter
     limited = open_benchmark(tmp_path / "own", data="folder", protocol="cdpnet", longest_side=64, split="train")
     assert limited.settings() == replace(settings[0], longest_side=64)
+
+
+@pytest.mark.parametrize(("names", "split"), [("", "test"), ("", "train"), ("red thing", "train")])
+def test_a_fold_without_classes_is_refused(names: str, split: Any, tmp_path: Path) -> None:
+    make_folder(tmp_path, each=1)
+    (tmp_path / "classes.txt").write_text(names)
+    source = open_benchmark(tmp_path, data="folder", protocol="cdpnet", split=split, skip_broken=True)
+    with pytest.raises(DataError, match="too few classes for this fold"):
+        source.images(0)

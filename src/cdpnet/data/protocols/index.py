@@ -93,7 +93,7 @@ def _measure_all(data: DatasetReader, image_set: ImageSet, report: Callable[[int
     return Index(
         tuple(good),
         np.array([m.size for m in measured], np.int64).reshape(-1, 2),
-        np.array([m.areas for m in measured], np.int64).reshape(-1, n_classes),
+        np.array([m.areas for m in measured], np.int64).reshape(len(measured), n_classes),
         tuple(broken),
         hashlib.sha256(b"".join(m.content for m in measured)).hexdigest(),
     )
@@ -124,7 +124,7 @@ def _fingerprint(data: DatasetReader, image_set: ImageSet) -> str:
         try:
             status = path.stat()
             total.update(f"{path}\n{status.st_size} {status.st_mtime_ns}\n".encode())
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a character that no path can hold
             total.update(f"{path}\nabsent\n".encode())
     return total.hexdigest()
 
