@@ -177,7 +177,7 @@ def out_folder(path: str) -> Path:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another --out.") from None
+        raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another path.") from None
     return Path(path)
 
 
