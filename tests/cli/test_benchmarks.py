@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.cli import main
 from tests.cli.running import run
 from tests.data.protocols.test_lists import Malicious
-from tests.data.trees import labels_of, make_coco, make_fss, make_voc, save_labels
+from tests.data.trees import labels_of, make_coco, make_folder, make_fss, make_voc, save_labels
 
 SMALL = (
     "--batch", 1, "--iterations", 2, "--crop", 64, "--validation_episodes", 2, "--checkpoint_every", 1,
@@ -81,6 +82,18 @@ def test_check_counts_names_and_ends_with_yes_or_no(
     for line in narrow.stdout.splitlines():
         assert len(line) <= 80 or len(line.split()) == 1, line  # a path alone may be longer
     assert "".join(narrow.stdout.split()) == "".join(wrong.stdout.split())
+
+
+def test_check_counts_the_images_of_each_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_folder(tmp_path, each=3)
+    names = [*(tmp_path / "classes.txt").read_text().split("\n")[:5], "ghost"]
+    (tmp_path / "classes.txt").write_text("\n".join(names))
+    for path in (tmp_path / "train" / "masks").iterdir():
+        save_labels(path, np.full((104, 120), 3 if path.stem == "000" else 2, np.uint8))
+    main(["data", "check", "--data", "folder", "--root", str(tmp_path)])
+    shown = " ".join(capsys.readouterr().out.split())
+    counts = "red thing (0), lamp (0), roof (0), ghost (0), door (1), blue thing (2)"
+    assert f"images of each class of train, the fewest first: {counts}" in shown
 
 
 def test_train_evaluate_and_the_words_beside_a_figure(data_folder: Path, tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cdpnet.cli.benchmarks import ablate, table
 from cdpnet.cli.parser import new_parser, normalise_options
+from cdpnet.cli.research import train
 from cdpnet.config import Names
 from cdpnet.errors import ConfigError
 
@@ -49,8 +53,41 @@ def test_what_must_be_given_is_named() -> None:
 def test_hyphens_and_bare_switches() -> None:
     given = ["--skip-broken", "--data", "a-b", "x-y", "--encoder.text-tower=RN50-quickgelu", "--curves", "false"]
     expected = ["--skip_broken", "true", "--data", "a-b", "x-y", "--encoder.text_tower=RN50-quickgelu", "--curves"]
-    assert normalise_options(given) == [*expected, "false"]
-    assert normalise_options(["--seeds", "-1", "--skip_broken"]) == ["--seeds", "-1", "--skip_broken", "true"]
+    switches = ("--skip_broken", "--curves")
+    assert normalise_options(given, switches) == [*expected, "false"]
+    assert normalise_options(["--seeds", "-1", "--skip_broken"], switches) == ["--seeds", "-1", "--skip_broken", "true"]
+
+
+def test_every_setting_that_is_true_or_false_is_a_switch(tmp_path: Path) -> None:
+    for command, arguments in (
+        (table, ["--refine", "--methods", "[x]"]),
+        (ablate, ["--train.compile", "--rows", "[x]"]),
+    ):
+        with pytest.raises(ConfigError, match=r"There is no (method|row) 'x'"):
+            command([*arguments, "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("batch: null", "--batch has no value; give it one, or leave it out."),
+        ("fold: null", "--fold has no value"),
+        ("encoder: 5", "--encoder.name has no value"),
+        ("encoder: tiny", "encoder takes settings of its own, each in a line below it, not tiny;"),
+        ("method: [ssp]", "--method takes text, not ['ssp']."),
+        ("root: 5", "--root takes text, not 5;"),
+        ("fold: none", "--fold does not take none;"),
+        ("milestones: [0.1]", "--milestones takes a list of 2, not [0.1];"),
+        ("batch: 99999999999999999999", "batch must be from 0 to 1e+09, not 99999999999999999999."),
+        ("", "A file of settings has lines such as `batch: 8`, and not '';"),
+    ],
+)
+def test_a_wrong_value_in_a_file_of_settings_is_one_sentence(content: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(content)
+    with pytest.raises(ConfigError) as refused:
+        train(["--config", str(tmp_path / "settings.yaml"), "--out", str(tmp_path / "out")])
+    assert str(refused.value).startswith(says)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

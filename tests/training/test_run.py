@@ -68,6 +68,12 @@ def test_a_run_is_continued_only_when_asked_and_only_with_its_settings(tmp_path:
     (tmp_path / STATE_FILE).unlink()
     with pytest.raises(ConfigError, match="without the state of its training"):
         train_small(tmp_path)
+    model = (tmp_path / MODEL_FILE).read_bytes()
+    with pytest.raises(ConfigError, match="checkpoint of another training"):
+        train(new_network(), new_episodes(fold=3), CONFIG, tmp_path, resume=True)
+    assert (tmp_path / MODEL_FILE).read_bytes() == model
+    train_small(tmp_path, resume=True)  # killed before its first state was saved
+    assert (tmp_path / MODEL_FILE).read_bytes() == model
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:

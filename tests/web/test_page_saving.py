@@ -57,7 +57,7 @@ def test_a_mask_that_enter_waits_for_is_saved_even_if_another_picture_is_chosen_
     open_picture(page, "2.png")
     answer.continue_()
     page.locator("#note").filter(has_text="square is learned from 1 example.").wait_for()
-    assert mask(page, "1.png")[30:50, 20:40].all()
+    assert mask(page, "1.png")[30:50, 20:40].mean() > 0.8
     expect(page.locator("#refusal")).to_be_empty()
 
 
@@ -75,7 +75,7 @@ def test_a_click_in_another_picture_neither_stops_nor_replaces_the_mask_that_ent
     wait_for_mask(page)
     first.continue_()
     page.locator("#note").filter(has_text="square is learned from 1 example.").wait_for()
-    assert mask(page, "1.png")[30:50, 20:40].all()
+    assert mask(page, "1.png")[30:50, 20:40].mean() > 0.8
     assert image(page, "2.png")["state"] != "corrected"
     wait_for_mask(page)  # of the second picture it is still in progress
     expect(page.locator("#refusal")).to_be_empty()
@@ -135,7 +135,7 @@ def test_keys_to_another_picture_do_not_wait_for_the_mask_that_enter_waits_for(p
     assert image(page, "2.png")["state"] != "corrected"
     answer.continue_()
     page.locator("#note").filter(has_text="The mask of 2.png is saved.").wait_for()
-    assert mask(page, "2.png")[20:30, 66:80].all()
+    assert mask(page, "2.png")[20:30, 66:80].mean() > 0.8
     wait_for_picture(page, "3.png")
 
 
@@ -168,7 +168,7 @@ def test_masks_of_two_pictures_are_awaited_at_once(page: Any) -> None:
         answer.continue_()
     expect(page.locator("#film [data-state=corrected]")).to_have_count(2)
     for name in ("1.png", "2.png"):
-        assert mask(page, name)[30:50, 20:40].all()
+        assert mask(page, name)[30:50, 20:40].mean() > 0.8
     expect(page.locator("#refusal")).to_be_empty()
 
 
@@ -249,7 +249,7 @@ def test_a_mask_in_progress_outlives_new_results_of_its_picture(page: Any) -> No
     wait_for_mask(page)
     page.keyboard.press("Enter")
     page.locator("#note").filter(has_text="The mask is saved.").wait_for()
-    assert mask(page, "2.png")[86, 10:86].all()
+    assert mask(page, "2.png")[86, 10:86].mean() > 0.8
     expect(page.locator("#refusal")).to_be_empty()
 
 

@@ -152,7 +152,11 @@ def fold_or_all(value: str | int) -> int:
     """The number of a fold; ``all`` for training on every class. ValueError for another word."""
     from cdpnet.data.protocols.folds import ALL_FOLDS
 
-    return ALL_FOLDS if value == "all" else int(value)
+    if str(value).lstrip("-").isdecimal():
+        return int(value)
+    if value == "all":
+        return ALL_FOLDS
+    raise ValueError(f"invalid value: {value}")
 
 
 def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] | None) -> tuple[int, list[int]]:
@@ -173,7 +177,7 @@ def out_folder(path: str) -> Path:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another --out.") from None
+        raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another path.") from None
     return Path(path)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from argparse import SUPPRESS
+from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 from itertools import pairwise, zip_longest
 from pathlib import Path
@@ -18,7 +19,14 @@ from cdpnet.io.addresses import is_address
 from cdpnet.io.documents import read_yaml
 from cdpnet.io.files import regular_file
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "tuple": "a list in brackets"}
+_SHOWN = 60  # characters of a wrong value
+_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple": "a list in brackets",
+}
 _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     (
         r'Parser key "(?P<name>.*?)": Expected a typing\.Literal\[(?P<choices>.*?)\]\. Got value: (?P<value>.*)',
@@ -34,6 +42,16 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     ),
     (r"Parser key \"(?P<name>.*?)\": File does not exist: '(?P<value>.*)'", "--{name}: there is no file {value}"),
     (r"the following arguments are required: (?P<name>.*)", "What must be given is missing: {name}"),
+    (
+        r'Parser key "(?P<name>.*?)": Expected a tuple with (?P<kind>\d+) elements\. Got value: (?P<value>.*)',
+        "--{name} takes a list of {kind}, not {value}",
+    ),
+    (
+        r'Parser key "(?P<name>.*?)": Unable to load config (?P<value>\'.*?\') - .*',
+        "{name} takes settings of its own, each in a line below it, not {value}",
+    ),
+    (r'(?:Parser key "|argument --)(?P<name>.*?)"?: invalid .*?value: (?P<value>.*)', "--{name} does not take {value}"),
+    (r"Unexpected config: ?(?P<value>.*)", "A file of settings has lines such as `batch: 8`, and not '{value}'"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
     (
         r"Subclasses are disabled for .*, thus '(?P<value>.*?)' is .*",
@@ -43,7 +61,6 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
 _WRITE_TO_ADDRESSES = ("cdpnet segment", "cdpnet label")  # elsewhere a folder `s3:` would be made
 _READ = ("images", "source", "truth", "found")  # an empty path, as of a variable that is not set, means this folder
-_SWITCHES = ("--skip_broken", "--curves", "--compile")  # true if no value follows
 
 
 asked_for = ContextVar("asked_for", default=False)
@@ -67,7 +84,10 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         """
         if asked_for.get():
             raise ParserFound(self)
-        arguments = normalise_options(args)
+        switches = [
+            name for one in self._actions if getattr(one, "_typehint", None) is bool for name in one.option_strings
+        ]
+        arguments = normalise_options(args, switches)
         for value in (value for option in _SETTINGS_OPTIONS for value in given_values(arguments, option)):
             if os.path.exists(value):  # noqa: PTH110 - the settings themselves may stand there, longer than any path
                 read_yaml(regular_file(Path(value), "a file of settings"))
@@ -75,6 +95,7 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             chosen = super().parse_args(arguments, **options)
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
+        self._refuse_wrong_kinds(chosen)
         for option, wanted in (("out", "folder or file to write to"), ("project", "folder of the project")):
             given = str(chosen.get(option, "x"))
             if not given.strip() or "\0" in given:
@@ -89,6 +110,15 @@ class Parser(ArgumentParser):  # type: ignore[misc]
                     "An argument is empty where a path is expected; give one, such as . for the folder that you are in."
                 )
         return chosen
+
+    def _refuse_wrong_kinds(self, chosen: Any) -> None:
+        """ConfigError for what a file of settings may hold and jsonargparse lets pass: null, and no text for a text."""
+        for action in self._actions:
+            name, value, default = action.dest, chosen.get(action.dest), action.default
+            if value is None and default not in (None, SUPPRESS):
+                raise ConfigError(f"--{dashed(name)} has no value; give it one, or leave it out.")
+            if action.type is None and isinstance(default, str) and default != SUPPRESS and not isinstance(value, str):
+                raise ConfigError(f"--{dashed(name)} takes text, not {str(value)[:_SHOWN]}.")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""
@@ -116,14 +146,17 @@ def new_parser(command: str, description: str, *examples: str) -> Parser:
     return parser
 
 
-def normalise_options(arguments: Sequence[str]) -> list[str]:
-    """Arguments in the form that jsonargparse expects: ``--skip-broken`` becomes ``--skip_broken true``."""
+def normalise_options(arguments: Sequence[str], switches: Collection[str]) -> list[str]:
+    """Arguments in the form that jsonargparse expects: ``--skip-broken`` becomes ``--skip_broken true``.
+
+    switches: the options that are true where no value follows.
+    """
     found = []
     for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
         name, equals, value = argument.partition("=")
         spelt = f"{name.replace('-', '_').replace('__', '--', 1)}{equals}{value}" if name.startswith("--") else argument
         found.append(spelt)
-        if spelt in _SWITCHES and following not in ("true", "false"):
+        if spelt in switches and following not in ("true", "false"):
             found.append("true")
     return found
 
@@ -143,5 +176,5 @@ def to_sentence(message: str) -> str:
             said = {name: text.replace("'", "") for name, text in found.groupdict().items()}
             said["name"] = dashed(said.get("name", ""))
             kind = said.get("kind", "")
-            return words.format(**{**said, "kind": _KINDS.get(kind, f"a {kind}")})
+            return words.format(**{**said, "kind": kind if kind.isdigit() else _KINDS.get(kind, f"a {kind}")})
     return folded.rstrip(".")

@@ -15,6 +15,7 @@ _AT_LEAST_ONE = ("iterations", "batch", "accumulate", "checkpoint_every", "valid
 _RATES = ("learning_rate", "weight_decay", "momentum", "warmup", "encoder_rate", "mix_rate")
 _NOT_NEGATIVE = (*_RATES, "output_stride", "workers", "seed")
 _FREE = ("workers", "checkpoint_every", "curves")  # settings that do not change what a run computes
+_MOST = 10**9  # our choice; of episodes and iterations, so that numbers of episodes have 64 bits
 SELECTIONS = {"base": "base classes", "novel": "novel classes of the test fold"}
 """The classes whose validation selects the checkpoint, in words."""
 
@@ -78,6 +79,7 @@ class TrainConfig:
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, and is {getattr(self, name)}.")
         check_range(self, 0, inf, *_NOT_NEGATIVE, "milestones")
+        check_range(self, 0, _MOST, *_AT_LEAST_ONE, "output_stride", "workers", "warmup")
         check_seeds(self.seed)
         if not 0 <= self.text_dropout <= 1:
             raise ConfigError(f"text_dropout is a share from 0 to 1, not {self.text_dropout}.")

@@ -11,6 +11,7 @@ from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
+from cdpnet.runtime.text import listed
 
 # Number of images of the benchmarks, by the name of the data set; COCO's depends on the year.
 PUBLISHED: dict[str, tuple[dict[ImageSet, int], ...]] = {
@@ -19,7 +20,7 @@ PUBLISHED: dict[str, tuple[dict[ImageSet, int], ...]] = {
     "fss": ({"train": 10000, "val": 10000},),
 }
 PUBLISHED_LINES = {"pascal": (346, 451, 725, 346)}  # lines of HSNet's test lists, by fold
-_MOST_NAMED = 20  # broken files that are named
+_MOST_NAMED = 20  # broken files, or classes, that are named
 
 
 class CheckResult(NamedTuple):
@@ -64,6 +65,15 @@ def _check_images(data: DataOnDisk, image_set: ImageSet) -> Iterator[CheckResult
         len(identifiers) in published if published else None,
     )
     yield from _name_broken(data, image_set)
+    yield _count_of_classes(data, image_set)
+
+
+def _count_of_classes(data: DataOnDisk, image_set: ImageSet) -> CheckResult:
+    """The images that show each class, of the first `_MOST_NAMED` of the classes that the fewest show."""
+    counts = (data.index(image_set).areas > 0).sum(axis=0).tolist()
+    ranked = sorted(zip(counts, data.reader.class_names, strict=True), key=lambda pair: pair[0])
+    shown = listed([f"{name} ({count:,})" for count, name in ranked], _MOST_NAMED)
+    return CheckResult(f"images of each class of {image_set}, the fewest first", shown)
 
 
 def _name_broken(data: DataOnDisk, image_set: ImageSet) -> Iterator[CheckResult]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
 
 from torch import Tensor
 
@@ -58,6 +58,10 @@ class EpisodeRules:
     images_shared_with_training: bool | None = None
     classes_without_episodes: tuple[str, ...] = ()
     images_broken: int | None = None
+    data_sha256: str = ""
+    """SHA-256 of all images and labels; empty for the embedded data set and for list files."""
+    names_sha256: str = ""
+    """SHA-256 of the names and categories of all classes; empty for the embedded data set."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,20 @@ class TrainingEpisodes:
     crop: int = 0
     images: str = ""
     """SHA-256 of the list of the first hundred episodes."""
+    data_sha256: str = ""
+    """SHA-256 of all images and labels; empty for the embedded data set and for list files."""
+    longest_side: int = 0
+    """Pixels of the longer side that validation images are scaled down to; 0 for no limit."""
+    evaluation_space: str = ""
+    """Size at which validation queries are scored; empty for the embedded data set."""
     layout: SceneLayout | None = None
     """Layout of the scenes; embedded data set only."""
+
+    def as_far_as(self, recorded: Self) -> Self:
+        """These settings without those that ``recorded``, of a version before 0.3, does not tell."""
+        if recorded.evaluation_space:
+            return self
+        return replace(self, data_sha256="", longest_side=0, evaluation_space="")
 
 
 @dataclass(frozen=True)
@@ -130,6 +146,11 @@ class EpisodeSource(ABC):
     def classes_scored(self) -> Tensor | None:
         """The class ids over which the mean IoU is taken, with 0 for one never asked for; None: the ones asked for."""
         return None
+
+    @property
+    def data_sha256(self) -> str:
+        """A hash of all images and labels, where they are on disk."""
+        return ""
 
     @abstractmethod
     def draw(self, index: Tensor) -> DrawnEpisodes:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from cdpnet.config import TrainConfig, method
+from cdpnet.config import NetworkConfig, TrainConfig, method
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.evaluation.results import EvaluationResult
@@ -48,17 +48,24 @@ def ablate(
     Returns the results of each row, number of shots and level of names that are on disk with these settings, in the
     order of `ROWS`, and writes them to `RESULTS_FILE`. ConfigError where a folder holds a run with other settings.
     """
-    episodes = IconEpisodes(config.fold, 1, "train", training.seed, category_share=config.category_share)
     for row in ROWS:
         if config.rows and row.name not in config.rows:
             continue
-        switched = dataclasses.replace(method("cdpn"), **row.switches)
+        switched, episodes = _network(row), _training_episodes(config, training)
         network = train_or_load(switched, episodes, _budget(row, training), out / row.name, report, sources, device)
         for asked, path in _evaluations(row, config, training, out, device):
             score_or_load(network, asked, path, report)
-    results = [result for row in ROWS for result in _finished(row, config, _budget(row, training), out, device)]
+    results = [result for row in ROWS for result in _finished(row, config, training, out, device)]
     write_json([result.to_json() for result in results], out / RESULTS_FILE)
     return results
+
+
+def _network(row: AblationRow) -> NetworkConfig:
+    return dataclasses.replace(method("cdpn"), **row.switches)
+
+
+def _training_episodes(config: AblationConfig, training: TrainConfig) -> IconEpisodes:
+    return IconEpisodes(config.fold, 1, "train", training.seed, category_share=config.category_share)
 
 
 def _budget(row: AblationRow, training: TrainConfig) -> TrainConfig:
@@ -80,7 +87,8 @@ def _finished(
     row: AblationRow, config: AblationConfig, training: TrainConfig, out: Path, device: torch.device | None
 ) -> list[AblationResult]:
     """The results of a row that are on disk and were trained and scored with these settings."""
-    record = load_record(out / row.name, training)
+    episodes = _training_episodes(config, training)
+    record = load_record(_network(row), episodes, _budget(row, training), out / row.name)
     if record is None:
         return []
     found = [load_result(asked, record, path) for asked, path in _evaluations(row, config, training, out, device)]

@@ -14,6 +14,7 @@ from cdpnet.config import METHODS, EncoderConfig, TrainConfig, method
 from cdpnet.data.config import DataConfig
 from cdpnet.data.episodes import default_length, open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
+from cdpnet.data.source import EpisodeSource
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.evaluation.results import EvaluationResult
 from cdpnet.experiments.config import TableConfig
@@ -95,7 +96,8 @@ def run_table(config: TableConfig, recipe: Recipe, out: Path, report: ReportStag
 
 def _done(cell: Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterator[TableResult]:
     """The results of a cell that are on disk and were trained and scored with these settings."""
-    record = load_record(cell.folder(recipe.networks or out), recipe.training)
+    folder = cell.folder(recipe.networks or out)
+    record = load_record(method(cell.method, recipe.encoder), _training_episodes(cell, recipe), recipe.training, folder)
     if record is None:
         return
     for shots in cell.shots:
@@ -106,12 +108,14 @@ def _done(cell: Cell, config: TableConfig, recipe: Recipe, out: Path) -> Iterato
 
 def _network(cell: Cell, recipe: Recipe, folder: Path, report: ReportStage) -> PrototypeNetwork:
     """The trained network of a cell."""
-    config = method(cell.method, recipe.encoder)
-    seed, share = recipe.training.seed, recipe.category_share
-    episodes = open_episodes(
-        recipe.trained_on or recipe.data, cell.fold, cell.train_shots, "train", seed, category_share=share
-    )
+    config, episodes = method(cell.method, recipe.encoder), _training_episodes(cell, recipe)
     return train_or_load(config, episodes, recipe.training, folder, report, recipe.sources, recipe.device)
+
+
+def _training_episodes(cell: Cell, recipe: Recipe) -> EpisodeSource:
+    """The episodes that the network of a cell is trained on."""
+    data, seed = recipe.trained_on or recipe.data, recipe.training.seed
+    return open_episodes(data, cell.fold, cell.train_shots, "train", seed, category_share=recipe.category_share)
 
 
 def _evaluation(cell: Cell, shots: int, config: TableConfig, recipe: Recipe) -> Evaluation:

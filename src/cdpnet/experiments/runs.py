@@ -104,8 +104,16 @@ def load_result(asked: Evaluation, record: TrainingRecord | None, path: Path) ->
     return result if asked.is_answered_by(result, record) else None
 
 
-def load_record(folder: Path, training: TrainConfig) -> TrainingRecord | None:
-    """The record of the checkpoint in ``folder``, if it was trained with these settings."""
+def load_record(
+    config: NetworkConfig, episodes: EpisodeSource, training: TrainConfig, folder: Path
+) -> TrainingRecord | None:
+    """The record of the checkpoint in ``folder``, if it is of this network and was trained with these settings."""
     path = folder / CONFIG_FILE
-    record = read_config(path).record if path.is_file() else None
-    return record if record and record.settings.train == training.without_free() else None
+    if not path.is_file():
+        return None
+    found = read_config(path)
+    if found.record is None or replace(found.network, decision=config.decision) != config:  # calibration may follow
+        return None
+    recorded = found.record.settings
+    now = training.without_free(), episodes.settings().as_far_as(recorded.episodes)
+    return found.record if (recorded.train, recorded.episodes) == now else None

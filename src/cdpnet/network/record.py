@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from cdpnet.config import NetworkConfig, TrainConfig
@@ -44,6 +44,8 @@ class RunSettings:
     """Hash of the weights that training does not change."""
     validation_list: str = ""
     """SHA-256 of the list of validation episodes."""
+    validation_data: str = ""
+    """SHA-256 of the validation images and labels, where they are on disk."""
 
     def to_json(self) -> dict[str, JSON]:
         """Plain values on one level; the settings of the training lie below `train`."""
@@ -54,7 +56,13 @@ class RunSettings:
             "train": self.train.to_json(),
             "frozen": self.frozen,
             "validation_list": self.validation_list,
+            "validation_data": self.validation_data,
         }
+
+    def as_far_as(self, recorded: Self) -> Self:
+        """These settings without those that ``recorded``, of a version before 0.3, does not tell."""
+        validation = self.validation_data if recorded.validation_data else ""
+        return replace(self, episodes=self.episodes.as_far_as(recorded.episodes), validation_data=validation)
 
     @classmethod
     def from_json(cls, values: Mapping[str, JSON]) -> Self:

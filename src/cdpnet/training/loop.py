@@ -71,6 +71,7 @@ def train(
         train=config.without_free(),
         frozen=_frozen_sha256(network),
         validation_list=validation.list_sha256(config.validation_episodes),  # DataError where there are too few images
+        validation_data=validation.data_sha256,
     )
     run = TrainingRun(network, optimizer, schedule, out, settings, writes=processes.first)
     with locked(out) if processes.first else nullcontext():

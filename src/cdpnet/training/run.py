@@ -19,7 +19,7 @@ from cdpnet.config import NetworkConfig
 from cdpnet.encoders.weights import load_into
 from cdpnet.errors import CdpnetError, ConfigError
 from cdpnet.io.files import regular_file, remove_leftovers, write_bytes, write_text
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, trained_tensors
+from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, CheckpointConfig, read_config, trained_tensors
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import RunSettings, TrainingRecord, from_dict, to_dict
 from cdpnet.values import JSON
@@ -96,14 +96,27 @@ class TrainingRun:
     def begin(self, *, resume: bool, curves: bool) -> None:
         """Continue the run in the folder, or make sure that there is none. ConfigError where the two disagree."""
         path = self.out / STATE_FILE
+        checkpoint = self.out / CONFIG_FILE
         if path.is_file():
             self._continue(TrainingState.load(path, next(self.network.parameters()).device), resume=resume)
         elif not resume and (self.out / MODEL_FILE).exists():
             raise ConfigError(f"{self.out} holds a checkpoint without the state of its training; give another --out.")
+        elif checkpoint.is_file() and not self._is_own(read_config(checkpoint)):
+            raise ConfigError(
+                f"{self.out} holds a checkpoint of another training, without the state to go on from; give another "
+                "--out."
+            )
         if self.writes:
             remove_leftovers(self.out, (STATE_FILE, LOG_FILE, MODEL_FILE, CONFIG_FILE))
         if self.writes and curves:
             self.curves = _curve_writer(self.out / CURVES_FOLDER, self.iteration)
+
+    def _is_own(self, found: CheckpointConfig) -> bool:
+        """Whether a checkpoint is one that this run wrote before it first saved its state."""
+        if found.record is None:
+            return False
+        recorded = found.record.settings
+        return (recorded, found.network) == (self.settings.as_far_as(recorded), self.network.config)
 
     def _continue(self, state: TrainingState, *, resume: bool) -> None:
         if not resume:
@@ -113,8 +126,9 @@ class TrainingRun:
             )
         path = self.out / STATE_FILE
         with broken_state_as_sentence(path):
-            then = describe_settings(RunSettings.from_json(state.settings), from_dict(state.settings["network"]))
-        now = describe_settings(self.settings, self.network.config)
+            recorded = RunSettings.from_json(state.settings)
+            then = describe_settings(recorded, from_dict(state.settings["network"]))
+        now = describe_settings(self.settings.as_far_as(recorded), self.network.config)
         if then != now:
             raise ConfigError(
                 f"{self.out} holds a run with other settings ({_first_difference(then, now)}); give another --out, or "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cdpnet.data.episodes import open_episodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.protocols.folds import ALL_FOLDS
-from cdpnet.errors import ConfigError
+from cdpnet.data.source import EpisodeRules, TrainingEpisodes
+from cdpnet.errors import ConfigError, DataError
 from tests.data.protocols.helpers import mask_of, open_benchmark
-from tests.data.trees import make_coco
+from tests.data.trees import make_coco, make_folder, save_image
 
 
 @pytest.mark.parametrize(("protocol", "said"), [("ssp", "consecutive"), ("hsnet", "interleaved")])
@@ -82,3 +85,42 @@ def test_test_images_are_scaled_down_to_a_limit_and_scored_at_native_size(voc: P
             open_benchmark(voc, data="pascal", protocol=protocol, longest_side=640)
     with pytest.raises(ConfigError, match="longest_side is at least 32 pixels, not -1"):
         open_benchmark(voc, data="pascal", protocol="cdpnet", longest_side=-1)
+
+
+def test_other_images_labels_or_names_are_other_data(tmp_path: Path) -> None:
+    """Each list of episodes is the same, so the list alone does not tell."""
+
+    def found() -> tuple[EpisodeRules, str, TrainingEpisodes]:
+        source = open_benchmark(tmp_path / "copy", data="folder", protocol="cdpnet")
+        return source.rules(), source.list_sha256(20), replace(source, split="train").settings()
+
+    make_folder(tmp_path / "own")
+    shutil.copytree(tmp_path / "own", tmp_path / "copy")
+    all_found = [found()]
+    source = open_benchmark(tmp_path / "own", data="folder", protocol="cdpnet")
+    assert source.rules() == all_found[0][0]
+    for part in ("train", "test"):
+        mask = tmp_path / "copy" / part / "masks" / "003.png"
+        with Image.open(mask) as image:
+            flipped = np.array(image)[:, ::-1]
+        Image.fromarray(flipped).save(mask)
+    all_found.append(found())
+    save_image(tmp_path / "copy" / "test" / "images" / "004.png", seed=9)
+    all_found.append(found())
+    names = (tmp_path / "copy" / "classes.txt").read_text()
+    (tmp_path / "copy" / "classes.txt").write_text(names.replace("red thing", "tomato"))
+    all_found.append(found())
+    rules, lists, settings = zip(*all_found, strict=True)
+    assert (len(set(rules)), len(set(lists))) == (4, 1)
+    assert settings[0] != settings[1] == settings[2] == settings[3]  # a novel class and a test image do not matter
+    limited = open_benchmark(tmp_path / "own", data="folder", protocol="cdpnet", longest_side=64, split="train")
+    assert limited.settings() == replace(settings[0], longest_side=64)
+
+
+@pytest.mark.parametrize(("names", "split"), [("", "test"), ("", "train"), ("red thing", "train")])
+def test_a_fold_without_classes_is_refused(names: str, split: Any, tmp_path: Path) -> None:
+    make_folder(tmp_path, each=1)
+    (tmp_path / "classes.txt").write_text(names)
+    source = open_benchmark(tmp_path, data="folder", protocol="cdpnet", split=split, skip_broken=True)
+    with pytest.raises(DataError, match="too few classes for this fold"):
+        source.images(0)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from cdpnet.data.protocols.hsnet import draw_published, draw_published_by_class
-from cdpnet.data.protocols.sampling import EpisodeImages
+from cdpnet.data.protocols.pools import Pool
+from cdpnet.data.protocols.sampling import EpisodeImages, choose_supports, classes_with_enough_images
+from cdpnet.errors import DataError
 from tests.data.protocols.helpers import make_pool, mask_of, open_benchmark
 
 
@@ -50,3 +53,13 @@ def test_hsnet_scores_at_native_size_when_asked(voc: Path) -> None:
     assert drawn.query_masks[0].shape == truth.shape
     assert source.rules().evaluation_space == "native"
     assert not source.stackable
+
+
+def test_an_image_that_a_list_repeats_is_no_support_of_itself() -> None:
+    """The published rule draws again while the support is the query, which here would never end."""
+    pairs = (("a", 1), ("a", 1), ("b", 2), ("c", 2), ("c", 2))
+    pool = Pool(pairs, frozenset(pairs), (1, 2))
+    with pytest.raises(DataError, match="Class 1 has 0 images beside the query 'a'"):
+        draw_published(pool, 1, 1, 0, 0)
+    assert classes_with_enough_images(pool, 1) == [2]
+    assert set(choose_supports(Pool(pairs[2:], frozenset(pairs[2:]), (2,)), 2, "b", [0.9])) == {"c"}

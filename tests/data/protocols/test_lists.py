@@ -60,6 +60,7 @@ def test_a_malicious_pickle_does_nothing(tmp_path: Path) -> None:
         ("fold0.txt", "2007_000033\n", "holds the line '2007_000033'"),
         ("fold0.txt", "2007_000033__06\n", r"for class 6, which is not one of \[1, 2\]"),
         ("fold0.txt", b"\xff\xfe\x00", "is not a text file in UTF-8"),
+        ("fold0.txt", "\n", "lists no image"),
         ("fold1.txt", "a__01\n", "There is no list"),
     ],
 )

@@ -69,3 +69,30 @@ def test_an_object_that_cannot_be_drawn(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the region of annotation 4 cannot be drawn"):
         build_index(open_coco(tmp_path), "val")
     assert len(build_index(open_coco(tmp_path), "val", skip_broken=True).identifiers) == 2
+
+
+def test_training_and_validation_have_the_same_categories(tmp_path: Path) -> None:
+    """Classes are numbered within a file, so a category that one lacks would make another class novel there."""
+    path = make_coco(tmp_path)
+    training = path.with_name("instances_train2014.json")
+    training.write_text(path.read_text().replace('"dog"', '"bus"'))
+    with pytest.raises(DataError, match="category 2 is 'bus' in the first and 'dog' in the second"):
+        open_coco(tmp_path).identifiers("train")
+    assert open_coco(tmp_path).class_names == ("car", "dog")
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 90, "name": "cat", "supercategory": "animal"})
+    training.write_text(json.dumps(content))
+    with pytest.raises(DataError, match="category 3 is 'cat' in the first and missing in the second"):
+        open_coco(tmp_path).identifiers("train")
+    content["categories"] = [{**category, "id": 2 * category["id"]} for category in content["categories"][:2]]
+    content["annotations"] = []
+    training.write_text(json.dumps(content))  # other ids in the same order are the same classes
+    assert len(open_coco(tmp_path).identifiers("train")) == 3
+
+
+def test_an_image_whose_name_no_path_can_hold_is_missing(tmp_path: Path) -> None:
+    path = make_coco(tmp_path)
+    path.write_text(path.read_text().replace("COCO_1.jpg", "COCO\\u00001.jpg"))
+    index = build_index(open_coco(tmp_path), "val", skip_broken=True)
+    assert (len(index.identifiers), len(index.broken)) == (2, 1)
+    assert index.broken[0].startswith("There is no file ")

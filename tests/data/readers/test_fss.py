@@ -27,3 +27,15 @@ def test_fss_classes_and_split(tmp_path: Path) -> None:
         fss_split(data.class_folders, tmp_path)
     (tmp_path / "test.txt").write_text("thing_04")
     assert fss_split(data.class_folders, tmp_path) == {"train": (2, 4), "val": (1,), "test": (5,)}
+    (tmp_path / "test.txt").write_text("thing_04\r\n thing_04 \n")  # once is enough
+    assert fss_split(data.class_folders, tmp_path)["test"] == (5,)
+    (tmp_path / "test.txt").write_text("\n")
+    with pytest.raises(DataError, match=r"test.txt names no class"):
+        fss_split(data.class_folders, tmp_path)
+
+
+def test_lists_of_folders_with_spaces(tmp_path: Path) -> None:
+    for name in ("trn", "val", "test"):
+        (tmp_path / f"{name}.txt").write_text(f"a {name} thing\n")
+    split = fss_split(("a test thing", "a trn thing", "a val thing"), tmp_path)
+    assert split == {"train": (2,), "val": (3,), "test": (1,)}

@@ -88,3 +88,14 @@ def test_a_list_of_the_augmented_set_wins(tmp_path: Path) -> None:
     lines = "/JPEGImages/2007_000003.jpg /SegmentationClassAug/2007_000003.png\n2007_000001\n"
     (tmp_path / "ImageSets" / "Segmentation" / "train_aug.txt").write_text(lines)
     assert open_voc(tmp_path).identifiers("train") == ("2007_000003", "2007_000001")
+
+
+def test_an_image_that_a_list_names_twice_counts_once(tmp_path: Path) -> None:
+    make_voc(tmp_path, train=2, val=3)
+    listed = tmp_path / "ImageSets" / "Segmentation" / "val.txt"
+    listed.write_text("2007_000002\r\n2007_000004\r\n\r\n2007_000002\r\n")
+    with pytest.warns(UserWarning, match="names images twice, 2007_000002; each of them counts once"):
+        assert open_voc(tmp_path).identifiers("val") == ("2007_000002", "2007_000004")
+    listed.write_text("\n")
+    with pytest.raises(DataError, match=r"val.txt names no image"):
+        open_voc(tmp_path).identifiers("val")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cdpnet.data.icons.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.icons.scenes import SceneLayout, Scenes, compose
+from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import DrawnEpisodes, EpisodeRules, EpisodeSource, TrainingEpisodes
 from cdpnet.episode import NO_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
@@ -45,7 +46,8 @@ class IconEpisodes(EpisodeSource):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.fold < N_FOLDS:
-            raise ConfigError(f"There is no fold {self.fold}; the icons have folds 0 to {N_FOLDS - 1}.")
+            fold = "all" if self.fold == ALL_FOLDS else self.fold
+            raise ConfigError(f"There is no fold {fold}; the icons have folds 0 to {N_FOLDS - 1}.")
 
     @property
     def class_ids(self) -> Tensor:

@@ -66,6 +66,16 @@ class BenchmarkEpisodes(EpisodeSource):
             return None
         return torch.tensor(self.data.classes(self.split, self.fold)) - 1
 
+    @property
+    def data_sha256(self) -> str:
+        """A hash of the images and labels; empty for list files, for which not all of them are read."""
+        return "" if self.data.uses_lists else self.data.index(self.data.image_set(self.split)).content
+
+    @property
+    def _evaluation_space(self) -> str:
+        side = self.data.scoring_side
+        return "native" if side is None else f"{side} x {side} pixels"
+
     def images(self, index: int) -> EpisodeImages:
         """The images of an episode. DataError where the data set has too few."""
         pool, sampler = self.data.pool(self.split, self.fold), self.data.protocol.sampler(self.split)
@@ -98,7 +108,7 @@ class BenchmarkEpisodes(EpisodeSource):
 
     def rules(self) -> EpisodeRules:
         """Everything about these episodes that is stated with a result."""
-        data, side = self.data, self.data.scoring_side
+        data = self.data
         pool = data.pool(self.split, self.fold)
         left_out = sorted(set(pool.classes) - set(classes_with_enough_images(pool, self.shots)))
         return EpisodeRules(
@@ -114,10 +124,12 @@ class BenchmarkEpisodes(EpisodeSource):
             list_from="the files in --splits" if data.uses_lists else "our own, made from the labels",
             classes_from="the files in --splits" if data.config.data == "fss" and data.config.splits else "our folds",
             images_shared_with_training=data.shares_images,
-            evaluation_space="native" if side is None else f"{side} x {side} pixels",
+            evaluation_space=self._evaluation_space,
             unseen_class="left out of the mean" if self.classes_scored is None else "counts as 0",
             classes_without_episodes=tuple(self.class_names[number - 1] for number in left_out),
             images_broken=len(data.index(data.image_set(self.split)).broken) if not data.uses_lists else None,
+            data_sha256=self.data_sha256,
+            names_sha256=data.names_sha256,
         )
 
     def settings(self) -> TrainingEpisodes:
@@ -136,6 +148,9 @@ class BenchmarkEpisodes(EpisodeSource):
             crop=self.data.protocol.training_side(config.crop),
             classes=self._vocabulary,
             images=self.list_sha256(100),
+            data_sha256=self.data_sha256,
+            longest_side=config.longest_side,
+            evaluation_space=self._evaluation_space,
         )
 
     def _draw_one(self, index: int) -> DrawnEpisodes:

@@ -76,7 +76,7 @@ def draw_by_class(pool: Pool, shots: int, ways: int, seed: int, index: int) -> E
         have = form(len(classes), "has", "have")
         raise DataError(
             f"Only {len(classes)} of the {len(pool.classes)} classes asked for {have} the {shots + 1} images that an "
-            f"episode takes, and {ways} are needed; use fewer shots or ways, or more images."
+            f"episode takes, and {ways} {form(ways, 'is', 'are')} needed; use fewer shots or ways, or more images."
         )
     order = shuffle(classes, uniform_numbers(seed, index // len(classes), _ORDER_STREAM, len(classes)))
     first = order[index % len(classes)]

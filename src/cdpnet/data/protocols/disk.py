@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +105,8 @@ class DataOnDisk:
         if fold == ALL_FOLDS and split != "test":
             return tuple(range(1, len(self.reader.class_names) + 1))
         if not 0 <= fold < self.config.n_folds:
-            raise ConfigError(f"There is no fold {fold}; {self.config.data} has folds 0 to {self.config.n_folds - 1}.")
+            folds = "fold 0 only" if self.config.n_folds == 1 else f"folds 0 to {self.config.n_folds - 1}"
+            raise ConfigError(f"There is no fold {fold}; {self.config.data} has {folds}.")
         if self.config.data == "fss":
             assert isinstance(self.reader, FssReader)
             splits = Path(self.config.splits) if self.config.splits else None
@@ -128,7 +131,7 @@ class DataOnDisk:
         drops = split == "train" and self.novel_in_train == "drop"
         excluded = self.classes("test", fold) if drops and fold != ALL_FOLDS else ()
         pool = build_pool(self.index(image_set), wanted, excluded, self.protocol.min_area)
-        if drops and not pool.query_images:
+        if drops and wanted and not pool.query_images:
             raise DataError(
                 f"Every training image shows a novel class of fold {fold}, so none is left to train on; take them "
                 "with --novel-in-train keep, which makes novel objects background."
@@ -146,6 +149,11 @@ class DataOnDisk:
                 self.reader, image_set, skip_broken=self.config.skip_broken, report=self.report
             )
         return self._indexes[image_set]
+
+    @property
+    def names_sha256(self) -> str:
+        """A hash of the names and categories of all classes."""
+        return hashlib.sha256(json.dumps([self.reader.class_names, self.reader.categories]).encode()).hexdigest()
 
     def __getstate__(self) -> object:
         """A loader's worker receives what is already known, without the progress bar."""

@@ -25,18 +25,20 @@ from cdpnet.io.image_tensors import read_image
 class Index:
     """The n images that can be used. sizes (n, 2): height and width. areas (n, classes): pixels of each class.
 
-    broken: for each image that cannot be used, a sentence that says why.
+    broken: for each image that cannot be used, a sentence that says why. content: SHA-256 of image files and labels.
     """
 
     identifiers: tuple[str, ...]
     sizes: NDArray[np.int64]
     areas: NDArray[np.int64]
     broken: tuple[str, ...]
+    content: str
 
 
 class _Measured(NamedTuple):
     size: tuple[int, int]
     areas: NDArray[np.int64]
+    content: bytes
 
 
 def build_index(
@@ -91,8 +93,9 @@ def _measure_all(data: DatasetReader, image_set: ImageSet, report: Callable[[int
     return Index(
         tuple(good),
         np.array([m.size for m in measured], np.int64).reshape(-1, 2),
-        np.array([m.areas for m in measured], np.int64).reshape(-1, n_classes),
+        np.array([m.areas for m in measured], np.int64).reshape(len(measured), n_classes),
         tuple(broken),
+        hashlib.sha256(b"".join(m.content for m in measured)).hexdigest(),
     )
 
 
@@ -110,24 +113,24 @@ def _measure(data: DatasetReader, image_set: ImageSet, identifier: str) -> _Meas
     except (DataError, OSError) as error:
         return str(error)
     counted = np.bincount(labels[labels > 0], minlength=len(data.class_names) + 1)
-    return _Measured((height, width), counted[1:])
+    return _Measured((height, width), counted[1:], hashlib.sha256(path.read_bytes() + labels.tobytes()).digest())
 
 
 def _fingerprint(data: DatasetReader, image_set: ImageSet) -> str:
     """A hash of the classes and of the name, size and time of every file; it changes when a file does."""
-    total = hashlib.sha256(f"1 {type(data).__name__} {data.root.resolve()} {image_set} {data.class_names}".encode())
+    total = hashlib.sha256(f"2 {type(data).__name__} {data.root.resolve()} {image_set} {data.class_names}".encode())
     images = [data.image_path(image_set, identifier) for identifier in data.identifiers(image_set)]
     for path in (*data.label_files(image_set), *images):
         try:
             status = path.stat()
             total.update(f"{path}\n{status.st_size} {status.st_mtime_ns}\n".encode())
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a character that no path can hold
             total.update(f"{path}\nabsent\n".encode())
     return total.hexdigest()
 
 
 def _store(index: Index, path: Path) -> None:
-    text = json.dumps([index.identifiers, index.broken]).encode()
+    text = json.dumps([index.identifiers, index.broken, index.content]).encode()
     with atomic(path) as temporary:
         np.savez_compressed(temporary, sizes=index.sizes, areas=index.areas, said=np.frombuffer(text, np.uint8))
 
@@ -136,7 +139,7 @@ def _load(path: Path) -> Index | None:
     """The index in a cache file; None where there is none, or one that cannot be read."""
     try:
         with np.load(regular_file(path), allow_pickle=False) as stored:
-            identifiers, broken = json.loads(stored["said"].tobytes())
-            return Index(tuple(identifiers), stored["sizes"], stored["areas"], tuple(broken))
+            identifiers, broken, content = json.loads(stored["said"].tobytes())
+            return Index(tuple(identifiers), stored["sizes"], stored["areas"], tuple(broken), content)
     except Exception:  # a damaged file can raise nearly anything; the index is built again
         return None

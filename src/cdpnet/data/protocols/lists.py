@@ -27,6 +27,8 @@ def read_lists(splits: Path, data: str, image_set: ImageSet, folds: Sequence[int
         if not path.is_file():
             raise DataError(f"There is no list {path}; --splits takes the folder of list files in HSNet's format.")
         found = _read_pickle(path) if data == "coco" else _read_text_list(path)
+        if not found:
+            raise DataError(f"{path} lists no image; copy it again, or leave --splits out.")
         for image, number in found:
             if number not in wanted:
                 raise DataError(f"{path} lists {image} for class {number}, which is not one of {list(wanted)}.")

@@ -45,6 +45,11 @@ class Pool:
         """The images of every class in which it is eligible, in the order of the list."""
         return self._group_by_class(pair for pair in self.pairs if pair in self.eligible_pairs)
 
+    @cached_property
+    def eligible_counts(self) -> dict[int, int]:
+        """The number of images of every class in which it is eligible; one that a list repeats counts once."""
+        return {number: len(set(images)) for number, images in self.eligible_images_of_class.items()}
+
     def _group_by_class(self, pairs: Iterable[tuple[str, int]]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {number: [] for number in self.classes}
         for image, class_number in pairs:

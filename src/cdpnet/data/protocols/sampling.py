@@ -41,6 +41,8 @@ Sampler = Callable[[Pool, int, int, int, int], EpisodeImages]
 
 def draw_episode(sampler: Sampler, pool: Pool, shots: int, ways: int, seed: int, index: int) -> EpisodeImages:
     """Episode ``index`` of a sampler. DataError where the pool is too small."""
+    if not pool.classes:
+        raise DataError("The data has too few classes for this fold; use another fold, or name more classes.")
     if not pool.query_images:
         raise DataError(
             f"No image shows enough of one of the {len(pool.classes)} classes that are asked for; use another fold, "
@@ -112,7 +114,7 @@ def choose_supports(pool: Pool, number: int, query: str, u: Sequence[float]) -> 
     DataError where there are too few.
     """
     check_supports(pool, number, query, len(u))
-    left = [image for image in pool.eligible_images_of_class[number] if image != query]
+    left = [image for image in dict.fromkeys(pool.eligible_images_of_class[number]) if image != query]
     return tuple(left.pop(int(pick(torch.tensor(x), len(left)))) for x in u)
 
 
@@ -128,7 +130,7 @@ def check_supports(pool: Pool, number: int, query: str, shots: int) -> None:
 
 def classes_with_enough_images(pool: Pool, shots: int) -> list[int]:
     """The classes that have enough eligible images for a query and its supports."""
-    return [number for number in pool.classes if len(pool.eligible_images_of_class[number]) > shots]
+    return [number for number in pool.classes if pool.eligible_counts[number] > shots]
 
 
 @lru_cache(maxsize=8)
@@ -149,4 +151,4 @@ def _queries_with_supports(pool: Pool, shots: int) -> list[tuple[str, list[int]]
 
 def _count_supports(pool: Pool, number: int, query: str) -> int:
     """Number of eligible images of a class beside the query."""
-    return len(pool.eligible_images_of_class[number]) - ((query, number) in pool.eligible_pairs)
+    return pool.eligible_counts[number] - ((query, number) in pool.eligible_pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,9 +145,26 @@ class CocoReader:
     def _read(self, image_set: ImageSet) -> CocoFile:
         if self.content is not None:
             return self.content
+        file = self._load(image_set)
+        if image_set == "train" and "val" in self.files:
+            self._check_categories(file, self._load("val"))
+        return file
+
+    def _load(self, image_set: ImageSet) -> CocoFile:
         files = self._find(image_set)
         changed = regular_file(files.annotations, "a COCO file").stat().st_mtime_ns
         return _read_file(files.annotations, files.prefix, changed)
+
+    def _check_categories(self, training: CocoFile, validation: CocoFile) -> None:
+        """DataError where the two files number their classes in another way, so that folds would mix them up."""
+        one, other = ([category.name for category in file.categories] for file in (training, validation))
+        for number, names in enumerate(zip_longest(one, other), start=1):
+            if names[0] != names[1]:
+                first, second = ("missing" if name is None else repr(name) for name in names)
+                raise DataError(
+                    f"{training.path} and {validation.path.name} have other categories: in the order of their ids, "
+                    f"category {number} is {first} in the first and {second} in the second; export both with the same."
+                )
 
 
 def open_coco(root: Path) -> CocoReader:

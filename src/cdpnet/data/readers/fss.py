@@ -107,9 +107,11 @@ def fss_split(class_folders: tuple[str, ...], splits: Path | None) -> dict[Split
             raise DataError(
                 f"There is no list {path}; the classes of FSS-1000 are split by trn.txt, val.txt, test.txt."
             )
-        folders = read_text(path).split()
+        folders = list(filter(None, map(str.strip, read_text(path).splitlines())))
+        if not folders:
+            raise DataError(f"{path} names no class; give one name of a folder in each line.")
         for folder in folders:
             if folder not in numbers:
                 raise DataError(f"{path} names the class {folder}, and the data has no such folder.")
-        found[split] = tuple(sorted(numbers[folder] for folder in folders))
+        found[split] = tuple(sorted({numbers[folder] for folder in folders}))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text, regular_file
 from cdpnet.io.masks import read_class_numbers, to_labels
+from cdpnet.runtime.notes import note
+from cdpnet.runtime.text import listed
 
 VOC_CLASSES = (
     ("aeroplane", "vehicle"),
@@ -114,8 +117,13 @@ class VocReader:
         path = self._lists / name
         if not path.is_file():
             raise DataError(f"There is no list {path}; VOC 2012 comes with it.")
-        lines = read_text(path).split("\n")
-        return tuple(Path(line.split()[0]).stem for line in lines if line.strip())
+        found = [Path(line.split()[0]).stem for line in read_text(path).split("\n") if line.strip()]
+        if not found:
+            raise DataError(f"{path} names no image; copy it again from VOC 2012.")
+        twice = [identifier for identifier, times in Counter(found).items() if times > 1]
+        if twice:
+            note(f"{path} names images twice, {listed(twice)}; each of them counts once.")
+        return tuple(dict.fromkeys(found))
 
     def _mask_path(self, identifier: str) -> Path:
         path = self._find_mask(identifier)
