@@ -55,7 +55,7 @@ def test_from_the_first_picture_to_the_first_masks_in_four_steps(page: Any, tmp_
     kept = mask(page, "1.png")
     assert kept[30:50, 20:40].mean() > 0.8
     assert not kept[:, 50:].any()
-    expect(page.locator("#image-state")).to_contain_text(re.compile(r"corrected · red square \d+ %"))
+    expect(page.locator("#image-state")).to_contain_text(re.compile(r"corrected · red square\s[0-9.]+\s%"))
     assert [one["name"] for one in state(page)["classes"]] == ["red square"]
 
     # Both downloads can be unpacked; the masks are those of the project, in every format that is offered.
