@@ -10,11 +10,9 @@ from torch import Tensor
 from cdpnet.encoders.image import ImageEncoder
 from cdpnet.inference.click_grid import ClickGrid
 from cdpnet.inference.click_windows import MOST_ENLARGED, Box, longer_side, whole
-from cdpnet.inference.preprocessing import resize_to
-from cdpnet.io.image_tensors import resize_image
+from cdpnet.inference.preprocessing import resize_by, resize_to
 
 _SIDE = 448  # pixels of the longer side of an enlarged window; 640 gave no better masks
-_SHORTEST_SIDE = 32  # pixels that an encoder needs
 
 
 def window_encoder(
@@ -34,9 +32,7 @@ def window_encoder(
         if window == whole(size):
             part = resize_to(part, longest_side)
         else:
-            scale = min(largest, _SIDE / longer_side(window))
-            height, width = (max(_SHORTEST_SIDE, round(side * scale)) for side in part.shape[1:])
-            part = resize_image(part, (height, width))
+            part = resize_by(part, min(largest, _SIDE / longer_side(window)))
         batch = part[None].to(device)
         features, details = encoder.features(batch)[0].float().cpu(), encoder.details(batch)
         return ClickGrid(part, features, [one[0].float().cpu() for one in details])

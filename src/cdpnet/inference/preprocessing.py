@@ -95,11 +95,15 @@ class Preprocessing:
 
 
 def resize_to(image: Tensor, longest_side: int) -> Tensor:
-    """An image (3, H, W) with its longer side at most ``longest_side`` pixels; smaller images are not enlarged.
+    """An image (3, H, W) with its longer side at most ``longest_side`` pixels; smaller images are not enlarged."""
+    return resize_by(image, min(1.0, longest_side / max(image.shape[-2:])))
+
+
+def resize_by(image: Tensor, scale: float) -> Tensor:
+    """An image (3, H, W) ``scale`` times as large.
 
     No side becomes shorter than the 32 pixels that an encoder needs, so a very long or tiny image is stretched.
     """
-    scale = min(1.0, longest_side / max(image.shape[-2:]))
     height, width = (max(_SHORTEST_SIDE, round(side * scale)) for side in image.shape[-2:])
     if (height, width) == tuple(image.shape[-2:]):
         return image
