@@ -37,5 +37,5 @@ def test_an_out_that_is_a_file(command: str, tmp_path: Path) -> None:
     refused = run(command, "--out", tmp_path / "file")
     assert refused.returncode == 2, refused.stderr
     assert str(tmp_path / "file") in refused.stderr
-    assert "--out" in refused.stderr
+    assert "cannot be a folder to write to (File exists); give another path." in refused.stderr
     assert (tmp_path / "file").read_text() == "mine"
