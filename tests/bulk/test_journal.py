@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.bulk.journal import JobSettings, Journal, JournalRecord
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.io.disk_table import DiskTable
+from cdpnet.io.label_folders import JOURNAL
 from cdpnet.labels.regions import ImageLabels, Region
 from tests.bulk.settings import JOB_SETTINGS
 
@@ -33,9 +34,9 @@ def test_records_are_read_back(tmp_path: Path) -> None:
 def test_an_incomplete_line_is_cut_off(tmp_path: Path) -> None:
     journal = Journal(tmp_path, JOB_SETTINGS)
     journal.add([record("a"), record("b")])
-    content = (tmp_path / FILE).read_bytes()
+    content = (tmp_path / JOURNAL).read_bytes()
     for length in range(len(content) - 1, content.index(b"\n") + 1, -7):
-        (tmp_path / FILE).write_bytes(content[:length])
+        (tmp_path / JOURNAL).write_bytes(content[:length])
         again = Journal(tmp_path, JOB_SETTINGS)
         done = [name for name in "ab" if again.is_done(name)]
         assert done in ([], ["a"])
@@ -66,7 +67,7 @@ def test_lines_are_sorted_in_the_order_of_the_images(tmp_path: Path) -> None:
         journal.add([record("d")])
         assert list(journal.records("d")) == [record("d")]
         journal.sort("abcd")
-        contents.append((out / FILE).read_bytes())
+        contents.append((out / JOURNAL).read_bytes())
     assert contents[0] == contents[1]
 
 
@@ -97,7 +98,7 @@ def test_settings_are_told_in_words(changed: JobSettings, said: str, tmp_path: P
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
 def test_what_is_no_file_is_no_journal(make: Callable[[Path], None], tmp_path: Path) -> None:
     """The reading of a pipe would not end."""
-    make(tmp_path / FILE)
+    make(tmp_path / JOURNAL)
     with pytest.raises(ConfigError, match="does not begin as the journal of a labelling job does"):
         Journal(tmp_path, JOB_SETTINGS)
 
@@ -105,7 +106,7 @@ def test_what_is_no_file_is_no_journal(make: Callable[[Path], None], tmp_path: P
 def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
     """Jobs that version 0.1 began can be resumed."""
     Journal(tmp_path, JOB_SETTINGS)
-    assert json.loads((tmp_path / FILE).read_text()) == {
+    assert json.loads((tmp_path / JOURNAL).read_text()) == {
         "format": "png",
         "pictures": "/images",
         "classes": [["crack", "abc"]],
@@ -121,7 +122,7 @@ def test_the_settings_in_a_journal_keep_their_layout(tmp_path: Path) -> None:
 
 def test_a_job_of_version_0_1_resumes_as_one_that_refines_nothing(tmp_path: Path) -> None:
     older = {key: value for key, value in JOB_SETTINGS.to_json().items() if key != "refined edges"}
-    (tmp_path / FILE).write_text(json.dumps(older) + "\n")
+    (tmp_path / JOURNAL).write_text(json.dumps(older) + "\n")
     Journal(tmp_path, JOB_SETTINGS)
     with pytest.raises(ConfigError, match="refine was off and is on"):
         Journal(tmp_path, replace(JOB_SETTINGS, refine=True))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cdpnet.bulk.journal import FILE, Journal
+from cdpnet.bulk.journal import Journal
 from cdpnet.io.files import remove_leftovers
+from cdpnet.io.label_folders import JOURNAL
 from tests.bulk.settings import JOB_SETTINGS
 
 COUNTS = [5_000, pytest.param(1_000_000, marks=pytest.mark.slow)]
@@ -22,7 +23,7 @@ def names(count: int) -> Iterator[str]:
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_a_journal_that_is_read_leaves_memory_as_it_was(count: int, tmp_path: Path) -> None:
-    with (tmp_path / FILE).open("w") as file:
+    with (tmp_path / JOURNAL).open("w") as file:
         file.write(json.dumps(JOB_SETTINGS.to_json()) + "\n")
         file.writelines(json.dumps([name, 0, 0, [], 0.5, ""]) + "\n" for name in names(count))
     remove_leftovers(tmp_path, ())  # what it compiles stays

@@ -10,10 +10,10 @@ from PIL import Image
 
 from cdpnet.bulk.engines import Engine, label_locally
 from cdpnet.bulk.job import JobResult, run_job
-from cdpnet.bulk.journal import FILE
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.image_tensors import read_image
+from cdpnet.io.label_folders import JOURNAL
 from cdpnet.labels.label_set import FormatName, LabelSet
 from tests.helpers import small_network
 
@@ -58,7 +58,7 @@ class Job:
 
     @property
     def journal(self) -> Path:
-        return self.out / FILE
+        return self.out / JOURNAL
 
     def mask(self, name: object) -> Path:
         return self.out / "masks" / f"{name}.png"

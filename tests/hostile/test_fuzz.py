@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
-from cdpnet.bulk.journal import FILE, Journal, JournalRecord
+from cdpnet.bulk.journal import Journal, JournalRecord
 from cdpnet.bulk.stamps import ImageStamp, OutputStamp
 from cdpnet.config import NetworkConfig
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import load_class
+from cdpnet.io.label_folders import JOURNAL
 from cdpnet.labels import cvat_reader
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.labelstudio_config import read_control
@@ -169,7 +170,7 @@ def read_class_file(folder: Path, document: JSON) -> None:
 def read_journal(folder: Path, document: JSON) -> None:
     """Lines of a journal; one that is no record is left out, and every record that is read has masks."""
     lines = document if isinstance(document, list) else [document]
-    (folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / JOURNAL).write_text("".join(json.dumps(line) + "\n" for line in lines))
     journal = Journal(folder, JOB_SETTINGS)
     for record in journal.records(IMAGES):
         assert all(record.labels.mask(region).shape == SIZE for region in record.labels.regions)

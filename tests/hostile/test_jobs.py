@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from cdpnet.bulk.engines import Window, label_locally
-from cdpnet.bulk.journal import FILE, JournalRecord
+from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.preprocessing import PreprocessedImage, Preprocessing
 from cdpnet.io.image_tensors import ImageSource
+from cdpnet.io.label_folders import JOURNAL
 from cdpnet.io.locks import LOCK_FILE, locked
 from cdpnet.labels.label_set import FormatName
 from cdpnet.runtime.text import escape
@@ -233,7 +234,7 @@ def test_a_file_in_the_place_of_a_folder_of_the_job_is_refused(
     assert contents(job.out) == {name: b"mine"}
 
 
-@pytest.mark.parametrize("name", [FILE, LOCK_FILE, "index.html", "classes.txt", "masks/3.png"])
+@pytest.mark.parametrize("name", [JOURNAL, LOCK_FILE, "index.html", "classes.txt", "masks/3.png"])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_in_the_place_of_a_file_of_the_job_is_refused(name: str, overwrite: bool, job: Job) -> None:
     (job.out / name).mkdir(parents=True)

@@ -163,7 +163,15 @@ def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPat
         answered.append(click)
         return answers(self, state, click)
 
+    begins: list[int] = []
+    begin = Marking._begin
+
+    def counted_begin(self: Marking) -> ClickState:
+        begins.append(1)
+        return begin(self)
+
     monkeypatch.setattr(Marking, "answers", counted)
+    monkeypatch.setattr(Marking, "_begin", counted_begin)
     begun = tiny.begin(scene())
     clicks = [Click(32, 42), Click(5, 5, False), Click(25, 35)]
     other = Click(50, 60, False)
@@ -171,9 +179,11 @@ def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPat
     given[18:50, 28:60] = 1
     for mask in (None, given):
         answered.clear()
+        begins.clear()
         for chosen in (clicks[:1], clicks[:2], clicks, clicks[:2], [*clicks[:2], other], clicks):
             begun.mask(chosen, mask=mask)
         assert answered == [*clicks, other]
+        assert len(begins) == 1  # a window of the beginning may have to be encoded again
     fresh = tiny.begin(scene()).mask(clicks, mask=given)
     assert np.array_equal(begun.mask(clicks, mask=given), fresh)
     assert np.array_equal(begun.mask(clicks), tiny.begin(scene()).mask(clicks))

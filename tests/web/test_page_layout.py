@@ -102,7 +102,7 @@ def test_a_touch_screen_names_buttons_where_others_name_keys(browser: Any, page_
         page.locator("#bar [data-action=save]").click()
         again = page.locator("#bar [data-action=reopen]")
         again.wait_for()
-        box = again.bounding_box()  # every button is in sight
+        box = again.bounding_box()  # every button can be seen
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
 

@@ -11,14 +11,14 @@ import torch
 
 from cdpnet.bulk.engines import Engine, Window
 from cdpnet.bulk.forecast import large_images
-from cdpnet.bulk.journal import FILE, JobSettings, Journal, JournalRecord
+from cdpnet.bulk.journal import JobSettings, Journal, JournalRecord
 from cdpnet.bulk.labeller import WINDOW_SIZE, Labeller, disk_error
 from cdpnet.bulk.resume import find_differences
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.io.files import check_out_folder, real_path, refuse_to_replace, remove_leftovers, write_text
 from cdpnet.io.images import note_others, scan_images
-from cdpnet.io.label_folders import THUMBNAILS
+from cdpnet.io.label_folders import JOURNAL, THUMBNAILS
 from cdpnet.io.locks import locked
 from cdpnet.labels import png_folder
 from cdpnet.labels.formats import FORMATS, check_classes, unfit_name, write_shared_files
@@ -87,7 +87,7 @@ def run_job(
         with locked(target.out):
             _check_outputs(labeller, images, inputs, overwrite=overwrite)
             if overwrite:
-                (target.out / FILE).unlink(missing_ok=True)
+                (target.out / JOURNAL).unlink(missing_ok=True)
             journal = Journal(target.out, _settings(labeller, shown))
             remove_leftovers(target.out, _written_files(labeller, images))
             if journal.is_resumed:
@@ -203,7 +203,7 @@ def _check_outputs(labeller: Labeller, images: Sequence[str], inputs: Sequence[P
     out = labeller.target.out
     check_folders(out, images, labeller.output_files, _shared_files(labeller))
     read = _real_paths_to_keep(labeller, images, inputs)
-    resumed = (out / FILE).exists()
+    resumed = (out / JOURNAL).exists()
     if folder := FORMATS[labeller.format_name].images_folder:
         check_folders(out, images, lambda image: [f"{folder}/{image}"])
         check_places(images, labeller.target, folder, overwrite=overwrite or resumed)
@@ -225,7 +225,7 @@ def _real_paths_to_keep(labeller: Labeller, images: Sequence[str], inputs: Seque
 
 
 def _written_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:
-    return chain((FILE,), _output_files(labeller, images))
+    return chain((JOURNAL,), _output_files(labeller, images))
 
 
 def _output_files(labeller: Labeller, images: Iterable[str]) -> Iterator[str]:

@@ -17,7 +17,6 @@ from cdpnet.io.label_folders import JOURNAL
 from cdpnet.io.run_lengths import check_size
 from cdpnet.labels.regions import ImageLabels, Region
 
-FILE = JOURNAL
 SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
 # Settings that earlier versions did not write, with what they did.
 _LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None, "keys": None}
@@ -144,7 +143,7 @@ class Journal:
 
         ConfigError where that job had other settings, or a file of another kind is in the place of the journal.
         """
-        self.path = out / FILE
+        self.path = out / JOURNAL
         self.is_resumed = self.path.exists()
         self.n_dropped = 0  # lines that are torn or of another job
         self._lines = DiskTable()  # position of each image's line, and whether it has labels

@@ -41,10 +41,10 @@ class Copies:
 
     def send(self) -> None:
         """Send what is new in the folder of labels, the journal last. DataError where that fails."""
-        from cdpnet.bulk.journal import FILE
+        from cdpnet.io.label_folders import JOURNAL
 
         if self._out:
-            self._out.send(last=FILE)
+            self._out.send(last=JOURNAL)
             self._sent = monotonic()
 
     def with_sending(self, show: Callable[Shown, object]) -> Callable[Shown, None]:

@@ -81,6 +81,7 @@ class Marking:
         self.model = model or load_click_model()
         self._box: Box | None = None
         self._mask: NDArray[np.uint8] | None = None
+        self._given: Box | None = None  # around both
         self._held: deque[ClickState] = deque(maxlen=_HELD)
 
     @torch.no_grad()
@@ -124,11 +125,11 @@ class Marking:
         """The state after the clicks; it goes on from the latest one of those before that the clicks begin with."""
         if box != self._box or not _same(mask, self._mask):
             self._box, self._mask = box, None if mask is None else mask.copy()
+            boxes = [one for one in (box, None if mask is None or not mask.any() else box_of(mask != 0)) if one]
+            self._given = reduce(union, boxes) if boxes else None
             self._held.clear()
-        state = self._begin()
-        for held in self._held:
-            if len(held.clicks) > len(state.clicks) and clicks[: len(held.clicks)] == held.clicks:
-                state = held
+        before = [held for held in self._held if clicks[: len(held.clicks)] == held.clicks]
+        state = max(before, key=lambda held: len(held.clicks)) if before else self._begin()
         for click in clicks[len(state.clicks) :]:
             *_, state = self.answers(state, click)
             self._held.append(state)
@@ -147,8 +148,7 @@ class Marking:
 
     def _fit(self, window: Box, marked: Box | None) -> Box:
         """The window that fits what is marked, and the box and mask that were given; where there is none, as it is."""
-        given = [self._box, None if self._mask is None or not self._mask.any() else box_of(self._mask != 0)]
-        boxes = [one for one in (marked, *given) if one is not None]
+        boxes = [one for one in (marked, self._given) if one is not None]
         return choose_window(window, reduce(union, boxes), self.size) if boxes else window
 
     @torch.no_grad()
