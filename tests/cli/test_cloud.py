@@ -193,7 +193,6 @@ def test_a_storage_that_fails_during_the_job_keeps_a_whole_journal(
         ("github://x", (), "github://x cannot be used: the storage gives no reason"),
         ("memory://empty", (), "memory://empty"),
         ("memory://empty", ("--format", "labelme"), "--format labelme does not go with addresses"),
-        ("memory://empty", ("--engine", "ray"), "--engine ray does not go with addresses"),
     ],
 )
 def test_addresses_that_cannot_be_used_are_refused(

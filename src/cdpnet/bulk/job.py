@@ -97,7 +97,6 @@ def run_job(
             for records in _label_unfinished(labeller, engine, images, journal, progress, shown):
                 if strict:
                     _refuse_failed(records)
-            remove_leftovers(target.out, _written_files(labeller, images))  # of a worker that was killed during the job
             journal.sort(images)
             result = JobResult(images, journal, unusable)
             _write_about_all(result, labeller)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.stamps import ImageStamp, OutputStamp
-from cdpnet.errors import CdpnetError, DataError
+from cdpnet.errors import CdpnetError
 from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.preprocessing import PreprocessedImage, resize_to
 from cdpnet.inference.segmentation import Segmentation
@@ -38,10 +38,13 @@ _ERRORS_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EIS
 _WITH_LARGE = Lock()  # held while a large image is in memory at full size, so that there is only one at a time
 
 
-class _Loaded(NamedTuple):
-    """An image that was read, and the stamp of its file."""
+Content = TypeVar("Content")
 
-    image: PreprocessedImage
+
+class Stamped(NamedTuple, Generic[Content]):
+    """What was read of an image file, and the stamp of the file."""
+
+    content: Content
     stamp: ImageStamp
 
 
@@ -72,19 +75,19 @@ class Labeller:
 
         pool: decodes and writes. network_lock: held while the network computes, so that several windows can be in
         progress. finished: images of the window that have their files and get no record; they are computed with the
-        others, since a mask can depend on the batch in its last bit. DataError where the disk cannot be written to.
+        others, since a mask can depend on the batch in its last bit. OSError where the disk cannot be written to.
         """
         loaded = list(pool.map(self._load, window))
         with network_lock or nullcontext():
             segmentations = iter(
                 self.segmenter.segment_preprocessed(
-                    [one.image for one in loaded if isinstance(one, _Loaded)],
+                    [one.content for one in loaded if isinstance(one, Stamped)],
                     self.classes,
                     threshold=self.threshold,
                     min_presence=self.min_presence,
                 )
             )
-        results = [next(segmentations) if isinstance(one, _Loaded) else one for one in loaded]
+        results = [next(segmentations) if isinstance(one, Stamped) else one for one in loaded]
         unfinished = [entry for entry in zip(window, loaded, results, strict=True) if entry[0] not in finished]
         return list(pool.map(lambda entry: self._write(*entry), unfinished))
 
@@ -93,43 +96,29 @@ class Labeller:
         image_file = FORMATS[self.format_name].image_file
         return (*([] if image_file is None else [image_file(image)]), thumbnail_file(image))
 
-    def _load(self, image: str) -> _Loaded | str:
+    def _load(self, image: str) -> Stamped[PreprocessedImage] | str:
         """An image at working size, or the sentence that says why it cannot be read."""
-        path = self.target.images / image
-        try:
-            status = path.stat()
-            with _WITH_LARGE if n_pixels(path) > LARGE_PIXELS else nullcontext():
-                loaded = _Loaded(self.segmenter.preprocessing.load(path), ImageStamp.of(path))
-        except OSError as error:
-            return f"{path} cannot be read ({error.strerror or error}); mend or remove it."
-        except CdpnetError as error:
-            return str(error)
-        if not loaded.stamp.is_state_of(status):
-            return f"{path} was changed while it was read; the same command labels it."
-        return loaded
+        return read_stamped(self.target.images / image, self.segmenter.preprocessing.load)
 
-    def _write(self, image: str, loaded: _Loaded | str, result: Segmentation | str) -> JournalRecord:
+    def _write(self, image: str, loaded: Stamped[PreprocessedImage] | str, result: Segmentation | str) -> JournalRecord:
         """Write the files of one image and return its record."""
         if isinstance(result, str) or isinstance(loaded, str):
             return JournalRecord(ImageLabels(image, 0, 0), error=str(result))
         with _WITH_LARGE if math.prod(result.size) > LARGE_PIXELS else nullcontext():
             return self._write_labels(image, loaded, result)
 
-    def _write_labels(self, image: str, loaded: _Loaded, result: Segmentation) -> JournalRecord:
+    def _write_labels(self, image: str, loaded: Stamped[PreprocessedImage], result: Segmentation) -> JournalRecord:
         drawn = replace(result)  # its mask at full size is let go before the next one is made, not with the window
         labels = make_image_labels(image, drawn)
         if self.instances is not None:
             labels = split_instances(labels, self.instances)
         try:
-            self._write_thumbnail(image, loaded.image, drawn)
+            self._write_thumbnail(image, loaded.content, drawn)
             del drawn
             write_image_labels(labels, self.target, self.format_name)
             outputs = tuple(OutputStamp.of(self.target.out / name) for name in self.output_files(image))
         except OSError as error:
-            if error.errno in _ERRORS_OF_ONE_FILE:
-                reason = f"{error.filename} cannot be written ({error.strerror}); rename the image."
-                return JournalRecord(ImageLabels(image, 0, 0), error=reason)
-            raise DataError(disk_error(self.target.out, error)) from None
+            return record_of_name(image, error)
         return JournalRecord(labels, round(result.uncertainty, 4), stamp=loaded.stamp, outputs=outputs)
 
     def _write_thumbnail(self, image: str, loaded: PreprocessedImage, segmentation: Segmentation) -> None:
@@ -140,6 +129,29 @@ class Labeller:
         thumbnail = overlay(shown, np.array(mask))
         thumbnail.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE))
         write_image(thumbnail, self.target.out / thumbnail_file(image), quality=85)
+
+
+def read_stamped(path: Path, read: Callable[[Path], Content]) -> Stamped[Content] | str:
+    """What ``read`` makes of an image file, or the sentence that says why the file cannot be read."""
+    try:
+        status = path.stat()
+        with _WITH_LARGE if n_pixels(path) > LARGE_PIXELS else nullcontext():
+            found = Stamped(read(path), ImageStamp.of(path))
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror or error}); mend or remove it."
+    except CdpnetError as error:
+        return str(error)
+    if not found.stamp.is_state_of(status):
+        return f"{path} was changed while it was read; the same command labels it."
+    return found
+
+
+def record_of_name(image: str, error: OSError) -> JournalRecord:
+    """The record of an image whose name its files cannot have; any other error, as of a full disk, is raised."""
+    if error.errno not in _ERRORS_OF_ONE_FILE:
+        raise error
+    reason = f"{error.filename} cannot be written ({error.strerror}); rename the image."
+    return JournalRecord(ImageLabels(image, 0, 0), error=reason)
 
 
 def make_image_labels(image: str, segmentation: Segmentation) -> ImageLabels:

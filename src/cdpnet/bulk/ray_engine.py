@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,10 +17,12 @@ import torch
 from cdpnet.bulk.engines import Window
 from cdpnet.bulk.journal import JournalRecord
 from cdpnet.bulk.labeller import Labeller
-from cdpnet.errors import CdpnetError, ConfigError
+from cdpnet.bulk.window_copies import CopiesLabeller, JobFiles, SentLabels, SentWindow
+from cdpnet.errors import CdpnetError, ConfigError, DataError
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.extras import no_cluster, require_ray
 
+_FILES_AT_ONCE = 8  # that are read or written, mostly waiting for the disk
 _MOST_STARTS = 3  # of a worker that never gets as far as its first window
 _MOST_LOSSES = 3  # of workers by one window, which may be what ends them
 
@@ -29,10 +32,10 @@ def label_with_ray(
 ) -> Iterator[list[JournalRecord]]:
     """Label windows with Ray, on this machine or on the cluster at RAY_ADDRESS; a worker that is lost is replaced.
 
-    The machines get the network from this process. They must have the images and the folder of labels under the same
-    paths, and the same version of this package. workers: number of processes, by default one for every core, or GPU, of
-    the cluster. ConfigError without Ray, and where no machine can load the network; CdpnetError of the labeller, as of
-    a disk that cannot be written to.
+    The machines get the network and the images from this process, which writes the labels; they need nothing but the
+    same version of this package. workers: number of processes, by default one for every core, or GPU, of the cluster.
+    ConfigError without Ray, and where no machine can load the network; CdpnetError of the labeller, as where a machine
+    has no room for temporary files; OSError where the labels cannot be written.
     """
     remaining = iter(windows)
     first = next(remaining, None)
@@ -46,9 +49,11 @@ def label_with_ray(
         gpu = torch.cuda.is_available()
         options = {"num_cpus": 0 if gpu else 1, "num_gpus": 1 if gpu else 0}
         size = workers or int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1))
-        reference = ray.put(labeller)  # held in this process as long as a worker may have to be replaced
-        team = _Team(ray, ray.remote(**options)(_Worker), [reference])
-        yield from team.label(chain([first], remaining), size)
+        reference = ray.put(CopiesLabeller.of(labeller))  # held as long as a worker may have to be replaced
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            files = JobFiles(labeller, pool, partial(_put, ray))
+            team = _Team(ray, ray.remote(**options)(_Worker), [reference], files)
+            yield from team.label(chain([first], remaining), size)
     finally:
         if starts_ray:
             ray.shutdown()
@@ -57,18 +62,19 @@ def label_with_ray(
 class _Worker:
     """A process of the cluster with its own copy of the network, on one core or one GPU."""
 
-    def load(self, reference: list[Any]) -> list[JournalRecord]:
+    def load(self, reference: list[Any]) -> None:
         """Take the network; no image is labelled yet."""
         import ray
 
         torch.set_num_threads(1)
         (self.labeller,) = ray.get(reference)
         self.pool = ThreadPoolExecutor(2)
-        return []
 
-    def label(self, window: Window) -> list[JournalRecord]:
+    def label(self, window: SentWindow) -> SentLabels:
         """Label a window."""
-        found: list[JournalRecord] = self.labeller.label(window.images, self.pool, None, window.finished)
+        import ray
+
+        found: SentLabels = self.labeller.label(window, self.pool, ray.get)
         return found
 
 
@@ -85,12 +91,13 @@ class _Task:
 class _Team:
     """The workers. A window is given only to a worker that is ready, so none waits for a machine that is gone.
 
-    actor_class: of a worker, for Ray. reference: a list with the labeller's place in the cluster.
+    actor_class: of a worker, for Ray. reference: a list with the labeller's place in the cluster. files: of the job.
     """
 
     ray: Any
     actor_class: Any
     reference: list[Any]
+    files: JobFiles
     tasks: dict[Any, _Task] = field(default_factory=dict)
     idle: list[Any] = field(default_factory=list)
     again: deque[Window] = field(default_factory=deque)  # windows of workers that were lost
@@ -98,27 +105,28 @@ class _Team:
 
     def label(self, windows: Iterator[Window], size: int) -> Iterator[list[JournalRecord]]:
         """Label windows with ``size`` workers, as many of them as the cluster has room for."""
+        errors = self.ray.exceptions
         for _ in range(size):
             self._start_worker()
         while self._give(windows):
             (done,), _ = self.ray.wait(list(self.tasks), num_returns=1)
             task = self.tasks.pop(done)
             try:
-                records = self.ray.get(done)
-            except self.ray.exceptions.RayTaskError as error:
-                if isinstance(error.cause, CdpnetError):
-                    raise error.cause from None
-                if task.window is not None:
-                    raise
-                self._start_worker(task.starts)
-            except self.ray.exceptions.RayActorError:
+                labels = self.ray.get(done)
+            except errors.RayError as error:
+                if isinstance(error, errors.RayTaskError) and not isinstance(error.cause, errors.RayError):
+                    if isinstance(error.cause, CdpnetError):
+                        raise error.cause from None
+                    if task.window is not None:
+                        raise
+                # The worker is lost, or images on the way to it, or labels that it had made.
                 self._start_worker(task.starts)
                 if task.window is not None and (failed := self._repeat(task.window)):
                     yield failed
             else:
                 self.idle.append(task.worker)
                 if task.window is not None:
-                    yield records
+                    yield self.files.write(labels)
 
     def _give(self, windows: Iterator[Window]) -> bool:
         """Give windows to idle workers; False where all windows are labelled. ConfigError where no worker is left."""
@@ -127,7 +135,7 @@ class _Team:
             if window is None:
                 return any(task.window is not None for task in self.tasks.values())
             worker = self.idle.pop()
-            self.tasks[worker.label.remote(window)] = _Task(worker, window)
+            self.tasks[worker.label.remote(self.files.read(window))] = _Task(worker, window)
         if not self.tasks:
             raise ConfigError(
                 "No machine of the cluster can load the network; install this version of cdpnet on every one, and see "
@@ -153,6 +161,17 @@ class _Team:
         )
         unfinished = [image for image in window.images if image not in window.finished]
         return [JournalRecord(ImageLabels(image, 0, 0), error=reason) for image in unfinished]
+
+
+def _put(ray: Any, content: bytes) -> Any:
+    """Keep the bytes of an image where workers get them. DataError where there is no room."""
+    try:
+        return ray.put(content)
+    except (ray.exceptions.ObjectStoreFullError, ray.exceptions.OutOfDiskError):
+        raise DataError(
+            "Ray has no room for the images that are sent to the workers; free space on the disk of this machine, or "
+            "give fewer --workers. Finished images are kept."
+        ) from None
 
 
 def _import_ray() -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from cdpnet.cli.supports import split_pairs
 from cdpnet.errors import CdpnetError, ConfigError, DataError
 from cdpnet.io.addresses import is_address
+from cdpnet.runtime.text import renamed
 
 if TYPE_CHECKING:
     from cdpnet.io.addresses import RemoteFolder
@@ -34,10 +35,7 @@ class Copies:
 
     def shown(self, text: object) -> str:
         """A path, or a message with paths, with addresses in place of copies."""
-        shown = str(text)
-        for place in sorted(self._addresses, key=len, reverse=True):
-            shown = shown.replace(place, self._addresses[place])
-        return shown
+        return renamed(str(text), self._addresses)
 
     def send(self) -> None:
         """Send what is new in the folder of labels, the journal last. DataError where that fails."""
@@ -74,9 +72,10 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
     if not read and not is_address(chosen.out):
         yield Copies()
         return
-    if chosen.get("format") == "labelme" or chosen.get("engine") == "ray":
-        option = "--format labelme" if chosen.format == "labelme" else "--engine ray"
-        raise ConfigError(f"{option} does not go with addresses, only with folders of this machine; copy them first.")
+    if chosen.get("format") == "labelme":
+        raise ConfigError(
+            "--format labelme does not go with addresses, only with folders of this machine; copy them first."
+        )
 
     with TemporaryDirectory(prefix="cdpnet-") as scratch:
         places, out = _fetch({*read, *filter(is_address, [chosen.out])}, chosen.out, Path(scratch).resolve())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cdpnet.errors import DataError
 
@@ -40,6 +40,13 @@ def alternatives(values: Sequence[object], most: int = 5) -> str:
     """Some values of which one may be meant, for a message, as `listed`."""
     more = f" or {len(values) - most} more" if len(values) > most else ""
     return " or ".join(map(str, values[:most])) + more
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """A text with other names in place of some, of which one may be the beginning of another."""
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, names[name])
+    return text
 
 
 def check_class_name(name: str, where: str = "The name of a class") -> str:
