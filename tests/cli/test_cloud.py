@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -234,8 +235,9 @@ def test_names_that_no_folder_of_this_machine_can_have_are_told(
         assert "/cdpnet-" not in shown.stderr
 
 
-@pytest.mark.slow
-def test_a_bucket_of_s3(label_job: Path, job_labels: Path) -> None:
+@contextmanager
+def s3_bucket() -> Iterator[tuple[str, dict[str, str]]]:
+    """The address of an empty bucket of S3 on this machine, and the variables by which other processes reach it."""
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
@@ -250,14 +252,22 @@ def test_a_bucket_of_s3(label_job: Path, job_labels: Path) -> None:
         with pytest.MonkeyPatch.context() as patched:
             for name, value in access.items():
                 patched.setenv(name, value)
-            fsspec.filesystem("s3").mkdir("photos")
-            upload(label_job, "s3://photos/images")
-            shown = run(*arguments(label_job, "s3://photos/images", "s3://photos/out"))
-            assert shown.returncode == 0, shown.stderr
-            assert without_journal(stored("s3://photos/out")) == without_journal(contents(job_labels))
-            missing = run(*arguments(label_job, "s3://no-such-bucket/images", "s3://photos/more"))
-            assert missing.returncode == 2
-            assert "s3://no-such-bucket/images" in missing.stderr
-            assert "Traceback" not in missing.stderr
+            files = fsspec.get_filesystem_class("s3")
+            files.clear_instance_cache()  # of another server
+            files().mkdir("photos")
+            yield "s3://photos", access
     finally:
         server.stop()
+
+
+@pytest.mark.slow
+def test_a_bucket_of_s3(label_job: Path, job_labels: Path) -> None:
+    with s3_bucket() as (bucket, _):
+        upload(label_job, f"{bucket}/images")
+        shown = run(*arguments(label_job, f"{bucket}/images", f"{bucket}/out"))
+        assert shown.returncode == 0, shown.stderr
+        assert without_journal(stored(f"{bucket}/out")) == without_journal(contents(job_labels))
+        missing = run(*arguments(label_job, "s3://no-such-bucket/images", f"{bucket}/more"))
+        assert missing.returncode == 2
+        assert "s3://no-such-bucket/images" in missing.stderr
+        assert "Traceback" not in missing.stderr
