@@ -37,6 +37,10 @@ class ObjectLostError(RayError):
     pass
 
 
+class OutOfMemoryError(RayError):
+    pass
+
+
 class OutOfDiskError(RayError):
     pass
 
@@ -134,7 +138,9 @@ def test_the_files_are_those_of_one_process(job: Job, ray: RayHere) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RayActorError(), ObjectLostError(), RayTaskError(ObjectLostError())], ids=["worker", "labels", "images"]
+    "error",
+    [RayActorError(), OutOfMemoryError(), ObjectLostError(), RayTaskError(ObjectLostError())],
+    ids=["worker", "worker for want of memory", "labels", "images"],
 )
 def test_what_is_lost_is_made_again(error: RayError, job: Job, ray: RayHere) -> None:
     """A worker, the labels that it had made, or the images on their way to it."""

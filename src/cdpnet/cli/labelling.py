@@ -188,7 +188,7 @@ def label(arguments: list[str]) -> int:
         "--engine",
         choices=("plain", "ray"),
         default="plain",
-        help="plain, or ray to label on a cluster (extra bulk); by default plain",
+        help="plain, or ray to label on a cluster, without a shared disk (extra bulk); by default plain",
     )
     parser.add_argument("--workers", type=int, default=None, help="processes of --engine ray; by default all cores")
     group_of(parser, SEGMENTING).add_argument(
