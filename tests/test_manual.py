@@ -141,6 +141,21 @@ def test_a_line_that_is_wrong_fails(line: str, files: Path, tmp_path: Path) -> N
         _run_line(Block("page.md", "sh", 1, line), line.split(), files, tmp_path / "copy")
 
 
+def test_code_fits_the_page() -> None:
+    """A page of the site has room for 90 characters of code; what is longer would be hidden at its right."""
+    for page in pages():
+        for block in blocks(page) if page.startswith("docs/") else ():
+            for number, line in enumerate(block.text.splitlines(), block.line + 1):
+                assert len(line) <= 90, f"{page}, line {number}: {line}"
+
+
+def test_options_in_generated_tables_are_code() -> None:
+    """In a table a line may end after the dashes of an option, but not within code."""
+    for part in ("commands", "configuration"):
+        tables = re.findall(r"^\|.*", fill(f"<!-- generated: {part} -->"), re.MULTILINE)
+        assert not [row for row in tables if re.search(r"--[a-z]", re.sub(r"`[^`]*`", "", row))]
+
+
 def test_links_lead_somewhere() -> None:
     """Also without Sphinx, which looks at the pages of the manual alone."""
     for page in (*pages(), "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"):

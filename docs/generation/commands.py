@@ -7,7 +7,7 @@ import re
 
 from cdpnet.cli.completion import all_commands, parser_of
 from cdpnet.cli.help import facts_of, is_listed, option_with_value, words_of
-from docs.generation.tables import table
+from docs.generation.tables import options_as_code, table
 
 
 def markdown() -> str:
@@ -28,7 +28,7 @@ def _section(words: tuple[str, ...]) -> str:
 
 def _table(actions: list[argparse.Action]) -> str:
     rows = [
-        (f"`{_in_lines(option_with_value(action))}`", _options_as_code(words_of(action)), facts_of(action))
+        (f"`{_in_lines(option_with_value(action))}`", options_as_code(words_of(action)), facts_of(action))
         for action in actions
     ]
     return table(("option", "what it does", "value"), rows)
@@ -37,8 +37,3 @@ def _table(actions: list[argparse.Action]) -> str:
 def _in_lines(option: str) -> str:
     """An option whose line can be broken between its choices: the manual breaks no word in a table."""
     return re.sub(r",(?=\S)", ", ", option)
-
-
-def _options_as_code(text: str) -> str:
-    """What an option does, in which other options are code, so that no line ends with their dashes."""
-    return re.sub(r"(?<![\w`-])--[a-z][a-z.-]*", r"`\g<0>`", text)

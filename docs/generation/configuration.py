@@ -30,7 +30,7 @@ from cdpnet.experiments.config import (
 )
 from cdpnet.training.allowance import Allowance
 from cdpnet.values import describe
-from docs.generation.tables import code, table
+from docs.generation.tables import code, options_as_code, table
 
 KINDS: tuple[tuple[str, type], ...] = (
     ("Data and protocol", DataConfig),
@@ -64,7 +64,7 @@ def _section(title: str, kind: Any) -> str:
             code(field.name),
             describe(hints[field.name]),
             code(_default(field)),
-            " ".join((said.get(field.name) or "").split()),
+            options_as_code(" ".join((said.get(field.name) or "").split())),
         )
         for field in dataclasses.fields(kind)
     ]
