@@ -201,6 +201,30 @@ def test_one_class_is_compared(folder: Path) -> None:
     assert "crack" not in shown.stdout
 
 
+@pytest.mark.parametrize("source", ["labelme", "yolo", "png", "voc"])
+def test_label_files_without_an_image_are_told(source: str, folder: Path) -> None:
+    assert convert(folder, "coco", "source", "--format", source).returncode == 0
+    (folder / "images" / "a.png").unlink()
+    expected = "label files that have the name of no image in images, such as a."
+    compare = ("labels", "compare", "coco", "source", "--images", "images", "--out", "page.html")
+    for shown in (convert(folder, "source", "out"), run(*compare, cwd=folder)):
+        assert shown.returncode == 0, shown.stderr
+        assert f"source: {expected}" in shown.stderr
+        assert "are left out (1)." in shown.stderr
+
+
+def test_classes_that_the_truth_does_not_have_are_told(folder: Path) -> None:
+    """Masks without classes.txt, whose class is a number, are compared with labels of a name."""
+    (folder / "truth").mkdir()
+    Image.new("L", SIZE[::-1], 255).save(folder / "truth" / "a.png")
+    shown = run("labels", "compare", "truth", "coco", "--images", "images", "--out", "page.html", cwd=folder)
+    assert shown.returncode == 0
+    assert "truth has no class 'crack', 'dent'; it has 1; a number is a class that no classes.txt" in shown.stderr
+    (folder / "truth" / "classes.txt").write_text("crack\n")
+    shown = run("labels", "compare", "truth", "coco", "--images", "images", "--out", "b.html", cwd=folder)
+    assert shown.stderr == "cdpnet: truth has no class 'dent'; it has crack.\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -11,10 +11,11 @@ from cdpnet.cli.screen import print_line, printed, to_standard_error
 from cdpnet.cli.supports import annotation_choices, annotation_options
 from cdpnet.errors import DataError
 from cdpnet.io.files import check_out_file
+from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jsonargparse import ArgumentParser
 
@@ -98,11 +99,11 @@ def _compare(arguments: list[str]) -> int:
 
     options = annotation_choices(chosen)
     truth, found = (read_labels(Path(side), images, chosen["from"], options) for side in (chosen.truth, chosen.found))
-    for name in chosen.only:
-        if name not in truth.classes:
-            raise DataError(_no_class(name, chosen.truth, truth))
+    if absent := [name for name in chosen.only if name not in truth.classes]:
+        raise DataError(_no_class(absent, chosen.truth, truth))
     _say_notes(Path(chosen.truth), truth)
     _say_notes(Path(chosen.found), found)
+    _say_unknown(found.shown_classes if not chosen.only else (), chosen.truth, truth)
     _report(compare(truth, found, chosen.only), images, page)
     return 0
 
@@ -117,8 +118,7 @@ def compare_with_truth(truth: Path, found: LabelledFolder, images: Path, page: P
 
     expected = read_labels(truth, images, options=options)
     _say_notes(truth, expected)
-    for name in (name for name in found.classes if name not in expected.classes):
-        to_standard_error(_no_class(name, truth, expected))
+    _say_unknown(found.classes, truth, expected)
     _report(compare(expected, found, found.classes), images, page)
 
 
@@ -157,8 +157,17 @@ def _reading_options(parser: ArgumentParser) -> None:
     annotation_options(parser, "are left out")
 
 
-def _no_class(name: str, source: str | Path, found: LabelledFolder) -> str:
-    return f"{source} has no class {name!r}; it has {', '.join(found.classes) or 'none'}."
+def _say_unknown(classes: Iterable[str], truth: str | Path, expected: LabelledFolder) -> None:
+    """Say which classes the truth does not have, so that their IoU is 0."""
+    if absent := [name for name in classes if name not in expected.classes]:
+        to_standard_error(_no_class(absent, truth, expected))
+
+
+def _no_class(names: Sequence[str], source: str | Path, found: LabelledFolder) -> str:
+    has = ", ".join(found.classes) or "none"
+    if found.format_name in _ONE_CLASS_A_PIXEL and any(name.isdecimal() for name in found.classes):
+        has += f"; a number is a class that no {NAMES_FILE} beside the masks names"
+    return f"{source} has no class {', '.join(map(repr, names))}; it has {has}."
 
 
 def _say_notes(source: Path, found: LabelledFolder) -> None:

@@ -74,7 +74,7 @@ def compare(truth: LabelledFolder, found: LabelledFolder, only: Sequence[str] = 
 
     only: the classes that are compared, as far as one of the two shows them; by default all of these.
     """
-    shown = {name for side in (truth, found) for labels in side.labels.values() for name in labels.class_names}
+    shown = {*truth.shown_classes, *found.shown_classes}
     classes = tuple(name for name in only or dict.fromkeys([*truth.classes, *found.classes]) if name in shown)
     failed = {**{image: found.failed[image] for image in found.failed if image in truth.labels}, **truth.failed}
     images, not_found = [], []

@@ -18,8 +18,8 @@ from cdpnet.labels.yolo_names import DATA_FILE, DataSet, read_data_near
 
 def read_labelme(source: Path, images: ImageFolder) -> LabelledFolder:
     """LabelMe's files."""
-    pairs, unclear = images.with_files(source, labelme.image_file)
-    found = LabelledFolder("labelme", failed=unclear)
+    pairs, unclear, notes = images.with_files(source, labelme.image_file)
+    found = LabelledFolder("labelme", failed=unclear, file_notes=notes)
     for image, file in pairs:
         found.add(images, partial(_read_labelme_file, file), image)
     return found
@@ -31,11 +31,12 @@ def _read_labelme_file(file: Path, image: Path) -> ImageLabels:
 
 def read_yolo(source: Path, images: ImageFolder) -> LabelledFolder:
     """YOLO's text files; classes are named by the data set of the folder, or else of the first file."""
-    pairs, unclear = images.with_files(source, yolo.image_file)
+    pairs, unclear, notes = images.with_files(source, yolo.image_file)
     data = read_data_near(source / yolo.LABELS / DATA_FILE) if source.is_dir() else DataSet()
     if data.source is None and pairs:
         data = read_data_near(pairs[0][1])
-    found = LabelledFolder("yolo", tuple(data.names[number] for number in sorted(data.names)), failed=unclear)
+    names = tuple(data.names[number] for number in sorted(data.names))
+    found = LabelledFolder("yolo", names, failed=unclear, file_notes=notes)
     for image, file in pairs:
         found.add(images, partial(_read_yolo_file, file, data, images.options.exif), image)
     return found
@@ -48,8 +49,8 @@ def _read_yolo_file(file: Path, data: DataSet, exif: Exif, image: Path) -> Image
 def read_png(source: Path, images: ImageFolder) -> LabelledFolder:
     """Masks of the numbers of classes.txt."""
     names = read_names(_root(source, png_folder.FOLDER))
-    pairs, unclear = images.with_files(source, png_folder.image_file)
-    found = LabelledFolder("png", names, failed=unclear)
+    pairs, unclear, notes = images.with_files(source, png_folder.image_file)
+    found = LabelledFolder("png", names, failed=unclear, file_notes=notes)
     for image, file in pairs:
         found.add(images, partial(read_numbers, file, names), image)
     return found
@@ -59,15 +60,15 @@ def read_voc(source: Path, images: ImageFolder) -> LabelledFolder:
     """Masks of the colours of labelmap.txt, or else of the numbers of classes.txt, or else of VOC's own numbers."""
     root = _root(source, voc.FOLDER)
     masks = root / voc.FOLDER if (root / voc.FOLDER).is_dir() else source
-    pairs, unclear = images.with_files(masks, lambda name: str(PurePosixPath(name).with_suffix(".png")))
+    pairs, unclear, notes = images.with_files(masks, lambda name: str(PurePosixPath(name).with_suffix(".png")))
     if (root / voc.MAP_FILE).is_file():
         colours = read_colour_map(root / voc.MAP_FILE)
-        found = LabelledFolder("voc", tuple(colours.values()), failed=unclear)
+        found = LabelledFolder("voc", tuple(colours.values()), failed=unclear, file_notes=notes)
         for image, file in pairs:
             found.add(images, partial(read_colours, file, colours), image)
         return found
     names = read_names(root) or tuple(name for name, _ in VOC_CLASSES)
-    found = LabelledFolder("voc", names, failed=unclear)
+    found = LabelledFolder("voc", names, failed=unclear, file_notes=notes)
     for image, file in pairs:
         found.add(images, partial(read_numbers, file, names), image)
     return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
-from cdpnet.labels.image_paths import match_images
+from cdpnet.labels.image_paths import key, match_images
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.orientation import turn_labels
 from cdpnet.labels.pairing import FileSet, Pair, match_files, pair
@@ -17,6 +18,8 @@ from cdpnet.labels.reading_notes import Note, summarise
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.text import check_class_name
+
+_LIST_FILE = re.compile(r"(classes|failed|train|val|test|readme.*)\.txt", re.IGNORECASE)  # which labels no image
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,17 @@ class ImageFolder:
         missing = set(names) - found.keys()
         return found, (Note(f"images that are not in {self.path} are left out", len(missing)),) if missing else ()
 
-    def with_files(self, source: Path, place: Callable[[str], str]) -> tuple[list[Pair], dict[str, str]]:
-        """The images that have a label file of their own, each with it, and why others have none for certain.
+    def with_files(
+        self, source: Path, place: Callable[[str], str]
+    ) -> tuple[list[Pair], dict[str, str], tuple[Note, ...]]:
+        """The images that have a label file of their own, each with it, why others have none for certain, and a note.
 
-        source: a label file, or the folder of labels. place: the path of an image's label file in there; otherwise the
-        file has the path of its image with another ending, or is found as `match_files` does. DataError where a source
-        that is a file may be that of several images.
+        The note is on label files that have the name of no image. source: a label file, or the folder of labels. place:
+        the path of an image's label file in there; otherwise the file has the path of its image with another ending, or
+        is found as `match_files` does. DataError where a source that is a file may be that of several images.
         """
         if source.is_file():
-            return pair(FileSet(self.images, self.path), FileSet([source], source.parent)), {}
+            return pair(FileSet(self.images, self.path), FileSet([source], source.parent)), {}, ()
         ending = PurePosixPath(place("image.png")).suffix
         placed: dict[Path, Path] = {}
         for image in self.images:
@@ -63,8 +68,19 @@ class ImageFolder:
         images = [image for image in self.images if image not in placed]
         files = sorted(path for path in source.rglob("*") if path.suffix.lower() == ending and path not in taken)
         found, unclear = match_files(FileSet(images, self.path), FileSet(files, source))
-        pairs = [*map(Pair, placed, placed.values()), *found]
-        return sorted(pairs, key=lambda one: one.image), {self.name(image): unclear[image] for image in unclear}
+        pairs = sorted([*map(Pair, placed, placed.values()), *found], key=lambda one: one.image)
+        return pairs, {self.name(image): unclear[image] for image in unclear}, self._note_without_image(files)
+
+    def _note_without_image(self, files: Sequence[Path]) -> tuple[Note, ...]:
+        names, images = {key(image.stem) for image in self.images}, set(self.images)
+        unknown = [
+            file
+            for file in files
+            if key(file.stem) not in names and file not in images and not _LIST_FILE.fullmatch(file.name)
+        ]
+        example = f"such as {unknown[0].name}, " if unknown else ""
+        text = f"label files that have the name of no image in {self.path}, {example}are left out"
+        return (Note(text, len(unknown)),) if unknown else ()
 
 
 @dataclass
@@ -106,6 +122,11 @@ class LabelledFolder:
         """Count images, each with its reason, among those whose labels cannot be used."""
         self.labels = {image: labels for image, labels in self.labels.items() if image not in reasons}
         self.failed |= reasons
+
+    @property
+    def shown_classes(self) -> tuple[str, ...]:
+        """The classes that an image shows, in the order in which they appear."""
+        return tuple(dict.fromkeys(name for labels in self.labels.values() for name in labels.class_names))
 
     @property
     def notes(self) -> list[str]:

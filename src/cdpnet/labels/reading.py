@@ -58,8 +58,7 @@ def read_labels(
     found.failed |= {folder.name(image): reason for image, reason in scanned.unusable.items()}
     if not found.labels and not found.failed:
         raise DataError(f"{source} has labels for no image in {images}; give --images the folder of their images.")
-    names = [name for labels in found.labels.values() for name in labels.class_names]
-    found.classes = tuple(dict.fromkeys([*found.classes, *names]))
+    found.classes = tuple(dict.fromkeys([*found.classes, *found.shown_classes]))
     return found
 
 
