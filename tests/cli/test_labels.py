@@ -201,6 +201,26 @@ def test_one_class_is_compared(folder: Path) -> None:
     assert "crack" not in shown.stdout
 
 
+@pytest.mark.parametrize("name", ["labelme", "yolo"])
+def test_a_class_that_a_format_reads_as_no_object_is_refused(name: str, folder: Path) -> None:
+    """Unless it is only listed, as by programs that make COCO of LabelMe's files."""
+    path = folder / "coco" / "annotations.json"
+    content = json.loads(path.read_text())
+    content["categories"].append({"id": 3, "name": "_background_"})
+    path.write_text(json.dumps(content))
+    assert convert(folder, "coco", "listed", "--format", name).returncode == 0
+    listed = [
+        path.read_text() for ending in ("txt", "yaml", "json") for path in (folder / "listed").rglob(f"*.{ending}")
+    ]
+    assert "_background_" not in "".join(listed)
+    content["annotations"][0]["category_id"] = 3
+    path.write_text(json.dumps(content))
+    shown = convert(folder, "coco", "shown", "--format", name)
+    assert shown.returncode == 2
+    assert f"The format {name} has the name _background_ for what is no object, so it cannot hold a" in shown.stderr
+    assert not (folder / "shown").exists()
+
+
 @pytest.mark.parametrize("source", ["labelme", "yolo", "png", "voc"])
 def test_label_files_without_an_image_are_told(source: str, folder: Path) -> None:
     assert convert(folder, "coco", "source", "--format", source).returncode == 0

@@ -49,6 +49,11 @@ def check_classes(classes: Sequence[str], format_name: FormatName) -> None:
             f"The format {format_name} holds {chosen.most_classes} classes at most, not {len(classes)}; take another."
         )
     for name in classes:
+        if name and name == chosen.background:
+            raise DataError(
+                f"The format {format_name} has the name {name} for what is no object, so it cannot hold a class of "
+                "this name; take another format, or learn the class under another name."
+            )
         if found := chosen.not_in_names.search(name):
             raise DataError(
                 f"The class {escape(name)} has the character {escape(found[0])} in its name, which the format "

@@ -16,6 +16,7 @@ from cdpnet.labels.orientation import stored_size
 from cdpnet.labels.regions import ImageLabels
 
 NOT_IN_TEXT = re.compile("[\ud800-\udfff]")  # what stands in the name of a file for bytes that are not UTF-8
+BACKGROUND = "_background_"  # what LabelMe, and some tools of YOLO, call what is no object
 NOT_IN_LINES = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029\ud800-\udfff]")  # where names are one a line
 FormatName = Literal["png", "coco", "labelme", "yolo", "labelstudio", "cvat", "voc"]
 
@@ -87,6 +88,7 @@ class LabelFormat:
     labels; empty where they may lie anywhere. shared_files lists the files that write_shared makes from the labels of
     all images; the function it is given returns them in order, and may be called again for another pass.
     not_in_names: the characters that no name of an image or a class may have. most_classes: None for any number.
+    background: the name of a class whose regions are not read as objects.
     """
 
     title: str
@@ -97,3 +99,4 @@ class LabelFormat:
     write_shared: Callable[[Callable[[], Iterable[ImageLabels]], LabelSet], None] | None = None
     not_in_names: re.Pattern[str] = NOT_IN_TEXT
     most_classes: int | None = None
+    background: str = ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from cdpnet.io.files import write_json
-from cdpnet.labels.label_set import LabelFormat, LabelSet
+from cdpnet.labels.label_set import BACKGROUND, LabelFormat, LabelSet
 from cdpnet.labels.outlines import trace_outlines
 from cdpnet.labels.regions import ImageLabels
 
@@ -63,7 +63,7 @@ def write_image(labels: ImageLabels, target: LabelSet) -> None:
     write_json(content, path)
 
 
-FORMAT = LabelFormat("LabelMe", image_file, write_image)
+FORMAT = LabelFormat("LabelMe", image_file, write_image, background=BACKGROUND)
 
 
 def _polygon(label: str, points: list[list[float]]) -> _Shape:

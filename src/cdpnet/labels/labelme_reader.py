@@ -13,14 +13,13 @@ from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, JsonObject, as_number, as_object, as_point, as_text
 from cdpnet.io.images import open_image
-from cdpnet.labels.label_set import check_image_size
+from cdpnet.labels.label_set import BACKGROUND, check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, Region
 
 _POLYGONS = ("polygon", "rotation", "oriented_rectangle", "quadrilateral")  # the last three have four points
 _WITH_AREA = (*_POLYGONS, "rectangle", "circle", "mask")  # not line, linestrip, point, points
-_BACKGROUND = "_background_"  # LabelMe's name for what is no object
 _MASK_MARGIN = 4  # times the pixels of its image that a mask may have; LabelMe's masks may overhang
 
 
@@ -74,7 +73,7 @@ def _read_shape(shape: JsonObject, number: int, size: tuple[int, int]) -> Region
     """The region of a shape; None for one that marks no area, and for background."""
     label = shape.name("label", f"the label of shape {number}")
     kind, what = _kind(shape), f"shape {number} ({label!r})"
-    if label == _BACKGROUND or kind not in _WITH_AREA:
+    if label == BACKGROUND or kind not in _WITH_AREA:
         return None
     points = [as_point(point, f"a point of {what}") for point in shape.entries("points", f"points of {what}")]
     score = shape.get("score")  # of X-AnyLabeling's models; others write none, or null

@@ -19,7 +19,7 @@ from cdpnet.labels import (
     voc,
     yolo,
 )
-from cdpnet.labels.label_set import FormatName
+from cdpnet.labels.label_set import BACKGROUND, FormatName
 from cdpnet.labels.labelled_folder import ImageFolder, LabelledFolder
 from cdpnet.labels.reading_options import DEFAULT, ReadingOptions
 from cdpnet.labels.yolo_names import DATA_FILE
@@ -58,7 +58,8 @@ def read_labels(
     found.failed |= {folder.name(image): reason for image, reason in scanned.unusable.items()}
     if not found.labels and not found.failed:
         raise DataError(f"{source} has labels for no image in {images}; give --images the folder of their images.")
-    found.classes = tuple(dict.fromkeys([*found.classes, *found.shown_classes]))
+    listed = [name for name in found.classes if name != BACKGROUND]  # which tools list and do not mark
+    found.classes = tuple(dict.fromkeys([*listed, *found.shown_classes]))
     return found
 
 

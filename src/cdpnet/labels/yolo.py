@@ -10,7 +10,7 @@ import yaml
 
 from cdpnet.io.files import write_text
 from cdpnet.io.label_folders import NAMES_FILE
-from cdpnet.labels.label_set import NOT_IN_LINES, LabelFormat, LabelSet
+from cdpnet.labels.label_set import BACKGROUND, NOT_IN_LINES, LabelFormat, LabelSet
 from cdpnet.labels.outlines import trace_outlines
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.labels.split import split_images
@@ -57,5 +57,12 @@ def write_shared(read_all: Callable[[], Iterable[ImageLabels]], target: LabelSet
 
 
 FORMAT = LabelFormat(
-    "YOLO", image_file, write_image, IMAGES, (NAMES_FILE, DATA_FILE, *LIST_FILES), write_shared, NOT_IN_LINES
+    "YOLO",
+    image_file,
+    write_image,
+    IMAGES,
+    (NAMES_FILE, DATA_FILE, *LIST_FILES),
+    write_shared,
+    NOT_IN_LINES,
+    background=BACKGROUND,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from cdpnet.errors import DataError
 from cdpnet.io.fields import FieldError
 from cdpnet.io.files import read_text
+from cdpnet.labels.label_set import BACKGROUND
 from cdpnet.labels.rasterise import fill_with_border
 from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import MOST_SHAPES, ImageLabels, Region, region_from_outlines
@@ -19,7 +20,6 @@ _BOX, _MIN_OUTLINE = 4, 6  # numbers of a box (centre, width, height) and of the
 _FARTHEST = 2.0  # a number beyond is no share: what is marked lies in the image, or a little outside
 _MOST_BYTES = 2**22  # a thousand outlines of a hundred points have half of that
 _ROUNDING = 0.002  # pixels; half of the sixth decimal in 4000. What lies between pixels is cut off, and 12.999 is 13
-_BACKGROUND = "_background_"  # what some tools call the class of what is no object
 _MOST_SHOWN = 20  # characters of a field in an error message
 
 
@@ -45,7 +45,7 @@ def read(path: Path, size: tuple[int, int], image: str, data: DataSet | None = N
         except FieldError as error:
             raise DataError(f"Line {number} of {path}: {error}.") from None
         boxes += len(values) == _BOX
-        if label != _BACKGROUND:
+        if label != BACKGROUND:
             regions.append(region)
     notes = (Note("boxes mark every pixel inside; outlines are exact", boxes),) if boxes else ()
     return ImageLabels(image, *size, tuple(regions), notes)
