@@ -84,7 +84,11 @@ def test_every_form_of_support_in_every_command(examples: Path, label_job: Path,
     both = ("--support", *supports[:2], "--support", *supports[2:])
     learned = run("learn", *options, *both, "-o", tmp_path / "c.safetensors")
     assert learned.returncode == 0, learned.stderr
-    assert load_class(tmp_path / "c.safetensors").shots == 4
+    assert load_class(tmp_path / "c.safetensors").shots == 1  # of one image
+    assert "a.png is labelled several times, and is one example" in learned.stderr
+    for i, support in enumerate(supports):
+        alone = run("learn", *options, "--support", support, "-o", tmp_path / f"{i}.safetensors")
+        assert alone.returncode == 0, alone.stderr
     query = next((label_job / "images").glob("*.png"))
     segmented = run("segment", *options, *both, query, "--out", tmp_path / "masks")
     assert segmented.returncode == 0, segmented.stderr
@@ -102,6 +106,28 @@ def test_every_form_of_support_in_every_command(examples: Path, label_job: Path,
     ]
     first, *others = [np.array(Image.open(path)) for path in masks]
     assert all(np.array_equal(first, other) for other in others)
+
+
+def test_an_image_that_is_given_twice_is_one_example(examples: Path, tmp_path: Path) -> None:
+    photo, mask = examples / "photos" / "a.png", examples / "masks" / "a.png"
+    (tmp_path / "link.png").symlink_to(photo)
+    once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
+    assert run("learn", *TINY, "--name", "icon", "--support", f"{photo}:{mask}", "-o", once).returncode == 0
+    both = ("--support", f"{photo}:{mask}", f"{tmp_path}/link.png:{mask}")
+    shown = run("learn", *TINY, "--name", "icon", *both, "-o", twice)
+    assert shown.stderr.count("is labelled several times, and is one example; what is marked once is marked.") == 1
+    assert twice.read_bytes() == once.read_bytes()
+
+
+def test_a_labelme_file_of_an_image_of_another_name_is_told(examples: Path, tmp_path: Path) -> None:
+    content = json.loads((examples / "labelme" / "a.json").read_text())
+    for named, is_told in (("C:\\x\\A.jpg", False), ("../a.png", False), ("other.png", True)):
+        (tmp_path / "a.json").write_text(json.dumps({**content, "imagePath": named}))
+        marks = f"{examples}/photos/a.png:{tmp_path}/a.json"
+        out = ("-o", tmp_path / "out.safetensors", "--overwrite")
+        shown = run("learn", *TINY, "--name", "icon", "--label", "thing", "--support", marks, *out)
+        assert shown.returncode == 0, shown.stderr
+        assert ("a.json: files whose imagePath has another name than their image (1)." in shown.stderr) == is_told
 
 
 def test_a_folder_of_mixed_files(examples: Path, tmp_path: Path) -> None:

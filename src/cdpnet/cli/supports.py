@@ -143,11 +143,12 @@ def _as_colour(text: str) -> tuple[int, int, int]:
 
 
 def read_supports(chosen: Any) -> list[Example]:
-    """The examples of `support_options`. ConfigError and DataError where they cannot be had."""
-    from cdpnet.labels.examples import read_examples
+    """The examples of `support_options`, one an image. ConfigError and DataError where they cannot be had."""
+    from cdpnet.labels.examples import one_an_image, read_examples
 
     options, label = reading_options(chosen), chosen.label or chosen.name
-    return [example for pair in support_pairs(chosen.support) for example in read_examples(*pair, label, options)]
+    pairs = support_pairs(chosen.support)
+    return one_an_image(example for pair in pairs for example in read_examples(*pair, label, options))
 
 
 def files_of(examples: Sequence[Example], chosen: Any) -> tuple[list[Path], list[Path]]:

@@ -15,7 +15,7 @@ from cdpnet.data.readers.coco_file import CocoFile, parse_coco
 from cdpnet.errors import DataError
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import FieldError
-from cdpnet.io.files import regular_file
+from cdpnet.io.files import real_path, regular_file
 from cdpnet.labels import coco, cvat_reader, labelstudio_reader
 from cdpnet.labels.image_paths import key, match_images
 from cdpnet.labels.marks import NotShownError, read_marks, unknown_label
@@ -204,20 +204,21 @@ def _read_each(masks: Iterable[tuple[Path, Callable[[], NDArray[np.uint8]]]], op
     return examples
 
 
-def _one_an_image(examples: Iterable[Example]) -> list[Example]:
+def one_an_image(examples: Iterable[Example]) -> list[Example]:
     """The examples, those of one image put together: what is marked in one, and else ignored in one."""
-    masks: dict[Path, NDArray[np.uint8]] = {}
-    for image, mask in ((example.image, example.mask) for example in examples):
-        if (other := masks.get(image)) is not None:
-            note(f"{image} is labelled several times; what is marked once is marked.")
-            mask = np.where((mask == 1) | (other == 1), np.uint8(1), np.maximum(mask, other))
-        masks[image] = mask
-    return [Example(image, mask) for image, mask in masks.items()]
+    found: dict[Path, Example] = {}
+    for example in examples:
+        file, mask = real_path(example.image), example.mask
+        if (other := found.get(file)) is not None:
+            note(f"{example.image} is labelled several times, and is one example; what is marked once is marked.")
+            mask = np.where((mask == 1) | (other.mask == 1), np.uint8(1), np.maximum(mask, other.mask))
+        found[file] = Example(example.image, mask)
+    return list(found.values())
 
 
 def _some(examples: Iterable[Example], images: FileSet, annotations: Path, label: str) -> list[Example]:
     """The examples of a file. DataError if there are none."""
-    found = _one_an_image(examples)
+    found = one_an_image(examples)
     if not found:
         where = str(images.files[0]) if len(images.files) == 1 else str(images.folder)
         raise DataError(f"{annotations} shows {label!r} in no image of {where}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, JsonObject, as_number, as_object, as_point, as_text
 from cdpnet.io.images import open_image
+from cdpnet.labels.image_paths import key
 from cdpnet.labels.label_set import BACKGROUND, check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
 from cdpnet.labels.reading_notes import Note
@@ -43,7 +44,7 @@ def read(content: object, path: Path, image: Path) -> ImageLabels:
     check_image_size(image, size, path)
     try:
         regions = [_read_shape(shape, number, size) for number, shape in enumerate(shapes, start=1)]
-        notes = _count_left_out(shapes)
+        notes = (*_count_left_out(shapes), *_note_other_image(values.get("imagePath"), image))
     except FieldError as error:
         raise DataError(f"{path}: {error}; correct it in its tool.") from None
     return ImageLabels(image.name, *size, tuple(region for region in regions if region is not None), notes)
@@ -61,6 +62,14 @@ def _count_left_out(shapes: list[JsonObject]) -> tuple[Note, ...]:
     """A note for each kind of shapes that are not read."""
     counts = Counter(kind for shape in shapes if (kind := _kind(shape)) not in _WITH_AREA)
     return tuple(Note(f"shapes of kind {kind} mark no area", count) for kind, count in counts.items())
+
+
+def _note_other_image(named: object, image: Path) -> tuple[Note, ...]:
+    """A note on a file that says it is about an image of another name, as one that was renamed or mixed up."""
+    if not isinstance(named, str) or not named:  # some tools leave it out
+        return ()
+    other = PureWindowsPath(named).stem  # with / or \, as both write it
+    return (Note("files whose imagePath has another name than their image"),) if key(other) != key(image.stem) else ()
 
 
 def _kind(shape: JsonObject) -> str:
