@@ -28,6 +28,26 @@ def test_white_is_the_only_class(mode: str, names: tuple[str, ...], tmp_path: Pa
     assert found(Image.fromarray(MASK * 255).convert(mode), names, tmp_path) == {names[0] if names else "1": 140}
 
 
+@pytest.mark.parametrize("white", [255, 65535])
+def test_white_in_16_bits(white: int, tmp_path: Path) -> None:
+    deep = Image.fromarray(MASK.astype(np.uint16) * white)
+    assert found(deep, ("cat",), tmp_path) == {"cat": 140}
+    assert found(deep, ("cat", "dog"), tmp_path) == {}
+
+
+@pytest.mark.parametrize("white", [255, 65535])
+def test_masks_that_hold_ignored_pixels_alone_are_told(white: int, tmp_path: Path) -> None:
+    """As beside two names, where white is the number of neither."""
+    Image.new("RGB", MASK.shape[::-1]).save(tmp_path / "image.png")
+    notes = []
+    for numbers in (MASK.astype(np.uint16) * white, MASK.astype(np.uint16) * 2, MASK):
+        Image.fromarray(numbers).save(tmp_path / "mask.png")
+        notes.append(read_numbers(tmp_path / "mask.png", ("cat", "dog"), tmp_path / "image.png").notes)
+    (told,) = notes[0]
+    assert told.text.startswith("masks hold nothing but 255 or 65535, which is left out as undecided; give")
+    assert notes[1:] == [(), ()]
+
+
 def test_soft_edges_are_cut_halfway(tmp_path: Path) -> None:
     soft = np.kron(MASK, np.full((8, 8), 255, np.uint8))
     soft[32, 48:160], soft[33, 48:160] = 100, 200  # the upper edge

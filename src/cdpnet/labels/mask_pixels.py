@@ -15,7 +15,7 @@ from cdpnet.runtime.constants import IGNORE_INDEX
 
 Pixels = NDArray[np.uint8]
 _SMALL_NUMBERS = 63  # a mask of no greater numbers but that of ignored pixels holds classes, not grey values
-_DEEP = 65535  # white in 16 bits, and what such masks have for ignored pixels
+DEEP = 65535  # white in 16 bits, and what such masks have for ignored pixels
 _BLACK = 64  # no channel of what is darker is seen as a colour
 _TWO = 2
 _COLOUR = "#{:06x}"
@@ -40,8 +40,11 @@ def black_and_white(image: Image.Image) -> Pixels | None:
     """The object (H, W), 0 or 1, of a mask in black and white, or in greys with soft edges; None for another one."""
     if image.mode == "P":
         return _of_greys(np.array(image.convert("RGB")))
-    if image.mode.startswith(("I", "F")) or holds_classes(image):
+    if image.mode.startswith("F") or holds_classes(image):
         return None
+    if image.mode.startswith("I"):
+        numbers = np.array(image)
+        return _of_levels(numbers) if numbers.min() >= 0 and numbers.max() <= DEEP else None
     colours, is_visible = _colours(image)
     return _of_greys(colours) if is_visible.all() else None
 
@@ -75,7 +78,7 @@ def pixels_of_numbers(
 ) -> Pixels:
     """As `pixels_of_image`, of numbers (H, W), which are grey values or classes; is_palette: they are classes."""
     whole = _whole(numbers, name)
-    highest = _DEEP if whole.max() > IGNORE_INDEX else IGNORE_INDEX
+    highest = _white(whole)
     levels = Levels.of_numbers(whole, highest)
     held = set(levels.values.tolist())
     ignored = highest if is_palette or held - {0, highest} else None  # black and white have no ignored pixels
@@ -141,11 +144,21 @@ def _of_greys(colours: NDArray[np.uint8]) -> Pixels | None:
     """The object in colours (H, W, 3) that are only black and white, or greys of a mask with soft edges; else None."""
     if not (colours == colours[..., :1]).all():
         return None
-    levels = Levels.of_numbers(colours[..., 0], IGNORE_INDEX)
-    if set(levels.values.tolist()) <= {0, IGNORE_INDEX}:
-        return (colours[..., 0] > 0).astype(np.uint8)
+    return _of_levels(colours[..., 0])
+
+
+def _of_levels(numbers: NDArray[np.integer]) -> Pixels | None:
+    """As `_of_greys`, of numbers (H, W) from 0 to white in 8 bits or in 16."""
+    levels = Levels.of_numbers(numbers, _white(numbers))
+    if set(levels.values.tolist()) <= {0, _white(numbers)}:
+        return (numbers > 0).astype(np.uint8)
     soft = levels.split_soft() if len(levels.values) > _TWO else None  # two greys are numbers
     return None if soft is None else soft.is_light.astype(np.uint8)
+
+
+def _white(numbers: NDArray[np.integer]) -> int:
+    """The number of white, in 16 bits where there are numbers that 8 bits have not."""
+    return DEEP if numbers.max() > IGNORE_INDEX else IGNORE_INDEX
 
 
 def _has_black_elsewhere(image: Image.Image) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from cdpnet.io.images import open_image
 from cdpnet.io.label_folders import NAMES_FILE
 from cdpnet.io.masks import read_class_numbers
 from cdpnet.labels.label_set import check_image_size
-from cdpnet.labels.mask_pixels import black_and_white
+from cdpnet.labels.mask_pixels import DEEP, black_and_white
+from cdpnet.labels.reading_notes import Note
 from cdpnet.labels.regions import ImageLabels, region_from_mask
 from cdpnet.labels.voc import MAP_FILE
 from cdpnet.runtime.constants import IGNORE_INDEX
@@ -26,6 +28,10 @@ _BLACK = (0, 0, 0)  # that of the background
 _VOID = (224, 224, 192)  # VOC's colour of pixels that are not labelled
 _BYTE = 256
 _COLOUR_LINE = re.compile(r"(.+?):\s*([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*,\s*([0-9]{1,3})\s*(?::.*)?")
+_WHITE_LEFT_OUT = (
+    f"masks hold nothing but {IGNORE_INDEX} or {DEEP}, which is left out as undecided; give the pixels of a class the "
+    f"number of its line in {NAMES_FILE}"
+)
 
 
 def read_names(folder: Path) -> tuple[str, ...]:
@@ -38,12 +44,14 @@ def read_names(folder: Path) -> tuple[str, ...]:
 def read_numbers(path: Path, names: tuple[str, ...], image: Path) -> ImageLabels:
     """The classes in a mask of numbers; names: of the numbers from 1 on, a number without one is its own name.
 
-    255 is left out, but with at most one name, a mask in black and white holds class 1. DataError where the mask holds
-    colours or has another size than its image.
+    255, in 16 bits 65535, is left out, but with at most one name, a mask in black and white holds class 1. DataError
+    where the mask holds colours or has another size than its image.
     """
     white = black_and_white(open_image(path)) if len(names) <= 1 else None
     numbers = read_class_numbers(path) if white is None else white.astype(np.int64)
-    return _labels(numbers, path, image, dict(enumerate(names, start=1)))
+    found = _labels(numbers, path, image, dict(enumerate(names, start=1)))
+    is_white = not found.regions and bool(numbers.any())
+    return replace(found, notes=(Note(_WHITE_LEFT_OUT),)) if is_white else found
 
 
 def read_colours(path: Path, colours: Mapping[Colour, str], image: Path) -> ImageLabels:
@@ -67,7 +75,7 @@ def _labels(numbers: NDArray[np.int64], path: Path, image: Path, names: Mapping[
     regions = [
         region_from_mask(numbers == number, name)
         for number, name in labels.items()
-        if number not in (0, IGNORE_INDEX) and name
+        if number not in (0, IGNORE_INDEX, DEEP) and name
     ]
     return ImageLabels(image.name, *size, tuple(regions))
 
