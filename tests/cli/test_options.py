@@ -19,6 +19,14 @@ def test_outputs_are_made_before_the_work_starts(tmp_path: Path) -> None:
         out_file(str(tmp_path / "a"))
 
 
+def test_a_class_file_in_the_place_of_a_network_is_told(tmp_path: Path) -> None:
+    learned = tmp_path / "cat.safetensors"
+    assert run("learn", "--model", "tiny", "--name", "cat", "--out", learned).returncode == 0
+    shown = run("export", "--model", learned, "--names", "cat", "--out", tmp_path / "graphs")
+    assert shown.returncode == 2
+    assert "is a class file of `cdpnet learn`, no network; `cdpnet label --classes` takes it." in shown.stderr
+
+
 def test_the_encoder_has_a_short_name() -> None:
     assert encoder_by_name(["--encoder", "tiny", "--encoder=tiny", "--encoder.name=tiny"]) == [
         *("--encoder.name", "tiny", "--encoder.name=tiny", "--encoder.name=tiny"),

@@ -186,7 +186,7 @@ def test_a_checkpoint_of_the_ssp_authors_gives_the_naive_loops_logits(depth: str
 
 def test_other_files_are_no_ssp_checkpoints(tmp_path: Path) -> None:
     torch.save({"layer3.0.conv1.weight": torch.zeros(1)}, tmp_path / "a.pth")
-    with pytest.raises(WeightsError, match="layer3 has 1 blocks"):
+    with pytest.raises(WeightsError, match="whose layer3 has 6 or 23 blocks, not 1; a network of"):
         load_ssp(tmp_path / "a.pth")
     ssp_checkpoint("50", tmp_path / "b.pth")
     state = torch.load(tmp_path / "b.pth", weights_only=True)

@@ -23,9 +23,14 @@ def load_ssp(path: str | Path) -> PrototypeNetwork:
     the file is not one.
     """
     state = {key: value for key, value in read_state(Path(path)).items() if not key.endswith("num_batches_tracked")}
+    if "foreground" in state:
+        raise WeightsError(f"{path} is a class file of `cdpnet learn`, no network; `cdpnet label --classes` takes it.")
     depth = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
     if depth not in _ENCODER_OF_DEPTH:
-        raise WeightsError(f"{path} is no SSP checkpoint: its layer3 has {depth} blocks, where 6 or 23 are expected.")
+        raise WeightsError(
+            f"{path} is no checkpoint that the authors of SSP published, whose layer3 has 6 or 23 blocks, not {depth}; "
+            "a network of `cdpnet train` is given by its folder, the weights of an encoder by --image-weights."
+        )
     config = method("ssp", _ENCODER_OF_DEPTH[depth])
     network = PrototypeNetwork(config, build_encoders(config.encoder, WeightSources(RANDOM), reads_names=False))
     load_into(network.image, {f"stages.{k.removeprefix('layer')}": v for k, v in state.items()}, str(path))

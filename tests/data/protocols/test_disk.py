@@ -55,6 +55,12 @@ def test_all_folds_leave_no_class_novel(voc: Path) -> None:
         replace(everything, split="test")
 
 
+def test_a_class_with_too_few_images_is_called_by_its_name(voc: Path) -> None:
+    source = open_benchmark(voc, data="pascal", protocol="ssp", fold=0, shots=500)
+    with pytest.raises(DataError, match=r"^The class '[a-z ]+' has \d+ images? beside the query"):
+        [source.images(index) for index in range(9)]
+
+
 def test_the_minimum_area_can_be_chosen_under_cdpnet_only(voc: Path) -> None:
     source = open_benchmark(voc, data="pascal", protocol="cdpnet", min_area=2048)
     pool = source.data.pool("test", 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cdpnet.data.protocols.cdpnet import draw_by_class
@@ -50,6 +52,9 @@ def test_a_class_with_too_few_images_is_left_out_or_said() -> None:
     for name in ("ssp", "hsnet", "pfenet"):
         with pytest.raises(DataError, match="Class 1 has 0 images beside the query 'a'"):
             [SAMPLERS[name](lone, 1, 1, 0, i) for i in range(9)]
+    named = replace(lone, class_names=("cat", "dog"))
+    with pytest.raises(DataError, match="The class 'cat' has 0 images beside the query 'a' with enough of it, and an"):
+        [SAMPLERS["ssp"](named, 1, 1, 0, i) for i in range(9)]
     assert {draw_uniform(lone, 1, 1, 0, i).classes for i in range(9)} == {(2,)}
     with pytest.raises(DataError, match="No class has the 3 images"):
         draw_uniform(lone, 2, 1, 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -131,6 +131,7 @@ class DataOnDisk:
         drops = split == "train" and self.novel_in_train == "drop"
         excluded = self.classes("test", fold) if drops and fold != ALL_FOLDS else ()
         pool = build_pool(self.index(image_set), wanted, excluded, self.protocol.min_area)
+        pool = replace(pool, class_names=tuple(self.reader.class_names))
         if drops and wanted and not pool.query_images:
             raise DataError(
                 f"Every training image shows a novel class of fold {fold}, so none is left to train on; take them "

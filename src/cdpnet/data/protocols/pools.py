@@ -14,12 +14,18 @@ class Pool:
     """Pairs of image and class in the order of the list; classes are numbered from 1.
 
     eligible_pairs: the pairs in which the class covers at least the protocol's minimum area.
-    classes: all classes that may be asked for, whether or not an image shows them.
+    classes: all classes that may be asked for, whether or not an image shows them. class_names: those of all classes of
+    the data set, in order, where they are known.
     """
 
     pairs: tuple[tuple[str, int], ...]
     eligible_pairs: frozenset[tuple[str, int]]
     classes: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
+
+    def title(self, number: int) -> str:
+        """What a sentence calls a class at its beginning: by its name where that is known, else by its number."""
+        return f"The class {self.class_names[number - 1]!r}" if self.class_names else f"Class {number}"
 
     @cached_property
     def classes_of_image(self) -> dict[str, list[int]]:

@@ -122,8 +122,9 @@ def check_supports(pool: Pool, number: int, query: str, shots: int) -> None:
     """DataError where a class has fewer than ``shots`` eligible images beside the query, or none."""
     others = _count_supports(pool, number, query)
     if others < max(1, shots):
+        beside = f" beside the query {query!r}" if query else ""
         raise DataError(
-            f"Class {number} has {counted(others, 'image')} beside the query {query!r} with enough of it, and an "
+            f"{pool.title(number)} has {counted(others, 'image')}{beside} with enough of it, and an "
             f"episode takes {max(1, shots)}; use fewer shots or more images."
         )
 
