@@ -127,6 +127,7 @@ DEADLY = (  # each ended the process or took gigabytes
     yolo("yolo-lines", "\n".join([LINE] * 20_001), "has 20,001 lines, and at most 20,000 objects"),
     yolo("yolo-numbers", "0 " + "0.5 " * 1_100_000, "cannot be a file of YOLO's labels, which has 4,194,304 at most"),
     yolo("yaml-bomb", LINE, "has a YAML alias, *a0", BOMB + "names: [*a8]\n"),
+    yolo("yaml-key-twice", LINE, "has the key 0 twice, in lines 2 and 3", "names:\n  0: cat\n  0: dog\n"),
     yolo("yaml-of-itself", LINE, "has a YAML alias, *a", "names: &a [*a]\n"),
     yolo("yaml-deep", LINE, "is nested deeper than 32 levels", f"names: {'[' * 99}{']' * 99}\n"),
     yolo("yaml-very-deep", LINE, "data.yaml is n", f"names: {DEEP}\n"),  # libyaml has a bound of its own

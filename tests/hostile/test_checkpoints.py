@@ -88,6 +88,12 @@ CASES = (  # a file, its maker, the command that reads it, a part of the sentenc
     ("pipe.yaml", pipe, TRAIN, "pipe.yaml is a pipe; give the path of a file of settings"),
     ("deep.yaml", text_file("[" * 10**4), TRAIN, "deep.yaml is not a YAML file that can be read"),
     ("seed.yaml", text_file(f"seed: {2**64}"), TRAIN, "A seed is a whole number from 0 to 42949"),
+    (
+        "twice.yaml",
+        text_file("iterations: 1\nencoder:\n  name: tiny\niterations: 2\n"),
+        TRAIN,
+        "twice.yaml has the key iterations twice, in lines 1 and 4; keep one of them.",
+    ),
     ("alias.yaml", text_file("a: &a [1]\nb: [*a, *a]\n"), TRAIN, "alias.yaml has a YAML alias, *a"),
     ("base60.yaml", text_file("seed: 1" + ":59" * 300_000), TRAIN, "has a value of more than 16,384 characters"),
     ("class.yaml", text_file("encoder: {class_path: os.system}"), TRAIN, "The settings hold os.system as class_path;"),

@@ -37,12 +37,13 @@ def read_json(path: Path) -> object:
 def read_yaml(path: Path) -> object:
     """The value in a YAML file.
 
-    DataError where it is broken, too large, nested too deep, or has aliases or values of many thousand characters. An
-    alias (*name) repeats a part of the file; a few lines of them stand for more than fits into memory.
+    DataError where it is broken, too large, nested too deep, or has a key twice, aliases or values of many thousand
+    characters. An alias (*name) repeats a part of the file; a few lines of them stand for more than fits into memory.
     """
     text = read_text(path, most_bytes=_MAX_YAML_BYTES)
     try:
         _check_events(text, path)
+        _check_keys(yaml.compose(text, Loader=_YAML), path)
         value: object = yaml.load(text, Loader=_YAML)
     except (yaml.YAMLError, ValueError, RecursionError):
         # ValueError: a date that does not exist, or a number that is too long
@@ -61,3 +62,21 @@ def _check_events(text: str, path: Path) -> None:
             raise DataError(f"{path} has a YAML alias, *{event.anchor}; write out what it stands for.")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > _MAX_YAML_VALUE:
             raise DataError(f"{path} has a value of more than {_MAX_YAML_VALUE:,} characters; a name has a few.")
+
+
+def _check_keys(root: yaml.Node | None, path: Path) -> None:
+    """DataError for a key that a mapping has twice, of which PyYAML takes the last without a word."""
+    left = [root]
+    while left:
+        node = left.pop()
+        if isinstance(node, yaml.SequenceNode):
+            left += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        left += [value for _, value in node.value]
+        first: dict[tuple[str, str], yaml.Node] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            other = first.setdefault((key.tag, key.value), key)
+            if other is not key:
+                lines = f"lines {other.start_mark.line + 1} and {key.start_mark.line + 1}"
+                raise DataError(f"{path} has the key {key.value} twice, in {lines}; keep one of them.")
