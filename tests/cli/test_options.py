@@ -13,10 +13,32 @@ from tests.cli.running import run
 
 
 def test_outputs_are_made_before_the_work_starts(tmp_path: Path) -> None:
-    assert out_folder(str(tmp_path / "a" / "b")).is_dir()
-    assert out_file(str(tmp_path / "c" / "d.json")).parent.is_dir()
-    with pytest.raises(DataError, match="is a folder"):
-        out_file(str(tmp_path / "a"))
+    with out_folder(str(tmp_path / "a" / "b")) as folder, out_file(str(tmp_path / "c" / "d.json")) as file:
+        assert folder.is_dir()
+        assert file.parent.is_dir()
+    assert folder.is_dir()
+    with pytest.raises(DataError, match="is a folder"), out_file(str(tmp_path / "a")):
+        pass
+
+
+def test_what_was_made_is_removed_where_the_work_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for name in ("there", "new/deep"):
+        with pytest.raises(DataError), out_folder(str(tmp_path / name)):
+            raise DataError("An encoder that is not there.")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    with pytest.raises(KeyboardInterrupt), out_folder(str(tmp_path / "new/deep")) as folder:
+        (folder / "log.json").touch()
+        raise KeyboardInterrupt
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("command", ["train", "table"])
+def test_an_unknown_encoder_leaves_no_folder(command: str, tmp_path: Path) -> None:
+    shown = run(command, "--encoder", "timm:nope", "--image-weights", "random", "--out", tmp_path / "runs" / "a")
+    assert shown.returncode == 2
+    assert "timm has no model 'nope'" in shown.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_class_file_in_the_place_of_a_network_is_told(tmp_path: Path) -> None:

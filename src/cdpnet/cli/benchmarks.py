@@ -136,9 +136,8 @@ def table(arguments: list[str]) -> None:
     config, training = settings(TableConfig, chosen), training_settings(chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))
     device = resolve_device(chosen.device)
-    with progress_bar() as progress:
+    with progress_bar() as progress, out_folder(chosen.out) as out:
         data = DataOnDisk(data_config(chosen), indexing_bar(progress))
-        out = out_folder(chosen.out)  # made once the settings are known to fit
         recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     print_benchmark(BenchmarkTable(results, read_published(chosen.data)), out)
@@ -183,8 +182,7 @@ def ablate(arguments: list[str]) -> None:
 
     need_matplotlib()
     device = resolve_device(chosen.device)
-    out = out_folder(chosen.out)
-    with progress_bar() as progress:
+    with progress_bar() as progress, out_folder(chosen.out) as out:
         report = stages_bar(progress, training.iterations)
         results = ablate(config, training, out, report, get_weight_sources(chosen), device)
     printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))

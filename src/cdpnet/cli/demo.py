@@ -52,8 +52,9 @@ def demo(arguments: list[str]) -> None:
     from cdpnet.config import METHODS
     from cdpnet.runtime.devices import resolve_device
 
-    device, out = resolve_device(chosen.device), out_folder(chosen.out)
-    _show_photographs(out, chosen.device)
+    device = resolve_device(chosen.device)
+    with out_folder(chosen.out) as out:
+        _show_photographs(out, chosen.device)
     with progress_bar() as progress:
         tasks = {name: progress.add_task(name, total=chosen.episodes) for name in METHODS}
         scores, image = demonstrate(out, chosen.episodes, device, lambda name, n: progress.advance(tasks[name], n))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,13 +172,25 @@ def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] |
     return count, chosen
 
 
-def out_folder(path: str) -> Path:
-    """Make the folder to write to, before the work starts. DataError where that is impossible."""
+@contextmanager
+def out_folder(path: str) -> Iterator[Path]:
+    """Make the folder to write to, before the work starts. DataError where that is impossible.
+
+    What was made is removed again where the work ends with an error and nothing lies in it.
+    """
+    folder = Path(path)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another path.") from None
-    return Path(path)
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # of one that is not empty
+            for one in made:
+                one.rmdir()
+        raise
 
 
 @contextmanager
@@ -186,16 +198,17 @@ def held_folder(path: str) -> Iterator[Path]:
     """Make the folder to write to, and hold it, so that no other command writes to it. DataError where one does."""
     from cdpnet.io.locks import locked
 
-    with locked(out_folder(path)):
-        yield Path(path)
+    with out_folder(path) as folder, locked(folder):
+        yield folder
 
 
-def out_file(path: str) -> Path:
-    """Make the folder of a file to write, before the work starts. DataError where the path is a folder."""
-    out_folder(str(Path(path).parent))
+@contextmanager
+def out_file(path: str) -> Iterator[Path]:
+    """Make the folder of a file to write, as `out_folder`. DataError where the path is a folder."""
     if Path(path).is_dir() or not Path(path).name:
         raise DataError(f"{path} is a folder; give the name of a file to write.")
-    return Path(path)
+    with out_folder(str(Path(path).parent)):
+        yield Path(path)
 
 
 def check_probability(option: str, value: float | None) -> float | None:

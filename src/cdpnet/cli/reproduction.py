@@ -79,8 +79,7 @@ def reproduce(arguments: list[str]) -> int:
     )
     if chosen.estimate:
         return 0
-    with progress_bar() as progress:
-        out = out_folder(chosen.out)
+    with progress_bar() as progress, out_folder(chosen.out) as out:
         done = list(reproduce(config, recipe, out, stages_bar(progress, training.iterations)))
     if differs:
         print_line("The data is not that of the benchmark, so published figures cannot be compared with these.")

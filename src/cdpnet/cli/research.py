@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cdpnet.cli.options import (
@@ -81,8 +82,11 @@ def train(arguments: list[str]) -> None:
         )
         for split in ("train", "val"):  # all labels are read before anything else starts
             dataclasses.replace(episodes, split=split).list_sha256(1)
-    out = out_folder(chosen.out)
-    with processes(chosen.device) as here, progress_bar(visible=here.first) as progress:
+    with (
+        out_folder(chosen.out) as out,
+        processes(chosen.device) as here,
+        progress_bar(visible=here.first) as progress,
+    ):
         network = build_network(config_of_network, get_weight_sources(chosen)).to(here.device)
         show = training_bar(progress, chosen.method, config.iterations)
         report = show if here.first else id  # the others are silent
@@ -143,7 +147,6 @@ def evaluate(arguments: list[str]) -> None:
         )
     if chosen.page and data.ways > 1:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
-    outputs = {kind: out_file(path) for kind in ("json", "page") if (path := chosen[kind])}
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.data.episodes import open_episodes
@@ -153,9 +156,9 @@ def evaluate(arguments: list[str]) -> None:
     from cdpnet.report.gallery import Gallery, write_page
     from cdpnet.report.tables import score_table
 
-    network = load_chosen_network(chosen)
-    gallery = Gallery(count)
-    with progress_bar() as progress:
+    with ExitStack() as folders, progress_bar() as progress:
+        outputs = {kind: folders.enter_context(out_file(path)) for kind in ("json", "page") if (path := chosen[kind])}
+        network, gallery = load_chosen_network(chosen), Gallery(count)
         opened = DataOnDisk(data, indexing_bar(progress))
         episodes = open_episodes(opened, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names)
         task = progress.add_task("episodes", total=count * len(seeds))
@@ -175,7 +178,7 @@ def evaluate(arguments: list[str]) -> None:
             name_alone=chosen.name_alone,
             watch=watch,
         )
-    printed(score_table([("", result)]))
+    printed(score_table([(chosen.model, result)]))
     print_line(_describe(result))
     if "json" in outputs:
         write_json(result.to_json(), outputs["json"])
@@ -220,9 +223,8 @@ def calibrate(arguments: list[str]) -> None:
     from cdpnet.training.calibration import calibrate
 
     network = load_chosen_network(chosen)
-    with progress_bar() as progress:
+    with progress_bar() as progress, held_folder(chosen.out) as out:
         opened = DataOnDisk(data, indexing_bar(progress))
-        out = out_folder(chosen.out)  # made once the settings are known to fit
         episodes = open_episodes(opened, chosen.fold, chosen.shots, "val")
         tasks: dict[str, int] = {}
 
@@ -232,8 +234,7 @@ def calibrate(arguments: list[str]) -> None:
             progress.update(tasks[stage], completed=done)
 
         decision, measured = calibrate(network, episodes, chosen.episodes, show, allowance)
-    network.config = dataclasses.replace(network.config, decision=decision)
-    with held_folder(chosen.out):
+        network.config = dataclasses.replace(network.config, decision=decision)
         network.save(out)
     printed(calibration_table(measured))
     print_line(f"The network with its thresholds is in {out}")
