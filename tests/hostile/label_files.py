@@ -149,7 +149,7 @@ REFUSED = (  # each gave a traceback, or Python's words
     Case("coco-counts-letters", coco(runs("é\ud800")), "the run lengths are not those of a mask"),
     Case("coco-segmentation-number", coco(7), "the segmentation is not an object with keys"),
     Case("coco-segmentation-texts", coco(["abc"]), "an outline is not a list"),
-    Case("coco-two-points", coco([[1, 2, 3, 4]]), "an outline has fewer than three points"),
+    Case("coco-odd", coco([[1, 2, 3, 4, 5]]), "an outline has 5 numbers; a point has two, x and y"),
     Case("coco-id-list", coco([FLAT], category_id=[1]), "category_id is neither a whole number nor a text"),
     Case("coco-name-escape", coco([FLAT], name="\x1b[31mred"), r"holds a control character: \x1b[31mred"),
     Case("coco-name-line", coco([FLAT], name="a\nb"), r"holds a control character: a\nb"),

@@ -24,6 +24,7 @@ def of(segmentation: object, **more: object) -> Entry:
 
 
 SQUARE = of(box(10, 10, 20, 20))  # 100 pixels
+SHORT = r"outlines of fewer than three points enclose nothing \(1\); they are left out"
 OTHER = of(box(30, 10, 50, 20), id=2)  # 200 pixels
 
 
@@ -56,6 +57,9 @@ def named(name: str) -> list[Entry]:
 
 COCO = (
     kind("coco-plain", coco([SQUARE, OTHER]), 300),
+    kind("coco-short-outline", coco([of([*box(10, 10, 20, 20), [1, 2, 3, 4]])]), 100, notes=[SHORT]),
+    kind("coco-short-object", coco([SQUARE, of([[1, 2]], id=2)]), 100, notes=[SHORT]),
+    kind("coco-no-area", coco([SQUARE, of([[5, 5, 5, 5, 5, 5]], id=2)]), 100),
     kind("coco-bom", coco([SQUARE], encoding="utf-8-sig"), 100),
     kind("coco-utf-16", coco([SQUARE], encoding="utf-16"), 100),
     kind("coco-utf-16-be", coco([SQUARE], encoding="utf-16-be"), 100),

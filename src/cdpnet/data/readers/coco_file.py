@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, merge_categories, merge_images, read_id
@@ -12,6 +12,8 @@ from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_name, as_object
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import check_class_name, listed
+
+_TOO_SHORT = (0, 2, 4)  # numbers of an outline of no, one or two points
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def _read_objects(
     unlisted: dict[Id, int] = {}
     seen: set[Id] = set()
     twice: dict[Id, None] = {}
+    n_short = 0
     for value in values:
         image_id, found = _read_object(value)
         if isinstance(found.id, Id):
@@ -78,15 +81,27 @@ def _read_objects(
                 f"{path}: annotation {found.id} is of category {found.category_id} in image {image_id}, and the "
                 "file does not list both."
             )
-        if image_id in images:
-            objects[images[image_id]].append(found)
-        else:
+        outlines, count = _without_short(found.segmentation)
+        n_short += count
+        if image_id not in images:
             unlisted[image_id] = unlisted.get(image_id, 0) + 1
+        elif outlines or not count:
+            objects[images[image_id]].append(replace(found, segmentation=outlines))
     if twice:
         note(f"{path}: several annotations have one id, {listed(list(twice))}; all of them are read.")
+    if n_short:
+        note(f"{path}: outlines of fewer than three points enclose nothing ({n_short}); they are left out.")
     if unlisted:
         _note_unlisted(unlisted, len(values), path)
     return objects
+
+
+def _without_short(segmentation: object) -> tuple[object, int]:
+    """A segmentation without its outlines of fewer than three points, and the number of these."""
+    if not isinstance(segmentation, list):
+        return segmentation, 0
+    left = [part for part in segmentation if not (isinstance(part, list) and len(part) in _TOO_SHORT)]
+    return left, len(segmentation) - len(left)
 
 
 def _note_unlisted(unlisted: dict[Id, int], n_annotations: int, path: Path) -> None:
