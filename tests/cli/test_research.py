@@ -97,6 +97,7 @@ def test_calibrate_writes_a_network_with_thresholds(tmp_path: Path) -> None:
     assert decision
     scored = run("evaluate", "--model", out, "--episodes", 1)
     assert scored.returncode == 0, scored.stderr
-    refused = run("calibrate", "--false_masks", 120, "--out", tmp_path / "no")
-    assert refused.returncode == 2
-    assert "percents from 0 to 100" in refused.stderr
+    for option, value in (("--false-masks", 120), ("--most-lost", -3.5)):
+        refused = run("calibrate", option, value, "--out", tmp_path / "no")
+        assert refused.returncode == 2
+        assert refused.stderr == f"cdpnet: {option} is a percentage from 0 to 100, not {value}.\n"

@@ -17,7 +17,6 @@ class Allowance:
     """Points of mIoU that this may cost; where both cannot be had, this one holds."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.false_masks <= 100 or not 0 <= self.most_lost <= 100:
-            raise ConfigError(
-                f"false_masks and most_lost are percents from 0 to 100, not {self.false_masks} and {self.most_lost}."
-            )
+        for option, percent in (("--false-masks", self.false_masks), ("--most-lost", self.most_lost)):
+            if not 0 <= percent <= 100:
+                raise ConfigError(f"{option} is a percentage from 0 to 100, not {percent:g}.")
