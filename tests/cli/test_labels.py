@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -199,6 +200,22 @@ def test_one_class_is_compared(folder: Path) -> None:
     shown = run("labels", *arguments, cwd=folder)
     assert "dent" in shown.stdout
     assert "crack" not in shown.stdout
+
+
+def test_masks_beside_labelme_files_are_ambiguous(folder: Path) -> None:
+    """But a folder `masks` without masks is not in the way, nor is JSON of another kind beside masks."""
+    assert convert(folder, "coco", "both", "--format", "labelme").returncode == 0
+    (folder / "both" / "masks").mkdir()
+    assert convert(folder, "both", "a", "--format", "coco").stdout.startswith("2 images from labelme")
+    assert convert(folder, "coco", "png", "--format", "png").returncode == 0
+    (folder / "png" / "about.json").write_text("{}")
+    assert convert(folder, "png", "b", "--format", "coco").stdout.startswith("2 images from png")
+    shutil.copytree(folder / "png" / "masks", folder / "both" / "masks", dirs_exist_ok=True)
+    shown = convert(folder, "both", "c", "--format", "coco")
+    assert shown.returncode == 2
+    assert "both has masks and files of LabelMe; say which are meant by --from png or labelme." in shown.stderr
+    assert convert(folder, "both", "d", "--format", "coco", "--from", "png").returncode == 0
+    assert convert(folder, "both", "e", "--format", "coco", "--from", "labelme").returncode == 0
 
 
 @pytest.mark.parametrize("name", ["labelme", "yolo"])

@@ -102,13 +102,22 @@ def _recognise_folder(folder: Path) -> FormatName | None:
             return name
     if voc.FOLDER in (folder.name, *(path.name for path in folder.iterdir())):
         return "voc"
-    if (folder / png_folder.FOLDER).is_dir():
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if any((folder / png_folder.FOLDER).rglob("*.png")):
+        if any(_is_labelme(file) for file in [file for file in files if file.suffix.lower() == ".json"][:1]):
+            raise DataError(f"{folder} has masks and files of LabelMe; say which are meant by --from png or labelme.")
         return "png"
-    files = [path for path in folder.rglob("*") if path.is_file()]
     if (folder / DATA_FILE).is_file() or any(_is_of_yolo(file, folder) for file in files):
         return "yolo"
     endings = {file.suffix.lower() for file in files}
     return "labelme" if ".json" in endings else "png" if ".png" in endings else None
+
+
+def _is_labelme(file: Path) -> bool:
+    try:
+        return _recognise_file(file) == "labelme"
+    except DataError:  # of JSON that is not complete
+        return False
 
 
 def _is_of_yolo(file: Path, folder: Path) -> bool:
