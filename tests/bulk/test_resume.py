@@ -35,6 +35,17 @@ def test_what_is_new_changed_and_missing_is_made_anew(job: Job) -> None:
     assert job.said == ["The job is resumed: 0 new, 0 changed, 0 outputs missing."]
 
 
+def test_labels_of_images_that_are_gone_stay_and_are_told_once(job: Job) -> None:
+    for i in (2, 3):
+        (job.images / f"{i}.bmp").unlink()
+    job.run()
+    expected = "2 no longer in the folder, whose label files and thumbnails stay"
+    assert job.said == [f"The job is resumed: 0 new, 0 changed, 0 outputs missing, {expected}."]
+    assert job.mask(3).is_file()
+    job.run()
+    assert job.said == ["The job is resumed: 0 new, 0 changed, 0 outputs missing."]
+
+
 @pytest.mark.parametrize("seconds", [0, -1, None], ids=["1970", "a second earlier", "the same time"])
 def test_a_replaced_image_is_noticed_whatever_the_clock_says(seconds: int | None, job: Job) -> None:
     path = job.images / "3.bmp"

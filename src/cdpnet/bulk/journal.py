@@ -202,6 +202,11 @@ class Journal:
         line = self._lines[image]
         return line is not None and bool(line[1])
 
+    def count_done_elsewhere(self, images: Iterable[str]) -> int:
+        """The number of images that have labels and are none of these."""
+        here = set(images)
+        return sum(self.is_done(image) for image in self._lines if image not in here)
+
     def forget(self, image: str) -> None:
         """Leave out the record of an image, which is to be labelled anew."""
         del self._lines[image]

@@ -19,7 +19,8 @@ class Differences:
     """What differs from the journal of a job.
 
     new, failed, changed: images that were not labelled yet, could not be, and have another content now. missing: label
-    files and thumbnails. edited: label files that somebody changed, which are kept.
+    files and thumbnails. edited: label files that somebody changed, which are kept. gone: images that were labelled and
+    are not in the folder any more; files of their own stay.
     """
 
     new: int = 0
@@ -27,6 +28,7 @@ class Differences:
     changed: int = 0
     missing: int = 0
     edited: int = 0
+    gone: int = 0
 
     def __str__(self) -> str:
         """As a line for people."""
@@ -36,6 +38,8 @@ class Differences:
         if self.edited:
             are_kept = form(self.edited, "is kept", "are kept")
             parts.append(f"{counted(self.edited, 'label file')} edited since, which {are_kept}")
+        if self.gone:
+            parts.append(f"{self.gone} no longer in the folder, whose label files and thumbnails stay")
         return ", ".join(parts)
 
 
@@ -45,7 +49,7 @@ def find_differences(labeller: Labeller, images: Sequence[str], journal: Journal
     The labels of an image that has another content now are removed, so that none remains if it cannot be read. OSError
     where the folder of labels cannot be written to.
     """
-    found = Differences(failed=len(journal.failed(images)))
+    found = Differences(failed=len(journal.failed(images)), gone=journal.count_done_elsewhere(images))
     found.new = sum(not journal.is_done(image) for image in images) - found.failed
     names = set(labeller.target.classes)
     touched: list[JournalRecord] = []  # images with other times and the same content
