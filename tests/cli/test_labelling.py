@@ -211,8 +211,8 @@ def test_learn_refuses(options: tuple[object, ...], expected: str, label_job: Pa
 
 
 def test_learn_says_that_a_name_is_not_recognised(label_job: Path, tmp_path: Path) -> None:
-    example, out = f"{label_job / 'support0.png'}:{label_job / 'mask0.png'}", tmp_path / "c.safetensors"
-    options = ("--model", "tiny", "--name", " zzyzx ", "--support", example, example, "--adapt", 2)
+    examples, out = [f"{label_job}/support{i}.png:{label_job}/mask{i}.png" for i in (0, 1)], tmp_path / "c.safetensors"
+    options = ("--model", "tiny", "--name", " zzyzx ", "--support", *examples, "--adapt", 2)
     unknown = run("learn", *options, "-o", out)
     assert unknown.returncode == 0, unknown.stderr
     assert "does not recognise the name 'zzyzx'" in unknown.stdout
