@@ -130,6 +130,15 @@ def test_a_labelme_file_of_an_image_of_another_name_is_told(examples: Path, tmp_
         assert ("a.json: files whose imagePath has another name than their image (1)." in shown.stderr) == is_told
 
 
+def test_an_empty_mask_is_not_said_to_be_missing(examples: Path, tmp_path: Path) -> None:
+    support, query = f"{examples}/photos/a.png:{examples}/masks/a.png", examples / "photos" / "a.png"
+    shutil.copy(query, tmp_path / "q.png")
+    options = ("--name", "icon", "--support", support, "--threshold", 1, "--out", "out")
+    shown = run("segment", *TINY, *options, "q.png", cwd=tmp_path)
+    assert "out/q_mask.png  empty, the class was not found" in shown.stderr + shown.stdout
+    assert not np.array(Image.open(tmp_path / "out" / "q_mask.png")).any()
+
+
 def test_a_folder_of_mixed_files(examples: Path, tmp_path: Path) -> None:
     """A clash and a broken file concern themselves only; everything that is left out is said."""
     folder = tmp_path / "mixed"

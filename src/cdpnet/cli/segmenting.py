@@ -76,7 +76,7 @@ def _segment(chosen: Any, thresholds: dict[str, float | None], copies: Copies) -
         task = progress.add_task("segmenting", total=len(plan.outputs))
 
         def show(output: Output, share: float) -> None:
-            found = f"{100 * share:.1f} % of the image" if share else "not found"
+            found = f"{100 * share:.1f} % of the image" if share else "empty, the class was not found"
             say(progress.console, f"{copies.shown(output.mask)}  {found}")
             progress.advance(task)
 
