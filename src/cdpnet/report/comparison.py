@@ -30,7 +30,7 @@ tr { border-bottom: 1px solid color-mix(in srgb, GrayText 40%, transparent); }
 th:first-child, td:first-child { text-align: left; }
 td i.class { margin-right: .5rem; }
 div.scroll { overflow-x: auto; }
-section { display: grid; grid-template-columns: repeat(auto-fill, minmax(26rem, 1fr)); gap: 1.5rem 1rem; }
+section { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); gap: 1.5rem 1rem; }
 figure div { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
 img { width: 100%; border-radius: 4px; display: block; }
 figcaption { overflow-wrap: anywhere; padding-top: .35rem; }
