@@ -49,7 +49,9 @@ def test_a_model_says_how_to_get_its_weights() -> None:
     shown = run("models", "clip-vit-b16").stdout
     assert "hf download timm/vit_base_patch16_clip_224.openai open_clip_model.safetensors" in shown
     assert "--image-weights clip-vit-b16/image/open_clip_model.safetensors" in shown
-    assert "It needs no network." in run("models", "photo").stdout
+    photo = run("models", "photo").stdout
+    assert "It needs no network." in photo
+    assert "\nphotographs: mIoU, 5 examples: 46.2\n" in photo  # a line says of what it is, unlike a column
     assert [offline_lines(model) for model in model_facts() if model.name in ("photo", "tiny")] == [[], []]
     refused = run("models", "vgg")
     assert refused.returncode == 2

@@ -53,8 +53,8 @@ def _scores(found: tuple[float, float] | None) -> tuple[str, str]:
 COST = Columns(("model", "parameters", "stride", "longest side", "CPU s", "GPU s", "memory, MiB"), _cost)
 QUALITY = Columns(
     (
-        *("model", "photographs: mIoU, 1 example", "5 examples"),
-        *("icons: mIoU, 1 example", "5 examples"),
+        *("model", "photographs: mIoU, 1 example", "photographs: mIoU, 5 examples"),
+        *("icons: mIoU, 1 example", "icons: mIoU, 5 examples"),
     ),
     _quality,
 )
