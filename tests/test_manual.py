@@ -37,6 +37,7 @@ ONLY_PARSED = {
     "reproduce": "a reproduction takes hours; tests/cli/test_reproduction.py makes a small one",
     "ablate": "an ablation takes an hour; tests/experiments makes a small one",
     "calibrate": "a calibration takes minutes; tests/training makes a small one",
+    "levels": "a fit takes minutes; tests/training makes a small one",
     "distil": "distillation takes hours, and needs the extra teacher",
     "serve": "the backend serves until it is stopped; tests/backend uses it",
     "web": "the page serves until it is stopped; tests/web uses it",

@@ -15,7 +15,7 @@ from tests.cli.running import COMMAND, run, run_process
 
 COMMANDS = (
     *("segment", "learn", "classes", "label", "labels", "web", "models", "completion", "export", "weights", "demo"),
-    *("train", "evaluate", "ablate", "pretrain", "calibrate", "data", "table", "reproduce"),
+    *("train", "evaluate", "ablate", "pretrain", "calibrate", "levels", "data", "table", "reproduce"),
 )
 
 
@@ -121,7 +121,9 @@ OUT: dict[str, list[str]] = {
     "segment": ["image.png", "--support", "a.png:b.png"],
     "learn": ["--name", "a"],
     "label": ["images", "--classes", "a.safetensors"],
-    **{name: [] for name in ("export", "demo", "train", "ablate", "pretrain", "distil", "calibrate", "table")},
+    **{
+        name: [] for name in ("export", "demo", "train", "ablate", "pretrain", "distil", "calibrate", "levels", "table")
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""train, evaluate, ablate and calibrate on the embedded icons: their files, their exit codes, what they refuse."""
+"""Commands of research on the embedded icons: their files, their exit codes, what they refuse."""
 
 from __future__ import annotations
 
@@ -101,3 +101,17 @@ def test_calibrate_writes_a_network_with_thresholds(tmp_path: Path) -> None:
         refused = run("calibrate", option, value, "--out", tmp_path / "no")
         assert refused.returncode == 2
         assert refused.stderr == f"cdpnet: {option} is a percentage from 0 to 100, not {value}.\n"
+
+
+def test_levels_writes_a_network_with_levels(tmp_path: Path) -> None:
+    out = tmp_path / "levels"
+    shown = run("levels", "--method", "panet", "--episodes", 8, "--out", out)
+    assert shown.returncode == 0, shown.stderr
+    assert "own level, fitted on other classes" in shown.stdout
+    weights = json.loads((out / "config.json").read_text())["network"]["level"]
+    assert any(weights.values())
+    scored = run("evaluate", "--model", out, "--episodes", 1)
+    assert scored.returncode == 0, scored.stderr
+    refused = run("levels", "--method", "panet", "--episodes", 1, "--out", tmp_path / "no")
+    assert refused.returncode == 2
+    assert "give --episodes a larger number" in refused.stderr

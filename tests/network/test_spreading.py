@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cdpnet.config import MatchingConfig, method
+from cdpnet.config import LevelConfig, MatchingConfig, method
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.network import matching
 from cdpnet.network.build import build_network
@@ -61,15 +61,17 @@ def test_keys_are_pooled_where_there_are_more_locations() -> None:
 
 
 @torch.no_grad()
-def test_the_network_spreads_its_output_over_the_visual_channels() -> None:
+@pytest.mark.parametrize("encoder", ["tiny", "photo"])
+def test_the_network_spreads_its_output_over_the_visual_channels(encoder: str) -> None:
     batch, found = random_batch(), []
     for spread_logits in (False, True):
         torch.manual_seed(0)
-        config = dataclasses.replace(method("cdpn", "tiny"), spread_logits=spread_logits)
+        config = dataclasses.replace(method("cdpn", encoder), spread_logits=spread_logits, level=LevelConfig())
         network = build_network(config, WeightSources(RANDOM, RANDOM)).eval()
         found.append(network(batch))
     before, after = found
     assert torch.equal(before.matches.initial, after.matches.initial)
-    expected = spread(before.matches.output, before.query_features, network.config.matching)
+    visual = before.query_features[:, :208] if encoder == "photo" else before.query_features
+    expected = spread(before.matches.output, visual, network.config.matching)
     torch.testing.assert_close(after.matches.output, expected)
     assert not torch.allclose(after.logits, before.logits)

@@ -39,6 +39,7 @@ research:
   train      train a network on episodes
   evaluate   evaluate a network on episodes of novel classes
   calibrate  determine on base classes when a class counts as absent
+  levels     fit on base classes the level at which masks are cut
   data       check a data set on disk, or print the episodes of a protocol
   reproduce  reproduce the tables of the paper on PASCAL-5i or COCO-20i
   table      train and evaluate a whole table: folds, shots, methods
@@ -67,7 +68,8 @@ _COMMANDS = {  # name of a command and the module that holds it
     "ablate": "benchmarks",
     "pretrain": "pretraining",
     "distil": "pretraining",
-    "calibrate": "research",
+    "calibrate": "calibration",
+    "levels": "calibration",
     "simulate": "simulation",
     "clicks": "simulation",
     "data": "benchmarks",

@@ -1,4 +1,4 @@
-"""Commands of research: train, evaluate and calibrate."""
+"""Commands of research: train and evaluate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cdpnet.cli.options import (
-    at_least_one,
     chosen_keys,
     data_config,
     data_options,
@@ -15,14 +14,12 @@ from cdpnet.cli.options import (
     encoder_by_name,
     fold_or_all,
     get_weight_sources,
-    held_folder,
     keys_option,
     length_of_run,
     load_chosen_network,
     model_options,
     out_file,
     out_folder,
-    settings,
     training_options,
     training_settings,
 )
@@ -184,60 +181,6 @@ def evaluate(arguments: list[str]) -> None:
         write_json(result.to_json(), outputs["json"])
     if "page" in outputs:
         write_page(gallery, network, episodes, result, outputs["page"])
-
-
-def calibrate(arguments: list[str]) -> None:
-    """Find the thresholds for background pixels and absent classes, on base classes."""
-    from cdpnet.training.allowance import Allowance
-
-    parser = new_parser(
-        "calibrate",
-        "Find the thresholds for background pixels and for absent classes, on base classes.",
-        "calibrate --model runs/cdpn --data icons --fold 0 --out runs/cdpn",
-    )
-    data_options(parser)
-    parser.add_argument(
-        "--fold",
-        type=fold_or_all,
-        default=0,
-        help="fold whose classes are novel to the network, or all for a network that was not trained",
-    )
-    parser.add_argument("--shots", type=int, default=1, help="labelled examples in an episode")
-    parser.add_argument(
-        "--episodes", type=int, default=1000, help="number of episodes of base classes, and as many of novel ones"
-    )
-    parser.add_class_arguments(Allowance, None, instantiate=False)
-    parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="folder for the network and thresholds; can be that of --model"
-    )
-    model_options(parser)
-    device_option(parser)
-    chosen = parser.parse_args(arguments)
-    at_least_one("--episodes", chosen.episodes)
-    data, allowance = data_config(chosen), settings(Allowance, chosen)
-    require_image_weights(chosen.model, chosen.image_weights)
-
-    from cdpnet.data.episodes import open_episodes
-    from cdpnet.data.protocols.disk import DataOnDisk
-    from cdpnet.report.tables import calibration_table
-    from cdpnet.training.calibration import calibrate
-
-    network = load_chosen_network(chosen)
-    with progress_bar() as progress, held_folder(chosen.out) as out:
-        opened = DataOnDisk(data, indexing_bar(progress))
-        episodes = open_episodes(opened, chosen.fold, chosen.shots, "val")
-        tasks: dict[str, int] = {}
-
-        def show(stage: str, done: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=chosen.episodes)
-            progress.update(tasks[stage], completed=done)
-
-        decision, measured = calibrate(network, episodes, chosen.episodes, show, allowance)
-        network.config = dataclasses.replace(network.config, decision=decision)
-        network.save(out)
-    printed(calibration_table(measured))
-    print_line(f"The network with its thresholds is in {out}")
 
 
 def _describe(result: EvaluationResult) -> str:

@@ -127,6 +127,30 @@ class DecisionConfig:
 
 
 @dataclass(frozen=True)
+class LevelConfig:
+    """Weights of what tells a good mask among those of an image, see `network/level.py` (our addition).
+
+    `cdpnet levels` fits them. Where all are 0, every mask is cut at log-odds 0.
+    """
+
+    variance: float = 0.0
+    """Of the logarithm of the variance of log-odds between inside and outside (Otsu's criterion)."""
+    contrast: float = 0.0
+    """Of the logarithm of the change of features across the outline."""
+    outline: float = 0.0
+    """Of the length of the outline, in units of the root of the area."""
+    border: float = 0.0
+    """Of the share of the image's border."""
+    level: float = 0.0
+    """Of the level itself."""
+    distance: float = 0.0
+    """Of its distance from 0."""
+
+    def __post_init__(self) -> None:
+        check_range(self, -inf, inf, *(field.name for field in dataclasses.fields(self)))
+
+
+@dataclass(frozen=True)
 class LossConfig:
     """Weights of the multi-prototype matching loss (part 4)."""
 
@@ -175,6 +199,8 @@ class NetworkConfig:
     """Our addition to part 2: every example is seen twice, whole and enlarged around its object."""
     spread_logits: bool = False
     """Our addition to part 3: locations of the query with like features share their answer."""
+    level: LevelConfig = field(default_factory=LevelConfig)
+    """Our addition to part 3: the level of log-odds at which the mask of an image is cut."""
     text_only: bool = False
     """Control: the prototypes are the class name and the word for background; the supports are not looked at."""
     fusion_width: int = 256
@@ -220,6 +246,10 @@ WITHOUT_TRAINING: dict[str, Switches] = {"photo": {"background_name": False, "na
 """Parts that are left out over an encoder pair: `photo` works untrained, and these need training."""
 
 
+_PHOTO_LEVEL = LevelConfig(variance=1.38, contrast=0.94, outline=-0.25, border=-2.02, level=0.41, distance=-0.59)
+"""As `cdpnet levels` fitted it on 180 photographs, see the manual's page on results."""
+
+
 def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
     """The configuration of a named method over an encoder pair. ConfigError for an unknown method."""
     if name not in METHODS:
@@ -233,5 +263,6 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
         part_prototypes=photo,
         enlarged_views=photo,
         spread_logits=photo,
+        level=_PHOTO_LEVEL if photo else LevelConfig(),
     )
     return dataclasses.replace(config, **switches)

@@ -157,7 +157,7 @@ def sha256_of(tensors: Mapping[str, Tensor]) -> str:
 def fingerprint(network: CheckpointMixin) -> str:
     """A hash of everything that decides the features of an image; a class fits only the network that learned it."""
     # A class fits however many views of its examples were learned, and whatever is done with its matches.
-    left_out = ("loss", "decision", "enlarged_views", "spread_logits")
+    left_out = ("loss", "decision", "enlarged_views", "spread_logits", "level")
     settings = {key: value for key, value in to_dict(network.config).items() if key not in left_out}
     if not network.config.part_prototypes:  # a setting younger than the first class files, which still fit
         del settings["part_prototypes"]

@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdpnet.config import NetworkConfig
+from cdpnet.config import LevelConfig, NetworkConfig
 from cdpnet.encoders.build import Encoders
 from cdpnet.episode import BACKGROUND_NAME, EpisodeBatch
 from cdpnet.errors import ConfigError
 from cdpnet.network.checkpoint import CheckpointMixin
 from cdpnet.network.fusion import ImageTextFusion, TextProjection
+from cdpnet.network.level import at_own_level
 from cdpnet.network.matching import adaptive_match
 from cdpnet.network.outputs import Prediction, Prototypes
 from cdpnet.network.parts import part_prototypes
@@ -214,8 +215,10 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
             refinement=config.refinement,
             dtype=attention_dtype,
         )
+        visual = query[:, : self.image.text_channels]
         if config.spread_logits:
-            visual = query[:, : query.shape[1] - (self.image.text_channels or 0)]
             matches = replace(matches, output=spread(matches.output, visual, config.matching, attention_dtype))
+        if config.level != LevelConfig():
+            matches = replace(matches, output=at_own_level(matches.output, visual, config.level))
         logits = F.interpolate(matches.output, size=tuple(size), mode="bilinear", align_corners=True)
         return Prediction(logits, matches, prototypes, query, support)

@@ -13,6 +13,7 @@ from cdpnet.runtime.text import escape
 if TYPE_CHECKING:  # a table of other things needs no network
     from cdpnet.evaluation.results import EvaluationResult
     from cdpnet.training.calibration import CalibrationResult
+    from cdpnet.training.levels import LevelResult
 
 Alignment = Literal["left", "right"]
 _DECISIONS = ("network's own", "with background", "with presence too")  # in the order of CalibrationResult
@@ -59,6 +60,16 @@ def calibration_table(measured: Sequence[CalibrationResult]) -> Table:
         own, *others = [(decision, f"{false:.1f}", f"{miou:.1f}") for decision, false, miou in found]
         rows += [(row.split, row.names, str(row.images), *own), *(("", "", "", *other) for other in others)]
     return text_table({**columns, "false masks %": "right", "mIoU": "right"}, rows)
+
+
+def level_table(result: LevelResult) -> Table:
+    """The mIoU of masks that are cut at 0 and at their own level."""
+    rows = [
+        ("log-odds 0", f"{result.at_zero:.1f}"),
+        ("own level, fitted on other classes", f"{result.held_out:.1f}"),
+        ("own level, fitted on these classes", f"{result.fitted:.1f}"),
+    ]
+    return text_table({"masks are cut at": "left", "mIoU": "right"}, rows)
 
 
 def format_miou(result: EvaluationResult) -> str:
