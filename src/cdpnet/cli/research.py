@@ -153,9 +153,12 @@ def evaluate(arguments: list[str]) -> None:
     from cdpnet.report.gallery import Gallery, write_page
     from cdpnet.report.tables import score_table
 
-    with ExitStack() as folders, progress_bar() as progress:
-        outputs = {kind: folders.enter_context(out_file(path)) for kind in ("json", "page") if (path := chosen[kind])}
+    with ExitStack() as opened_here:
+        outputs = {
+            kind: opened_here.enter_context(out_file(path)) for kind in ("json", "page") if (path := chosen[kind])
+        }
         network, gallery = load_chosen_network(chosen), Gallery(count)
+        progress = opened_here.enter_context(progress_bar())
         opened = DataOnDisk(data, indexing_bar(progress))
         episodes = open_episodes(opened, chosen.fold, chosen.shots, "test", seeds[0], names=chosen.names)
         task = progress.add_task("episodes", total=count * len(seeds))
