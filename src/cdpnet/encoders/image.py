@@ -63,9 +63,9 @@ class ImageEncoder(nn.Module):
         """Normalised images (B, 3, H, W) -> (B, C, h, w)."""
         raise NotImplementedError
 
-    def details(self, images: Tensor) -> list[Tensor]:  # noqa: ARG002
-        """Images as for `features` -> features of finer grids (B, C_i, h_i, w_i), for outlines; by default none."""
-        return []
+    def features_and_details(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """As `features`, with features of finer grids (B, C_i, h_i, w_i) for outlines; by default none."""
+        return self.features(images), []
 
     def trainable_stages(self) -> list[nn.Module]:
         """The parts that can be trained, from the image on."""

@@ -61,19 +61,26 @@ class PhotoEncoder(ImageEncoder):
 
     def grid(self, images: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) -> (B, 208 + D, h, w)."""
-        x = self.stem(to_multiple(images, self.stride))
-        for block in self.blocks:
-            x = block(x)
-        return torch.cat((F.normalize(x, dim=1), _TEXT_SCALE * F.normalize(self.text_map(x), dim=1)), dim=1)
+        return self._features_after(self._first_blocks(images)[-1])
 
-    def details(self, images: Tensor) -> list[Tensor]:
-        """The features of blocks 1 and 2, at a quarter and an eighth of the image's side."""
-        x = self.stem(to_multiple(self._normalise(images), self.stride))
-        found = []
+    def features_and_details(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The details are the features of blocks 1 and 2, at a quarter and an eighth of the image's side."""
+        details = self._first_blocks(self._normalise(images))[_FIRST_DETAIL:]
+        return self._features_after(details[-1]), details
+
+    def _first_blocks(self, images: Tensor) -> list[Tensor]:
+        """Normalised images -> what each block gives, up to the last one with details."""
+        x, found = self.stem(to_multiple(images, self.stride)), []
         for block in self.blocks[: _LAST_DETAIL + 1]:
             x = block(x)
             found.append(x)
-        return found[_FIRST_DETAIL:]
+        return found
+
+    def _features_after(self, x: Tensor) -> Tensor:
+        """What the last block with details gives -> the feature grid."""
+        for block in self.blocks[_LAST_DETAIL + 1 :]:
+            x = block(x)
+        return torch.cat((F.normalize(x, dim=1), _TEXT_SCALE * F.normalize(self.text_map(x), dim=1)), dim=1)
 
     def text_map(self, features: Tensor) -> Tensor:
         """Features of block 5 (B, 208, h, w) -> the mean text feature of the likely classes (B, D, h, w)."""

@@ -33,8 +33,7 @@ def window_encoder(
             part = resize_to(part, longest_side)
         else:
             part = resize_by(part, min(largest, _SIDE / longer_side(window)))
-        batch = part[None].to(device)
-        features, details = encoder.features(batch)[0].float().cpu(), encoder.details(batch)
-        return ClickGrid(part, features, [one[0].float().cpu() for one in details])
+        features, details = encoder.features_and_details(part[None].to(device))
+        return ClickGrid(part, features[0].float().cpu(), [one[0].float().cpu() for one in details])
 
     return encode

@@ -28,9 +28,9 @@ class ClickGrid:
     """An image as clicks see it.
 
     image (3, H, W) uint8, features F (C, h', w') of any grid, details of finer grids (C_i, h_i, w_i), see
-    `ImageEncoder.details`; without any the features are in their place. colours (3, h, w) 0..1. coarse: the features on
-    their own grid, of unit length less the image's mean, which tell its parts apart; enlarged to (h, w) they would be
-    most of the memory, so `feature` gives single ones. details (C, h, w) likewise.
+    `ImageEncoder.features_and_details`; without any the features are in their place. colours (3, h, w) 0..1. coarse:
+    the features on their own grid, of unit length less the image's mean, which tell its parts apart; enlarged to (h, w)
+    they would be most of the memory, so `feature` gives single ones. details (C, h, w) likewise.
     """
 
     def __init__(self, image: Tensor, features: Tensor, details: Sequence[Tensor] = ()) -> None:
