@@ -10,7 +10,7 @@ from PIL import Image
 
 from cdpnet.projects import editing, history
 from cdpnet.projects.history import STEPS
-from cdpnet.projects.project import Project
+from cdpnet.projects.project import ConflictError, Project
 from tests.projects.making import contents, image_of, teach
 from tests.projects.test_project import ACTIONS, correct_b, without_revisions
 
@@ -109,12 +109,29 @@ def test_steps_that_are_lost_or_damaged_end_the_history(project: Project, folder
     (folder / "history" / f"{kept[1]}.json").write_text("{")
     opened = Project(folder)
     assert (opened.document.done, opened.document.undone) == ((kept[2],), (kept[3],))
+    assert opened.nothing_to_redo == "There is nothing to do again."
     assert steps(folder) == kept[2:]
     opened.undo()
-    assert opened.to_undo is None
+    with pytest.raises(ConflictError, match=f"history/{kept[1]}.json is missing or damaged, so there is nothing more"):
+        opened.undo()
     for revision in steps(folder):
         (folder / "history" / f"{revision}.json").unlink()
-    assert Project(folder).to_redo is None
+    opened = Project(folder)
+    with pytest.raises(ConflictError, match=r"\.json is missing or damaged, so there is nothing more to do again"):
+        opened.redo()
+
+
+def test_a_folder_that_has_the_name_of_the_next_step_is_stepped_over(project: Project, folder: Path) -> None:
+    teach(project)
+    for later in (1, 2):
+        (folder / "history" / f"{project.document.revision + later}.json").mkdir()
+    before = project.document.revision
+    correct_b(project)
+    assert project.document.revision == before + 3
+    opened = Project(folder)
+    assert image_of(opened, "b.png").edited
+    opened.undo()
+    assert not image_of(Project(folder), "b.png").edited
 
 
 def test_a_folder_in_the_place_of_a_step_stays_and_the_steps_around_it_go(project: Project, folder: Path) -> None:

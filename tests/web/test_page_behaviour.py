@@ -94,6 +94,22 @@ def test_a_project_survives_a_reload_another_browser_and_the_server(
         expect(page.locator("#example-list li")).to_have_count(1)
 
 
+def test_undo_goes_on_where_another_picture_has_the_name(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    page.locator("#bar [data-action=remove]").click()
+    page.locator("#note").filter(has_text="1.png is removed.").wait_for()
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("Control+z")
+    page.locator("#note").filter(
+        has_text="Taken back: the removal of 1.png. 1.png is now 1-2.png, since another picture has its name"
+    ).wait_for()
+    wait_for_picture(page, "1-2.png")
+    page.keyboard.press("Control+z")
+    page.locator("#note").filter(has_text="There is nothing to take back.").wait_for()
+
+
 def test_without_a_project_each_user_has_a_page_of_their_own(browser: Any, page: Any, page_url: str) -> None:
     drop(page, pictures(1))
     wait_for_picture(page, "1.png")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.projects.document import ProjectExample, Record
-from cdpnet.projects.editing import count_classes, example_file, mask_path
+from cdpnet.projects.editing import count_classes, example_file
+from cdpnet.projects.folder import mask_path
 from cdpnet.projects.project import Project, mask_content
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.projects import folder as files
 from cdpnet.projects.document import MAX_CLASSES, Finding, ProjectClass, ProjectExample, ProjectImage, Record, Settings
+from cdpnet.projects.folder import mask_path
 from cdpnet.projects.project import ConflictError, Project, mask_content
 from cdpnet.runtime.text import check_class_name
 
@@ -187,11 +188,6 @@ def example_file(example_id: str) -> str:
 def class_file(class_id: str) -> str:
     """The class file below the folder of the project."""
     return f"{files.CLASSES}/{class_id}.safetensors"
-
-
-def mask_path(image: ProjectImage) -> str:
-    """The mask of an image below the folder of the project."""
-    return f"{files.MASKS}/{image.mask_file}"
 
 
 def _own_mask(project: Project, image: ProjectImage) -> dict[str, None]:

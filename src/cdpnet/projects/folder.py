@@ -60,6 +60,11 @@ def image_files(folder: Path) -> list[str]:
     return sorted(path.relative_to(images).as_posix() for path in (*found.images, *found.unusable))
 
 
+def mask_path(image: ProjectImage) -> str:
+    """The mask of an image below the folder of the project."""
+    return f"{MASKS}/{image.mask_file}"
+
+
 def read_file(folder: Path, name: str) -> bytes | None:
     """The content of a file; None where there is none. DataError for a pipe or another kind."""
     path = folder / name

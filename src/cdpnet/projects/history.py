@@ -72,6 +72,12 @@ class History:
                 return tuple(revisions[at + 1 :])
         return tuple(revisions)
 
+    def free_revision(self, revision: int) -> int:
+        """The first revision from this one on whose step can be written: something else may have its name."""
+        while self._path(revision).is_dir():
+            revision += 1
+        return revision
+
     def add(self, revision: int, step: Step) -> None:
         """Write a step. OSError where the disk is full."""
         text = _encode(step)
@@ -119,6 +125,14 @@ class History:
 
     def _path(self, revision: int) -> Path:
         return self.folder / f"{revision}.json"
+
+
+def why_nothing(recorded: Sequence[int], read: Sequence[int], what: str) -> str:
+    """Why there is no further step, in a sentence. recorded: in the document. what: cannot be done with it."""
+    lost = len(recorded) - len(read)
+    if not lost:
+        return f"There is nothing to {what}."
+    return f"{FOLDER}/{recorded[lost - 1]}.json is missing or damaged, so there is nothing more to {what}."
 
 
 def _encode(step: Step) -> str:

@@ -30,7 +30,8 @@ from cdpnet.projects.document import (
     check,
     load_document,
 )
-from cdpnet.projects.history import Change, History, Step
+from cdpnet.projects.fitting import fit
+from cdpnet.projects.history import Change, History, Step, why_nothing
 
 T = TypeVar("T")
 
@@ -55,6 +56,8 @@ class Project:
         is_new = not (folder / FILE).exists()
         document = Document() if is_new else load_document(folder)
         done, undone = self._history.load(document.done), self._history.load(document.undone)
+        self.nothing_to_undo = why_nothing(document.done, done, "take back")
+        self.nothing_to_redo = why_nothing(document.undone, undone, "do again")
         if not is_new and (step := self._history.unfinished(document.revision)) is not None:
             self._put_back(step.change)
         self.document = replace(document, done=done, undone=undone)
@@ -80,7 +83,7 @@ class Project:
 
     def mask(self, image: ProjectImage) -> NDArray[np.uint8]:
         """The numbers of the classes in an image, (H, W); 0 where it has no mask. DataError for a bad file."""
-        path = self.folder / files.MASKS / image.mask_file
+        path = self.folder / files.mask_path(image)
         if not path.exists():
             return np.zeros((image.height, image.width), np.uint8)
         mask = read_class_numbers(path)
@@ -112,21 +115,24 @@ class Project:
         undone = self.document.undone
         return self._history[undone[-1]] if undone else None
 
-    def undo(self) -> None:
-        """Take the last step back. ConflictError where there is none, and where something has taken its place."""
+    def undo(self) -> dict[str, str]:
+        """Take the last step back. ConflictError where there is none, or it does not fit the project any more.
+
+        Gives the new names of images that come back while others have theirs, by those that they had.
+        """
         with self.lock:
             step, (done, undone) = self.to_undo, (self.document.done, self.document.undone)
             if step is None:
-                raise ConflictError("There is nothing to take back.")
-            self._apply(step, lambda new: (done[:-1], (*undone, new)))
+                raise ConflictError(self.nothing_to_undo)
+            return self._apply(step, lambda new: (done[:-1], (*undone, new)))
 
-    def redo(self) -> None:
-        """Do again the step that was taken back last. ConflictError as `undo`."""
+    def redo(self) -> dict[str, str]:
+        """Do again the step that was taken back last; as `undo`."""
         with self.lock:
             step, (done, undone) = self.to_redo, (self.document.done, self.document.undone)
             if step is None:
-                raise ConflictError("There is nothing to do again.")
-            self._apply(step, lambda new: ((*done, new), undone[:-1]))
+                raise ConflictError(self.nothing_to_redo)
+            return self._apply(step, lambda new: ((*done, new), undone[:-1]))
 
     def update(self, document: Document, *, save: bool = True) -> None:
         """Replace the document by one that follows from it; the caller holds the lock.
@@ -134,7 +140,7 @@ class Project:
         save: whether it must be on the disk now, as what a person did; else `save` does it later. OSError where the
         disk cannot be written; nothing changed then.
         """
-        following = replace(document, revision=self.document.revision + 1)
+        following = replace(document, revision=document.revision + 1)
         if save:
             self._write(following)
         self.document = following
@@ -163,16 +169,18 @@ class Project:
             with self.lock:
                 self._listeners.discard(listener)
 
-    def _apply(self, step: Step, place: Callable[[int], tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
-        """Make the change of a step; each image in it gets a revision of its own.
+    def _apply(self, step: Step, place: Callable[[int], tuple[tuple[int, ...], tuple[int, ...]]]) -> dict[str, str]:
+        """Make the change of a step, fitted to the project; each image in it gets a revision of its own.
 
         place: the steps that can be taken back, and done again, with one that leads back from here.
         """
-        change, revision = step.change, self.document.revision + 1
-        document = self.document.with_records(
-            {key: _renewed(record, self.document.record(key)) for key, record in change.records.items()}
-        )
-        self._check_places(document, change)
+        revision = self._history.free_revision(self.document.revision + 1)
+        change, renamed = fit(step.change, self.document, self.folder)
+        document = self.document.with_records(change.records)
+        try:
+            check(document)
+        except (ValueError, DataError) as error:
+            raise ConflictError(f"The step does not fit the project any more: {str(error).rstrip('.')}.") from None
         back = Change(
             {key: self.document.record(key) for key in change.records},
             {name: files.read_file(self.folder, name) for name in change.files},
@@ -185,12 +193,13 @@ class Project:
             for source, target in change.pictures.items():
                 files.move_picture(self.folder, source, target)
             done, undone = place(revision)
-            self.update(replace(document, done=done, undone=undone))
+            self.update(replace(document, done=done, undone=undone, revision=revision - 1))
         except OSError as error:
             self._history.keep({*self.document.done, *self.document.undone})  # first: it makes room on a full disk
             self._put_back(back)
             raise files.unwritten(error) from None
         self._forget_steps()
+        return renamed
 
     def _put_back(self, back: Change) -> None:
         """Bring back the files of a step that was not finished, as many as can be."""
@@ -201,23 +210,6 @@ class Project:
         for name, content in back.files.items():
             with suppress(OSError):
                 files.put_file(self.folder, name, content)
-
-    def _check_places(self, document: Document, change: Change) -> None:
-        """ConflictError where a change brings back an image whose place is taken, or does not fit the project."""
-        for source, target in change.pictures.items():
-            if os.path.lexists(self.folder / source) and os.path.lexists(self.folder / target):
-                file = target.removeprefix(f"{files.IMAGES}/")
-                raise ConflictError(f"{file} cannot come back, since another image has its name now.")
-        for image in change.records.values():
-            if not isinstance(image, ProjectImage) or image.id in self.document.images:
-                continue
-            for other in document.images.values():
-                if other.mask_file == image.mask_file and other.id != image.id and not image.reason:
-                    raise ConflictError(f"{image.file} cannot come back, since {other.file} has the mask of its name.")
-        try:
-            check(document)
-        except (ValueError, DataError) as error:
-            raise ConflictError(f"The step does not fit the project any more: {str(error).rstrip('.')}.") from None
 
     def _write(self, document: Document) -> None:
         names = "".join(f"{name}\n" for name in document.names).encode()
@@ -267,19 +259,6 @@ class Project:
             if image.id in self.document.images:
                 failed = replace(image, revision=image.revision + 1, reason=reason)
                 self.update(self.document.with_records({image.id: failed}), save=False)
-
-
-def _renewed(record: Record | None, present: Record | None) -> Record | None:
-    """A record that takes the place of the present one, and keeps what is known of its file.
-
-    An image gets a new revision, and stays unusable if it is; a class keeps its class file.
-    """
-    if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
-        revision, reason = max(record.revision, present.revision) + 1, present.reason
-        return replace(record, revision=revision, height=present.height, width=present.width, reason=reason)
-    if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
-        return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
-    return record
 
 
 def missing_picture(file: str) -> str:

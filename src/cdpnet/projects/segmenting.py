@@ -189,8 +189,9 @@ class ProjectSegmenter:
                 return
             if numbers is not None and image.found_with and self.gain is not None:
                 self._note_gain(image, numbers)
-            path = f"{files.MASKS}/{image.mask_file}"
-            files.put_file(self.project.folder, path, None if numbers is None else mask_content(numbers))
+            files.put_file(
+                self.project.folder, files.mask_path(image), None if numbers is None else mask_content(numbers)
+            )
             findings = () if segmentation is None or numbers is None else _findings(segmentation, numbers, classes)
             found = replace(
                 image,

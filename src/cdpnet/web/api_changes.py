@@ -106,11 +106,11 @@ def configure(call: Call) -> None:
         editing.configure(project, settings)
 
 
-def undo(call: Call) -> None:
+def undo(call: Call) -> dict[str, JSON]:
     """Take the last change back."""
-    call.workspace.project.undo()
+    return {"renamed": {**call.workspace.project.undo()}}
 
 
-def redo(call: Call) -> None:
+def redo(call: Call) -> dict[str, JSON]:
     """Do the change again that was taken back last."""
-    call.workspace.project.redo()
+    return {"renamed": {**call.workspace.project.redo()}}

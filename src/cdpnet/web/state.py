@@ -52,6 +52,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
             "gain": _gain(project, work.gain),
             "undo": _sentence(project.to_undo),
             "redo": _sentence(project.to_redo),
+            "nothing": {"undo": project.nothing_to_undo, "redo": project.nothing_to_redo},
         }
 
 

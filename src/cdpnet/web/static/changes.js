@@ -65,7 +65,7 @@ export class Changes {
   async undo() {
     await this.#last; // what is being saved comes first, and may be about another image
     const what = this.store.state?.undo;
-    if (!what) return say("There is nothing to take back.");
+    if (!what) return say(this.store.state?.nothing.undo ?? "");
     await this.#moveInTime("undo", `Taken back: ${inside(what)}`);
   }
 
@@ -73,7 +73,7 @@ export class Changes {
   async redo() {
     await this.#last; // what is being saved comes first, and may be about another image
     const what = this.store.state?.redo;
-    if (!what) return say("There is nothing to do again.");
+    if (!what) return say(this.store.state?.nothing.redo ?? "");
     await this.#moveInTime("redo", `Done again: ${inside(what)}`);
   }
 
@@ -87,7 +87,9 @@ export class Changes {
     if (!state) return;
     const changed = state.images.filter((image) => before.get(image.id) !== image.revision);
     if (changed.length === 1) this.store.selectImage(changed[0].id);
-    say(text);
+    const renamed = Object.entries(state.renamed ?? {});
+    const notes = renamed.map(([name, now]) => `${name} is now ${now}, since another picture has its name`);
+    say([text, ...notes].join(". "));
   }
 
   /**

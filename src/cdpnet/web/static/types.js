@@ -64,7 +64,9 @@
  * @property {{class: string, changed: number, of: number, mean_change: number} | null} gain
  * @property {string} undo what the server would take back, or ""
  * @property {string} redo what the server would do again, or ""
+ * @property {{undo: string, redo: string}} nothing what to say where there is nothing to undo or redo
  * @property {{name: string, reason: string}[]} [refused] files of an upload that were not added
+ * @property {Record<string, string>} [renamed] new names of pictures that undo or redo brought back, by the earlier ones
  *
  * In coordinates of an image's view, from its top left corner; rows and columns may lie between pixels.
  *
