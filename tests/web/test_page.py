@@ -201,7 +201,7 @@ def test_correct_teach_review_and_take_back(page: Any) -> None:
 
     # An example that is switched off no longer teaches; one that is removed is gone.
     page.locator("#example-list input").last.uncheck()
-    expect(page.locator("#class-list small")).to_contain_text("1 example ·")
+    expect(page.locator("#class-list .choose")).to_have_attribute("title", re.compile("^square: 1 example, "))
     page.locator("#example-list .small").last.click()
     expect(page.locator("#example-list li")).to_have_count(1)
 

@@ -267,3 +267,29 @@ def test_undo_says_what_it_takes_back_where_a_mask_is_being_saved_in_another_pic
     page.locator("#note").filter(has_text="Taken back: the correction of square in 2.png").wait_for()
     assert [one["image"] for one in state(page)["examples"]] == [image(page, "1.png")["id"]]
     expect(page.locator("#refusal")).to_be_empty()
+
+
+def test_a_mask_of_another_class_that_is_begun_while_one_is_being_saved_is_saved_as_well(page: Any) -> None:
+    """What this page has changed meanwhile is nobody else's change."""
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    for name in ("blue", "red"):
+        page.keyboard.press("c")
+        say_name(page, name)
+        page.locator("#class-list [aria-pressed=true]").filter(has_text=name).wait_for()
+    page.keyboard.press("d")
+    drag(page, (0.1, 0.1), (0.5, 0.1))
+    wait_for_mask(page)
+    next_mask = hold(page, "**/api/images/*/mask")
+    page.keyboard.press("Enter")
+    first = next_mask()
+    page.keyboard.press("1")
+    drag(page, (0.1, 0.9), (0.5, 0.9))
+    wait_for_mask(page)
+    first.continue_()
+    page.locator("#note").filter(has_text="red is learned from 1 example.").wait_for()
+    page.keyboard.press("Enter")
+    next_mask().continue_()
+    page.locator("#note").filter(has_text="blue is learned from 1 example.").wait_for()
+    expect(page.locator("#refusal")).to_be_empty()
+    assert {*np.unique(mask(page, "1.png"))} == {0, 1, 2}

@@ -1,6 +1,6 @@
 /** The tool bar, and the bar below the picture: what is shown, what can be done about it. */
 
-import { assign, find, percent } from "./dom.js";
+import { assign, find, hasKeys, percent } from "./dom.js";
 import { describe } from "./review.js";
 
 /**
@@ -66,7 +66,7 @@ const KEYS = [["Enter", "“Save mask”"], ["Escape", "“Drop”"], ["A", "“
 
 /** @param {string[]} names of a key and of its button */
 function named([key, button]) {
-  return matchMedia("(pointer: coarse)").matches ? button : key;
+  return hasKeys() ? key : button;
 }
 
 /**

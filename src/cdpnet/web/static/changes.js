@@ -1,6 +1,7 @@
 /** Changes of the project: each is sent after the one before it, and its answer is the new state. */
 
 import { loadState, reasonOf, Refusal, request } from "./api.js";
+import { keyed } from "./dom.js";
 import { clearRefusal, refuse, say } from "./notes.js";
 
 /** @typedef {import("./types.js").State} State */
@@ -14,6 +15,8 @@ export class Changes {
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
   #unanswered = 0;
+  /** @type {Set<string>} images with the revisions that changes of this page have ended */
+  #ended = new Set();
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
@@ -41,6 +44,32 @@ export class Changes {
   }
 
   /**
+   * Send a change of an image that stands at a revision; as `send`.
+   * @param {string} imageId
+   * @param {number} revision
+   * @param {string} method
+   * @param {string} path
+   * @param {object} fields
+   * @param {() => void} [onConflict]
+   */
+  async sendAbout(imageId, revision, method, path, fields, onConflict) {
+    const state = await this.send(method, path, { ...fields, revision }, onConflict);
+    if (state) this.#ended.add(`${imageId} ${revision}`);
+    return state;
+  }
+
+  /**
+   * The revision that an image had last before anybody but this page changed it.
+   * @param {string} imageId
+   * @param {number} revision that this page knew
+   */
+  ownRevision(imageId, revision) {
+    let own = revision;
+    while (this.#ended.has(`${imageId} ${own}`)) own += 1;
+    return own;
+  }
+
+  /**
    * Say why a request was refused; where the page is behind the server, bring it up to date.
    * @param {unknown} error
    */
@@ -57,7 +86,8 @@ export class Changes {
     const { image } = this.store;
     this.store.accept(state);
     if (!image || !this.answered || this.store.state?.images.some(({ id }) => id === image.id)) return false;
-    refuse(`${image.name} was removed in another window. Undo (Ctrl+Z) brings it back, with what is marked in it.`);
+    const undo = keyed("Undo", "Ctrl+Z");
+    refuse(`${image.name} was removed in another window. ${undo} brings it back, with what is marked in it.`);
     return true;
   }
 

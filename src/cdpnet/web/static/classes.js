@@ -2,7 +2,7 @@
 
 import { imageUrl } from "./api.js";
 import { askName } from "./dialogs.js";
-import { assign, count, element, find, percent, showItems } from "./dom.js";
+import { assign, count, element, find, keyed, percent, showItems } from "./dom.js";
 import { say } from "./notes.js";
 
 /** @typedef {import("./types.js").ProjectClass} ProjectClass */
@@ -20,7 +20,7 @@ export function showClasses(store, changes) {
   };
 
   const remove = async (/** @type {ProjectClass} */ { id, name }) => {
-    if (await changes.send("DELETE", `classes/${id}`)) say(`${name} is removed. Undo (Ctrl+Z) brings it back.`);
+    if (await changes.send("DELETE", `classes/${id}`)) say(`${name} is removed. ${keyed("Undo", "Ctrl+Z")} brings it back.`);
   };
 
   const create = (/** @type {ProjectClass} */ one) => {
@@ -28,8 +28,8 @@ export function showClasses(store, changes) {
     choose.append(
       element("span", { className: "swatch" }),
       element("span", { className: "name" }),
-      element("kbd"),
       element("small"),
+      element("kbd"),
       element("span", { className: "reason" })
     );
     const edit = element("button", { type: "button", className: "small" }, "✎");
@@ -42,20 +42,25 @@ export function showClasses(store, changes) {
 
   const update = (/** @type {HTMLElement} */ item, /** @type {ProjectClass} */ one) => {
     const [choose, edit, drop] = /** @type {any[]} */ ([...item.children]);
-    const [swatch, name, key, counts, reason] = choose.children;
+    const [swatch, name, counts, key, reason] = choose.children;
     const position = (store.state?.classes.indexOf(one) ?? 0) + 1;
     swatch.style.setProperty("--class", one.colour);
     assign(name, { textContent: one.name });
     assign(key, { textContent: position < 10 ? String(position) : "" });
-    assign(counts, { textContent: `${count(one.examples, "example")} · found in ${one.found}` });
+    assign(counts, { textContent: one.examples ? `${one.found} found` : "no example" });
     assign(reason, { textContent: one.reason });
-    assign(choose, { ariaPressed: String(one.id === store.classId) });
+    const words = `${one.name}: ${count(one.examples, "example")}, found in ${count(one.found, "picture")}`;
+    assign(choose, { ariaPressed: String(one.id === store.classId), title: words });
     assign(edit, { ariaLabel: `Rename ${one.name}`, title: `Rename ${one.name}` });
     assign(drop, { ariaLabel: `Remove ${one.name}`, title: `Remove ${one.name}` });
   };
 
+  let chosen = store.classId;
   store.subscribe(() => {
-    showItems(find("#class-list"), store.state?.classes ?? [], create, update);
+    const list = find("#class-list");
+    showItems(list, store.state?.classes ?? [], create, update);
+    if (store.classId !== chosen) list.querySelector("[aria-pressed=true]")?.scrollIntoView({ block: "nearest" });
+    chosen = store.classId;
     find("#no-class").hidden = (store.state?.classes.length ?? 0) > 0;
   });
 }

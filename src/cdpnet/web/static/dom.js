@@ -70,6 +70,16 @@ export function percent(share) {
   return `${value > 0 && value < 10 ? value.toFixed(1) : Math.round(value)}\u00a0%`;
 }
 
+/** Whether there is a keyboard to speak of: a touch screen has none. */
+export const hasKeys = () => !matchMedia("(pointer: coarse)").matches;
+
+/**
+ * What a button does, with its key where there are keys.
+ * @param {string} words
+ * @param {string} key
+ */
+export const keyed = (words, key) => (hasKeys() ? `${words} (${key})` : words);
+
 /**
  * A number with its noun.
  * @param {number} number

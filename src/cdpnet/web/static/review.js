@@ -1,6 +1,6 @@
 /** Go through the pictures, and decide about each. */
 
-import { percent } from "./dom.js";
+import { keyed, percent } from "./dom.js";
 import { refuse, say } from "./notes.js";
 
 /** @type {Record<import("./types.js").ProjectImage["state"], string>} */
@@ -53,7 +53,7 @@ export class Review {
     if (classId && this.workspace.drafts.get(image.id, classId)) return refuse("The mask is not saved yet; save it or drop it first.");
     if (verdict === "accepted" && image.state === "new") return refuse("There is no mask to accept yet.");
     const { id, name, revision } = image;
-    const state = await this.changes.send("POST", `images/${id}/review`, { revision, verdict });
+    const state = await this.changes.sendAbout(id, revision, "POST", `images/${id}/review`, { verdict });
     if (!state) return;
     say(verdict === "new" ? `${name} is segmented again.` : `${name} is ${verdict}.`);
     if (verdict !== "new" && this.store.imageId === id) this.#goTo(this.store.nextUncertain);
@@ -77,7 +77,7 @@ export class Review {
     if (!image) return;
     this.editor.takeBack(image.id);
     const state = await this.changes.send("DELETE", `images/${image.id}`);
-    if (state) say(`${image.name} is removed. Undo (Ctrl+Z) brings it back.`);
+    if (state) say(`${image.name} is removed. ${keyed("Undo", "Ctrl+Z")} brings it back.`);
   }
 
   /** The picture that is chosen now, as it is when all that was begun in it is saved; null if there is none. */

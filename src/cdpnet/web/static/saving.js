@@ -1,6 +1,6 @@
 /** Masks are saved and taught as soon as they are there; each picture has an order of its own, and none waits for another. */
 
-import { count } from "./dom.js";
+import { count, keyed } from "./dom.js";
 import { refuse, say } from "./notes.js";
 
 /** States of an image that the network gives; the others are a person's. */
@@ -102,10 +102,12 @@ export class Saving {
     }
     const { imageId, classId, now } = draft;
     const image = this.#image(imageId);
-    // Results that are computed meanwhile do not stand against a person's mask; another person's do.
-    const revision = image && COMPUTED.includes(image.state) ? image.revision : draft.revision;
-    const body = { revision, class: classId, mask: draft.toUrl() };
-    const state = await this.changes.send("PUT", `images/${imageId}/mask`, body, () => {
+    // Results that are computed meanwhile do not stand against a person's mask, nor does what was saved here; another
+    // person's changes do.
+    const computed = image && COMPUTED.includes(image.state);
+    const revision = computed ? image.revision : this.changes.ownRevision(imageId, draft.revision);
+    const fields = { class: classId, mask: draft.toUrl() };
+    const state = await this.changes.sendAbout(imageId, revision, "PUT", `images/${imageId}/mask`, fields, () => {
       // Who has read that another browser's mask stands against this one may save over it.
       draft.revision = this.#image(imageId)?.revision ?? revision;
     });
@@ -114,7 +116,10 @@ export class Saving {
     else draft.revision = this.#image(imageId)?.revision ?? revision; // marked meanwhile: that is not saved yet
     if (!this.#isTaught(classId) && now.mask.includes(1)) return this.#teach(imageId, classId);
     if (imageId !== this.store.imageId) say(`The mask of ${this.#image(imageId)?.name} is saved.`);
-    else say("The mask is saved. Use it as an example (T), or look at the next uncertain picture (G).");
+    else {
+      const [teach, next] = [keyed("Use it as an example", "T"), keyed("look at the next uncertain picture", "G")];
+      say(`The mask is saved. ${teach}, or ${next}.`);
+    }
     return true;
   }
 
@@ -123,8 +128,9 @@ export class Saving {
    * @param {string} classId
    */
   async #teach(imageId, classId) {
-    const body = { image: imageId, class: classId, revision: this.#image(imageId)?.revision };
-    const state = await this.changes.send("POST", "examples", body);
+    const fields = { image: imageId, class: classId };
+    const revision = this.#image(imageId)?.revision ?? 0;
+    const state = await this.changes.sendAbout(imageId, revision, "POST", "examples", fields);
     const taught = state?.classes.find((one) => one.id === classId);
     if (taught) say(`${taught.name} is learned from ${count(taught.examples, "example")}.`);
     return state !== null;
