@@ -159,6 +159,33 @@ def test_click_brush_box_erase_and_undo(page: Any) -> None:
     assert kept[70:].mean() < 0.1
 
 
+def test_clicks_start_from_what_was_there_or_was_drawn_before_them(page: Any) -> None:
+    """Not from the mask of the clicks before, which they would count twice with."""
+    sent: list[Any] = []
+    page.on("request", lambda request: sent.append(request.post_data_json) if "/click" in request.url else None)
+    drop(page, pictures(1))
+    wait_for_picture(page, "1.png")
+    page.keyboard.press("c")
+    say_name(page, "square")
+    page.locator("#class-list [aria-pressed=true]").wait_for()
+    for number, point in enumerate((OBJECT, OTHER), start=1):
+        click(page, point)
+        wait_until(lambda number=number: len(sent) == number or page.wait_for_timeout(20), "no click")  # type: ignore[misc]
+        page.locator("#hint").filter(has_text="Looking").wait_for(state="hidden")
+        wait_for_mask(page)
+    assert [(len(one["clicks"]), one["mask"]) for one in sent] == [(1, None), (2, None)]
+    page.keyboard.press("d")
+    drag(page, (0.5, 0.8), (0.8, 0.8))
+    drawn = shown(page)
+    page.reload()
+    wait_for_picture(page, "1.png")
+    wait_until(lambda: shown(page) == drawn, "the reload shows another mask")
+    click(page, OBJECT)
+    wait_until(lambda: len(sent) == 3 or page.wait_for_timeout(20), "no click")
+    assert len(sent[2]["clicks"]) == 1
+    assert sent[2]["mask"].startswith("data:image/png")
+
+
 def test_correct_teach_review_and_take_back(page: Any) -> None:
     drop(page, pictures(5))
     wait_for_picture(page, "1.png")

@@ -44,6 +44,7 @@ _LARGEST = 8.0  # log-odds of an answer
 _HELD = 24  # states that are kept, so that undoing a click is as fast as making one
 _ROUGH = 1  # clicks whose mask tells too little of the object's size
 _WINDOWS = 3  # that are kept
+_PARTS, _LEAST_PART = 4, 0.05  # of a given mask that are clicked, the largest; and share of it that one has at least
 
 
 class ClickState(NamedTuple):
@@ -93,8 +94,8 @@ class Marking:
     ) -> NDArray[np.uint8]:
         """The mask (H, W) of the object, 0 and 1, from clicks in their order.
 
-        box: the object lies inside; without a click its middle is clicked. mask: (H, W), one in progress that the
-        clicks correct; what is not 0 is the object.
+        box: the object lies inside; its middle is clicked. mask: (H, W), one in progress that the clicks correct, after
+        one in the middle of each of its parts; what is not 0 is the object.
 
         DataError for a click or box outside the image, for no positive click where there is no box or mask, and for a
         mask of another size.
@@ -102,7 +103,7 @@ class Marking:
         return self.pixels(self.replay(self._check([Click(*click) for click in clicks], box, mask), box, mask))
 
     def _check(self, clicks: list[Click], box: Box | None, mask: NDArray[np.uint8] | None) -> tuple[Click, ...]:
-        """The clicks, those of the box included. DataError as `mask`."""
+        """The clicks, those of the box and the mask included. DataError as `mask`."""
         h, w = self.size
         for click in clicks:
             if not (0 <= click.row < h and 0 <= click.column < w):
@@ -114,6 +115,8 @@ class Marking:
             clicks = [*clicks_of_box(box, self.size), *clicks]
         if mask is not None and mask.shape != self.size:
             raise DataError(f"The mask is {mask.shape[1]} x {mask.shape[0]} pixels and its image {w} x {h}.")
+        if mask is not None and clicks:
+            clicks = [*clicks_of_mask(mask), *clicks]
         if mask is None and not any(click.positive for click in clicks):
             raise DataError("There is no click on the object; click on it, or draw a box around it.")
         return tuple(clicks)
@@ -211,6 +214,17 @@ def clicks_of_box(box: Box, size: tuple[int, int]) -> list[Click]:
         Click(row, column),
         *(Click(r, c, False) for r, c in beside if 0 <= r < size[0] and 0 <= c < size[1]),
     ]
+
+
+def clicks_of_mask(mask: NDArray[np.uint8]) -> list[Click]:
+    """A click in the middle of each large connected part of a mask (H, W): the location furthest from its rim."""
+    parts, _ = ndimage.label(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    largest = [number for number in np.argsort(-sizes)[:_PARTS] if sizes[number] > _LEAST_PART * sizes.sum()]
+    distances = ndimage.distance_transform_edt(np.pad(mask != 0, 1))[1:-1, 1:-1]
+    middles = [int(np.argmax(np.where(parts == number, distances, 0))) for number in largest]
+    return [Click(middle // mask.shape[1], middle % mask.shape[1]) for middle in middles]
 
 
 def _inside(box: Box, size: tuple[int, int]) -> NDArray[np.bool_]:

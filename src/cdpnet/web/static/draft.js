@@ -7,6 +7,7 @@ import { share, toUrl } from "./mask.js";
  * @property {import("./types.js").Click[]} clicks
  * @property {import("./types.js").Box | null} box
  * @property {Uint8Array} mask of 0 and 1
+ * @property {Uint8Array} base the mask that the clicks and the box start from: as it was, or was drawn, before them
  */
 
 const STEPS = 60; // that can be undone; a mask of 1,024 x 768 takes 0.8 MB
@@ -31,7 +32,7 @@ export class Draft {
     this.width = width;
     this.height = mask.length / width;
     /** @type {Step} */
-    this.now = { clicks: [], box: null, mask };
+    this.now = { clicks: [], box: null, mask, base: mask };
   }
 
   get canUndo() {
@@ -58,6 +59,11 @@ export class Draft {
     this.now = { ...this.now, mask: this.now.mask.slice(), ...change };
   }
 
+  /** What was drawn is what further clicks start from. */
+  endDrawing() {
+    this.now = { ...this.now, clicks: [], box: null, base: this.now.mask };
+  }
+
   undo() {
     this.#move(this.#past, this.#future);
   }
@@ -72,9 +78,9 @@ export class Draft {
     this.#future.pop();
   }
 
-  /** The mask as the data URL of a PNG. */
-  toUrl() {
-    return toUrl(this.now.mask, this.width, this.height);
+  /** @param {Uint8Array} mask as the data URL of a PNG, by default the present one */
+  toUrl(mask = this.now.mask) {
+    return toUrl(mask, this.width, this.height);
   }
 
   /**

@@ -26,8 +26,9 @@ export class Drafts {
   keep(draft) {
     this.begin(draft);
     const key = `${draft.imageId}/${draft.classId}`;
-    const { clicks, box } = draft.now;
-    const stored = { clicks, box, revision: draft.revision, width: draft.width, mask: draft.toUrl() };
+    const { clicks, box, base } = draft.now;
+    const { revision, width } = draft;
+    const stored = { clicks, box, revision, width, mask: draft.toUrl(), base: draft.toUrl(base) };
     try {
       sessionStorage.setItem(PREFIX + key, JSON.stringify(stored));
     } catch {
@@ -57,10 +58,12 @@ export class Drafts {
     for (const { id, number } of classes) {
       const kept = sessionStorage.getItem(`${PREFIX}${image.id}/${id}`);
       if (!kept || this.get(image.id, id)) continue;
-      const { clicks, box, revision, width: keptWidth, mask } = JSON.parse(kept);
+      const { clicks, box, revision, width: keptWidth, ...urls } = JSON.parse(kept);
       if (keptWidth !== width) continue;
+      const read = (/** @type {string} */ url) => fromUrl(url, width, labels.length / width);
+      const [mask, base] = await Promise.all([read(urls.mask), read(urls.base ?? urls.mask)]);
       const draft = new Draft(image.id, id, revision, width, labels.map((value) => (value === number ? 1 : 0)));
-      draft.change({ clicks, box, mask: await fromUrl(mask, width, labels.length / width) });
+      draft.change({ clicks, box, mask, base });
       this.#open.set(`${image.id}/${id}`, draft);
     }
   }

@@ -117,6 +117,7 @@ export class Editor {
   endStroke(cancelled = false) {
     if (!this.#stroke) return;
     if (cancelled) this.#stroke.cancel();
+    else this.#stroke.endDrawing();
     this.#keepOrClose(this.#stroke);
     this.#stroke = null;
   }
@@ -189,11 +190,10 @@ export class Editor {
    * @param {Partial<import("./draft.js").Step>} change
    */
   async #ask(draft, change) {
-    const mask = draft.now.mask.includes(1) ? draft.toUrl() : null;
     draft.change(change);
     this.#stop(draft);
     const stop = new AbortController();
-    const asked = { stop, found: this.#answer(draft, mask, stop.signal) };
+    const asked = { stop, found: this.#answer(draft, stop.signal) };
     this.#asked.set(draft, asked);
     this.workspace.changed(draft);
     await asked.found;
@@ -203,12 +203,11 @@ export class Editor {
 
   /**
    * @param {import("./draft.js").Draft} draft
-   * @param {string | null} mask before the change
    * @param {AbortSignal} signal
    */
-  async #answer(draft, mask, signal) {
-    const { clicks, box } = draft.now;
-    const body = { class: draft.classId, clicks, box, mask };
+  async #answer(draft, signal) {
+    const { clicks, box, base } = draft.now;
+    const body = { class: draft.classId, clicks, box, mask: base.includes(1) ? draft.toUrl(base) : null };
     try {
       const answer = await request("POST", `images/${draft.imageId}/click`, { body, signal });
       const values = await readGrey(await answer.blob());

@@ -45,8 +45,8 @@ function showProject(state) {
   assign(find("#model"), { textContent: state.model });
   assign(find("#limits"), {
     textContent:
-      `Up to ${count(limits.images, "picture")}, each up to ${limits.megabytes} MB and ` +
-      `${limits.megapixels} megapixels. ${limits.endings.map((ending) => ending.slice(1)).join(", ")}.`,
+      `${project === null ? `Up to ${count(limits.images, "picture")}, each` : "Pictures"} up to ${limits.megabytes} MB ` +
+      `and ${limits.megapixels} megapixels: ${limits.endings.map((ending) => ending.slice(1)).join(", ")}.`,
   });
   for (const note of document.querySelectorAll(".not-kept")) /** @type {any} */ (note).hidden = project !== null;
   const empty = state.images.length === 0;

@@ -132,7 +132,8 @@ export class Saving {
     const revision = this.#image(imageId)?.revision ?? 0;
     const state = await this.changes.sendAbout(imageId, revision, "POST", "examples", fields);
     const taught = state?.classes.find((one) => one.id === classId);
-    if (taught) say(`${taught.name} is learned from ${count(taught.examples, "example")}.`);
+    const next = keyed("Look at the most uncertain picture", "G");
+    if (taught) say(`${taught.name} is learned from ${count(taught.examples, "example")}. ${next}.`);
     return state !== null;
   }
 

@@ -54,9 +54,14 @@ export class Store {
     return images[images.findIndex((image) => image.id === this.imageId) + step]?.id ?? null;
   }
 
-  /** The id of the most uncertain image that is still to be reviewed, other than the chosen one. */
+  /**
+   * The id of the image that is to be reviewed after the chosen one: the next less uncertain, or the most uncertain one
+   * after the last, and where the chosen one is not among them.
+   */
   get nextUncertain() {
-    return this.state?.order.find((id) => id !== this.imageId) ?? null;
+    const order = this.state?.order ?? [];
+    const next = order[(order.indexOf(this.imageId ?? "") + 1) % order.length];
+    return next && next !== this.imageId ? next : null;
   }
 
   /** @param {string} id of an image */

@@ -13,7 +13,7 @@ export const chooseFiles = () => find("#files").click();
  * @param {import("./changes.js").Changes} changes
  */
 export function acceptFiles(store, changes) {
-  const add = (/** @type {FileList | undefined} */ list) => list?.length && addFiles([...list], store, changes);
+  const add = (/** @type {Iterable<File> | undefined} */ files) => addFiles([...(files ?? [])], store, changes);
   const input = find("#files");
   input.addEventListener("change", () => {
     add(input.files);
@@ -28,12 +28,48 @@ export function acceptFiles(store, changes) {
   document.addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) zone.hidden = true; // left the window
   });
-  document.addEventListener("drop", (event) => {
+  document.addEventListener("drop", async (event) => {
     event.preventDefault();
     zone.hidden = true;
-    add(event.dataTransfer?.files);
+    const { items = [], files } = event.dataTransfer ?? {};
+    const entries = [...items].map((item) => item.webkitGetAsEntry()); // at once: the items are gone afterwards
+    if (!entries.some((entry) => entry?.isDirectory)) return add(files);
+    const found = await filesOf(entries).catch(() => []);
+    if (found.length) add(found);
+    else refuse("There are no files in the folder that can be read.");
   });
 }
+
+/**
+ * All files of folders and of the folders in them, by their names; no hidden ones.
+ * @param {(FileSystemEntry | null)[]} entries
+ * @returns {Promise<File[]>}
+ */
+async function filesOf(entries) {
+  const found = [];
+  for (const entry of entries) {
+    if (entry?.isDirectory) found.push(...(await filesOf(await list(/** @type {any} */ (entry).createReader()))));
+    else if (entry && !entry.name.startsWith(".")) found.push(await file(/** @type {any} */ (entry)));
+  }
+  return found.sort((one, other) => one.name.localeCompare(other.name));
+}
+
+/**
+ * @param {FileSystemDirectoryReader} reader
+ * @returns {Promise<FileSystemEntry[]>}
+ */
+async function list(reader) {
+  const read = () => new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+  const found = [];
+  for (let part = await read(); part.length; part = await read()) found.push(...part); // it gives 100 at a time
+  return found;
+}
+
+/**
+ * @param {FileSystemFileEntry} entry
+ * @returns {Promise<File>}
+ */
+const file = (entry) => new Promise((resolve, reject) => entry.file(resolve, reject));
 
 /**
  * Send files; those that cannot be used are listed, and the others go in.
@@ -43,7 +79,7 @@ export function acceptFiles(store, changes) {
  */
 async function addFiles(files, store, changes) {
   const limits = store.state?.limits;
-  if (!limits) return;
+  if (!limits || !files.length) return;
   const known = new Set(store.state?.images.map((image) => image.id));
   const refused = files.map((file) => whyNot(file, limits)).filter((reason) => reason !== "");
   const sent = files.filter((file) => whyNot(file, limits) === "");
