@@ -53,12 +53,11 @@ export class Review {
     if (classId && this.workspace.drafts.get(image.id, classId)) return refuse("The mask is not saved yet; save it or drop it first.");
     if (verdict === "accepted" && image.state === "new") return refuse("There is no mask to accept yet.");
     const { id, name, revision } = image;
-    const after = this.store.nextUncertain; // before the order has lost this one
     const state = await this.changes.sendAbout(id, revision, "POST", `images/${id}/review`, { verdict });
     if (!state) return;
-    say(verdict === "new" ? `${name} is segmented again.` : `${name} is ${verdict}.`);
-    if (verdict === "new" || this.store.imageId !== id) return;
-    this.#goTo(after && state.order.includes(after) ? after : this.store.nextUncertain);
+    const done = state.progress.left ? "" : " All pictures are reviewed.";
+    say(verdict === "new" ? `${name} is segmented again.` : `${name} is ${verdict}.${done}`);
+    if (verdict !== "new" && this.store.imageId === id) this.#goTo(this.store.nextUncertain);
   }
 
   /** @param {1 | -1} step in the filmstrip */
@@ -66,8 +65,9 @@ export class Review {
     this.#goTo(this.store.neighbour(step));
   }
 
-  /** Go to the next uncertain picture that is still to be reviewed. */
+  /** Go to the most uncertain picture that is still to be reviewed; this one comes again after the others. */
   next() {
+    this.store.skip();
     const id = this.store.nextUncertain;
     if (id) this.#goTo(id);
     else say("No other picture is left to be reviewed.");

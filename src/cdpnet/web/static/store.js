@@ -9,6 +9,8 @@ export class Store {
   imageId = null;
   /** @type {string | null} */
   classId = null;
+  /** @type {Set<string>} ids of images that were left for later */
+  #skipped = new Set();
   /** @type {(() => void)[]} */
   #listeners = [];
 
@@ -54,14 +56,17 @@ export class Store {
     return images[images.findIndex((image) => image.id === this.imageId) + step]?.id ?? null;
   }
 
-  /**
-   * The id of the image that is to be reviewed after the chosen one: the next less uncertain, or the most uncertain one
-   * after the last, and where the chosen one is not among them.
-   */
+  /** The id of the most uncertain image that is still to be reviewed, other than the chosen one; skipped ones come last. */
   get nextUncertain() {
-    const order = this.state?.order ?? [];
-    const next = order[(order.indexOf(this.imageId ?? "") + 1) % order.length];
-    return next && next !== this.imageId ? next : null;
+    const others = this.state?.order.filter((id) => id !== this.imageId) ?? [];
+    return others.find((id) => !this.#skipped.has(id)) ?? others[0] ?? null;
+  }
+
+  /** Leave the chosen image for later: it comes again when all others have had their turn. */
+  skip() {
+    const others = this.state?.order.filter((id) => id !== this.imageId) ?? [];
+    if (others.every((id) => this.#skipped.has(id))) this.#skipped.clear();
+    else if (this.imageId) this.#skipped.add(this.imageId);
   }
 
   /** @param {string} id of an image */
