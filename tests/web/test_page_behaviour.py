@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -246,3 +247,22 @@ def test_pictures_that_are_skipped_come_after_the_others(page: Any) -> None:
         wait_for_picture(page, name)
     page.keyboard.press("r")
     page.locator("#note").filter(has_text=f"{order[0]} is rejected. All pictures are reviewed.").wait_for()
+
+
+def test_a_class_that_is_not_in_a_picture_is_taught_so(page: Any) -> None:
+    drop(page, pictures(3))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    open_picture(page, "2.png")
+    page.keyboard.press("Delete")
+    page.locator("#hint").filter(has_text="Nothing is marked. Enter saves that it is not there").wait_for()
+    page.keyboard.press("Control+z")
+    wait_for_mask(page)
+    page.locator("#bar [data-action=clear]").click()
+    page.keyboard.press("t")
+    page.locator("#note").filter(has_text="square is learned from pictures without it, too.").wait_for()
+    wait_for_results(page)
+    assert not mask(page, "2.png").any()
+    assert image(page, "2.png")["state"] == "corrected"
+    expect(page.locator("#example-list label")).to_have_text(["used", "not there"])
+    expect(page.locator("#class-list .choose")).to_have_attribute("title", re.compile("^square: 1 example, "))

@@ -55,7 +55,7 @@ def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
     drag(page, (0.2, 0.8), (0.5, 0.8))
     wait_for_mask(page)
     page.keyboard.press("Enter")
-    page.locator("#refusal").filter(has_text="The server does not answer; nothing was changed.").wait_for()
+    page.locator("#refusal").filter(has_text="The server did not answer, so nothing was changed.").wait_for()
     wait_for_mask(page)
     page.unroute("**/api/**")
     page.keyboard.press("Enter")
@@ -77,7 +77,7 @@ def test_what_is_changed_while_an_answer_is_awaited_stays_on_the_page(page: Any)
 
     # What is refused is taken back.
     second.abort()
-    page.locator("#refusal").filter(has_text="The server does not answer; nothing was changed.").wait_for()
+    page.locator("#refusal").filter(has_text="The server did not answer, so nothing was changed.").wait_for()
     expect(presence).to_be_checked()
 
 

@@ -95,12 +95,13 @@ class ProjectImage:
 
 @dataclass(frozen=True)
 class ProjectExample:
-    """The mask of an image as an example of a class. enabled: whether the class is learned from it."""
+    """An image as an example of a class, or of its absence. enabled: whether the class is learned from it."""
 
     id: str
     image: str
     class_id: str
     enabled: bool = True
+    absent: bool = False
 
 
 Record: TypeAlias = ProjectClass | ProjectExample | ProjectImage

@@ -123,21 +123,21 @@ def remove_class(project: Project, class_id: str) -> None:
 
 
 def add_example(project: Project, image_id: str, class_id: str, revision: int, most: int | None = None) -> str:
-    """Use the present mask of a class in an image as an example of it, in the place of an earlier one; gives its id.
+    """Use an image as an example of a class by its present mask, in the place of an earlier one; gives its id.
 
-    most: number of examples of the project. ConflictError where the image has another revision. DataError where
-    there is no such mask.
+    Where the class is not marked, it is an example of its absence, for a class that has another example. most: number
+    of examples of the project. ConflictError where the image has another revision. DataError for a class without one.
     """
     with project.lock:
         image, one = _at_revision(project, image_id, revision), project.one_class(class_id)
         mask = project.mask(image) == one.number
-        if not mask.any():
+        document, absent = project.document, not mask.any()
+        if absent and all(e.absent or e.class_id != class_id for e in document.examples.values()):
             raise DataError(f"{one.name} is not marked in {image.file}; mark it, save the mask, then use it.")
-        document = project.document
         earlier = [e.id for e in document.examples.values() if (e.image, e.class_id) == (image_id, class_id)]
         if most is not None and len(document.examples) - len(earlier) >= most:
             raise DataError(f"There are {len(document.examples)} examples, and {most} at most; remove some first.")
-        example = ProjectExample(project.new_id("e"), image_id, class_id)
+        example = ProjectExample(project.new_id("e"), image_id, class_id, absent=absent)
         settled = image if image.edited else replace(image, review="accepted", reviewed=document.revision + 1)
         project.commit(
             f"The example of {one.name} in {image.file}",
@@ -145,7 +145,7 @@ def add_example(project: Project, image_id: str, class_id: str, revision: int, m
             {
                 **dict.fromkeys(map(example_file, earlier)),
                 mask_path(image): files.read_file(project.folder, mask_path(image)),
-                example_file(example.id): mask_content(mask.astype(np.uint8)),
+                example_file(example.id): None if absent else mask_content(mask.astype(np.uint8)),
             },
         )
         return example.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +42,13 @@ class Teacher:
         with self.project.lock:
             document = self.project.document
             key = class_key(document, one, self.segmenter.model[0])
-            wanted = enabled_examples(document, one.id)
+            enabled = enabled_examples(document, one.id)
+            without = [example for example in enabled if document.examples[example].absent]
+            wanted = tuple(example for example in enabled if example not in without)
         try:
             learned, pooled, reason = *self._teach(one, wanted), ""
+            if learned is not None:
+                learned = self._teach_absence(learned, without)
         except CdpnetError as error:
             learned, pooled, reason = None, one.pooled if wanted else (), str(error)
         with self.project.lock:
@@ -92,13 +97,21 @@ class Teacher:
             pooled.append(example)
         return learned, tuple(pooled)
 
+    def _teach_absence(self, learned: ClassPrototype, without: Sequence[str]) -> ClassPrototype:
+        """The class with the presence below which it is absent: by these examples without it, or the network's own."""
+        learned = replace(learned, min_presence=None)
+        paths = [self._image(example) for example in without]
+        return self.segmenter.learn_absence(learned, paths) if paths else learned
+
     def _files(self, example_id: str) -> tuple[Path, NDArray[np.uint8] | Path]:
-        example = self.project.example(example_id)
-        image = self.project.image(example.image)
+        return self._image(example_id), self.project.folder / example_file(example_id)
+
+    def _image(self, example_id: str) -> Path:
+        image = self.project.image(self.project.example(example_id).image)
         path = self.project.image_path(image)
         if not path.exists():
             raise DataError(missing_picture(image.file))
-        return path, self.project.folder / example_file(example_id)
+        return path
 
     def _load(self, one: ProjectClass) -> ClassPrototype | None:
         """The class of a class file; None where the file is not there, is broken, or is of another model."""

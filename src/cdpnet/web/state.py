@@ -42,6 +42,7 @@ def describe(workspace: Workspace, model: str, limits: Limits) -> Fields:
                     "image": e.image,
                     "class": e.class_id,
                     "enabled": e.enabled,
+                    "absent": e.absent,
                     "disagreement": work.agreement.of(e),
                 }
                 for e in document.examples.values()
@@ -91,7 +92,7 @@ def _class(document: Document, one: ProjectClass) -> Fields:
         "name": one.name,
         "number": one.number,
         "colour": "#{:02x}{:02x}{:02x}".format(*colour_of(one.number)),
-        "examples": sum(e.class_id == one.id and e.enabled for e in document.examples.values()),
+        "examples": sum(e.class_id == one.id and e.enabled and not e.absent for e in document.examples.values()),
         "found": len(found),
         "reason": one.reason,
     }

@@ -31,6 +31,7 @@ export class Actions {
       "new-class": () => editor.addClass(),
       save: () => saving.save(),
       teach: () => saving.teach(),
+      clear: () => editor.clear(),
       drop: () => tools.cancel() || editor.drop(),
       undo: async () => editor.undo(await saving.settled()),
       redo: () => editor.redo(),

@@ -32,7 +32,7 @@ export async function request(method, path, { body, signal } = {}) {
     answer = await fetch(`api/${path}`, init);
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refusal("The server does not answer; nothing was changed. Is it still running?", 0);
+    throw new Refusal("The server did not answer, so nothing was changed.", 0);
   }
   if (!answer.ok) throw new Refusal(await sentence(answer), answer.status);
   return answer;

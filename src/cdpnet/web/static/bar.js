@@ -3,6 +3,9 @@
 import { assign, find, hasKeys, percent } from "./dom.js";
 import { describe } from "./review.js";
 
+/** States in which a picture in which a class is not marked is an example of its absence. */
+const TEACHING_ABSENCE = ["absent", "found", "corrected", "accepted"];
+
 /**
  * @param {import("./store.js").Store} store
  * @param {import("./workspace.js").Workspace} workspace
@@ -26,7 +29,10 @@ export function showBar(store, workspace, editor, saving) {
     const reviewed = ["accepted", "rejected", "corrected"].includes(image.state);
     for (const action of ["save", "drop"]) show(action, draft !== null);
     for (const action of ["accept", "reject", "next"]) show(action, draft === null);
-    enable("teach", draft !== null || (chosenClass !== null && image.classes[chosenClass.id]?.share > 0));
+    const found = chosenClass !== null && image.classes[chosenClass.id]?.share > 0;
+    show("clear", draft ? draft.share > 0 : found && image.state === "found");
+    const canBeAbsent = chosenClass !== null && chosenClass.examples > 0 && TEACHING_ABSENCE.includes(image.state);
+    enable("teach", draft !== null || found || canBeAbsent);
     enable("accept", ["found", "absent", "corrected", "rejected"].includes(image.state));
     enable("reject", ["found", "absent", "corrected", "accepted"].includes(image.state));
     enable("next", store.nextUncertain !== null);

@@ -47,7 +47,8 @@ export function showClasses(store, changes) {
     swatch.style.setProperty("--class", one.colour);
     assign(name, { textContent: one.name });
     assign(key, { textContent: position < 10 ? String(position) : "" });
-    assign(counts, { textContent: one.examples ? `${one.found} found` : "no example" });
+    const untaught = one.id === store.classId ? "" : "no example"; // the list of its examples says so, too
+    assign(counts, { textContent: one.examples ? `${one.found} found` : untaught });
     assign(reason, { textContent: one.reason });
     const words = `${one.name}: ${count(one.examples, "example")}, found in ${count(one.found, "picture")}`;
     assign(choose, { ariaPressed: String(one.id === store.classId), title: words });
@@ -70,13 +71,17 @@ export function showClasses(store, changes) {
  * @param {import("./changes.js").Changes} changes
  */
 export function showExamples(store, changes) {
+  const remove = async (/** @type {string} */ id) => {
+    if (await changes.send("DELETE", `examples/${id}`)) say(`The example is removed. ${keyed("Undo", "Ctrl+Z")} brings it back.`);
+  };
+
   const create = (/** @type {Example} */ { id, image }) => {
     const show = element("button", { type: "button" }, element("img", { alt: "" }));
     const used = element("input", { type: "checkbox" });
     const drop = element("button", { type: "button", className: "small" }, "×");
     show.addEventListener("click", () => store.selectImage(image));
     used.addEventListener("change", () => changes.send("PATCH", `examples/${id}`, { enabled: used.checked }));
-    drop.addEventListener("click", () => changes.send("DELETE", `examples/${id}`));
+    drop.addEventListener("click", () => remove(id));
     return element("li", {}, show, element("label", {}, used, element("span")), drop);
   };
 
@@ -85,10 +90,11 @@ export function showExamples(store, changes) {
     const image = store.state?.images.find(({ id }) => id === example.image);
     const name = image?.name ?? "an image that was removed";
     if (image) assign(show.firstChild, { src: new URL(`api/${imageUrl(image, "thumbnail")}`, document.baseURI).href });
-    const differs = example.disagreement === null ? "" : `differs ${percent(example.disagreement)}`;
+    const differs = example.disagreement === null ? "used" : `differs ${percent(example.disagreement)}`;
+    const use = example.absent ? "not there" : differs;
     assign(label.firstChild, { ariaLabel: `Learn from ${name}` });
     if (changes.answered) assign(label.firstChild, { checked: example.enabled });
-    assign(label.lastChild, { textContent: example.enabled ? differs || "used" : "off" });
+    assign(label.lastChild, { textContent: example.enabled ? use : "off" });
     assign(show, { ariaLabel: `Show ${name}`, title: name });
     assign(drop, { ariaLabel: `Remove the example of ${name}`, title: "Remove this example" });
   };

@@ -151,6 +151,18 @@ export class Editor {
     this.workspace.changed(draft);
   }
 
+  /** Mark nothing, so that it can be saved that the chosen class is not there. */
+  clear() {
+    const { chosenClass } = this.store;
+    const { shown } = this.workspace;
+    if (!shown || !chosenClass) return;
+    const draft = this.workspace.begin(shown, chosenClass);
+    this.#stop(draft);
+    const mask = new Uint8Array(draft.now.mask.length);
+    draft.change({ clicks: [], box: null, mask, base: mask });
+    this.workspace.changed(draft);
+  }
+
   /** Drop the mask in progress. */
   drop() {
     const { draft } = this.workspace;

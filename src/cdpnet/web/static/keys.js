@@ -28,6 +28,8 @@ const KEYS = {
   x: "use",
   "?": "help",
   Escape: "drop",
+  Delete: "clear",
+  Backspace: "clear",
   ArrowRight: "forward",
   ArrowLeft: "back",
   "Shift+ArrowRight": "right",

@@ -132,9 +132,11 @@ export class Saving {
     const revision = this.#image(imageId)?.revision ?? 0;
     const state = await this.changes.sendAbout(imageId, revision, "POST", "examples", fields);
     const taught = state?.classes.find((one) => one.id === classId);
-    const next = keyed("Look at the most uncertain picture", "G");
-    if (taught) say(`${taught.name} is learned from ${count(taught.examples, "example")}. ${next}.`);
-    return state !== null;
+    if (!state || !taught) return state !== null;
+    const isAbsent = state.examples.some((one) => one.image === imageId && one.class === classId && one.absent);
+    const examples = isAbsent ? "pictures without it, too" : count(taught.examples, "example");
+    say(`${taught.name} is learned from ${examples}. ${keyed("Look at the most uncertain picture", "G")}.`);
+    return true;
   }
 
   /** @param {string} imageId of an image that need not be the chosen one */
@@ -144,7 +146,7 @@ export class Saving {
 
   /** @param {string} classId */
   #isTaught(classId) {
-    return this.store.state?.examples.some((example) => example.class === classId) ?? false;
+    return this.store.state?.examples.some((example) => example.class === classId && !example.absent) ?? false;
   }
 
   /** @param {import("./draft.js").Draft} draft waited for */

@@ -22,7 +22,7 @@
  * @property {string} name
  * @property {string} colour "#rrggbb"
  * @property {number} number its value in the masks, from 1
- * @property {number} examples how many are switched on
+ * @property {number} examples that show it and are switched on
  * @property {number} found images in which it is found
  * @property {string} reason why it could not be learned, or ""
  *
@@ -31,6 +31,7 @@
  * @property {string} image id of the image
  * @property {string} class id of the class
  * @property {boolean} enabled
+ * @property {boolean} absent whether the class is not there
  * @property {number | null} disagreement with the other examples, 0..1
  *
  * @typedef {object} Limits
