@@ -86,10 +86,12 @@ def finish(chosen: Any) -> int:
         work = ProjectSegmenter(project, EncodedImages(segmenter))
         try:
             with labelling_bar() as show:
-                while not work.is_segmented:
+                total = 0
+                while not work.is_segmented and (job := work.job()) is not None:
+                    total = job.total
+                    show(job.done, total)
                     work.step()
-                    if not work.is_segmented and (job := work.job()) is not None:
-                        show(job.done, job.total)
+                show(total, total)
         finally:
             project.save()
         document = project.document

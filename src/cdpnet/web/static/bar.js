@@ -55,20 +55,21 @@ export function showBar(store, workspace, editor, saving) {
  * @param {boolean} awaited whether it is saved then
  */
 function hint(image, chosenClass, draft, busy, awaited) {
-  const [saveKey, dropKey, acceptKey, rejectKey] = KEYS.map(named);
+  const [saveKey, dropKey] = KEYS.map(named);
   if (image.state === "failed") return "";
   if (busy) return `Looking for the object …${awaited ? " It is saved then." : ""}`;
   if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
   if (draft && !draft.share) return `Nothing is marked. ${saveKey} saves that it is not there, ${dropKey} drops.`;
   if (draft) return `${percent(draft.share)} marked. ${saveKey} saves, ${dropKey} drops.`;
   if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;
-  if (image.state === "found") return `${acceptKey} accepts, ${rejectKey} rejects. Click or draw to correct.`;
-  if (image.state === "absent") return `${acceptKey} accepts that nothing is there. Click to mark a ${chosenClass.name}.`;
+  const accepting = hasKeys() ? ["A accepts, R rejects", "A accepts"] : ["Accept or reject", "Accept"];
+  if (image.state === "found") return `${accepting[0]}. Click or draw to correct.`;
+  if (image.state === "absent") return `${accepting[1]} that nothing is there. Click to mark a ${chosenClass.name}.`;
   return "";
 }
 
 /** Keys and, for screens without a keyboard, the words of their buttons. */
-const KEYS = [["Enter", "“Save mask”"], ["Escape", "“Drop”"], ["A", "“Accept”"], ["R", "“Reject”"]];
+const KEYS = [["Enter", "“Save mask”"], ["Escape", "“Drop”"]];
 
 /** @param {string[]} names of a key and of its button */
 function named([key, button]) {

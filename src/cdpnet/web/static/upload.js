@@ -51,7 +51,7 @@ async function filesOf(entries) {
     if (entry?.isDirectory) found.push(...(await filesOf(await list(/** @type {any} */ (entry).createReader()))));
     else if (entry && !entry.name.startsWith(".")) found.push(await file(/** @type {any} */ (entry)));
   }
-  return found.sort((one, other) => one.name.localeCompare(other.name));
+  return found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
 }
 
 /**
