@@ -92,7 +92,9 @@ try:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_file, args=["--no-sandbox"])
         for name, (width, height, scheme) in SCREENS.items():
-            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            touch = width < height
+            screen = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
+            context = browser.new_context(**screen, has_touch=touch, is_mobile=touch)
             page = context.new_page()
             use(page, url)
             shot = Image.open(io.BytesIO(page.screenshot()))
