@@ -149,6 +149,11 @@ def test_click_brush_box_erase_and_undo(page: Any) -> None:
 
     page.keyboard.press("Escape")
     wait_until(lambda: shown(page) == steps[0], "Escape leaves something")
+    page.keyboard.press("Control+z")
+    wait_until(lambda: shown(page) == steps[-1], "undo does not bring back what was dropped")
+    page.keyboard.press("Escape")
+    page.locator("#note").filter(has_text="The mask in progress is dropped. Undo (Ctrl+Z) brings it back.").wait_for()
+    wait_until(lambda: shown(page) == steps[0], "Escape leaves something")
     page.keyboard.press("b")
     drag(page, (0.1, 0.2), (0.52, 0.62))
     wait_for_mask(page)

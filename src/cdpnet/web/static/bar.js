@@ -37,9 +37,10 @@ export function showBar(store, workspace, editor, saving) {
     enable("reject", ["found", "absent", "corrected", "accepted"].includes(image.state));
     enable("next", store.nextUncertain !== null);
     show("reopen", reviewed && draft === null);
-    enable("undo", Boolean(draft?.canUndo || state.undo));
+    enable("undo", Boolean(draft?.canUndo || editor.dropped || state.undo));
     enable("redo", Boolean(draft?.canRedo || state.redo));
-    name("undo", "Undo", "Ctrl+Z", draft?.canUndo ? "a step of the mask in progress" : state.undo);
+    const undone = editor.dropped ? "the dropping of the mask in progress" : state.undo;
+    name("undo", "Undo", "Ctrl+Z", draft?.canUndo ? "a step of the mask in progress" : undone);
     name("redo", "Redo", "Ctrl+Shift+Z", draft?.canRedo ? "a step of the mask in progress" : state.redo);
   };
   store.subscribe(update);

@@ -2,7 +2,9 @@
 
 import { request } from "./api.js";
 import { askName } from "./dialogs.js";
+import { keyed } from "./dom.js";
 import { drawLine, readGrey } from "./mask.js";
+import { say } from "./notes.js";
 
 export class Editor {
   /** @type {Promise<string | null> | null} the class that is being named */
@@ -13,6 +15,8 @@ export class Editor {
   #asked = new Map();
   /** @type {import("./draft.js").Draft | null} of the brush stroke being drawn */
   #stroke = null;
+  /** @type {import("./draft.js").Draft | null} that was dropped last, until another one is begun */
+  #dropped = null;
 
   /**
    * @param {import("./store.js").Store} store
@@ -95,6 +99,7 @@ export class Editor {
       this.needClass();
       return false;
     }
+    this.#dropped = null;
     this.#stroke = this.workspace.begin(shown, chosenClass);
     this.#stroke.change();
     this.workspace.drafts.begin(this.#stroke);
@@ -125,6 +130,11 @@ export class Editor {
   /** @param {string | null} imageId of the picture in which a step is to be taken back, if there is one to take back */
   async undo(imageId) {
     const { draft } = this.workspace;
+    const { dropped } = this;
+    if (dropped && dropped.imageId === imageId) {
+      this.#dropped = null;
+      return this.workspace.changed(dropped);
+    }
     if (!draft?.canUndo || draft.imageId !== imageId) return this.changes.undo();
     this.#stop(draft);
     draft.undo();
@@ -156,6 +166,7 @@ export class Editor {
     const { chosenClass } = this.store;
     const { shown } = this.workspace;
     if (!shown || !chosenClass) return;
+    this.#dropped = null;
     const draft = this.workspace.begin(shown, chosenClass);
     this.#stop(draft);
     const mask = new Uint8Array(draft.now.mask.length);
@@ -163,12 +174,24 @@ export class Editor {
     this.workspace.changed(draft);
   }
 
-  /** Drop the mask in progress. */
+  /** Drop the mask in progress; until another one is begun, undo brings it back. */
   drop() {
     const { draft } = this.workspace;
     if (!draft) return;
+    const { busy } = this;
     this.#stop(draft);
     this.workspace.close(draft);
+    if (busy) draft.cancel(); // a click whose mask is not there yet
+    if (!draft.canUndo && !draft.canRedo) return;
+    this.#dropped = draft;
+    say(`The mask in progress is dropped. ${keyed("Undo", "Ctrl+Z")} brings it back.`);
+  }
+
+  /** The mask in progress that was dropped last, if it is of what is chosen now; else null. */
+  get dropped() {
+    const dropped = this.#dropped;
+    const isChosen = dropped?.imageId === this.workspace.imageId && dropped?.classId === this.store.classId;
+    return isChosen && !this.workspace.draft ? dropped : null;
   }
 
   /**
@@ -182,6 +205,7 @@ export class Editor {
       const id = await this.needClass();
       const one = this.store.state?.classes.find((each) => each.id === id);
       if (!one) return null;
+      this.#dropped = null;
       const draft = this.workspace.begin(shown, one);
       this.#ask(draft, change(draft));
       return id;
