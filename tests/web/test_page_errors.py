@@ -98,14 +98,15 @@ def test_an_answer_that_the_page_cannot_use_is_said_and_reported(browser: Any, p
 
 
 def test_a_folder_that_is_dropped_gives_its_files(page: Any, tmp_path: Path) -> None:
-    for name, content in (*pictures(2), ("notes.txt", b"text"), (".hidden", b"")):
-        path = tmp_path / "photos" / ("inner" if name == "2.png" else "") / name
+    (_, one), (_, other) = pictures(2)
+    for name, content in (("10.png", one), ("2.png", other), ("in/2.png", one), ("in/a.txt", b"text"), (".x.png", one)):
+        path = tmp_path / "photos" / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_bytes(content)
     devices = page.context.new_cdp_session(page)
     dragged = {"items": [], "files": [str(tmp_path / "photos")], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         devices.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 300, "data": dragged})
-    page.locator("#refusal li").filter(has_text="notes.txt is not an image that can be read").wait_for()
+    page.locator("#refusal li").filter(has_text="in/a.txt is not an image that can be read").wait_for()
     expect(page.locator("#refusal li")).to_have_count(1)
-    assert [one["name"] for one in state(page)["images"]] == ["1.png", "2.png"]
+    assert [one["name"] for one in state(page)["images"]] == ["2.png", "10.png", "in/2.png"]

@@ -48,9 +48,8 @@ async def read_files(request: Request, limits: Limits) -> list[UploadFile]:
 
 
 def add_uploads(project: Project, files: Iterable[UploadFile], limits: Limits) -> Refused:
-    """Add the images that a browser sends, under the last part of the names that it gives."""
-    named = (((file.filename or "").replace("\\", "/").rpartition("/")[2], file.file) for file in files)
-    return add_files(project, named, limits)
+    """Add the images that a browser sends, under the names that it gives."""
+    return add_files(project, ((_name(file.filename or ""), file.file) for file in files), limits)
 
 
 def add_files(project: Project, files: Iterable[tuple[str, BinaryIO]], limits: Limits) -> Refused:
@@ -67,9 +66,20 @@ def add_files(project: Project, files: Iterable[tuple[str, BinaryIO]], limits: L
     return refused
 
 
+def _name(sent: str) -> str:
+    """The path of a file below a folder that was dropped; only its last part where another one cannot be a folder's."""
+    *folders, name = sent.replace("\\", "/").split("/")
+    try:
+        for folder in folders:
+            check_file_name(folder)
+    except DataError:
+        return name
+    return "/".join((*folders, name))
+
+
 def _add(project: Project, name: str, content: bytes, limits: Limits) -> None:
     """Add an image by its name and the content of its file. DataError where it cannot be used."""
-    check_file_name(name)
+    check_file_name(PurePosixPath(name).name)
     if PurePosixPath(name).suffix.lower() not in ENDINGS:
         raise DataError(f"{escape(name[:_SHOWN])} is not an image by its ending; {', '.join(ENDINGS)} are read.")
     if not project.kept and len(project.document.images) >= limits.images:

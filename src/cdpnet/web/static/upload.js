@@ -34,31 +34,37 @@ export function acceptFiles(store, changes) {
     const { items = [], files } = event.dataTransfer ?? {};
     const entries = [...items].map((item) => item.webkitGetAsEntry()); // at once: the items are gone afterwards
     if (!entries.some((entry) => entry?.isDirectory)) return add(files);
-    const found = await filesOf(entries).catch(() => []);
+    const open = async () => filesOf(entries.length === 1 ? await list(entries[0]) : entries); // one needs no name
+    const found = await open().catch(() => []);
     if (found.length) add(found);
     else refuse("There are no files in the folder that can be read.");
   });
 }
 
 /**
- * All files of folders and of the folders in them, by their names; no hidden ones.
+ * All files of folders and of the folders in them, by their paths, which are their names; no hidden ones.
  * @param {(FileSystemEntry | null)[]} entries
+ * @param {string} folder that they are in, "" or with "/" at its end
  * @returns {Promise<File[]>}
  */
-async function filesOf(entries) {
+async function filesOf(entries, folder = "") {
   const found = [];
   for (const entry of entries) {
-    if (entry?.isDirectory) found.push(...(await filesOf(await list(/** @type {any} */ (entry).createReader()))));
-    else if (entry && !entry.name.startsWith(".")) found.push(await file(/** @type {any} */ (entry)));
+    if (!entry || entry.name.startsWith(".")) continue;
+    const path = `${folder}${entry.name}`;
+    if (entry.isDirectory) found.push(...(await filesOf(await list(entry), `${path}/`)));
+    else found.push(new File([await file(/** @type {any} */ (entry))], path));
   }
   return found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
 }
 
 /**
- * @param {FileSystemDirectoryReader} reader
+ * What is in a folder.
+ * @param {any} folder
  * @returns {Promise<FileSystemEntry[]>}
  */
-async function list(reader) {
+async function list(folder) {
+  const reader = folder.createReader();
   const read = () => new Promise((resolve, reject) => reader.readEntries(resolve, reject));
   const found = [];
   for (let part = await read(); part.length; part = await read()) found.push(...part); // it gives 100 at a time
