@@ -246,7 +246,7 @@ def test_pictures_that_are_skipped_come_after_the_others(page: Any) -> None:
         page.keyboard.press("a")
         wait_for_picture(page, name)
     page.keyboard.press("r")
-    page.locator("#note").filter(has_text=f"{order[0]} is rejected. All pictures are reviewed.").wait_for()
+    page.locator("#note").filter(has_text=f"{order[0]} is rejected, and left out of the labels. All").wait_for()
 
 
 def test_a_class_that_is_not_in_a_picture_is_taught_so(page: Any) -> None:

@@ -56,7 +56,8 @@ export class Review {
     const state = await this.changes.sendAbout(id, revision, "POST", `images/${id}/review`, { verdict });
     if (!state) return;
     const done = state.progress.left ? "" : " All pictures are reviewed.";
-    say(verdict === "new" ? `${name} is segmented again.` : `${name} is ${verdict}.${done}`);
+    const said = { new: "segmented again", accepted: "accepted", rejected: "rejected, and left out of the labels" };
+    say(`${name} is ${said[verdict]}.${done}`);
     if (verdict !== "new" && this.store.imageId === id) this.#goTo(this.store.nextUncertain);
   }
 
