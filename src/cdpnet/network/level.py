@@ -3,7 +3,7 @@
 The log-odds order the locations of an image well, but large objects come out too small and small ones too large. So the
 masks of several levels are compared by what they are like, whatever the class: how well they part the log-odds, how
 much features change across their outline, how long it is. A linear function of this, fitted on photographs by `cdpnet
-levels`, says how good each mask is; the level is the mean of all levels, weighted by its exponential.
+levels`, says how good each mask is; the level is a part of the mean of all levels, weighted by its exponential.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cdpnet.config import LevelConfig
 from cdpnet.network.decision import log_odds
 
 LEVELS = tuple(i / 4 for i in range(-4, 5))  # log-odds
+_STRENGTH = 0.7  # of the mean level: all of it is best with one example of a class, less with several
 _LEAST = 1e-3  # added to an area or a variance before its logarithm is taken
 _LEAST_CONTRAST = 0.1
 
@@ -32,8 +33,13 @@ def mask_level(odds: Tensor, features: Tensor, config: LevelConfig) -> Tensor:
     """The level (B,) of log-odds (B, h, w) of locations with visual features (B, C, h, w). Nothing is trained by it."""
     with torch.no_grad():
         weights = odds.new_tensor(dataclasses.astuple(config), dtype=torch.float32)
-        chosen = (mask_statistics(odds, features) @ weights).softmax(dim=1)
-        return chosen @ chosen.new_tensor(LEVELS)
+        return mean_level(mask_statistics(odds, features) @ weights)
+
+
+def mean_level(scores: Tensor) -> Tensor:
+    """The level of images with a score for each of `LEVELS`, (B, levels) -> (B,)."""
+    weights = scores.softmax(dim=1)
+    return _STRENGTH * (weights @ weights.new_tensor(LEVELS))
 
 
 def mask_statistics(odds: Tensor, features: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from cdpnet.evaluation.features import FeatureCache
 from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
 from cdpnet.evaluation.results import refuse_seen_classes
 from cdpnet.network.decision import decide, log_odds
-from cdpnet.network.level import LEVELS, mask_statistics
+from cdpnet.network.level import LEVELS, mask_statistics, mean_level
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.runtime.constants import IGNORE_INDEX
 
@@ -142,6 +142,5 @@ def fit_weights(seen: Masks) -> NDArray[np.float64]:
 
 def choose_levels(seen: Masks, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """The level (T,) of each query, as `mask_level` chooses it."""
-    chosen = torch.from_numpy(seen.statistics @ weights).softmax(dim=1)
-    levels: NDArray[np.float64] = (chosen @ chosen.new_tensor(LEVELS)).numpy()
+    levels: NDArray[np.float64] = mean_level(torch.from_numpy(seen.statistics @ weights)).numpy()
     return levels
