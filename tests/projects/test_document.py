@@ -43,6 +43,8 @@ def test_what_is_written_is_read_again(project: Project, folder: Path) -> None:
         lambda values: values["images"][0].update(height=10**9),
         lambda values: values["images"][0].update(uncertainty=float("nan")),
         lambda values: values["images"][0].update(review="perhaps"),
+        lambda values: values["images"][0].update(touched=-1),
+        lambda values: values["images"][0].update(drawn=[5]),
         lambda values: values["images"][0].update(findings=[{"class_id": "c1"}]),
         lambda values: values["classes"][0].update(number=300),
         lambda values: values["classes"][0].update(number=0),

@@ -40,7 +40,7 @@ def predict(workspace: Workspace, image: ProjectImage, control: ShapeControl) ->
     project = workspace.project
     with project.lock:
         document, image = project.document, project.image(image.id)
-        if image.review == "rejected" or not (image.found_with or image.is_settled) or not workspace.work.version:
+        if image.review == "rejected" or not image.has_result or not workspace.work.version:
             return []
         labels = labels_of(project, document, image)
     if control.labels:

@@ -106,7 +106,7 @@ def finish(chosen: Any) -> int:
     for name, reason in unwritten.items():
         print_line(f"not written: {name}: {reason}")
     usable = [image for image in document.images.values() if not image.reason]
-    settled = sum(image.is_settled for image in usable)
+    settled = sum(image.is_reviewed for image in usable)
     done = len(usable) - settled
     print_line(
         f"{counted(done, 'image is', 'images are')} labelled and {settled} left as a person settled them; see {written}"

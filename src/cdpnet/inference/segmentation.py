@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -39,6 +40,16 @@ class Segmentation:
     def at(self, threshold: float) -> Segmentation:
         """The same scores with another threshold of the probability at a pixel, 0..1."""
         return replace(self, background=float(torch.tensor(threshold, dtype=torch.float64).logit()))
+
+    def only(self, kept: Sequence[int]) -> Segmentation:
+        """The same scores of some of the classes, by their places in ``classes``; the others get no pixel."""
+        return replace(
+            self,
+            classes=tuple(self.classes[i] for i in kept),
+            log_odds=self.log_odds[list(kept)],
+            presence=tuple(self.presence[i] for i in kept),
+            absent=tuple(self.absent[i] for i in kept),
+        )
 
     @cached_property
     def mask(self) -> NDArray[np.uint8]:

@@ -27,9 +27,8 @@ def annotate(project: Project, image_id: str, numbers: NDArray[np.uint8], taught
             raise DataError(f"The mask has another size than {image.file}.")
         earlier = [e.id for e in document.examples.values() if e.image == image_id]
         new = [ProjectExample(project.new_id("e"), image_id, class_id) for class_id in taught]
-        annotated = replace(
-            image, edited=True, review="", reviewed=document.revision + 1, findings=count_classes(project, numbers)
-        )
+        annotated = replace(image, edited=True, drawn=(), review="", reviewed=document.revision + 1)
+        annotated = replace(annotated, findings=count_classes(project, annotated, numbers))
         masks = {e.id: (numbers == project.one_class(e.class_id).number).astype(np.uint8) for e in new}
         records: dict[str, Record | None] = {**dict.fromkeys(earlier), **{e.id: e for e in new}, image_id: annotated}
         contents: dict[str, bytes | None] = {mask_path(image): mask_content(numbers)}
@@ -47,7 +46,9 @@ def withdraw(project: Project, image_id: str, examples: Collection[str], revisio
         records: dict[str, Record | None] = dict.fromkeys(left)
         contents: dict[str, bytes | None] = dict.fromkeys(map(example_file, left))
         if image.revision == revision:
-            records[image_id] = replace(image, edited=False, review="", reviewed=0, findings=(), found_with="")
+            records[image_id] = replace(
+                image, edited=False, drawn=(), review="", reviewed=0, findings=(), found_with=""
+            )
             contents[mask_path(image)] = None
         if records:
             project.commit(f"The removal of the annotation of {image.file}", records, contents)

@@ -63,10 +63,12 @@ class Finding:
 class ProjectImage:
     """An image.
 
-    file: its path below the folder of images, with ``/``. revision: grows with each change. findings, uncertainty: of
-    the network. found_with: key of the classes and settings that the mask was found with, see `result_key`; empty
-    before. edited: whether a person drew in its mask. review: what a person said about it, at the revision ``reviewed``
-    of the project. reason: why the image cannot be used, or empty.
+    file: its path below the folder of images, with ``/``. revision: grows with each change. touched: the revision that
+    a person's last change gave it; 0 while nothing in it is a person's. findings: of the network, and certain ones of
+    what a person drew. uncertainty: of the network. found_with: key of the classes and settings that the mask was found
+    with, see `result_key`; empty before. edited: whether a person drew in its mask. drawn: ids of the classes that a
+    person drew, while the others are the network's; empty where all are a person's, or none. review: what a person said
+    about it, at the revision ``reviewed`` of the project. reason: why the image cannot be used, or empty.
     """
 
     id: str
@@ -78,14 +80,31 @@ class ProjectImage:
     uncertainty: float = 0.0
     found_with: str = ""
     edited: bool = False
+    drawn: tuple[str, ...] = ()
+    touched: int = 0
     review: Review = ""
     reviewed: int = 0
     reason: str = ""
 
     @property
     def is_settled(self) -> bool:
-        """Whether its mask is a person's, so that no network changes it."""
-        return self.edited or bool(self.review)
+        """Whether its mask as a whole is a person's, so that no network changes it."""
+        return bool(self.review) or (self.edited and not self.drawn)
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether a person has seen all that its mask shows: nothing is found in it of a class that nobody drew."""
+        found = any(found.share and not self.is_drawn(found.class_id) for found in self.findings)
+        return bool(self.review) or (self.edited and not found)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the network or a person has given it a mask."""
+        return bool(self.found_with or self.edited or self.review)
+
+    def is_drawn(self, class_id: str) -> bool:
+        """Whether a person drew the mask of a class, so that no network changes it."""
+        return self.edited and (not self.drawn or class_id in self.drawn)
 
     @property
     def mask_file(self) -> str:
@@ -234,7 +253,8 @@ def _image(values: object) -> ProjectImage:
         raise ValueError("an image that is no object")
     image = decode(ProjectImage, {**values, "findings": []})
     check_path(image.file)
-    if min(image.height, image.width) < 0 or image.height * image.width > MAX_PIXELS or not 0 <= image.uncertainty <= 1:
+    is_possible = min(image.height, image.width) >= 0 and image.height * image.width <= MAX_PIXELS
+    if not (is_possible and 0 <= image.uncertainty <= 1 and 0 <= image.touched <= image.revision):
         raise ValueError("an image with impossible numbers")
     return replace(image, findings=tuple(decode(Finding, one) for one in values.get("findings", [])))
 

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from cdpnet.errors import DataError
 from cdpnet.projects import folder as files
-from cdpnet.projects.document import MAX_CLASSES, Finding, ProjectClass, ProjectExample, ProjectImage, Record, Settings
+from cdpnet.projects.document import (
+    MAX_CLASSES,
+    Finding,
+    ProjectClass,
+    ProjectExample,
+    ProjectImage,
+    Record,
+    Settings,
+    order_of,
+)
 from cdpnet.projects.folder import mask_path
 from cdpnet.projects.project import ConflictError, Project, mask_content
 from cdpnet.runtime.text import check_class_name
@@ -35,23 +44,16 @@ def remove_image(project: Project, image_id: str) -> None:
 def correct(project: Project, image_id: str, revision: int, class_id: str, mask: NDArray[np.bool_]) -> None:
     """Replace the pixels of a class in an image by a mask (H, W); other classes keep theirs outside of it.
 
-    ConflictError where the image has another revision.
+    ConflictError where a person has changed the image since the revision.
     """
     with project.lock:
-        image, one = _at_revision(project, image_id, revision), project.one_class(class_id)
-        numbers = project.mask(image)
+        image = _at_revision(project, image_id, revision, or_renewed=True)
+        one, numbers = project.one_class(class_id), project.mask(image)
         if mask.shape != numbers.shape:
             raise DataError(f"The mask has another size than {image.file}.")
         numbers[numbers == one.number] = 0
         numbers[mask] = one.number
-        corrected = replace(
-            image,
-            edited=True,
-            review="",
-            reviewed=project.document.revision + 1,
-            findings=count_classes(project, numbers),
-        )
-        content = mask_content(numbers)
+        corrected, content = _with_drawn(project, image, class_id, numbers), mask_content(numbers)
         project.commit(
             f"The correction of {one.name} in {image.file}", {image_id: corrected}, {mask_path(image): content}
         )
@@ -66,10 +68,10 @@ def review(project: Project, image_id: str, revision: int, verdict: Verdict) -> 
         image = _at_revision(project, image_id, revision)
         if image.reason:
             raise DataError(f"{image.file} cannot be reviewed: {image.reason}")
-        if verdict == "accepted" and not (image.found_with or image.is_settled):
+        if verdict == "accepted" and not image.has_result:
             raise DataError(f"{image.file} has no result yet that could be accepted; teach a class first.")
         if verdict == "new":
-            changed = replace(image, review="", edited=False, findings=(), found_with="", reviewed=0)
+            changed = replace(image, review="", edited=False, drawn=(), findings=(), found_with="", reviewed=0)
             content = None
         else:
             changed = replace(image, review=verdict, reviewed=project.document.revision + 1)
@@ -112,25 +114,30 @@ def remove_class(project: Project, class_id: str) -> None:
         contents: dict[str, bytes | None] = dict.fromkeys(map(example_file, examples))
         contents[class_file(class_id)] = None
         for image in document.images.values():
+            is_drawn = class_id in image.drawn
+            if is_drawn:
+                records[image.id] = _without_class(image, class_id)
             if image.reason or not (project.folder / mask_path(image)).exists():
                 continue
             numbers = project.mask(image)
-            if (numbers == one.number).any():
+            if is_drawn or (numbers == one.number).any():
                 contents[mask_path(image)] = mask_content(np.where(numbers == one.number, 0, numbers).astype(np.uint8))
-                findings = tuple(found for found in image.findings if found.class_id != class_id)
-                records[image.id] = replace(image, findings=findings)
+                records[image.id] = _without_class(image, class_id)
         project.commit(f"The removal of the class {one.name}", records, contents)
 
 
 def add_example(project: Project, image_id: str, class_id: str, revision: int, most: int | None = None) -> str:
     """Use an image as an example of a class by its present mask, in the place of an earlier one; gives its id.
 
-    Where the class is not marked, it is an example of its absence, for a class that has another example. most: number
-    of examples of the project. ConflictError where the image has another revision. DataError for a class without one.
+    The mask of the class is a person's then. Where the class is not marked, it is an example of its absence, for a
+    class that has another example. most: number of examples of the project. ConflictError where the mask of the class
+    may have changed since the revision. DataError for a class without an example.
     """
     with project.lock:
-        image, one = _at_revision(project, image_id, revision), project.one_class(class_id)
-        mask = project.mask(image) == one.number
+        is_drawn = project.image(image_id).is_drawn(class_id)
+        image = _at_revision(project, image_id, revision, or_renewed=is_drawn)
+        one, numbers = project.one_class(class_id), project.mask(image)
+        mask = numbers == one.number
         document, absent = project.document, not mask.any()
         if absent and all(e.absent or e.class_id != class_id for e in document.examples.values()):
             raise DataError(f"{one.name} is not marked in {image.file}; mark it, save the mask, then use it.")
@@ -138,7 +145,8 @@ def add_example(project: Project, image_id: str, class_id: str, revision: int, m
         if most is not None and len(document.examples) - len(earlier) >= most:
             raise DataError(f"There are {len(document.examples)} examples, and {most} at most; remove some first.")
         example = ProjectExample(project.new_id("e"), image_id, class_id, absent=absent)
-        settled = image if image.edited else replace(image, review="accepted", reviewed=document.revision + 1)
+        is_own = is_drawn or image.review == "accepted"
+        settled = image if is_own else _with_drawn(project, image, class_id, numbers)
         project.commit(
             f"The example of {one.name} in {image.file}",
             {**dict.fromkeys(earlier), example.id: example, image_id: settled},
@@ -196,16 +204,45 @@ def _own_mask(project: Project, image: ProjectImage) -> dict[str, None]:
     return {} if any(one.mask_file == image.mask_file for one in others) else {mask_path(image): None}
 
 
-def count_classes(project: Project, numbers: NDArray[np.uint8]) -> tuple[Finding, ...]:
-    """What a person's mask (H, W) shows: certain for every class that it has."""
+def count_classes(project: Project, image: ProjectImage, numbers: NDArray[np.uint8]) -> tuple[Finding, ...]:
+    """What the mask (H, W) of an image shows: certain for what a person drew, else with the values of the network."""
     counts = np.bincount(numbers.ravel(), minlength=MAX_CLASSES + 1)
     shares = {one.id: float(counts[one.number] / numbers.size) for one in project.document.classes.values()}
-    return tuple(Finding(key, share, 1.0, 1.0) for key, share in shares.items() if share)
+    known = {found.class_id: found for found in image.findings if not image.is_drawn(found.class_id)}
+    return tuple(
+        replace(known.get(key, Finding(key, share, 1.0, 1.0)), share=share)
+        for key, share in shares.items()
+        if share or key in known
+    )
 
 
-def _at_revision(project: Project, image_id: str, revision: int) -> ProjectImage:
+def _with_drawn(project: Project, image: ProjectImage, class_id: str, numbers: NDArray[np.uint8]) -> ProjectImage:
+    """An image whose mask (H, W) of a class is a person's; a mask that was so as a whole stays so."""
+    is_whole = image.review == "accepted" or (image.edited and not image.drawn)
+    drawn = replace(
+        image,
+        edited=True,
+        drawn=() if is_whole else tuple(sorted({*image.drawn, class_id}, key=order_of)),
+        found_with="",  # other classes may be found where this one was
+        review="",
+        reviewed=project.document.revision + 1,
+    )
+    return replace(drawn, findings=count_classes(project, drawn, numbers))
+
+
+def _without_class(image: ProjectImage, class_id: str) -> ProjectImage:
+    """An image without a class; one in which a person drew nothing else is the network's."""
+    findings = tuple(found for found in image.findings if found.class_id != class_id)
+    if class_id not in image.drawn:
+        return replace(image, findings=findings)
+    drawn = tuple(key for key in image.drawn if key != class_id)
+    return replace(image, findings=findings, edited=bool(drawn), drawn=drawn, found_with="")
+
+
+def _at_revision(project: Project, image_id: str, revision: int, *, or_renewed: bool = False) -> ProjectImage:
+    """An image at a revision. or_renewed: or one that nobody but the network has changed since."""
     image = project.image(image_id)
-    if image.revision != revision:
+    if not (image.touched if or_renewed else image.revision) <= revision <= image.revision:
         raise ConflictError(f"{image.file} was changed meanwhile, in another window or by the network; look again.")
     return image
 

@@ -54,11 +54,14 @@ def _free_name(image: ProjectImage, change: Change, document: Document, folder: 
 def _renewed(record: Record | None, present: Record | None) -> Record | None:
     """A record that takes the place of the present one, and keeps what is known of its file.
 
-    An image gets a new revision, and stays unusable if it is; a class keeps its class file.
+    An image gets a new revision, at which a person has touched it, and stays unusable if it is; a class keeps its class
+    file.
     """
     if isinstance(record, ProjectImage) and isinstance(present, ProjectImage):
         revision, reason = max(record.revision, present.revision) + 1, present.reason
-        return replace(record, revision=revision, height=present.height, width=present.width, reason=reason)
+        touched = revision if record.edited or record.review else 0
+        record = replace(record, revision=revision, touched=touched, reason=reason)
+        return replace(record, height=present.height, width=present.width)
     if isinstance(record, ProjectClass) and isinstance(present, ProjectClass):
         return replace(record, learned=present.learned, pooled=present.pooled, reason=present.reason)
     return record

@@ -42,12 +42,12 @@ def read_project_labels(project: Project) -> LabelledFolder:
 
 def _read_labels(project: Project, document: Document) -> Iterator[ImageLabels]:
     for image in document.images.values():
-        if not image.reason and image.review != "rejected" and (image.found_with or image.is_settled):
+        if not image.reason and image.review != "rejected" and image.has_result:
             yield labels_of(project, document, image)
 
 
 def labels_of(project: Project, document: Document, image: ProjectImage) -> ImageLabels:
-    """The labels of an image; a region has the score of the network, or 1 where a person settled the mask."""
+    """The labels of an image; a region has the score of the network, or 1 where its mask is a person's."""
     numbers = project.mask(image)
     scores = {} if image.is_settled else {found.class_id: found.score for found in image.findings}
     regions = [

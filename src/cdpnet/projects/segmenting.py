@@ -17,6 +17,7 @@ from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.projects import folder as files
 from cdpnet.projects.agreement import Agreement
 from cdpnet.projects.document import Document, Finding, ProjectClass, ProjectImage
+from cdpnet.projects.editing import count_classes
 from cdpnet.projects.keys import classes_key, result_key, version_key
 from cdpnet.projects.project import Project, mask_content
 from cdpnet.projects.teaching import Teacher
@@ -152,16 +153,34 @@ class ProjectSegmenter:
 
     def _segment(self, image: ProjectImage, document: Document) -> None:
         """Segment an image with the classes of a document, and keep the result if they are still in use."""
-        key, classes = self._key(document), self.teacher.learned()
-        if not classes:
-            self._keep(image, key, None, ())
-            return
+        key, learned = self._key(document), self.teacher.learned()
+        places = [place for place, (one, _) in enumerate(learned) if not image.is_drawn(one.id)]
+        classes = [learned[place][0] for place in places]
         try:
-            segmentation = self._scores_of(image, document, [learned for _, learned in classes])
+            scores = self._scores_of(image, document, [one for _, one in learned]) if places else None
+            segmentation = scores and scores.only(places)
+            numbers = self._numbers(image, segmentation, classes)
         except (CdpnetError, OSError) as error:
             self._fail(image, key, error)
             return
-        self._keep(image, key, segmentation, [one for one, _ in classes])
+        self._keep(image, key, segmentation, numbers, classes)
+
+    def _numbers(
+        self, image: ProjectImage, segmentation: Segmentation | None, classes: list[ProjectClass]
+    ) -> NDArray[np.uint8] | None:
+        """The mask (H, W) of an image: what a person drew in it, and around that what is found of other classes.
+
+        None for no mask. DataError where the one that a person drew in is of another size.
+        """
+        found = None
+        if segmentation is not None:
+            found = np.array([0, *(one.number for one in classes)], np.uint8)[segmentation.mask]
+        if not image.edited:
+            return found
+        height, width = (image.height, image.width) if segmentation is None else segmentation.size
+        before = self.project.mask(replace(image, height=height, width=width))
+        drawn = [one.number for one in self.project.document.classes.values() if image.is_drawn(one.id)]
+        return np.where(np.isin(before, drawn), before, 0 if found is None else found).astype(np.uint8)
 
     def _scores_of(self, image: ProjectImage, document: Document, classes: list[ClassPrototype]) -> Segmentation:
         settings = document.settings
@@ -179,34 +198,40 @@ class ProjectSegmenter:
         return replace(segmentation) if settings.threshold is None else segmentation.at(settings.threshold)
 
     def _keep(
-        self, image: ProjectImage, key: str, segmentation: Segmentation | None, classes: list[ProjectClass] | tuple[()]
+        self,
+        image: ProjectImage,
+        key: str,
+        segmentation: Segmentation | None,
+        numbers: NDArray[np.uint8] | None,
+        classes: list[ProjectClass],
     ) -> None:
         """Write the mask of an image, unless somebody changed the image or the classes meanwhile."""
-        numbers = None if segmentation is None else _numbers(segmentation, [one.number for one in classes])
         with self.project.lock:
             document = self.project.document
             if document.images.get(image.id) != image or self._key(document) != key:
                 return
-            if numbers is not None and image.found_with and self.gain is not None:
+            if numbers is not None and image.found_with:
                 self._note_gain(image, numbers)
             files.put_file(
                 self.project.folder, files.mask_path(image), None if numbers is None else mask_content(numbers)
             )
-            findings = () if segmentation is None or numbers is None else _findings(segmentation, numbers, classes)
             found = replace(
                 image,
                 revision=image.revision + 1,
-                findings=findings,
+                findings=() if segmentation is None else _findings(segmentation, classes),
                 uncertainty=0.0 if segmentation is None else round(uncertainty(segmentation), 4),
                 found_with=key,
                 reason="",
             )
             if segmentation is not None:
                 found = replace(found, height=segmentation.size[0], width=segmentation.size[1])
+            if numbers is not None:
+                found = replace(found, findings=count_classes(self.project, found, numbers))
             self.project.update(replace(document, images={**document.images, image.id: found}), save=False)
 
     def _note_gain(self, image: ProjectImage, numbers: NDArray[np.uint8]) -> None:
-        assert self.gain is not None
+        if self.gain is None or image.is_drawn(self.gain.class_id):
+            return
         number = self.project.one_class(self.gain.class_id).number
         before = self.project.mask(image)
         if before.shape == numbers.shape:
@@ -219,22 +244,17 @@ class ProjectSegmenter:
 
 
 def _open_images(document: Document) -> list[ProjectImage]:
-    """The images whose masks are the network's."""
-    return [image for image in document.images.values() if not image.is_settled]
+    """The images in whose masks something is the network's."""
+    learned = [one.id for one in document.classes.values() if one.pooled]
+
+    def is_open(image: ProjectImage) -> bool:
+        of_classes = (*learned, *(found.class_id for found in image.findings))
+        return not image.is_settled and not (image.edited and all(map(image.is_drawn, of_classes)))
+
+    return [image for image in document.images.values() if is_open(image)]
 
 
-def _numbers(segmentation: Segmentation, numbers: list[int]) -> NDArray[np.uint8]:
-    """The mask (H, W) of a segmentation with the numbers of the project's classes."""
-    of_project: NDArray[np.uint8] = np.array([0, *numbers], np.uint8)[segmentation.mask]
-    return of_project
-
-
-def _findings(
-    segmentation: Segmentation, numbers: NDArray[np.uint8], classes: list[ProjectClass] | tuple[()]
-) -> tuple[Finding, ...]:
-    counts = np.bincount(numbers.ravel(), minlength=256)
+def _findings(segmentation: Segmentation, classes: list[ProjectClass]) -> tuple[Finding, ...]:
+    """Presence and score of classes; their shares are counted in the mask."""
     values = zip(classes, segmentation.presence, segmentation.uncertainties, strict=True)
-    return tuple(
-        Finding(one.id, float(counts[one.number] / numbers.size), round(presence, 4), round(1 - doubt, 4))
-        for one, presence, doubt in values
-    )
+    return tuple(Finding(one.id, 0.0, round(presence, 4), round(1 - doubt, 4)) for one, presence, doubt in values)

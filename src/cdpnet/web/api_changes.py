@@ -33,7 +33,7 @@ def remove_image(call: Call) -> None:
     editing.remove_image(call.workspace.project, call.ids["image"])
 
 
-def put_mask(call: Call) -> None:
+def put_mask(call: Call) -> dict[str, JSON]:
     """Replace the pixels of a class in an image."""
     project, image = call.workspace.project, call.image
     if image.reason:
@@ -42,15 +42,20 @@ def put_mask(call: Call) -> None:
     if mask is None:
         raise FieldError("mask is missing")
     full = at_full_size(mask, (image.height, image.width))
-    editing.correct(project, image.id, call.fields.whole("revision"), call.fields.text("class"), full)
+    with project.lock:
+        editing.correct(project, image.id, call.fields.whole("revision"), call.fields.text("class"), full)
+        return _made(call, image.id)
 
 
-def review(call: Call) -> None:
+def review(call: Call) -> dict[str, JSON]:
     """Accept or reject the mask of an image."""
     verdict = call.fields.text("verdict")
     if verdict not in get_args(Verdict):
         raise FieldError(f"verdict is not one of {', '.join(get_args(Verdict))}")
-    editing.review(call.workspace.project, call.ids["image"], call.fields.whole("revision"), cast("Verdict", verdict))
+    project, image_id = call.workspace.project, call.ids["image"]
+    with project.lock:
+        editing.review(project, image_id, call.fields.whole("revision"), cast("Verdict", verdict))
+        return _made(call, image_id)
 
 
 def add_class(call: Call) -> None:
@@ -68,16 +73,18 @@ def remove_class(call: Call) -> None:
     editing.remove_class(call.workspace.project, call.ids["class"])
 
 
-def add_example(call: Call) -> None:
+def add_example(call: Call) -> dict[str, JSON]:
     """Use the mask of an image as an example, if a class can be learned from it."""
     workspace, image_id = call.workspace, call.fields.text("image")
     project = workspace.project
     with project.lock:
         image, one = project.image(image_id), project.one_class(call.fields.text("class"))
         revision, mask = call.fields.whole("revision"), project.mask(image) == one.number
-    if mask.any() and revision == image.revision:
+    if mask.any():
         workspace.work.teacher.check_example(image_id, mask)
-    editing.add_example(project, image_id, one.id, revision, call.limits.examples)
+    with project.lock:
+        editing.add_example(project, image_id, one.id, revision, call.limits.examples)
+        return _made(call, image_id)
 
 
 def switch_example(call: Call) -> None:
@@ -114,3 +121,8 @@ def undo(call: Call) -> dict[str, JSON]:
 def redo(call: Call) -> dict[str, JSON]:
     """Do the change again that was taken back last."""
     return {"renamed": {**call.workspace.project.redo()}}
+
+
+def _made(call: Call, image_id: str) -> dict[str, JSON]:
+    """The revision of an image that a change made, whatever others have changed when the state is told."""
+    return {"made": call.workspace.project.image(image_id).revision}

@@ -63,9 +63,9 @@ def state_of(image: ProjectImage) -> str:
         return "failed"
     if image.review:
         return image.review
-    if image.edited:
+    if image.edited and image.is_reviewed:
         return "corrected"
-    if not image.found_with:
+    if not image.has_result:
         return "new"
     return "found" if any(found.share for found in image.findings) else "absent"
 
@@ -105,6 +105,7 @@ def _image(image: ProjectImage, *, example: bool) -> Fields:
         "width": image.width,
         "height": image.height,
         "state": state_of(image),
+        "edited": image.edited,
         "reason": image.reason,
         "revision": image.revision,
         "classes": {f.class_id: {"share": f.share, "presence": f.presence} for f in image.findings},

@@ -26,7 +26,7 @@ export function showBar(store, workspace, editor, saving) {
     find("#failure").hidden = image.state !== "failed";
     const drawn = draft ? `; the mask in progress of ${chosenClass?.name} marks ${percent(draft.share)}` : "";
     assign(find("#stage"), { ariaLabel: `${image.name}: ${words}${drawn}` });
-    const reviewed = ["accepted", "rejected", "corrected"].includes(image.state);
+    const reviewed = image.edited || ["accepted", "rejected"].includes(image.state);
     for (const action of ["save", "drop"]) show(action, draft !== null);
     for (const action of ["accept", "reject", "next"]) show(action, draft === null);
     const found = chosenClass !== null && image.classes[chosenClass.id]?.share > 0;

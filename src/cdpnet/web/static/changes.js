@@ -15,8 +15,8 @@ export class Changes {
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
   #unanswered = 0;
-  /** @type {Set<string>} images with the revisions that changes of this page have ended */
-  #ended = new Set();
+  /** @type {{imageId: string, from: number, to: number}[]} changes of this page: revisions that it knew, and that it made */
+  #made = [];
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
@@ -54,19 +54,18 @@ export class Changes {
    */
   async sendAbout(imageId, revision, method, path, fields, onConflict) {
     const state = await this.send(method, path, { ...fields, revision }, onConflict);
-    if (state) this.#ended.add(`${imageId} ${revision}`);
+    if (state?.made) this.#made.push({ imageId, from: revision, to: state.made });
     return state;
   }
 
   /**
-   * The revision that an image had last before anybody but this page changed it.
+   * The revision that an image had last before anybody but this page and the network changed it.
    * @param {string} imageId
    * @param {number} revision that this page knew
    */
   ownRevision(imageId, revision) {
-    let own = revision;
-    while (this.#ended.has(`${imageId} ${own}`)) own += 1;
-    return own;
+    const made = this.#made.filter((one) => one.imageId === imageId); // in the order of their revisions
+    return made.reduce((own, { from, to }) => (from <= own && own < to ? to : own), revision);
   }
 
   /**

@@ -3,9 +3,6 @@
 import { count, keyed } from "./dom.js";
 import { refuse, say } from "./notes.js";
 
-/** States of an image that the network gives; the others are a person's. */
-const COMPUTED = ["new", "found", "absent"];
-
 /**
  * @typedef {object} Marked
  * @property {import("./draft.js").Draft | null} draft null if there is none, or its last mask failed
@@ -101,11 +98,10 @@ export class Saving {
       return false;
     }
     const { imageId, classId, now } = draft;
-    const image = this.#image(imageId);
-    // Results that are computed meanwhile do not stand against a person's mask, nor does what was saved here; another
-    // person's changes do.
-    const computed = image && COMPUTED.includes(image.state);
-    const revision = computed ? image.revision : this.changes.ownRevision(imageId, draft.revision);
+    // Results that are computed meanwhile do not stand against a person's mask, which the server knows, nor does what was
+    // saved here; another person's changes do.
+    const own = this.changes.ownRevision(imageId, draft.revision);
+    const revision = Math.min(own, this.#image(imageId)?.revision ?? own); // a killed server forgets late results
     const fields = { class: classId, mask: draft.toUrl() };
     const state = await this.changes.sendAbout(imageId, revision, "PUT", `images/${imageId}/mask`, fields, () => {
       // Who has read that another browser's mask stands against this one may save over it.

@@ -11,6 +11,7 @@
  * @property {number} width in pixels of the file
  * @property {number} height
  * @property {"new" | "found" | "absent" | "corrected" | "accepted" | "rejected" | "failed"} state
+ * @property {boolean} edited whether a person drew in it; it is "found" then while others of its classes are to be reviewed
  * @property {string} reason a sentence, if it failed
  * @property {number} revision grows with each change of this image
  * @property {Record<string, ImageClass>} classes by the id of the class
@@ -67,6 +68,7 @@
  * @property {string} redo what the server would do again, or ""
  * @property {{undo: string, redo: string}} nothing what to say where there is nothing to undo or redo
  * @property {{name: string, reason: string}[]} [refused] files of an upload that were not added
+ * @property {number} [made] the revision that a change gave its image
  * @property {Record<string, string>} [renamed] new names of pictures that undo or redo brought back, by the earlier ones
  *
  * In coordinates of an image's view, from its top left corner; rows and columns may lie between pixels.
