@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cdpnet.io.masks import read_class_numbers
 from cdpnet.labels.label_set import FormatName
 from cdpnet.labels.reading import read_labels
 from cdpnet.projects import editing
@@ -75,3 +76,19 @@ def test_the_labels_of_the_project_itself_are_not_replaced(settled: Path) -> Non
     done = run("label", "--project", settled, "--model", "tiny", "--out", settled / "labels", "--overwrite")
     assert done.returncode == 2
     assert "work/labels/classes.txt is read by this very command" in done.stderr
+
+
+def test_what_a_person_drew_of_one_class_stays_among_the_others(tmp_path: Path) -> None:
+    draw_images(tmp_path / "images")
+    with held(tmp_path):
+        project = Project(tmp_path)
+        class_id = teach(project)
+        teach(project, "c.png", "other")
+        image = image_of(project, "b.png")
+        editing.correct(project, image.id, image.revision, class_id, object_mask(3))
+    done = run("label", "--project", tmp_path, "--model", "tiny")
+    said = "4 images are labelled, 3 of them around what a person drew, and 0 left as a person settled them"
+    assert said in done.stdout, done.stderr
+    mask = read_class_numbers(tmp_path / "labels" / "masks" / "b.png")
+    assert np.array_equal(mask == 1, object_mask(3))
+    assert (mask == 2).any()

@@ -108,8 +108,11 @@ def finish(chosen: Any) -> int:
     usable = [image for image in document.images.values() if not image.reason]
     settled = sum(image.is_reviewed for image in usable)
     done = len(usable) - settled
+    drawn = sum(image.edited and not image.is_reviewed for image in usable)
+    around = f", {drawn} of them around what a person drew," if drawn else ""
     print_line(
-        f"{counted(done, 'image is', 'images are')} labelled and {settled} left as a person settled them; see {written}"
+        f"{counted(done, 'image is', 'images are')} labelled{around} and {settled} left as a person settled them; "
+        f"see {written}"
     )
     return 1 if failed or unwritten else 0
 
