@@ -164,10 +164,14 @@ def test_more_false_masks_are_allowed_where_they_cost_less() -> None:
     assert seen.false_positives(present) <= 30
 
 
-def test_the_background_is_the_best_one() -> None:
-    seen = made_up([0.0, 0.0], [True, False], [5, 0], [10, 3], [8, 0])
-    seen.inside[0, 3], seen.answered[0, 3] = 8, 8
-    assert find_background(seen) == 3
+def test_the_background_is_the_best_one_with_names_and_without() -> None:
+    named, unnamed = (made_up([0.0, 0.0], [True, False], [5, 0], [10, 3], [8, 0]) for _ in range(2))
+    named.inside[0, 3], named.answered[0, 3] = 8, 8
+    assert find_background([named]) == 3
+    assert find_background([named, unnamed]) == 3
+    unnamed.inside[0, 3], unnamed.inside[0, 5] = 0, 8  # what helps one kind a little costs the other more
+    named.inside[0, 5], named.inside[0, 3] = 7, 8
+    assert find_background([named, unnamed]) == 5
 
 
 def test_trials_do_not_call_a_shown_class_absent() -> None:

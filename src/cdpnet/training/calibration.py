@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -100,9 +100,10 @@ def calibrate(
     if episodes.fold == ALL_FOLDS:  # every class serves to fit, and none is left to measure on
         splits = splits[:1]
     kinds: list[Names] = ["exact", "none"] if network.config.reads_names else ["none"]
+    seen = {}
     for names in kinds:
         source = dataclasses.replace(episodes, names=names, category_share=0.0)
-        trials = [
+        seen[names] = [
             run_trials(
                 network,
                 dataclasses.replace(source, split=split),
@@ -112,15 +113,15 @@ def calibrate(
             )
             for split, description in splits
         ]
-        base = trials[0]
-        if names == kinds[0]:  # one background for all classes, or they could not compete
-            config = dataclasses.replace(config, background=BACKGROUNDS[find_background(base)])
-        found = fit_calibration(base, BACKGROUNDS.index(config.background), allowance)
+    background = find_background([trials[0] for trials in seen.values()])
+    config = dataclasses.replace(config, background=BACKGROUNDS[background])
+    for names, trials in seen.items():
+        found = fit_calibration(trials[0], background, allowance)
         config = (
             dataclasses.replace(config, named=found) if names == "exact" else dataclasses.replace(config, unnamed=found)
         )
-        for split, seen in zip(("base", "novel"), trials, strict=False):
-            measured.append(_measure(split, names, seen, found, BACKGROUNDS.index(config.background)))
+        for split, one in zip(("base", "novel"), trials, strict=False):
+            measured.append(_measure(split, names, one, found, background))
     return config, measured
 
 
@@ -156,10 +157,14 @@ def run_trials(
     return Trials(fit, is_there, class_ids, truth, inside, answered)
 
 
-def find_background(seen: Trials) -> int:
-    """The index in `BACKGROUNDS` with the highest mIoU."""
-    everything = np.ones_like(seen.is_there)
-    return max(range(len(BACKGROUNDS)), key=lambda i: seen.miou(everything, i))
+def find_background(seen: Sequence[Trials]) -> int:
+    """The index in `BACKGROUNDS` with the highest mIoU, in the mean of classes with names and without.
+
+    There is one for all classes, or they could not compete.
+    """
+    return max(
+        range(len(BACKGROUNDS)), key=lambda i: sum(trials.miou(np.ones_like(trials.is_there), i) for trials in seen)
+    )
 
 
 def fit_calibration(seen: Trials, background: int, allowance: Allowance) -> Calibration:
