@@ -168,6 +168,22 @@ def mark_and_teach(page: Any, name: str) -> None:
     wait_for_results(page)
 
 
+def save_after_new_results(page: Any, name: str, taught: str) -> None:
+    """Teach what is marked in the present picture, then save what was marked in another one before.
+
+    name: of that other picture, whose results change meanwhile. taught: what the page says of the class.
+    """
+    before = image(page, name)["revision"]
+    page.keyboard.press("t")
+    page.locator("#note").filter(has_text=taught).wait_for()
+    wait_for_results(page)
+    assert image(page, name)["revision"] > before
+    open_picture(page, name)
+    wait_for_mask(page)
+    page.keyboard.press("Enter")
+    page.locator("#note").filter(has_text="The mask is saved.").wait_for()
+
+
 def download(page: Any, button: str, folder: Path) -> Path:
     """Press a button of the download dialog and unpack the archive; gives the folder of its files."""
     page.locator("[data-action=download]").click()

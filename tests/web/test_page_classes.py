@@ -17,6 +17,7 @@ from tests.web.browsing import (
     mask,
     open_picture,
     pictures,
+    save_after_new_results,
     say_name,
     wait_for_mask,
     wait_for_picture,
@@ -60,19 +61,11 @@ def test_a_class_is_looked_for_in_a_picture_in_which_another_one_was_drawn(page:
     page.keyboard.press("d")
     drag(page, (0.1, 0.05), (0.5, 0.05))
     wait_for_mask(page)
-    before = image(page, "2.png")["revision"]
     open_picture(page, "3.png")
     page.keyboard.press("p")
     click(page, OTHER)
     wait_for_mask(page)
-    page.keyboard.press("t")
-    page.locator("#note").filter(has_text="blue is learned from 2 examples.").wait_for()
-    wait_for_results(page)
-    assert image(page, "2.png")["revision"] > before
-    open_picture(page, "2.png")
-    wait_for_mask(page)
-    page.keyboard.press("Enter")
-    page.locator("#note").filter(has_text="The mask is saved.").wait_for()
+    save_after_new_results(page, "2.png", "blue is learned from 2 examples.")
     expect(page.locator("#refusal")).to_be_empty()
     page.locator("#film [data-state=corrected]").nth(1).wait_for()
     kept = mask(page, "2.png")

@@ -22,11 +22,11 @@ from tests.web.browsing import (
     mask,
     open_picture,
     pictures,
+    save_after_new_results,
     say_name,
     state,
     wait_for_mask,
     wait_for_picture,
-    wait_for_results,
 )
 from tests.web.client import png
 from tests.web.serving import wait_until
@@ -237,18 +237,10 @@ def test_a_mask_in_progress_outlives_new_results_of_its_picture(page: Any) -> No
     page.keyboard.press("d")
     drag(page, (0.1, 0.9), (0.9, 0.9))
     wait_for_mask(page)
-    before = image(page, "2.png")["revision"]
     open_picture(page, "3.png")
     drag(page, (0.1, 0.9), (0.9, 0.9))
     wait_for_mask(page)
-    page.keyboard.press("t")
-    page.locator("#note").filter(has_text="square is learned from 2 examples.").wait_for()
-    wait_for_results(page)
-    assert image(page, "2.png")["revision"] > before
-    open_picture(page, "2.png")
-    wait_for_mask(page)
-    page.keyboard.press("Enter")
-    page.locator("#note").filter(has_text="The mask is saved.").wait_for()
+    save_after_new_results(page, "2.png", "square is learned from 2 examples.")
     assert mask(page, "2.png")[86, 10:86].all()
     expect(page.locator("#refusal")).to_be_empty()
 

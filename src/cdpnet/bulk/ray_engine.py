@@ -35,7 +35,7 @@ def label_with_ray(
     The machines get the network and the images from this process, which writes the labels; they need nothing but the
     same version of this package. workers: number of processes, by default one for every core, or GPU, of the cluster.
     ConfigError without Ray, and where no machine can load the network; CdpnetError of the labeller, as where a machine
-    has no room for temporary files; OSError where the labels cannot be written.
+    has no space for temporary files; OSError where the labels cannot be written.
     """
     remaining = iter(windows)
     first = next(remaining, None)
@@ -164,7 +164,7 @@ class _Team:
 
 
 def _put(ray: Any, content: bytes) -> Any:
-    """Keep the bytes of an image where workers get them. DataError where there is no room."""
+    """Keep the bytes of an image where workers get them. DataError where there is no space."""
     try:
         return ray.put(content)
     except (ray.exceptions.ObjectStoreFullError, ray.exceptions.OutOfDiskError):

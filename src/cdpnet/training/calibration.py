@@ -16,16 +16,14 @@ from torch import Tensor
 from cdpnet.config import Calibration, DecisionConfig, Names
 from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import DrawnEpisodes, EpisodeSource, Split
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.evaluation.features import FeatureCache
-from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
-from cdpnet.evaluation.results import refuse_seen_classes
-from cdpnet.network.decision import decide, log_odds
+from cdpnet.evaluation.loop import learn_episodes
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import presence_probability, presence_statistic
-from cdpnet.runtime.constants import IGNORE_INDEX
 from cdpnet.training.allowance import Allowance
+from cdpnet.training.counts import check_base_classes, count_pixels, miou_of_counts
 
 _STEPS = 400  # thresholds that are tried
 BACKGROUNDS = tuple(float(x) for x in np.arange(-2, 2.01, 0.25))  # log-odds that are tried
@@ -53,12 +51,8 @@ class Trials(NamedTuple):
     def miou(self, present: NDArray[np.bool_], background: int = _PLAIN) -> float:
         """The mIoU in percent over the images with the class; the mask is empty where ``present`` (T,) is False."""
         answered, inside = self.answered[:, background] * present, self.inside[:, background] * present
-        union = answered + self.truth - inside
-        ious = []
-        for class_id in np.unique(self.class_ids[self.is_there]):
-            of_class = self.is_there & (self.class_ids == class_id)
-            ious.append(inside[of_class].sum() / union[of_class].sum())
-        return 100 * float(np.mean(ious))
+        there, union = self.is_there, answered + self.truth - inside
+        return miou_of_counts(self.class_ids[there], inside[there], union[there])
 
 
 class CalibrationResult(NamedTuple):
@@ -87,12 +81,7 @@ def calibrate(
     the stage in words and the number of its episodes that are finished. allowance: by default that of `Allowance`.
     ConfigError where training had masks of the novel ones, DataError where no episode lacks a class.
     """
-    if episodes.fold != ALL_FOLDS:
-        refuse_seen_classes(network.record, episodes)
-    elif network.record is not None:
-        raise ConfigError(
-            "A network that was trained is calibrated for its fold, on classes that it did not see; give --fold."
-        )
+    check_base_classes(network.record, episodes, "calibrated")
     allowance = allowance or Allowance()
     own, measured = network.config.decision, []
     config = DecisionConfig(locations=own.locations, margin=own.margin, groups=own.groups)
@@ -225,9 +214,4 @@ def _tried(
     prediction = network.match_features(features, learned, shown.batch.query_images.shape[-2:])
     text_channels = network.image.text_channels
     fit = float(presence_statistic(prediction.query_features, learned, learned.named, config, text_channels))
-    logits = to_scoring_size(prediction.logits, shown.unpadded_size, truth.shape[-2:]).cpu()
-    odds = log_odds(logits)[:, None]
-    answers = [decide(odds, absent=None, background=background) == 1 for background in BACKGROUNDS]
-    inside = [int((answer & (truth == 1)).sum()) for answer in answers]
-    answered = [int((answer & (truth != IGNORE_INDEX)).sum()) for answer in answers]
-    return fit, int((truth == 1).sum()), inside, answered
+    return fit, *count_pixels(prediction.logits, shown, truth, BACKGROUNDS)

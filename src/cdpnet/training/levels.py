@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from cdpnet.config import LevelConfig
-from cdpnet.data.protocols.folds import ALL_FOLDS
 from cdpnet.data.source import EpisodeSource
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import DataError
 from cdpnet.evaluation.features import FeatureCache
-from cdpnet.evaluation.loop import learn_episodes, to_scoring_size
-from cdpnet.evaluation.results import refuse_seen_classes
-from cdpnet.network.decision import decide, log_odds
+from cdpnet.evaluation.loop import learn_episodes
+from cdpnet.network.decision import log_odds
 from cdpnet.network.level import LEVELS, mask_statistics, mean_level
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.runtime.constants import IGNORE_INDEX
+from cdpnet.training.counts import check_base_classes, count_pixels, miou_of_counts
 
 _SHARPNESS = 2.0  # of the weights of levels: of the log-odds that a mask is good
 _DECAY = 1e-3  # of the weights of standardised statistics
@@ -60,9 +58,7 @@ class Masks(NamedTuple):
         """The mIoU in percent of masks at one level (T,) each."""
         nearest = np.abs(levels[:, None] - FINE).argmin(axis=1)[:, None]
         inside, answered = (np.take_along_axis(c, nearest, axis=1)[:, 0] for c in (self.inside, self.answered))
-        union = answered + self.truth - inside
-        ious = [inside[self.class_ids == one].sum() / union[self.class_ids == one].sum() for one in set(self.class_ids)]
-        return 100 * float(np.mean(ious))
+        return miou_of_counts(self.class_ids, inside, answered + self.truth - inside)
 
     def ious(self) -> NDArray[np.float64]:
         """The IoU of the mask of each of `LEVELS`, (T, levels)."""
@@ -80,10 +76,7 @@ def fit_levels(
     The network is left without levels of its own.
     ConfigError where training had masks of the novel classes, DataError where there are classes of one group only.
     """
-    if episodes.fold != ALL_FOLDS:
-        refuse_seen_classes(network.record, episodes)
-    elif network.record is not None:
-        raise ConfigError("A network that was trained has its levels fitted for its fold; give --fold.")
+    check_base_classes(network.record, episodes, "fitted")
     network.config = dataclasses.replace(network.config, level=LevelConfig())
     seen = segment(network, episodes, count, report)
     group = seen.class_ids % _GROUPS
@@ -110,14 +103,8 @@ def segment(network: PrototypeNetwork, episodes: EpisodeSource, count: int, repo
         prediction = network.match_features(features, learned, drawn.batch.query_images.shape[-2:])
         visual = prediction.query_features[:, : network.image.text_channels]
         statistics = mask_statistics(log_odds(prediction.matches.output), visual)[0]
-        truth = drawn.query_masks[:1]
-        odds = log_odds(to_scoring_size(prediction.logits, drawn.unpadded_size, truth.shape[-2:]).cpu())[:, None]
-        answers = [decide(odds, absent=None, background=float(level)) == 1 for level in FINE]
-        inside = [int((answer & (truth == 1)).sum()) for answer in answers]
-        answered = [int((answer & (truth != IGNORE_INDEX)).sum()) for answer in answers]
-        rows.append(
-            (statistics.cpu().double().numpy(), int(drawn.class_ids[0]), int((truth == 1).sum()), inside, answered)
-        )
+        counts = count_pixels(prediction.logits, drawn, drawn.query_masks[:1], FINE.tolist())
+        rows.append((statistics.cpu().double().numpy(), int(drawn.class_ids[0]), *counts))
         report(number + 1)
     return Masks(*(np.array(column) for column in zip(*rows, strict=True)))
 
