@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -17,6 +16,7 @@ from cdpnet.network import matching
 from cdpnet.network.loss import multi_prototype_loss, naming_loss
 from cdpnet.network.matching import BackgroundAttention, confident, match, mean_over
 from cdpnet.network.prototypes import SupportPrototypes, masked_average_pooling
+from cdpnet.runtime.products import products
 from tests.helpers import random_batch, small_network
 from tests.network import naive
 
@@ -130,15 +130,14 @@ def test_memory_of_the_adaptive_background_is_linear(monkeypatch: pytest.MonkeyP
     """No tensor of N x N elements is ever made: the largest stays within the chunk, whatever N."""
     monkeypatch.setattr(matching, "_CHUNK_ELEMENTS", 2**16)
     largest = 0
-    original = torch.baddbmm
 
-    def watched(*inputs: Any, **options: Any) -> torch.Tensor:
+    def watched(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
         nonlocal largest
-        result: torch.Tensor = original(*inputs, **options)
+        result = products(rows, others)
         largest = max(largest, result.numel())
         return result
 
-    monkeypatch.setattr(torch, "baddbmm", watched)
+    monkeypatch.setattr(matching, "products", watched)
     n = 64 * 64
     attended(torch.randn(1, n, 4), torch.rand(1, n) < 0.5)
     assert 0 < largest <= 2**16 < n * n

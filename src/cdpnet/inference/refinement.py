@@ -35,7 +35,7 @@ def affinities(colours: Tensor) -> Tensor:
 
     The softmax over the neighbours of minus the difference of colours, in units of the neighbourhood's spread.
     """
-    around = neighbours(colours) - colours[:, :, None]  # differences, of which the pixel's own is 0
+    around = neighbours(colours).sub_(colours[:, :, None])  # differences, of which the pixel's own is 0
     distance = around.abs() / (_SOFTNESS * _spread(around) + _EPSILON)
     return (-distance.mean(dim=1)).softmax(dim=1)
 
@@ -47,8 +47,8 @@ def _spread(around: Tensor) -> Tensor:
     """
     count = around.shape[2]
     mean = around.sum(dim=2, keepdim=True) / (count + 1)
-    squares = (around - mean).square().sum(dim=2, keepdim=True) + mean.square()
-    return (squares / count).sqrt()
+    squares = around.square().sum(dim=2, keepdim=True) - (count + 1) * mean.square()
+    return (squares.clamp(min=0) / count).sqrt()
 
 
 def neighbours(maps: Tensor) -> Tensor:

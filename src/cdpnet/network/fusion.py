@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
+
+from cdpnet.runtime.products import linear
 
 
 class TextProjection(nn.Module):
@@ -44,10 +46,12 @@ class ImageTextFusion(nn.Module):
         """Features (B, C, h, w), or (B, K, C, h, w) for supports, with u (B, C) -> fused features of the same shape.
 
         W1 is stored as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
-        are matrix products over channels-last features, the layout of the encoders, which is faster than convolutions.
+        are matrix products over channels-last features, the layout of the encoders.
         """
+        if not torch.compiler.is_compiling() and not torch.is_grad_enabled() and not self.out.weight.any():
+            return features  # nothing is trained: W2 and its bias are zero
         grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
         shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
-        hidden = F.linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
-        fused = grid + F.linear(hidden, self.out.weight.flatten(1), self.out.bias)
+        hidden = linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
+        fused = grid + linear(hidden, self.out.weight.flatten(1), self.out.bias)
         return fused.transpose(-1, -2).reshape(features.shape)

@@ -11,6 +11,7 @@ from cdpnet.config import MatchingConfig
 from cdpnet.network.keys import pool_keys
 from cdpnet.network.outputs import Matches, Prototypes
 from cdpnet.network.parts import match_nearest
+from cdpnet.runtime.products import products
 
 _LEAST_NORM = 1e-8
 _STRIPS = 4  # of a symmetric product; more strips save more of it, but small products are slow
@@ -105,7 +106,7 @@ class BackgroundAttention:
         chunk = max(1, _CHUNK_ELEMENTS // (batch * max(1, n)))
         if keys is self.keys and chunk >= n and not torch.is_grad_enabled():
             weights = _gram(keys, self.scale).exp_()
-            return (weights @ values).to(dtype), (weights @ signs).to(dtype)
+            return products(weights, values.transpose(1, 2)).to(dtype), (weights @ signs).to(dtype)
         parts = []
         for queries in torch.split(self.keys, chunk, dim=1):
             if torch.is_grad_enabled():  # the graph must not hold N x N numbers: weights are recomputed
@@ -118,24 +119,20 @@ class BackgroundAttention:
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, signs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Queries (B, m, C) over keys and values (B, n, C), signs (B, n, 1) -> sums (B, m, C), weights (B, m, 1)."""
-    weights = _products(queries, keys.transpose(1, 2), scale).exp_()
-    return weights @ values, weights @ signs
-
-
-def _products(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """Queries (B, m, C), keys (B, C, n) -> their products times scale, (B, m, n)."""
-    zero = queries.new_zeros(())
-    return torch.baddbmm(zero, queries, keys, beta=0, alpha=scale)
+    weights = products(queries * scale, keys).exp_()
+    return products(weights, values.transpose(1, 2)), weights @ signs
 
 
 def _gram(keys: Tensor, scale: float) -> Tensor:
-    """All products of keys with keys, (B, N, C) -> (B, N, N), of which nearly half are copied, by symmetry."""
+    """All products of keys with keys times scale, (B, N, C) -> (B, N, N); nearly half are copied, by symmetry."""
     batch, n, _ = keys.shape
     gram, step = keys.new_empty(batch, n, n), -(-n // _STRIPS)
-    across = keys.transpose(1, 2).contiguous()  # once, or bfloat16 does it for every strip
+    scaled, across = keys * scale, keys
+    if keys.dtype == torch.bfloat16:  # lay them out once, or it is done for every strip
+        across = keys.transpose(1, 2).contiguous().transpose(1, 2)
     for start in range(0, n, step):
         stop = start + step
-        strip = _products(keys[:, start:stop], across[:, :, start:], scale)
+        strip = products(scaled[:, start:stop], across[:, start:])
         gram[:, start:stop, start:] = strip
         gram[:, stop:, start:stop] = strip[:, :, step:].transpose(1, 2)
     return gram
