@@ -16,6 +16,7 @@ from rich.table import Table
 
 from benchmarks import graphs, large, photographs, rows
 from cdpnet.io.files import write_json
+from cdpnet.runtime.memory import keep_freed_memory
 from cdpnet.runtime.provenance import Machine, commit
 
 
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="a file for the rows and the machine")
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore")
+    keep_freed_memory()  # as the commands do
     quick = chosen.quick
     parts = [
         rows.starting(),

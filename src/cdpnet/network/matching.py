@@ -38,7 +38,7 @@ def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
     if prototype.shape[1] == 1:
         product = (unit @ prototype.transpose(1, 2))[:, :, 0]
     else:
-        product = torch.einsum("bnc,bnc->bn", unit, prototype)
+        product = (unit * prototype).sum(dim=2)  # einsum would copy both in another precision under autocast
     norm: Tensor = torch.linalg.vector_norm(prototype, dim=2)
     return product / norm.clamp(min=_LEAST_NORM)
 
