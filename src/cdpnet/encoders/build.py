@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from cdpnet.config import EncoderConfig
 from cdpnet.encoders.catalogue import HUB, RANDOM, TEXT_MODEL, EncoderPair, WeightSources, encoder_pair
 from cdpnet.encoders.image import ImageEncoder
+from cdpnet.encoders.layers import use_products
 from cdpnet.encoders.photo import build_photo
 from cdpnet.encoders.prompts import templates
 from cdpnet.encoders.text import TextEncoder
@@ -30,6 +31,7 @@ def build_encoders(config: EncoderConfig, sources: WeightSources, *, reads_names
     """The encoders of a configuration. ConfigError for unknown names, WeightsError for weights that cannot be had."""
     encoders = _build(config, sources, reads_names=reads_names)
     encoders.image.set_trained(config.trained)
+    use_products(encoders.image)
     return encoders
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cdpnet.runtime.products import linear, on_cpu
+from cdpnet.runtime.products import on_cpu, point_convolution
 
 STRIDE = 16  # of the output; without dilation it would be 32
 _STEM, _HEAD, _CLASSES = 32, 1280, 1000  # channels
@@ -179,7 +179,7 @@ def normalised(x: Tensor, convolution: Convolution, norm: Norm) -> Tensor:
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
     if convolution.kernel_size == (1, 1):
-        found = linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
+        found = point_convolution(x, weight, bias)
     else:
         found = convolution.convolve(x, weight, bias)
     return F.relu6(found, inplace=True) if norm.clips else found

@@ -35,10 +35,9 @@ def _match(unit: Tensor, background: Tensor, foreground: Tensor, temperature: fl
 
 def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
     """Unit features (B, N, C), prototypes (B, 1, C) or (B, N, C) -> (B, N)."""
-    if prototype.shape[1] == 1:
-        product = (unit @ prototype.transpose(1, 2))[:, :, 0]
-    else:
-        product = (unit * prototype).sum(dim=2)  # einsum would copy both in another precision under autocast
+    # With a prototype at each location, einsum would copy both in another precision under autocast.
+    shared = prototype.shape[1] == 1
+    product = (unit @ prototype.transpose(1, 2))[:, :, 0] if shared else (unit * prototype).sum(dim=2)
     norm: Tensor = torch.linalg.vector_norm(prototype, dim=2)
     return product / norm.clamp(min=_LEAST_NORM)
 

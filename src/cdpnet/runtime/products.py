@@ -31,8 +31,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.numel() * len(weight) <= _FEW or not _by_convolution(x):
         return F.linear(x, weight, bias)
     image = x.reshape(1, -1, 1, x.shape[-1]).permute(0, 3, 1, 2)
-    found = F.conv2d(image, weight[:, :, None, None], bias, dilation=2)
+    found = point_convolution(image, weight[:, :, None, None], bias)
     return found.permute(0, 2, 3, 1).reshape(*x.shape[:-1], len(weight))
+
+
+def point_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A convolution by kernels of one pixel: x (B, C, h, w), weight (M, C, 1, 1), bias (M,) -> (B, M, h, w)."""
+    return F.conv2d(x, weight, bias, dilation=2 if _by_convolution(x) else 1)
 
 
 def on_cpu(x: Tensor) -> bool:
