@@ -22,6 +22,8 @@ from cdpnet.errors import ConfigError
         (["--rate", "fast"], "--rate takes a number, not fast"),
         (["--kind", "c"], "--kind takes one of a, b, not c"),
         (["--unheard", "3"], "There is no option --unheard 3"),
+        (["--unheard-of", "a_b"], "There is no option --unheard-of a_b"),
+        (["--unheard_of=a_b"], "There is no option --unheard-of=a_b"),
         (["--name", "none"], "There is no option --name none"),  # which may be meant for another one
         (["--config", "nowhere.yaml"], "--config: there is no file"),
         (["--shots"], "argument --shots: expected one argument"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cdpnet.errors import DataError
+from cdpnet.io.outlines import TOO_SHORT
 from cdpnet.labels import cvat_reader, cvat_writer
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.label_set import LabelSet
@@ -41,6 +42,7 @@ READ = {
     "mask": (MASK.format("1, 2, 3, 1, 5", 7, 8), 3),
     "mask of all pixels": (MASK.format("0,12", 7, 8), 12),
     "mask over a corner": (MASK.format("0,12", -2, 48), 2 * 2),
+    "two points beside a box": ('<polygon label="cat" points="1,1;2,2"/>' + BOX, 200),
     "line and points beside a box": (
         '<polyline label="cat" points="1,1;2,2"/><points label="cat" points="1,1"/>' + BOX,
         200,
@@ -50,7 +52,6 @@ DOCTYPE = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>
 REFUSED = {
     "NaN": (BOX.replace('"30"', '"nan"'), r"image a.png: xbr of box 1 \('cat'\) is not a finite number"),
     "no points": ('<polygon label="cat"/>', r"polygon 1 \('cat'\) has no points"),
-    "two points": ('<polygon label="cat" points="1,1;2,2"/>', r"polygon 1 \('cat'\): an outline has fewer than three"),
     "not points": ('<polygon label="cat" points="1;2;3"/>', "its points are not pairs x,y with ; between them"),
     "runs": (MASK.format("1, 2", 0, 0), "its run lengths do not add up to 4 x 3 pixels"),
     "large mask": (MASK.format("1, 2", 0, 0).replace('"4"', '"1e9"'), "not those of a mask in its image"),
@@ -71,8 +72,14 @@ def test_a_shape_is_read(kind: str, tmp_path: Path) -> None:
     labels = file.images[0].read(image)
     assert file.class_names == ["cat", "dog & co"]
     assert labels.class_mask("cat").sum() == pixels
-    left_out = (Note("shapes of kind polyline mark no area"), Note("shapes of kind points mark no area"))
-    assert labels.notes == (left_out if "line" in kind else ())
+    left_out = {
+        "line and points beside a box": (
+            Note("shapes of kind polyline mark no area"),
+            Note("shapes of kind points mark no area"),
+        ),
+        "two points beside a box": (Note(TOO_SHORT),),
+    }
+    assert labels.notes == left_out.get(kind, ())
 
 
 def test_examples_are_read(tmp_path: Path) -> None:
@@ -81,6 +88,12 @@ def test_examples_are_read(tmp_path: Path) -> None:
     assert np.count_nonzero(example.mask) == 200
     with pytest.raises(DataError, match=r"a\.xml has no label 'cow': it has dog, cat"):
         read_examples(image, path, "cow")
+
+
+def test_the_label_of_an_outline_of_two_points_is_told(tmp_path: Path) -> None:
+    image, path = write(tmp_path, "a.xml", xml('<polygon label="cat" points="1,1;2,2"/>'))
+    with pytest.raises(DataError, match=rf"{TOO_SHORT} \(1\)"):
+        read_examples(image, path, "cat")
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from cdpnet.errors import DataError
+from cdpnet.io.outlines import TOO_SHORT
 from cdpnet.labels import yolo_reader
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.reading_notes import Note
@@ -52,6 +53,7 @@ LABELME = {
     "mask over the last corner": (labelme(mask_shape(55, 45)), 5 * 5),
     "mask larger than the image": (labelme(mask_shape(-5, -5, 70)), 60 * 50),
     "line beside a polygon": (labelme(shape([[0, 0], [5, 5]], "line"), shape(SQUARE)), 200),
+    "two points beside a polygon": (labelme(shape(SQUARE), shape(DIAMOND[:2])), 200),
     "background beside a polygon": (labelme(shape(SQUARE), shape(DIAMOND, label="_background_")), 200),
 }
 LABELME_REFUSED = {
@@ -61,13 +63,17 @@ LABELME_REFUSED = {
         labelme(shape([[float("inf"), 1], [3, 9]], "circle")),
         r"a point of shape 1 \('cat'\) is not a finite",
     ),
-    "polygon of two points": (
-        labelme(shape(SQUARE[:2])),
-        r"shape 1 \('cat'\): a polygon has at least three points, not 2",
+    "polygon of two points": (labelme(shape(SQUARE[:2])), rf"{TOO_SHORT} \(1\)"),
+    "quadrilateral of two points": (
+        labelme(shape(SQUARE[:2], "quadrilateral")),
+        r"shape 1 \('cat'\): a quadrilateral has at least three points, not 2",
     ),
     "rectangle of three points": (labelme(shape(SQUARE[:3], "rectangle")), "a rectangle has two or four points, not 3"),
     "circle of one point": (labelme(shape(SQUARE[:1], "circle")), "a circle has two points, not 1"),
-    "point with three numbers": (labelme(shape([[1, 2, 3]])), r"a point of shape 1 \('cat'\) is not a pair x, y"),
+    "point with three numbers": (
+        labelme(shape([[1, 2, 3], *SQUARE])),
+        r"a point of shape 1 \('cat'\) is not a pair x, y",
+    ),
     "mask without content": (labelme(shape(SQUARE[:2], "mask")), r"shape 1 \('cat'\): the mask is not a text"),
     "polygon beside the image": (labelme(shape([[70, 0], [90, 0], [90, 20]])), "marks no pixel of .*a.png as 'cat'"),
     "mask beside the image": (labelme(mask_shape(-10, 5)), "marks no pixel of .*a.png as 'cat'"),

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from cdpnet.errors import DataError
+from cdpnet.io.outlines import TOO_SHORT
 from cdpnet.labels import labelstudio_reader
 from cdpnet.labels.examples import read_examples
 from cdpnet.labels.reading_notes import Note
@@ -109,6 +110,7 @@ READ: dict[str, tuple[list[Record] | Record, int]] = {
         ],
         9 * 60,
     ),
+    "two points of an outline beside a region": ([task(annotation(polygon([[1, 2], [3, 4]]), BOX))], 200),
     "points beside a region": ([task(annotation(POINT, BOX))], 200),
     "no sizes": ([task(annotation({**BOX, "original_width": None, "original_height": None}))], 200),
     "cancelled": ([task(annotation(OTHER, was_cancelled=True, at=NEW), annotation(BOX, at=OLD))], 200),
@@ -133,7 +135,7 @@ REFUSED = {
         [task(annotation(BOX, ellipse(float("nan"), 2, 3, 3)))],
         r"region 2 \('cat'\) of task 7: x is not a finite number",
     ),
-    "two points": ([task(annotation(polygon([[1, 2], [3, 4]])))], "of task 7: an outline has fewer than three points"),
+    "two points": ([task(annotation(polygon([[1, 2], [3, 4]])))], rf"no label 'cat': .*; {TOO_SHORT} \(1\)"),
     "bitmask of another size": ([task(annotation(painted(20)))], "imageDataURL has 60 x 20 pixels for 60 x 50"),
     "image of another size": ([task(annotation({**BOX, "original_width": 61}))], "is for an image of 61 x 50 pixels"),
     "two sizes": ([task(annotation(brush(0, 1), {**BOX, "original_width": 61}))], r"region 2 .* of another size"),

@@ -52,6 +52,7 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     ),
     (r'(?:Parser key "|argument --)(?P<name>.*?)"?: invalid .*?value: (?P<value>.*)', "--{name} does not take {value}"),
     (r"Unexpected config: ?(?P<value>.*)", "A file of settings has lines such as `batch: 8`, and not '{value}'"),
+    (r"unrecognized arguments: --(?P<name>[^\s=]+)(?P<value>.*)", "There is no option --{name}{value}"),
     (r"unrecognized arguments: (?P<value>.*)", "There is no option {value}"),
     (
         r"Subclasses are disabled for .*, thus '(?P<value>.*?)' is .*",

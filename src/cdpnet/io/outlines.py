@@ -14,7 +14,8 @@ _MARGIN = (
 )  # pixels around the image that an outline keeps; cut edges lie there, where no rule of filling sees them
 _FARTHEST = 1e12  # pixels; beyond, numbers are too coarse for the place where an edge enters the image
 _LONGEST = 2**21  # pixels along an outline; filling takes up to 80 bytes for each
-_MIN_POINTS = 3
+MIN_POINTS = 3
+TOO_SHORT = "outlines of fewer than three points enclose nothing"
 
 
 def as_outline(values: Sequence[object], what: str = "an outline") -> NDArray[np.float64]:
@@ -25,7 +26,7 @@ def as_outline(values: Sequence[object], what: str = "an outline") -> NDArray[np
     """
     if len(values) % 2:
         raise FieldError(f"{what} has {len(values)} numbers; a point has two, x and y")
-    if len(values) < 2 * _MIN_POINTS:
+    if len(values) < 2 * MIN_POINTS:
         raise FieldError(f"{what} has fewer than three points")
     try:
         if not {type(value) for value in values} <= {int, float}:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError
+from cdpnet.io.outlines import MIN_POINTS, TOO_SHORT
 from cdpnet.io.xml_documents import read_xml
 from cdpnet.labels.label_set import check_image_size
 from cdpnet.labels.rasterise import fill_ellipse, paste_mask
@@ -80,7 +81,7 @@ class CvatShape:
 class CvatImage:
     """An image of a file.
 
-    image: its name, as the file has it; sides in pixels. shapes: those that mark an area; left_out: kinds that do not.
+    image: its name, as the file has it; sides in pixels. shapes: those that mark an area; left_out: why others do not.
     """
 
     path: Path
@@ -97,7 +98,7 @@ class CvatImage:
     @property
     def notes(self) -> tuple[Note, ...]:
         """How many shapes of which kind are left out."""
-        return tuple(Note(f"shapes of kind {kind} mark no area", n) for kind, n in self.left_out.items())
+        return tuple(Note(sentence, n) for sentence, n in self.left_out.items())
 
     def read_mask(self, image: Path, label: str) -> NDArray[np.uint8]:
         """All shapes with a label as one mask (H, W), 0 or 1; see `read`."""
@@ -155,7 +156,9 @@ def _read_image(attributes: dict[str, str], path: Path) -> CvatImage:
 
 
 def _add_shape(image: CvatImage, kind: str, attributes: dict[str, str]) -> None:
-    if kind in _DECODERS:
+    if kind == "polygon" and attributes.get("points", ";;").count(";") < MIN_POINTS - 1:
+        image.left_out[TOO_SHORT] += 1
+    elif kind in _DECODERS:
         shape = CvatShape(kind, len(image.shapes) + 1, attributes)
         if shape.number > MOST_SHAPES:
             raise DataError(f"{image.path}, image {image.image}: it has more than {MOST_SHAPES:,} shapes.")
@@ -163,7 +166,7 @@ def _add_shape(image: CvatImage, kind: str, attributes: dict[str, str]) -> None:
             raise DataError(f"{image.path}, image {image.image}: {kind} {shape.number} has no label.")
         image.shapes.append(shape)
     else:
-        image.left_out[kind] += 1
+        image.left_out[f"shapes of kind {kind} mark no area"] += 1
 
 
 def _read_polygon(shape: CvatShape, size: Size) -> Region:

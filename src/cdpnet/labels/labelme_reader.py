@@ -13,6 +13,7 @@ from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, JsonObject, as_number, as_object, as_point, as_text
 from cdpnet.io.images import open_image
+from cdpnet.io.outlines import MIN_POINTS, TOO_SHORT
 from cdpnet.labels.image_paths import key
 from cdpnet.labels.label_set import BACKGROUND, check_image_size
 from cdpnet.labels.rasterise import Patch, Points, fill_circle, fill_polygon, fill_rectangle, paste_mask
@@ -60,8 +61,16 @@ def _read_size(content: JsonObject) -> tuple[int, int] | None:
 
 def _count_left_out(shapes: list[JsonObject]) -> tuple[Note, ...]:
     """A note for each kind of shapes that are not read."""
-    counts = Counter(kind for shape in shapes if (kind := _kind(shape)) not in _WITH_AREA)
-    return tuple(Note(f"shapes of kind {kind} mark no area", count) for kind, count in counts.items())
+    left_out = Counter(sentence for shape in shapes if (sentence := _why_no_area(shape)))
+    return tuple(Note(sentence, count) for sentence, count in left_out.items())
+
+
+def _why_no_area(shape: JsonObject) -> str:
+    """Why a shape marks no area; empty where it may mark one."""
+    kind = _kind(shape)
+    if kind not in _WITH_AREA:
+        return f"shapes of kind {kind} mark no area"
+    return TOO_SHORT if kind == "polygon" and len(shape.entries("points")) < MIN_POINTS else ""
 
 
 def _note_other_image(named: object, image: Path) -> tuple[Note, ...]:
@@ -82,7 +91,7 @@ def _read_shape(shape: JsonObject, number: int, size: tuple[int, int]) -> Region
     """The region of a shape; None for one that marks no area, and for background."""
     label = shape.name("label", f"the label of shape {number}")
     kind, what = _kind(shape), f"shape {number} ({label!r})"
-    if label == BACKGROUND or kind not in _WITH_AREA:
+    if label == BACKGROUND or _why_no_area(shape):
         return None
     points = [as_point(point, f"a point of {what}") for point in shape.entries("points", f"points of {what}")]
     score = shape.get("score")  # of X-AnyLabeling's models; others write none, or null

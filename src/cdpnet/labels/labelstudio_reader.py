@@ -126,7 +126,7 @@ def read(content: list[object], path: Path, options: ReadingOptions = DEFAULT) -
                 tasks.append(LabelledTask(path, _image_address(record), votes, options.merge))
     except FieldError as error:
         raise _refusal(path, error) from None
-    notes = [Note(f"regions {kind} are left out", count) for kind, count in left_out.items()]
+    notes = [Note(sentence, count) for sentence, count in left_out.items()]
     if several:
         notes.append(Note("of several annotations of a task the newest is read", several))
     return TaskFile(tuple(tasks), tuple(notes))

@@ -14,6 +14,7 @@ from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, JsonObject, as_name, as_number, as_point
 from cdpnet.io.images import open_image
+from cdpnet.io.outlines import MIN_POINTS, TOO_SHORT
 from cdpnet.labels.brush import decode_mask
 from cdpnet.labels.rasterise import Patch, fill_ellipse
 from cdpnet.labels.regions import Region, region_from_outlines
@@ -56,7 +57,7 @@ class TaskRegion:
 
 
 def read_regions(results: list[JsonObject], what: str) -> tuple[list[TaskRegion], Counter[str]]:
-    """The regions with labels of an annotation, and how many of which kind are left out, since they mark no area.
+    """The regions with labels of an annotation, and how many are left out, by the reason.
 
     Shape and labels of a region may be in one result or in two that have one id. what: the task in messages.
     """
@@ -69,14 +70,17 @@ def read_regions(results: list[JsonObject], what: str) -> tuple[list[TaskRegion]
         labels = tuple(dict.fromkeys(label for result in group for label in _read_labels(result)))
         shapes = [result for result in group if _shape_of(_value(result))]
         shaped = next(iter(shapes), None)
-        if labels and shaped is not None:
+        points = _value(shaped).get("points") if shaped is not None else None
+        if isinstance(points, list) and len(points) < MIN_POINTS:
+            left_out[TOO_SHORT] += 1
+        elif labels and shaped is not None:
             name = f"region {number} ({labels[0]!r}) of {what}"
             regions += [TaskRegion(labels, result, name) for result in _different(shapes)]
         elif labels:
             kind = group[0].get("type")
-            left_out[f"of kind {kind}" if isinstance(kind, str) else "without a shape"] += 1
+            left_out[f"regions {f'of kind {kind}' if isinstance(kind, str) else 'without a shape'} are left out"] += 1
         elif shaped is not None and str(shaped.get("type")).removesuffix(_LABELS) in _UNLABELLED:
-            left_out["without a label"] += 1
+            left_out["regions without a label are left out"] += 1
     return regions, left_out
 
 

@@ -114,15 +114,13 @@ def remove_class(project: Project, class_id: str) -> None:
         contents: dict[str, bytes | None] = dict.fromkeys(map(example_file, examples))
         contents[class_file(class_id)] = None
         for image in document.images.values():
-            is_drawn = class_id in image.drawn
-            if is_drawn:
-                records[image.id] = _without_class(image, class_id)
-            if image.reason or not (project.folder / mask_path(image)).exists():
+            has_mask = not image.reason and (project.folder / mask_path(image)).exists()
+            numbers = project.mask(image) if has_mask else np.zeros((1, 1), np.uint8)
+            if class_id not in image.drawn and not (numbers == one.number).any():
                 continue
-            numbers = project.mask(image)
-            if is_drawn or (numbers == one.number).any():
+            records[image.id] = _without_class(image, class_id)
+            if has_mask:
                 contents[mask_path(image)] = mask_content(np.where(numbers == one.number, 0, numbers).astype(np.uint8))
-                records[image.id] = _without_class(image, class_id)
         project.commit(f"The removal of the class {one.name}", records, contents)
 
 

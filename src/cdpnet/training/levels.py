@@ -30,7 +30,6 @@ FINE = np.arange(-16, 17) / 16  # levels at which masks are measured
 class LevelResult(NamedTuple):
     """The mIoU of masks cut at 0, at levels that were fitted on other classes, and at levels fitted on all of them."""
 
-    episodes: int
     at_zero: float
     held_out: float
     fitted: float
@@ -86,9 +85,7 @@ def fit_levels(
     for one in np.unique(group):
         held_out[group == one] = choose_levels(seen.of(group == one), fit_weights(seen.of(group != one)))
     weights = fit_weights(seen)
-    result = LevelResult(
-        count, seen.miou(np.zeros(count)), seen.miou(held_out), seen.miou(choose_levels(seen, weights))
-    )
+    result = LevelResult(seen.miou(np.zeros(count)), seen.miou(held_out), seen.miou(choose_levels(seen, weights)))
     return LevelConfig(*weights.tolist()), result
 
 

@@ -10,6 +10,7 @@ from cdpnet.data.readers.coco_ids import Category, CocoImage, Id, merge_categori
 from cdpnet.errors import DataError
 from cdpnet.io import run_lengths
 from cdpnet.io.fields import FieldError, as_name, as_object
+from cdpnet.io.outlines import TOO_SHORT
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import check_class_name, listed
 
@@ -90,7 +91,7 @@ def _read_objects(
     if twice:
         note(f"{path}: several annotations have one id, {listed(list(twice))}; all of them are read.")
     if n_short:
-        note(f"{path}: outlines of fewer than three points enclose nothing ({n_short}); they are left out.")
+        note(f"{path}: {TOO_SHORT} ({n_short}); they are left out.")
     if unlisted:
         _note_unlisted(unlisted, len(values), path)
     return objects
