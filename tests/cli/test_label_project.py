@@ -41,6 +41,7 @@ def test_labels_in_a_format(name: FormatName, settled: Path, tmp_path: Path) -> 
     done = run("label", "--project", settled, "--model", "tiny", "--format", name, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert f"see {tmp_path / 'out'}" in done.stdout
+    assert "labelling" not in done.stderr  # nothing was left to do
     found = read_labels(tmp_path / "out", settled / "images", name)
     assert sorted(found.labels) == list(NAMES[:-1])
     for number, image in enumerate(NAMES[:-1]):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
     from cdpnet.projects.project import Project
+    from cdpnet.projects.segmenting import ProjectSegmenter
 
 _OF_FOLDERS = ("folder", "classes", "name", "support", "strict", "workers", "truth")
 _OF_PROJECT = ("threshold", "min_presence")
@@ -85,13 +86,8 @@ def finish(chosen: Any) -> int:
         )
         work = ProjectSegmenter(project, EncodedImages(segmenter))
         try:
-            with labelling_bar() as show:
-                total = 0
-                while not work.is_segmented and (job := work.job()) is not None:
-                    total = job.total
-                    show(job.done, total)
-                    work.step()
-                show(total, total)
+            if not work.is_segmented:
+                _segment_with_bar(work)
         finally:
             project.save()
         document = project.document
@@ -115,6 +111,16 @@ def finish(chosen: Any) -> int:
         f"see {written}"
     )
     return 1 if failed or unwritten else 0
+
+
+def _segment_with_bar(work: ProjectSegmenter) -> None:
+    with labelling_bar() as show:
+        total = 0
+        while not work.is_segmented and (job := work.job()) is not None:
+            total = job.total
+            show(job.done, total)
+            work.step()
+        show(total, total)
 
 
 def _write(chosen: Any, project: Project, fingerprint: str) -> tuple[Path, dict[str, str]]:
