@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import graphs, large, photographs, rows
+from benchmarks import gpu, graphs, large, photographs, rows
+from benchmarks.rows import Measurement
 from cdpnet.io.files import write_json
 from cdpnet.runtime.memory import keep_freed_memory
 from cdpnet.runtime.provenance import Machine, commit
+
+
+def on_gpu(quick: bool) -> list[Iterator[Measurement]]:
+    """The parts that need a GPU."""
+    device = torch.device("cuda")
+    return [
+        gpu.episodes_and_step(device, 473, 8, 1024, 5 if quick else 30),
+        gpu.labelling(device, (640, 480), 500 if quick else 5000),
+    ]
 
 
 def main() -> None:
@@ -44,6 +56,7 @@ def main() -> None:
         large.evaluation_at_limit((640, 480), 640, 3 if quick else 10, 1 if quick else 5),
         graphs.in_onnx_runtime(60 if quick else 400, 3 if quick else 9),
         *([] if quick else [graphs.compiled(400, 9)]),
+        *(on_gpu(quick) if torch.cuda.is_available() else []),
     ]
     table, found = Table(), []
     for heading in ("what", "value", "", "goal"):

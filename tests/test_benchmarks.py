@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from benchmarks import large, photographs, report, rows
+from benchmarks import gpu, large, photographs, report, rows
 from benchmarks.measure import side_by_side
 
 
@@ -25,6 +26,8 @@ from benchmarks.measure import side_by_side
         (lambda: photographs.photographs((96, 64), 1, 0), 3),
         pytest.param(lambda: large.large_images((960, 720), 1, 1), 5, marks=pytest.mark.slow),
         (lambda: large.evaluation_at_limit((96, 64), 64, 1, 1), 3),
+        (lambda: gpu.episodes_and_step(torch.device("cpu"), 64, 2, 96, 1), 3),
+        (lambda: gpu.labelling(torch.device("cpu"), (96, 64), 3), 1),
     ],
 )
 def test_every_part_gives_figures(part: object, count: int, monkeypatch: pytest.MonkeyPatch) -> None:

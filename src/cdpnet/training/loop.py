@@ -150,11 +150,14 @@ def _optimizer(
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """ConfigError where a network has nothing to train."""
     groups = _parameter_groups(network, config)
+    fused = next(network.parameters()).device.type == "cuda" or None  # else as PyTorch chooses
     optimizer: torch.optim.Optimizer
     if config.optimizer == "sgd":
-        optimizer = torch.optim.SGD(groups, config.learning_rate, config.momentum, weight_decay=config.weight_decay)
+        optimizer = torch.optim.SGD(
+            groups, config.learning_rate, config.momentum, weight_decay=config.weight_decay, fused=fused
+        )
     else:
-        optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay)
+        optimizer = torch.optim.AdamW(groups, config.learning_rate, weight_decay=config.weight_decay, fused=fused)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: scale_rate(done, config))
 
 
