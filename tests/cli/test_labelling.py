@@ -220,6 +220,13 @@ def test_learn_says_that_a_name_is_not_recognised(label_job: Path, tmp_path: Pat
     assert "not recognised" in run("classes", out).stdout
 
 
+def test_photo_does_not_recognise_a_name_of_no_language(label_job: Path, tmp_path: Path) -> None:
+    example, out = f"{label_job}/support0.png:{label_job}/mask0.png", tmp_path / "c.safetensors"
+    unknown = run("learn", "--model", "photo", "--name", "zzyzx", "--support", example, "-o", out)
+    assert unknown.returncode == 0, unknown.stderr
+    assert "does not recognise the name 'zzyzx'" in unknown.stdout
+
+
 def test_segment_uses_photo_by_default_and_tiny_is_warned_of(icon_files: Path, tmp_path: Path) -> None:
     """The same example with both: photo says nothing, its refined and its plain masks differ."""
     masks = {}

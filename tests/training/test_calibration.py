@@ -16,9 +16,11 @@ from cdpnet.errors import ConfigError
 from cdpnet.network.build import load_network
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.presence import (
+    name_similarity,
     presence_probability,
     presence_statistic,
     presence_thresholds,
+    recognises_name,
     top_margin,
     top_similarity,
 )
@@ -109,6 +111,23 @@ def test_visual_and_text_channels_are_compared_apart_where_that_is_switched_on()
     assert float(unread[1]) == pytest.approx(wanted[1], abs=1e-5)
     plain = presence_statistic(features, prototypes, named, config)  # an encoder without text channels
     torch.testing.assert_close(plain, top_similarity(features, prototypes, named, 3))
+
+
+def test_a_name_is_recognised_by_the_text_channels_where_these_are_compared_apart() -> None:
+    """Two examples that are like their own prototypes; channels 2 and 3 lie in the text space."""
+    like = torch.tensor([[1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.5, 0.75**0.5]])  # cosines with the name: 1 and 1/2
+    other, text = torch.tensor([[0.0, 1.0, 0.0, 1.0]] * 2), torch.tensor([[0.0, 0.0, 1.0, 0.0]] * 2)
+    features, prototypes = like[:, :, None, None].expand(-1, -1, 2, 2), Prototypes(other, like, text)
+    named, always = torch.tensor([True, True]), Calibration(1.0, 0.0, 0.1)
+    config = DecisionConfig(locations=3, groups=True, named=always)
+    found = name_similarity(features, prototypes, named, config, text_channels=2)
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.5]))
+    assert recognises_name(found, named, config).tolist() == [True, False]
+    assert recognises_name(found, ~named, config).tolist() == [False, False]
+    plain = DecisionConfig(locations=3, named=always)
+    whole = name_similarity(features, prototypes, named, plain)
+    torch.testing.assert_close(whole, presence_statistic(features, prototypes, named, plain))
+    assert recognises_name(whole, named, plain).all()
 
 
 def test_presence_by_hand() -> None:

@@ -18,6 +18,8 @@ from cdpnet.episode import NO_NAME
 if TYPE_CHECKING:  # a pair with our own tower needs no open_clip, whose import takes seconds
     import open_clip
 
+_SHOWN = 80  # characters of a long name in a message
+
 
 class TextEncoder(nn.Module):
     """The mean over prompts of a name's unit text features, at unit length.
@@ -61,8 +63,9 @@ class TextEncoder(nn.Module):
         texts = [fill(template, name) for template in self.templates]
         longest = max(len(self.tokenizer.encode(text)) for text in texts)
         if longest + 2 > self.context_length:
+            shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
             warnings.warn(
-                f"The class name {name!r} is longer than the text tower reads: of {longest} tokens it sees "
+                f"The class name {shown!r} is longer than the text tower reads: of {longest} tokens it sees "
                 f"{self.context_length - 2}.",
                 stacklevel=3,
             )

@@ -19,7 +19,7 @@ class ClassExample:
     """One example of a class.
 
     background, foreground: prototypes (C,). parts: (2, n, C), see `part_prototypes`, or None. similarity: of the
-    example and the class, see `presence_statistic`; None where it is unknown. shots: 1, or the number of examples of a
+    example and the name, see `name_similarity`; None where it is unknown. shots: 1, or the number of examples of a
     class that version 0.2 has learned, which it kept as one. picture: SHA-256 of the image, by which the same image is
     known again; empty where it is unknown.
     """

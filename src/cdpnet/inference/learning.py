@@ -22,7 +22,7 @@ from cdpnet.labels.overlay import thumbnail
 from cdpnet.labels.png import MaskSource, UnusableMaskError
 from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.network import PrototypeNetwork
-from cdpnet.network.presence import presence_statistic, presence_thresholds, recognises_name
+from cdpnet.network.presence import name_similarity, presence_thresholds, recognises_name
 from cdpnet.runtime.notes import note
 from cdpnet.runtime.text import counted
 
@@ -120,7 +120,7 @@ def pool_example(
     learned = network.learn_features(encoded.features, encoded.masks, (name,), fusion)
     fused = network.fuse(encoded.features[:, 0], learned.text, fusion)
     decision, text_channels = network.config.decision, network.image.text_channels
-    similarity = presence_statistic(fused, learned, learned.named, decision, text_channels)
+    similarity = name_similarity(fused, learned, learned.named, decision, text_channels)
     return ClassExample(
         learned.background[0].cpu(),
         learned.foreground[0].cpu(),

@@ -25,7 +25,13 @@ from cdpnet.network.decision import decide, is_absent, log_odds
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
 from cdpnet.network.parts import N_PARTS
-from cdpnet.network.presence import presence_probability, presence_statistic, presence_thresholds, recognises_name
+from cdpnet.network.presence import (
+    name_similarity,
+    presence_probability,
+    presence_statistic,
+    presence_thresholds,
+    recognises_name,
+)
 from cdpnet.runtime.provenance import version
 
 LEARN, SEGMENT, NAMES, ABOUT = "learn.onnx", "segment.onnx", "names.safetensors", "about.json"
@@ -55,7 +61,7 @@ class LearnModule(nn.Module):
         each = network.learn_features(grids, view_masks, repeated)
         config = network.config.decision
         fused, text_channels = network.fuse(grids[:, 0], each.text), network.image.text_channels
-        similarity = presence_statistic(fused, each, each.named, config, text_channels)
+        similarity = name_similarity(fused, each, each.named, config, text_channels)
         rows = each.map(lambda part: part.reshape(episodes, shots, *part.shape[1:]))
         learned = Prototypes(
             rows.background.mean(dim=1),

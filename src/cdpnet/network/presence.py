@@ -14,6 +14,8 @@ from cdpnet.config import Calibration, DecisionConfig
 from cdpnet.network.decision import is_absent
 from cdpnet.network.outputs import Prototypes
 
+_RECOGNISED = 0.53  # cosine of the text channels: exceeded by 34 of 36 right names of COCO, by 1 of 36 unknown words
+
 
 def top_similarity(features: Tensor, prototypes: Prototypes, by_name: Tensor, locations: int) -> Tensor:
     """The mean cosine of the most similar ``locations`` with the class's name u, or with its foreground prototype.
@@ -90,12 +92,28 @@ def presence_thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
     return torch.where(by_name, config.named.threshold, config.unnamed.threshold)
 
 
+def name_similarity(
+    features: Tensor, prototypes: Prototypes, by_name: Tensor, config: DecisionConfig, text_channels: int | None = None
+) -> Tensor:
+    """How similar an example is to the name of its class, for `recognises_name`: `presence_statistic`, or a part of it.
+
+    Where channels are compared in groups, that is the cosine of the text channels with the name alone: an example is
+    always like its own prototypes. Shapes as in `top_similarity` -> (B,).
+    """
+    if config.groups and text_channels is not None:
+        textual = _some_channels(features, prototypes, slice(text_channels, None))
+        return top_similarity(*textual, by_name, config.locations)
+    return presence_statistic(features, prototypes, by_name, config)
+
+
 def recognises_name(similarity: Tensor, named: Tensor, config: DecisionConfig) -> Tensor:
     """Which classes would be called present by their names, given how similar these are to their own examples.
 
-    similarity, named: (B,), `presence_statistic` and whether there is a name -> (B,) bool. A name that the text tower
+    similarity, named: (B,), `name_similarity` and whether there is a name -> (B,) bool. A name that the text tower
     has never read is similar to nothing, so it cannot tell where the class is absent.
     """
+    if config.groups:
+        return named & (similarity > _RECOGNISED)
     probability = presence_probability(similarity, named, config)
     return named & ~is_absent(probability, presence_thresholds(named, config))
 
