@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import UnionType
 from typing import Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from cdpnet.errors import ConfigError
+from cdpnet.errors import ConfigError, DataError
 
 T = TypeVar("T")
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
@@ -41,6 +41,13 @@ def check_range(settings: object, low: float, high: float, *names: str) -> None:
         for number in value if isinstance(value, tuple) else (value,):
             if not (low <= number <= high and abs(number) <= _LARGEST):
                 raise ConfigError(f"{name} must be {_describe_range(low, high)}, not {number}.")
+
+
+def check_probability(option: str, value: float | None) -> float | None:
+    """The value of an option or an argument, or None. DataError where it is outside 0..1."""
+    if value is not None and not 0 <= value <= 1:
+        raise DataError(f"{option} is a share from 0 to 1, not {value}.")
+    return value
 
 
 def _describe_range(low: float, high: float) -> str:

@@ -36,6 +36,7 @@ def test_evaluate_writes_what_it_prints(tmp_path: Path) -> None:
         ("--json {tmp}", "{tmp} is a folder"),
         ("--workers -1", "must not be negative"),
         ("--ways 2 --page {tmp}/page.html", "--ways"),
+        ("--name-alone --names none", "--names none gives none; leave one of them out"),
     ],
 )
 def test_evaluate_refuses(arguments: str, expected: str, tmp_path: Path) -> None:

@@ -130,6 +130,21 @@ def test_unusable_supports_are_refused_in_words(tiny: Segmenter) -> None:
         tiny.learn("x", [image], [mask[:200]])
 
 
+def test_arguments_that_cannot_be_meant_are_refused_in_words(tiny: Segmenter) -> None:
+    drawn = IconEpisodes(0, 1, "test").draw(torch.arange(1)).batch
+    image = drawn.query_images[0]
+    learned = tiny.learn("x", drawn.support_images[0, 0], drawn.support_masks[0, 0])
+    for share in (-0.1, 1.5, float("nan")):
+        with pytest.raises(DataError, match="threshold is a share from 0 to 1, not"):
+            tiny.segment(image, learned, threshold=share)
+        with pytest.raises(DataError, match="min_presence is a share from 0 to 1, not"):
+            tiny.segment(image, learned, min_presence=share)
+    with pytest.raises(DataError, match="a PIL image, an array or a tensor, not NoneType"):
+        tiny.segment(None, learned)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="a PIL image, an array or a tensor, not list"):
+        tiny.segment([image], learned)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("marked", "reason"),
     [((slice(5, 8), slice(5, 8)), "too small or too thin"), ((slice(None), slice(None)), "covers the whole image")],

@@ -213,13 +213,6 @@ def out_file(path: str) -> Iterator[Path]:
         yield Path(path)
 
 
-def check_probability(option: str, value: float | None) -> float | None:
-    """The value of an option, or None. DataError where it is outside 0..1."""
-    if value is not None and not 0 <= value <= 1:
-        raise DataError(f"{option} is a share from 0 to 1, not {value}.")
-    return value
-
-
 def at_least_one(option: str, value: int) -> None:
     """DataError where the value of an option is less than one."""
     if value < 1:

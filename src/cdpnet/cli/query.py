@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
     SEGMENTING,
-    check_probability,
     chosen_keys,
     keys_option,
     load_chosen_network,
     refine_option,
 )
 from cdpnet.cli.parser import group_of
+from cdpnet.values import check_probability
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser

@@ -144,6 +144,8 @@ def evaluate(arguments: list[str]) -> None:
         )
     if chosen.page and data.ways > 1:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
+    if chosen.name_alone and chosen.names == "none":
+        raise DataError("--name-alone segments by names, and --names none gives none; leave one of them out.")
     require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.data.episodes import open_episodes

@@ -17,6 +17,7 @@ from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes, stack_prototypes
 from cdpnet.network.presence import presence_thresholds
 from cdpnet.runtime.constants import IGNORE_INDEX
+from cdpnet.values import check_probability
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def build_class_batch(
     """
     if not 1 <= len(classes) < IGNORE_INDEX:
         raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
+    check_probability("min_presence", min_presence)
     for learned in classes:
         check_fit(network, learned)
     device = next(network.parameters()).device

@@ -15,6 +15,7 @@ from torch import Tensor
 from cdpnet.io.images import LARGE_PIXELS
 from cdpnet.network.decision import decide
 from cdpnet.runtime.memory import return_freed_memory
+from cdpnet.values import check_probability
 
 _STRIP = 2**20  # scores that are held at an image's original size at a time
 
@@ -38,7 +39,8 @@ class Segmentation:
     background: float = 0.0
 
     def at(self, threshold: float) -> Segmentation:
-        """The same scores with another threshold of the probability at a pixel, 0..1."""
+        """The same scores with another threshold of the probability at a pixel. DataError where it is outside 0..1."""
+        check_probability("threshold", threshold)
         return replace(self, background=float(torch.tensor(threshold, dtype=torch.float64).logit()))
 
     def only(self, kept: Sequence[int]) -> Segmentation:

@@ -230,7 +230,7 @@ class Segmenter:
         in the image is called absent and gets no pixel; 0 for none. Both 0..1, by default the network's own, which
         `cdpnet calibrate` determines.
 
-        DataError for an image that cannot be used, and for no class or too many.
+        DataError for an image that cannot be used, for no class or too many, and for a share outside 0..1.
         """
         return self.segment_batch([image], classes, threshold=threshold, min_presence=min_presence)[0]
 

@@ -169,6 +169,8 @@ def _opened(source: str | Path | bytes | Image.Image, most_pixels: int | None, n
     with errors_as_sentences(name), ExitStack() as files:
         if isinstance(source, Image.Image):
             image = source
+        elif not isinstance(source, (str, os.PathLike, bytes)):
+            raise DataError(f"An image is a path, a PIL image, an array or a tensor, not {type(source).__name__}.")
         else:
             image = Image.open(files.enter_context(_open(source)), formats=_installed_formats())
         _check_size(image.height, image.width, most_pixels or MAX_PIXELS, name)
