@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +115,45 @@ def test_a_process_ends_without_a_search_for_cycles(
     finally:
         gc.unfreeze()
     assert capsys.readouterr().out.startswith("cdpnet ")
+
+
+@pytest.fixture
+def default_handlers() -> Iterator[None]:
+    """The handlers that a process begins with; those of the tests come back."""
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("default_handlers")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_system_that_stops_a_command_ends_it_as_ctrl_c_does(
+    name: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So folders of temporary files are removed, and what is finished is sent to addresses."""
+    cleared = []
+
+    def stopped(_: list[str]) -> None:
+        try:
+            signal.raise_signal(getattr(signal, name))
+        finally:
+            cleared.append(name)
+
+    monkeypatch.setattr(sys, "argv", ["cdpnet", "label"])
+    monkeypatch.setattr("cdpnet.cli.labelling.label", stopped)
+    assert run() == code
+    assert cleared == [name]
+    assert capsys.readouterr().err == (
+        "cdpnet: stopped. Finished images are kept; the same command labels the others.\n"
+    )
+    assert signal.getsignal(getattr(signal, name)) == signal.SIG_DFL  # the second one ends it at once
+
+
+@pytest.mark.usefixtures("default_handlers")
+def test_a_command_that_does_not_care_for_a_closed_terminal_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(sys, "argv", ["cdpnet", "--version"])
+    assert run() == 0
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -189,7 +190,9 @@ def _import_ray() -> Any:
 
 def _start(ray: Any) -> None:
     """Start Ray, or connect to the cluster at RAY_ADDRESS. ConfigError where there is none."""
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError:
         raise ConfigError(no_cluster()) from None
+    signal.signal(signal.SIGTERM, handler)  # Ray's own ends the process without a word
