@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cdpnet.cli import main
 from cdpnet.cli.benchmarks import ablate, table
 from cdpnet.cli.parser import new_parser, normalise_options
 from cdpnet.cli.research import train
@@ -96,15 +97,36 @@ def test_a_wrong_value_in_a_file_of_settings_is_one_sentence(content: str, says:
     ("command", "option"), [("learn", "--out"), ("export", "--out"), ("label", "--project"), ("web", "--project")]
 )
 def test_an_address_is_refused_where_only_a_path_can_be(command: str, option: str) -> None:
-    """A folder s3: of this machine would be made."""
+    """A folder s3: of this machine would be made, or looked for."""
     parser = new_parser(command, "A command.")
-    parser.add_argument(option)
-    with pytest.raises(ConfigError, match=rf"^{option} is an address, s3://b/x, not a path of this machine; give the "):
+    parser.add_argument(option, metavar="FOLDER")
+    with pytest.raises(ConfigError, match=rf"^{option} is an address, s3://b/x, not a path of this machine; copy it "):
         parser.parse_args([option, "s3://b/x"])
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (("label", "s3://b/p", "--classes", "s3://b/x", "--out", "out"), "--classes"),
+        (("label", "s3://b/p", "--classes", "x", "--truth", "s3://b/x", "--out", "out"), "--truth"),
+        (("label", "p", "--classes", "x", "--label-config", "s3://b/x", "--out", "out"), "--label-config"),
+        (("learn", "--name", "x", "--support", "a:b", "s3://b/x", "--out", "x.safetensors"), "--support"),
+        (("learn", "--name", "x", "--without", "s3://b/x", "--out", "x.safetensors"), "--without"),
+        (("labels", "convert", "s3://b/x", "out", "--images", "p", "--format", "png"), "IN"),
+        (("labels", "convert", "a", "out", "--images", "s3://b/x", "--format", "png"), "--images"),
+        (("classes", "s3://b/x"), "FILE"),
+        (("serve", "--label-studio", "--project", "p", "--images", "s3://b/x"), "--images"),
+    ],
+)
+def test_the_sentence_about_an_address_names_it_as_it_is(
+    given: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(given) == 2
+    assert capsys.readouterr().err.startswith(f"cdpnet: {name} is an address, s3://b/x, not a path of this machine; ")
 
 
 def test_label_and_segment_write_to_addresses() -> None:
     for command in ("label", "segment"):
         parser = new_parser(command, "A command.")
-        parser.add_argument("--out")
+        parser.add_argument("--out", metavar="FOLDER")
         assert parser.parse_args(["--out", "s3://b/x"]).out == "s3://b/x"

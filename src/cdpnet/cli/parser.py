@@ -60,7 +60,19 @@ _MESSAGES = (  # patterns of jsonargparse's messages, and ours
     ),
 )
 _SETTINGS_OPTIONS = ("--config", "--train")  # which take a file
-_WRITE_TO_ADDRESSES = ("cdpnet segment", "cdpnet label")  # elsewhere a folder `s3:` would be made
+_PATHS = (
+    "FOLDER",
+    "FILE",
+    "IMAGE",
+    "IMAGE:MARKS",
+    "LABELS",
+    "IN",
+    "OUT",
+    "PAGE",
+    "A",
+    "B",
+)  # metavars of what is read and written
+_TAKE_ADDRESSES = {"cdpnet segment": ("images", "support", "out"), "cdpnet label": ("folder", "support", "out")}
 _READ = ("images", "source", "truth", "found")  # an empty path, as of a variable that is not set, means this folder
 
 
@@ -97,13 +109,12 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         except RecursionError:
             raise ConfigError("The settings are nested too deep; a file of settings has two levels.") from None
         self._refuse_wrong_kinds(chosen)
+        self._refuse_addresses(chosen)
         for option, wanted in (("out", "folder or file to write to"), ("project", "folder of the project")):
             given = str(chosen.get(option, "x"))
             if not given.strip() or "\0" in given:
                 fault = "holds a zero byte" if given.strip() else "is empty"
                 raise ConfigError(f"--{option} {fault}; give the {wanted}.")
-            if is_address(given) and not (option == "out" and self.prog in _WRITE_TO_ADDRESSES):
-                raise ConfigError(f"--{option} is an address, {given}, not a path of this machine; give the {wanted}.")
         for option in _READ:
             given = chosen.get(option)
             if "" in (given if isinstance(given, list) else [given]) and given != self.get_default(option):
@@ -120,6 +131,19 @@ class Parser(ArgumentParser):  # type: ignore[misc]
                 raise ConfigError(f"--{dashed(name)} has no value; give it one, or leave it out.")
             if action.type is None and isinstance(default, str) and default != SUPPRESS and not isinstance(value, str):
                 raise ConfigError(f"--{dashed(name)} takes text, not {str(value)[:_SHOWN]}.")
+
+    def _refuse_addresses(self, chosen: Any) -> None:
+        """ConfigError for an address where only a path can be; as a path it would lead to a folder ``s3:``."""
+        for action in self._actions:
+            name, value = action.dest, chosen.get(action.dest)
+            if action.metavar not in _PATHS or name in _TAKE_ADDRESSES.get(self.prog, ()):
+                continue
+            for given in filter(is_address, map(str, value if isinstance(value, list) else [value])):
+                option = f"--{dashed(name)}" if action.option_strings else action.metavar
+                raise ConfigError(
+                    f"{option} is an address, {given}, not a path of this machine; copy it to this machine, or give "
+                    "another path."
+                )
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise ConfigError for wrong arguments, a wrong configuration file or a wrong value."""
