@@ -55,6 +55,12 @@ def test_images_that_cannot_be_read_do_not_count(tmp_path: Path, monkeypatch: py
     assert large_images(images) == TWO
 
 
+def test_images_that_are_too_large_to_be_read_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdpnet.bulk.forecast.LARGE_PIXELS", 400)
+    monkeypatch.setattr("cdpnet.bulk.forecast.MAX_PIXELS", 900)
+    assert large_images(_images(tmp_path, (21, 30, 31))) == TWO
+
+
 def test_a_job_announces_the_large_images_that_it_has_yet_to_label(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

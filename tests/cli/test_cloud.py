@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import fsspec
@@ -233,6 +233,19 @@ def test_names_that_no_folder_of_this_machine_can_have_are_told(
         assert shown.returncode == 2
         assert sentence in shown.stderr
         assert "/cdpnet-" not in shown.stderr
+
+
+def test_an_image_that_is_removed_while_others_are_copied_is_passed_over(
+    memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = RemoteFolder._walk
+
+    def keys(folder: RemoteFolder) -> Iterator[str]:
+        return chain([f"{folder._root}/removed.png"], listed(folder))
+
+    monkeypatch.setattr(RemoteFolder, "_walk", keys)
+    assert RemoteFolder(f"{memory}/images", tmp_path / "copy").fetch() == tmp_path / "copy"
+    assert contents(tmp_path / "copy") == stored(f"{memory}/images")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from cdpnet.errors import DataError
-from cdpnet.io.images import LARGE_PIXELS, n_pixels
+from cdpnet.io.images import LARGE_PIXELS, MAX_PIXELS, n_pixels
 from cdpnet.runtime.text import counted, form
 
 _MOST_HEADS = 10_000  # of image files that are read before the work starts (our choice: a few seconds)
@@ -17,7 +17,8 @@ _MOST_HEADS = 10_000  # of image files that are read before the work starts (our
 def large_images(images: Iterable[Path]) -> str:
     """A sentence on the images of more than LARGE_PIXELS, empty where there are none.
 
-    Only the heads of files are read, those of the first 10,000. An image that cannot be read does not count.
+    Only the heads of files are read, those of the first 10,000. An image that cannot be read does not count, nor one
+    that is too large to be.
     """
     remaining = iter(images)
     count = sum(map(_is_large, islice(remaining, _MOST_HEADS)))
@@ -31,5 +32,5 @@ def large_images(images: Iterable[Path]) -> str:
 
 def _is_large(image: Path) -> bool:
     with suppress(DataError, OSError):
-        return n_pixels(image) > LARGE_PIXELS
+        return LARGE_PIXELS < n_pixels(image) <= MAX_PIXELS
     return False

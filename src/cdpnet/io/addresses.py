@@ -88,6 +88,8 @@ class RemoteFolder:
             self._files.get_file(f"{self._root}/{name}", str(place))
         except OSError as error:
             if not str(error.filename).startswith(str(self.copy)):
+                if isinstance(error, FileNotFoundError):  # removed there since it was listed
+                    return
                 raise
             raise DataError(
                 f"{self.address}/{name} cannot be a file of this machine ({error.strerror}); rename it."
