@@ -60,6 +60,23 @@ MISSING = (
     ("label", "none", "--classes", "none.safetensors", "--out", "out"),
     ("label", ".", "--classes", "none.safetensors", "--out", "out"),
     ("label", ".", "--name", "x", "--support", "a.jpg:none.png", "--out", "out"),
+    ("classes", "none.safetensors"),
+    *(
+        (name, "--model", "none", *out)
+        for name, *out in (
+            ("web",),
+            ("serve", "--label-studio", "--project", "new"),
+            ("export", "--out", "out"),
+            ("evaluate",),
+            ("calibrate", "--out", "out"),
+            ("levels", "--out", "out"),
+        )
+    ),
+    *((*name.split(), "--data", "coco", "--root", "none") for name in ("evaluate", "data check", "data episodes")),
+    *((name, "--data", "coco", "--root", "none", "--out", "out") for name in ("train", "calibrate", "levels", "table")),
+    ("reproduce", "coco", "--root", "none", "--out", "out"),
+    *((name, "--root", "none", "--out", "out") for name in ("simulate", "clicks")),
+    *((name, "--image-weights", "none.pt", "--out", "out") for name in ("train", "table", "ablate", "export")),
     ("labels", "convert", "none.json", "out", "--images", ".", "--format", "png"),
 )
 

@@ -19,7 +19,8 @@ from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.encoders.catalogue import RANDOM, WeightSources
 from cdpnet.errors import ConfigError, WeightsError
 from cdpnet.network.build import build_network, load_network
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, fingerprint
+from cdpnet.network.checkpoint import fingerprint
+from cdpnet.network.model_files import CONFIG_FILE, MODEL_FILE
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.network.ssp import load_ssp

@@ -15,7 +15,8 @@ from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.encoders.catalogue import WeightSources
 from cdpnet.errors import ConfigError
 from cdpnet.network.build import build_network
-from cdpnet.network.checkpoint import CONFIG_FILE, read_config
+from cdpnet.network.checkpoint import read_config
+from cdpnet.network.model_files import CONFIG_FILE
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.training.loop import drop_names, scale_rate, train
 from cdpnet.training.run import LOG_FILE

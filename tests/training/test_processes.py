@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, read_config
+from cdpnet.network.checkpoint import read_config
+from cdpnet.network.model_files import CONFIG_FILE, MODEL_FILE
 from cdpnet.training.run import LOG_FILE, STATE_FILE
 from tests.processes import free_port, run_at_once
 from tests.training.parallel import TOGETHER, train_apart

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cdpnet.errors import CdpnetError, ConfigError
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE
+from cdpnet.network.model_files import CONFIG_FILE, MODEL_FILE
 from cdpnet.training.loop import Progress, train
 from cdpnet.training.run import LOG_FILE, STATE_FILE
 from tests.training.small import CONFIG, losses, new_episodes, new_network, train_small, weights

@@ -126,6 +126,8 @@ def table(arguments: list[str]) -> None:
     parser.add_class_arguments(TableConfig, None, instantiate=False)
     device_option(parser)
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
+    config, training = settings(TableConfig, chosen), training_settings(chosen)
+    data_settings, sources = data_config(chosen), get_weight_sources(chosen)
 
     from cdpnet.configs import read_published
     from cdpnet.data.protocols.disk import DataOnDisk
@@ -133,12 +135,11 @@ def table(arguments: list[str]) -> None:
     from cdpnet.report.benchmark import BenchmarkTable
     from cdpnet.runtime.devices import resolve_device
 
-    config, training = settings(TableConfig, chosen), training_settings(chosen)
     encoder = EncoderConfig(**vars(chosen.encoder))
     device = resolve_device(chosen.device)
     with progress_bar() as progress, out_folder(chosen.out) as out:
-        data = DataOnDisk(data_config(chosen), indexing_bar(progress))
-        recipe = Recipe(data, encoder, training, chosen.category_share, get_weight_sources(chosen), device)
+        data = DataOnDisk(data_settings, indexing_bar(progress))
+        recipe = Recipe(data, encoder, training, chosen.category_share, sources, device)
         results = run_table(config, recipe, out, stages_bar(progress, training.iterations))
     print_benchmark(BenchmarkTable(results, read_published(chosen.data)), out)
 
@@ -173,6 +174,7 @@ def ablate(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(arguments)
     config, training = settings(AblationConfig, chosen), training_settings(chosen.train)
+    sources = get_weight_sources(chosen)
 
     from cdpnet.experiments.ablation import ablate
     from cdpnet.report.markdown import ablation_markdown
@@ -184,7 +186,7 @@ def ablate(arguments: list[str]) -> None:
     device = resolve_device(chosen.device)
     with progress_bar() as progress, out_folder(chosen.out) as out:
         report = stages_bar(progress, training.iterations)
-        results = ablate(config, training, out, report, get_weight_sources(chosen), device)
+        results = ablate(config, training, out, report, sources, device)
     printed(score_table([(f"{entry.description} ({entry.row})", entry.result) for entry in results]))
     print_line(f"The table is {ablation_markdown(results, out)}")
     print_line(f"The plot is {plot_ablation(results, out)}")

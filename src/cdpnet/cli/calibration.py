@@ -15,11 +15,11 @@ from cdpnet.cli.options import (
     held_folder,
     load_chosen_network,
     model_options,
+    require_chosen_model,
     settings,
 )
 from cdpnet.cli.parser import Parser, new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar
-from cdpnet.encoders.catalogue import require_image_weights
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -98,7 +98,7 @@ def _run(chosen: Any, fit: Fit) -> None:
     """Load the network, fit it on episodes of base classes, save it and print what was measured."""
     at_least_one("--episodes", chosen.episodes)
     data = data_config(chosen)
-    require_image_weights(chosen.model, chosen.image_weights)
+    require_chosen_model(chosen)
 
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk

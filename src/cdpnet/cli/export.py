@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdpnet.cli.options import get_weight_sources, held_folder, model_options
+from cdpnet.cli.options import get_weight_sources, held_folder, model_options, require_chosen_model
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
-from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.io.files import check_out_folder, refuse_to_replace
 from cdpnet.runtime.extras import require_extra
 
@@ -34,7 +33,7 @@ def export(arguments: list[str]) -> None:
     out = Path(chosen.out)
     check_out_folder(out)
     require_extra("cdpnet export", "export", "onnx", "onnxscript", "onnxruntime")
-    require_image_weights(chosen.model, chosen.image_weights)
+    require_chosen_model(chosen)
 
     from cdpnet.inference.onnx_export import ABOUT, LEARN, NAMES, SEGMENT, export
     from cdpnet.network.build import load_network

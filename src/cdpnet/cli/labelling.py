@@ -15,6 +15,7 @@ from cdpnet.cli.options import (
     chosen_refinement,
     device_option,
     model_options,
+    require_chosen_model,
     warn_of_icons_only,
 )
 from cdpnet.cli.parser import group_of, new_parser
@@ -29,7 +30,6 @@ from cdpnet.cli.supports import (
     spread_supports,
     support_options,
 )
-from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import DataError
 from cdpnet.io.files import TENSORS_ENDING, check_out_file, real_path, regular_file, require_class_file
 from cdpnet.runtime.extras import require_ray
@@ -79,7 +79,7 @@ def learn(arguments: list[str]) -> None:
     require_supports(chosen.support)
     for path in without:
         regular_file(path, "an image")
-    require_image_weights(chosen.model, chosen.image_weights)
+    require_chosen_model(chosen)
 
     from cdpnet.inference.class_files import save_class
 
@@ -130,6 +130,8 @@ def classes(arguments: list[str]) -> None:
     )
     parser.add_argument("files", nargs="+", metavar="FILE", help="class files")
     chosen = parser.parse_args(arguments)
+    for file in chosen.files:
+        require_class_file(Path(file))
 
     from cdpnet.inference.class_files import load_class
     from cdpnet.report.tables import text_table
@@ -210,7 +212,7 @@ def label(arguments: list[str]) -> int:
     truth = [Path(chosen.truth)] if chosen.truth else []
     for path in truth:
         recognise(path)  # refused before anything is loaded
-    require_image_weights(chosen.model, chosen.image_weights)
+    require_chosen_model(chosen)
     if chosen.engine == "ray":
         require_ray()
     if chosen.project:

@@ -74,10 +74,19 @@ def device_option(parser: ArgumentParser) -> None:
 
 
 def get_weight_sources(chosen: Any) -> WeightSources:
-    """The sources of weights, from the values of `weight_options`."""
+    """The sources of weights, from the values of `weight_options`. WeightsError for a file that is missing."""
     from cdpnet.encoders.catalogue import WeightSources
 
-    return WeightSources(chosen.image_weights, chosen.text_weights)
+    sources = WeightSources(chosen.image_weights, chosen.text_weights)
+    sources.require_files()
+    return sources
+
+
+def require_chosen_model(chosen: Any) -> None:
+    """Refuse a model of `model_options` that is not there, before anything is loaded."""
+    from cdpnet.network.model_files import require_model
+
+    require_model(chosen.model, get_weight_sources(chosen))
 
 
 def load_chosen_network(chosen: Any) -> PrototypeNetwork:
@@ -144,10 +153,13 @@ def data_options(parser: ArgumentParser) -> None:
 
 
 def data_config(chosen: Any) -> DataConfig:
-    """The data set and protocol, from the values of `data_options`."""
+    """The data set and protocol, from the values of `data_options`. DataError where its folder is missing."""
     from cdpnet.data.config import DataConfig
 
-    return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
+    config = DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
+    if config.data != "icons":
+        config.require_folder()
+    return config
 
 
 def fold_or_all(value: str | int) -> int:

@@ -52,6 +52,7 @@ def reproduce(arguments: list[str]) -> int:
     if chosen.data not in _BENCHMARKS:
         raise DataError(f"cdpnet reproduce takes pascal or coco, not {chosen.data}; `cdpnet table` takes any data.")
     config, training = settings(ReproductionConfig, chosen), training_settings(chosen)
+    data, sources = data_config(chosen), get_weight_sources(chosen)
     require_image_weights(chosen.encoder.name, chosen.image_weights)
 
     from cdpnet.configs import read_published
@@ -61,12 +62,12 @@ def reproduce(arguments: list[str]) -> int:
     from cdpnet.report.benchmark import BenchmarkTable
     from cdpnet.runtime.devices import resolve_device
 
-    device, data = resolve_device(chosen.device), data_config(chosen)
+    device = resolve_device(chosen.device)
     differs = print_findings(dataclasses.replace(data, splits=""), shots=config.shots) > 0
     if differs and not chosen.any_data:
         print_line("Figures on other data cannot be compared; --any-data goes on all the same.")
         return 1
-    encoder, sources = EncoderConfig(**vars(chosen.encoder)), get_weight_sources(chosen)
+    encoder = EncoderConfig(**vars(chosen.encoder))
     with progress_bar() as progress:
         opened = DataOnDisk(data, indexing_bar(progress))
         recipe = Recipe(opened, encoder, training, chosen.category_share, sources, device)

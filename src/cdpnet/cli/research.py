@@ -20,12 +20,12 @@ from cdpnet.cli.options import (
     model_options,
     out_file,
     out_folder,
+    require_chosen_model,
     training_options,
     training_settings,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, training_bar
-from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.runtime.text import counted
 
@@ -57,7 +57,7 @@ def train(arguments: list[str]) -> None:
     parser.add_argument("--resume", action="store_true", help="continue the run found in --out")
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
-    config = training_settings(chosen)
+    config, data_settings, sources = training_settings(chosen), data_config(chosen), get_weight_sources(chosen)
 
     import torch
 
@@ -73,7 +73,7 @@ def train(arguments: list[str]) -> None:
     torch.manual_seed(config.seed)
     config_of_network = method(chosen.method, EncoderConfig(**vars(chosen.encoder)))
     with progress_bar() as progress:
-        data = DataOnDisk(data_config(chosen), indexing_bar(progress))
+        data = DataOnDisk(data_settings, indexing_bar(progress))
         episodes = open_episodes(
             data, chosen.fold, chosen.shots, "train", config.seed, category_share=chosen.category_share
         )
@@ -84,7 +84,7 @@ def train(arguments: list[str]) -> None:
         processes(chosen.device) as here,
         progress_bar(visible=here.first) as progress,
     ):
-        network = build_network(config_of_network, get_weight_sources(chosen)).to(here.device)
+        network = build_network(config_of_network, sources).to(here.device)
         show = training_bar(progress, chosen.method, config.iterations)
         report = show if here.first else id  # the others are silent
         train(network, episodes, config, out, report, resume=chosen.resume, processes=here)
@@ -134,6 +134,7 @@ def evaluate(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(arguments)
     data = data_config(chosen)
+    require_chosen_model(chosen)
     count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)
     if chosen.workers < 0:
         raise DataError(f"--workers must not be negative, and is {chosen.workers}.")
@@ -146,7 +147,6 @@ def evaluate(arguments: list[str]) -> None:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
     if chosen.name_alone and chosen.names == "none":
         raise DataError("--name-alone segments by names, and --names none gives none; leave one of them out.")
-    require_image_weights(chosen.model, chosen.image_weights)
 
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from cdpnet.cli.cloud import Copies, copied
-from cdpnet.cli.options import chosen_refinement, device_option, model_options, warn_of_icons_only
+from cdpnet.cli.options import chosen_refinement, device_option, model_options, require_chosen_model, warn_of_icons_only
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.query import PROPOSALS, chosen_thresholds, load_segmenter, query_options
 from cdpnet.cli.screen import print_line, progress_bar, say, to_standard_error
 from cdpnet.cli.supports import files_of, read_supports, require_supports, spread_supports, support_options
-from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.io.addresses import is_address
 
 
@@ -47,7 +46,7 @@ def segment(arguments: list[str]) -> int:
         if not is_address(path):
             find_images_to_segment(Path(path))  # refused before anything is loaded
     thresholds = chosen_thresholds(chosen)
-    require_image_weights(chosen.model, chosen.image_weights)
+    require_chosen_model(chosen)
     with copied(chosen, "images") as copies:
         return _segment(chosen, thresholds, copies)
 

@@ -12,10 +12,10 @@ from cdpnet.cli.options import (
     load_chosen_network,
     model_options,
     refine_option,
+    require_chosen_model,
     warn_of_icons_only,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.errors import ConfigError
 from cdpnet.runtime.text import escape
 
@@ -68,19 +68,18 @@ def serve(arguments: list[str]) -> None:
     address = chosen_address(chosen, "serve")
 
     from cdpnet.backend.host import read_host
-
-    host = read_host(chosen.url, os.environ.get(TOKEN, "")) if chosen.url else None
-    require_image_weights(chosen.model, chosen.image_weights)
-
-    from cdpnet.backend.server import Sources, serve_backend
-    from cdpnet.inference.segmenter import Segmenter
     from cdpnet.io.images import require_folder
     from cdpnet.projects.folder import check_folder
 
+    host = read_host(chosen.url, os.environ.get(TOKEN, "")) if chosen.url else None
     project, images = Path(chosen.project), Path(chosen.images) if chosen.images else None
     check_folder(project)
     if images is not None:
         require_folder(images)
+    require_chosen_model(chosen)
+
+    from cdpnet.backend.server import Sources, serve_backend
+    from cdpnet.inference.segmenter import Segmenter
 
     def show(url: str) -> None:
         warn_of_icons_only(chosen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
@@ -12,11 +11,12 @@ from cdpnet.cli.options import (
     load_chosen_network,
     model_options,
     refine_option,
+    require_chosen_model,
     settings,
 )
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, progress_bar
-from cdpnet.encoders.catalogue import require_image_weights
+from cdpnet.data.config import DataConfig
 from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ def simulate(arguments: list[str]) -> None:
     refine_option(parser)
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    config = settings(CorrectionConfig, chosen)
-    require_image_weights(chosen.model, chosen.image_weights)
+    config, data = settings(CorrectionConfig, chosen), DataConfig(chosen.data, chosen.root)
+    data.require_folder()
+    require_chosen_model(chosen)
 
-    from cdpnet.data.config import DataConfig
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.correction import simulate, write_curves
     from cdpnet.report.corrections import correction_table
     from cdpnet.report.plots import need_matplotlib, plot_correction
 
-    reader = DataOnDisk(DataConfig(chosen.data, chosen.root)).reader
+    reader = DataOnDisk(data).reader
     if chosen.absence:
         _simulate_absence(chosen, reader, config)
         return
@@ -121,8 +121,8 @@ def clicks(arguments: list[str]) -> None:
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    config = settings(ClicksConfig, chosen)
-    require_image_weights(chosen.model, chosen.image_weights)
+    config, root = settings(ClicksConfig, chosen), DataConfig("coco", chosen.root).require_folder()
+    require_chosen_model(chosen)
 
     from cdpnet.data.readers.coco import open_coco
     from cdpnet.experiments.clicks import clicks_json, fit, mean_ious, measure, save_click_model
@@ -132,7 +132,7 @@ def clicks(arguments: list[str]) -> None:
     from cdpnet.report.plots import need_matplotlib, plot_clicks
 
     need_matplotlib()
-    reader = open_coco(Path(chosen.root))
+    reader = open_coco(root)
     with held_folder(chosen.out) as out, progress_bar() as progress:
         segmenter = Segmenter(load_chosen_network(chosen))
         model = None

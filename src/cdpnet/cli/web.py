@@ -14,10 +14,10 @@ from cdpnet.cli.options import (
     load_chosen_network,
     model_options,
     refine_option,
+    require_chosen_model,
     warn_of_icons_only,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.encoders.catalogue import require_image_weights
 from cdpnet.runtime.text import escape
 
 
@@ -43,16 +43,17 @@ def web(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     chosen_keys(chosen)  # refused before anything is loaded
     address = chosen_address(chosen, "web")
-    require_image_weights(chosen.model, chosen.image_weights)
 
-    from cdpnet.inference.segmenter import Segmenter
     from cdpnet.projects.folder import check_folder
-    from cdpnet.web.limits import Limits
-    from cdpnet.web.server import serve
 
     project = Path(chosen.project) if chosen.project else None
     if project is not None:
         check_folder(project)
+    require_chosen_model(chosen)
+
+    from cdpnet.inference.segmenter import Segmenter
+    from cdpnet.web.limits import Limits
+    from cdpnet.web.server import serve
 
     def show(url: str) -> None:
         warn_of_icons_only(chosen)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cdpnet.config import EncoderConfig
 from cdpnet.errors import ConfigError
+from cdpnet.io.files import require_weights_file
 from cdpnet.io.hub import CLIP_FILE, TIMM_FILE, from_hub
 
 HUB, RANDOM = "", "random"  # sources of weights, beside the path of a file
@@ -62,6 +64,12 @@ class WeightSources:
 
     image: str = HUB
     text: str = HUB
+
+    def require_files(self) -> None:
+        """WeightsError for a file that is missing."""
+        for source in (self.image, self.text):
+            if source not in (HUB, RANDOM):
+                require_weights_file(Path(source))
 
 
 def encoder_pair(config: EncoderConfig) -> EncoderPair:

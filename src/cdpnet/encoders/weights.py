@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from cdpnet.errors import CdpnetError, WeightsError
-from cdpnet.io.files import TENSORS_ENDING, regular_file, write_bytes
+from cdpnet.io.files import TENSORS_ENDING, regular_file, require_weights_file, write_bytes
 from cdpnet.io.tensors import open_tensors
 from cdpnet.runtime.text import listed
 
@@ -49,8 +49,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     WeightsError where the file is missing or neither of the two. Pickles are read with `weights_only`, and a
     TorchScript archive is refused, so no file can run code; `convert_archive` is for those of a trusted source.
     """
-    if not path.exists():
-        raise WeightsError(f"There is no weights file {path}; give a {TENSORS_ENDING}, .pt or .pth file that exists.")
+    require_weights_file(path)
     try:
         state = _read_safetensors(path) if path.suffix.lower() == TENSORS_ENDING else _read_pickle(path)
     except CdpnetError:

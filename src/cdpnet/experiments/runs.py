@@ -17,7 +17,8 @@ from cdpnet.io.documents import read_json
 from cdpnet.io.fields import as_object
 from cdpnet.io.files import write_json
 from cdpnet.network.build import build_network
-from cdpnet.network.checkpoint import CONFIG_FILE, read_config
+from cdpnet.network.checkpoint import read_config
+from cdpnet.network.model_files import CONFIG_FILE
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import TrainingRecord
 from cdpnet.runtime.devices import precision_on, resolve_device

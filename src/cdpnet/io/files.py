@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from cdpnet.errors import DataError
+from cdpnet.errors import DataError, WeightsError
 
 _OTHER_KINDS = ((stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"))
 LONGEST_NAME = 255  # bytes, on the usual file systems
@@ -99,6 +99,12 @@ def require_class_file(path: Path) -> None:
     """DataError where there is no such class file; it is not read."""
     if not path.exists():
         raise DataError(f"There is no class file {path}; `cdpnet learn` makes one.")
+
+
+def require_weights_file(path: Path) -> None:
+    """WeightsError where there is no such file of weights; it is not read."""
+    if not path.exists():
+        raise WeightsError(f"There is no weights file {path}; give a {TENSORS_ENDING}, .pt or .pth file that exists.")
 
 
 def real_path(path: Path) -> Path:

@@ -9,6 +9,7 @@ from cdpnet.config import WITHOUT_TRAINING, NetworkConfig, method
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import PAIRS, RANDOM, WeightSources
 from cdpnet.errors import ConfigError
+from cdpnet.network.model_files import check_model
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.ssp import load_ssp
 
@@ -38,6 +39,7 @@ def load_network(
     """
     model, sources = str(name_or_path), sources or WeightSources()
     path = Path(model)
+    check_model(model)
     if model not in PAIRS and (path.is_dir() or path.is_file()):
         kind = "folder" if path.is_dir() else "file"
         if sources != WeightSources():
@@ -45,8 +47,6 @@ def load_network(
         if method_name:
             raise ConfigError(f"The {kind} {model} determines the method itself; leave --method out.")
         return PrototypeNetwork.from_pretrained(model) if path.is_dir() else load_ssp(path)
-    if model not in PAIRS and not model.startswith("timm:"):
-        raise ConfigError(f"There is no model {model!r}: neither a folder nor one of {', '.join(PAIRS)}, timm:NAME.")
     method_name = method_name or ("cdpn" if model in ("photo", "tiny") else "ssp")
     config = method(method_name, model)
     if sources == WeightSources():

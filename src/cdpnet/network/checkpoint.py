@@ -25,11 +25,11 @@ from cdpnet.errors import ConfigError, DataError, WeightsError
 from cdpnet.io.documents import read_json
 from cdpnet.io.fields import as_object
 from cdpnet.io.files import regular_file, write_bytes, write_json
+from cdpnet.network.model_files import CONFIG_FILE, MODEL_FILE, locate_checkpoint
 from cdpnet.network.record import TrainingRecord, from_dict, to_dict
 from cdpnet.runtime.provenance import version
 from cdpnet.values import JSON
 
-CONFIG_FILE, MODEL_FILE = "config.json", "model.safetensors"
 _MOST_CONFIG_BYTES = 2**20
 _INSTALLED = {"tiny": (TINY_FILE, ""), "photo": (TEXT_FILE, SHA256)}
 """Pairs whose weights every installation has: the file that the package ships, and the hash of a dependency's."""
@@ -195,13 +195,7 @@ def _is_over_embedded(network: CheckpointMixin) -> bool:
 def _locate(model_id: str, options: dict[str, str | bool | None]) -> tuple[Path, Path]:
     """The two files of a checkpoint, in a folder or on the hub."""
     if Path(model_id).is_dir():
-        folder = Path(model_id)
-        for name in (CONFIG_FILE, MODEL_FILE):
-            if not (folder / name).exists():
-                raise WeightsError(
-                    f"The folder {folder} has no {name}; a cdpnet checkpoint holds {CONFIG_FILE} and {MODEL_FILE}."
-                )
-        return folder / CONFIG_FILE, folder / MODEL_FILE
+        return locate_checkpoint(Path(model_id))
     known = ("revision", "cache_dir", "force_download", "local_files_only", "token")
     asked = {key: options[key] for key in known if key in options}
     files = [Path(hf_hub_download(model_id, name, **asked)) for name in (CONFIG_FILE, MODEL_FILE)]

@@ -19,7 +19,8 @@ from cdpnet.config import NetworkConfig
 from cdpnet.encoders.weights import load_into
 from cdpnet.errors import CdpnetError, ConfigError
 from cdpnet.io.files import regular_file, remove_leftovers, write_bytes, write_text
-from cdpnet.network.checkpoint import CONFIG_FILE, MODEL_FILE, CheckpointConfig, read_config, trained_tensors
+from cdpnet.network.checkpoint import CheckpointConfig, read_config, trained_tensors
+from cdpnet.network.model_files import CONFIG_FILE, MODEL_FILE
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.record import RunSettings, TrainingRecord, from_dict, to_dict
 from cdpnet.values import JSON

@@ -46,12 +46,7 @@ class DataOnDisk:
     @cached_property
     def reader(self) -> DatasetReader:
         """The reader of the format. ConfigError without a folder, DataError for one that is laid out in another way."""
-        root = Path(self.config.root)
-        if not self.config.root:
-            raise ConfigError(f"Where is the data? Give the folder of {self.config.data} as --root.")
-        if not root.is_dir():
-            raise DataError(f"There is no folder {root}; give the folder of {self.config.data} as --root.")
-        return READERS[self.config.data](root)
+        return READERS[self.config.data](self.config.require_folder())
 
     @property
     def fold_convention(self) -> FoldConvention:
