@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from cdpnet.bulk.engines import Window
@@ -17,6 +16,7 @@ from cdpnet.bulk.labeller import Labeller, Stamped, read_stamped, record_of_name
 from cdpnet.bulk.stamps import ImageStamp
 from cdpnet.errors import DataError
 from cdpnet.io.files import write_bytes
+from cdpnet.io.scratch import scratch_folder
 from cdpnet.labels.regions import ImageLabels
 from cdpnet.runtime.text import renamed
 
@@ -100,8 +100,7 @@ class CopiesLabeller:
         DataError where the temporary folder cannot be written to.
         """
         try:
-            with TemporaryDirectory(prefix="cdpnet-") as folder:
-                root = Path(folder).resolve()
+            with scratch_folder() as root:
                 return self._label_copies(window, root / self.images, root / self.out, pool, get)
         except OSError as error:
             raise DataError(

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -77,8 +76,10 @@ def copied(chosen: Any, images: str) -> Iterator[Copies]:
             "--format labelme does not go with addresses, only with folders of this machine; copy them first."
         )
 
-    with TemporaryDirectory(prefix="cdpnet-") as scratch:
-        places, out = _fetch({*read, *filter(is_address, [chosen.out])}, chosen.out, Path(scratch).resolve())
+    from cdpnet.io.scratch import scratch_folder
+
+    with scratch_folder() as scratch:
+        places, out = _fetch({*read, *filter(is_address, [chosen.out])}, chosen.out, scratch)
         copies = Copies(places, out)
         local = [str(places.get(text, text)) for text in named]
         chosen[images] = local[0] if isinstance(chosen[images], str) else local
