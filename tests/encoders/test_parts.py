@@ -17,7 +17,7 @@ from cdpnet.config import EncoderConfig
 from cdpnet.encoders import image
 from cdpnet.encoders.build import build_encoders
 from cdpnet.encoders.catalogue import IMAGE_FILES, WeightSources
-from cdpnet.encoders.clip_image import dilate
+from cdpnet.encoders.clip_image import DensePool, dilate
 from cdpnet.encoders.image import to_multiple
 from cdpnet.encoders.prompts import fill, templates
 from cdpnet.encoders.tiny import (
@@ -253,6 +253,20 @@ def test_a_compiled_encoder_says_the_same() -> None:
     encoder.compile_grid()
     torch.testing.assert_close(encoder.features(images), expected, atol=1e-4, rtol=1e-4)
     assert list(encoder.state_dict()) == names
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_dilated_encoder_of_clip_learns_when_it_is_compiled() -> None:
+    """Images are stored channels last, for which the compiler has no gradient of a padding that repeats the border."""
+    images = torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    pool, gradients = DensePool(1), []
+    for compute in (pool, torch.compile(pool)):
+        given = images.to(memory_format=torch.channels_last).requires_grad_()
+        found = compute(given * 1)
+        (found**2).sum().backward()
+        assert found.is_contiguous(memory_format=torch.channels_last)
+        gradients.append(given.grad)
+    torch.testing.assert_close(*gradients)
 
 
 def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,9 +123,9 @@ class DensePool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> the same shape."""
         d = self.dilation
-        right = F.pad(x, (0, d, 0, 0), mode="replicate")
+        right = torch.cat((x, *[x[..., -1:]] * d), dim=3)  # gradients of F.pad fail in torch.compile
         across = (right[..., :-d] + right[..., d:]) / 2
-        below = F.pad(across, (0, 0, 0, d), mode="replicate")
+        below = torch.cat((across, *[across[..., -1:, :]] * d), dim=2)
         return (below[..., :-d, :] + below[..., d:, :]) / 2
 
 
