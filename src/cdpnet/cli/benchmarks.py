@@ -15,6 +15,7 @@ from cdpnet.cli.options import (
     get_weight_sources,
     length_of_run,
     out_folder,
+    require_data,
     settings,
     training_options,
     training_settings,
@@ -25,6 +26,7 @@ from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, print_wrapped, printed, progress_bar, stages_bar
 from cdpnet.data.config import DataConfig
 from cdpnet.errors import DataError
+from cdpnet.runtime.extras import require_matplotlib
 from cdpnet.runtime.text import counted, form
 
 if TYPE_CHECKING:  # the network is loaded where it is needed
@@ -128,6 +130,7 @@ def table(arguments: list[str]) -> None:
     chosen = parser.parse_args(with_preset(encoder_by_name(arguments)))
     config, training = settings(TableConfig, chosen), training_settings(chosen)
     data_settings, sources = data_config(chosen), get_weight_sources(chosen)
+    require_data(data_settings)
 
     from cdpnet.configs import read_published
     from cdpnet.data.protocols.disk import DataOnDisk
@@ -178,11 +181,11 @@ def ablate(arguments: list[str]) -> None:
 
     from cdpnet.experiments.ablation import ablate
     from cdpnet.report.markdown import ablation_markdown
-    from cdpnet.report.plots import need_matplotlib, plot_ablation
+    from cdpnet.report.plots import plot_ablation
     from cdpnet.report.tables import score_table
     from cdpnet.runtime.devices import resolve_device
 
-    need_matplotlib()
+    require_matplotlib()
     device = resolve_device(chosen.device)
     with progress_bar() as progress, out_folder(chosen.out) as out:
         report = stages_bar(progress, training.iterations)

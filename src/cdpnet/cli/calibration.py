@@ -16,6 +16,7 @@ from cdpnet.cli.options import (
     load_chosen_network,
     model_options,
     require_chosen_model,
+    require_data,
     settings,
 )
 from cdpnet.cli.parser import Parser, new_parser
@@ -98,6 +99,7 @@ def _run(chosen: Any, fit: Fit) -> None:
     """Load the network, fit it on episodes of base classes, save it and print what was measured."""
     at_least_one("--episodes", chosen.episodes)
     data = data_config(chosen)
+    require_data(data)
     require_chosen_model(chosen)
 
     from cdpnet.data.episodes import open_episodes

@@ -153,13 +153,18 @@ def data_options(parser: ArgumentParser) -> None:
 
 
 def data_config(chosen: Any) -> DataConfig:
-    """The data set and protocol, from the values of `data_options`. DataError where its folder is missing."""
+    """The data set and protocol, from the values of `data_options`."""
     from cdpnet.data.config import DataConfig
 
-    config = DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
+    return DataConfig(**{name: chosen[name] for name in DataConfig.__dataclass_fields__})
+
+
+def require_data(config: DataConfig) -> None:
+    """Refuse a data set on disk that is not there, before anything is loaded."""
+    from cdpnet.data.root import require_root
+
     if config.data != "icons":
-        config.require_folder()
-    return config
+        require_root(config)
 
 
 def fold_or_all(value: str | int) -> int:

@@ -12,6 +12,7 @@ from cdpnet.cli.options import (
     encoder_by_name,
     get_weight_sources,
     out_folder,
+    require_data,
     settings,
     training_options,
     training_settings,
@@ -53,6 +54,7 @@ def reproduce(arguments: list[str]) -> int:
         raise DataError(f"cdpnet reproduce takes pascal or coco, not {chosen.data}; `cdpnet table` takes any data.")
     config, training = settings(ReproductionConfig, chosen), training_settings(chosen)
     data, sources = data_config(chosen), get_weight_sources(chosen)
+    require_data(data)
     require_image_weights(chosen.encoder.name, chosen.image_weights)
 
     from cdpnet.configs import read_published

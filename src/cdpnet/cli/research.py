@@ -21,6 +21,7 @@ from cdpnet.cli.options import (
     out_file,
     out_folder,
     require_chosen_model,
+    require_data,
     training_options,
     training_settings,
 )
@@ -58,6 +59,7 @@ def train(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
     config, data_settings, sources = training_settings(chosen), data_config(chosen), get_weight_sources(chosen)
+    require_data(data_settings)
 
     import torch
 
@@ -147,6 +149,7 @@ def evaluate(arguments: list[str]) -> None:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
     if chosen.name_alone and chosen.names == "none":
         raise DataError("--name-alone segments by names, and --names none gives none; leave one of them out.")
+    require_data(data)
 
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk

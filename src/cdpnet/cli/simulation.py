@@ -17,6 +17,8 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, progress_bar
 from cdpnet.data.config import DataConfig
+from cdpnet.data.root import require_root
+from cdpnet.runtime.extras import require_matplotlib
 from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
@@ -57,19 +59,19 @@ def simulate(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(arguments)
     config, data = settings(CorrectionConfig, chosen), DataConfig(chosen.data, chosen.root)
-    data.require_folder()
+    require_root(data)
     require_chosen_model(chosen)
 
     from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.correction import simulate, write_curves
     from cdpnet.report.corrections import correction_table
-    from cdpnet.report.plots import need_matplotlib, plot_correction
+    from cdpnet.report.plots import plot_correction
 
     reader = DataOnDisk(data).reader
     if chosen.absence:
         _simulate_absence(chosen, reader, config)
         return
-    need_matplotlib()
+    require_matplotlib()
     with held_folder(chosen.out) as out:
         segmenter = _load_segmenter(chosen, config)
         curves = simulate(segmenter, reader, config, lambda name: print_line(f"{name}: done"))
@@ -121,7 +123,9 @@ def clicks(arguments: list[str]) -> None:
     model_options(parser, "photo")
     device_option(parser)
     chosen = parser.parse_args(arguments)
-    config, root = settings(ClicksConfig, chosen), DataConfig("coco", chosen.root).require_folder()
+    config = settings(ClicksConfig, chosen)
+    require_matplotlib()
+    root = require_root(DataConfig("coco", chosen.root))
     require_chosen_model(chosen)
 
     from cdpnet.data.readers.coco import open_coco
@@ -129,9 +133,8 @@ def clicks(arguments: list[str]) -> None:
     from cdpnet.inference.click_model import WEIGHTS
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.io.files import write_json
-    from cdpnet.report.plots import need_matplotlib, plot_clicks
+    from cdpnet.report.plots import plot_clicks
 
-    need_matplotlib()
     reader = open_coco(root)
     with held_folder(chosen.out) as out, progress_bar() as progress:
         segmenter = Segmenter(load_chosen_network(chosen))

@@ -6,11 +6,10 @@ This module imports neither torch nor numpy, so that `--help` stays fast.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Literal
 
 from cdpnet.data.protocols.folds import N_FOLDS
-from cdpnet.errors import ConfigError, DataError
+from cdpnet.errors import ConfigError
 
 DataName = Literal["icons", "pascal", "coco", "fss", "folder"]
 ProtocolName = Literal["cdpnet", "ssp", "hsnet", "pfenet"]
@@ -68,14 +67,6 @@ class DataConfig:
             raise ConfigError(f"min_area must not be negative, and is {self.min_area}.")
         if self.longest_side and self.longest_side < _LEAST_SIDE:
             raise ConfigError(f"longest_side is at least {_LEAST_SIDE} pixels, not {self.longest_side}; 0 is no limit.")
-
-    def require_folder(self) -> Path:
-        """The folder of data on disk. ConfigError where none is given, DataError where it is missing."""
-        if not self.root:
-            raise ConfigError(f"Where is the data? Give the folder of {self.data} as --root.")
-        if not Path(self.root).is_dir():
-            raise DataError(f"There is no folder {self.root}; give that of the data set as --root.")
-        return Path(self.root)
 
     @property
     def n_folds(self) -> int:

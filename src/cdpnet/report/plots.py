@@ -11,7 +11,6 @@ from cdpnet.experiments.ablation import AblationResult
 from cdpnet.experiments.clicks import GOAL, MOST_CLICKS, MarkedObject, mean_ious
 from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, mean_curves
 from cdpnet.io.files import write_bytes
-from cdpnet.runtime.extras import require_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
 _NAMES = {"exact": "", "category": ", category name", "none": ", no name", "wrong": ", wrong name"}
 _BAR, _CONTROL, _INK = "#2f6fb0", "#c3ccd6", "#20242c"
 _LINES = (_BAR, "#d9772b", "#4a9a62", "#8a5fb0", "#8b5a3c")
-
-
-def need_matplotlib() -> None:
-    """ConfigError where it is not installed, before hours are spent on results to plot."""
-    require_extra("The plot", "curves", "matplotlib")
 
 
 def plot_ablation(results: Sequence[AblationResult], out: Path) -> Path:

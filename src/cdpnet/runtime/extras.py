@@ -24,6 +24,11 @@ def require_extra(what: str, extra: str, *packages: str) -> None:
             )
 
 
+def require_matplotlib() -> None:
+    """ConfigError where it is not installed, before hours are spent on results to plot."""
+    require_extra("The plot", "curves", "matplotlib")
+
+
 def require_ray() -> None:
     """ConfigError where Ray is missing, or nothing answers at HOST:PORT of RAY_ADDRESS, which Ray tries for minutes."""
     require_extra("--engine ray", "bulk", "ray")

@@ -19,6 +19,7 @@ from cdpnet.data.protocols.registry import open_protocol
 from cdpnet.data.readers.fss import FssReader, fss_split
 from cdpnet.data.readers.reader import DatasetReader, ImageSet
 from cdpnet.data.readers.registry import READERS
+from cdpnet.data.root import require_root
 from cdpnet.data.source import Split
 from cdpnet.errors import ConfigError, DataError
 
@@ -46,7 +47,7 @@ class DataOnDisk:
     @cached_property
     def reader(self) -> DatasetReader:
         """The reader of the format. ConfigError without a folder, DataError for one that is laid out in another way."""
-        return READERS[self.config.data](self.config.require_folder())
+        return READERS[self.config.data](require_root(self.config))
 
     @property
     def fold_convention(self) -> FoldConvention:
