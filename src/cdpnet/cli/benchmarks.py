@@ -62,6 +62,7 @@ def _check(arguments: list[str]) -> int:
     chosen = data_config(parser.parse_args(arguments))
     if chosen.data == "icons":
         raise DataError("The icons are embedded; give --data pascal, coco, fss or folder, and its --root.")
+    require_data(chosen)
     return 1 if print_findings(chosen) else 0
 
 
@@ -98,6 +99,8 @@ def _episodes(arguments: list[str]) -> int:
     parser.add_argument("--hash", action="store_true", help="print the SHA-256 of the lines instead")
     chosen = parser.parse_args(arguments)
     config = data_config(chosen)
+    if not config.splits:  # lists name the images, so none are needed
+        require_data(config)
     count, seeds = length_of_run(config, chosen.episodes, None if chosen.seed is None else [chosen.seed])
 
     from cdpnet.data.episodes import open_episodes

@@ -136,8 +136,6 @@ def evaluate(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(arguments)
     data = data_config(chosen)
-    require_chosen_model(chosen)
-    count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)
     if chosen.workers < 0:
         raise DataError(f"--workers must not be negative, and is {chosen.workers}.")
     if chosen_keys(chosen) is not None and data.protocol != "cdpnet":
@@ -150,6 +148,8 @@ def evaluate(arguments: list[str]) -> None:
     if chosen.name_alone and chosen.names == "none":
         raise DataError("--name-alone segments by names, and --names none gives none; leave one of them out.")
     require_data(data)
+    require_chosen_model(chosen)
+    count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)
 
     from cdpnet.data.episodes import open_episodes
     from cdpnet.data.protocols.disk import DataOnDisk
