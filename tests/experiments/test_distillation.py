@@ -61,9 +61,10 @@ def teacher(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TeacherVectors:
 def test_the_loss_by_hand() -> None:
     features = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     target = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    # cosines 1 and 0; similarities differ by 1 at two of four places
-    assert float(distillation_loss(features, target, 10.0)) == pytest.approx(0.5 + 10 * 0.5)
-    assert float(distillation_loss(target, target, 10.0)) == pytest.approx(0.0)
+    names = torch.tensor([[0.0, 2.0]])
+    # cosines 1 and 0; the second's similarities to the two phrases differ by 1, that to the name by 2
+    assert float(distillation_loss(features, target, names, 10.0)) == pytest.approx(0.5 + 10 * (1 + 1 + 4) / 6)
+    assert float(distillation_loss(target, target, names, 10.0)) == pytest.approx(0.0)
 
 
 def test_a_batch_is_a_function_of_seed_and_step() -> None:

@@ -20,7 +20,7 @@ N_CLASSES = 1000  # of ImageNet
 CONTEXT_LENGTH = 32
 DIM = 384  # of the teacher's space
 VOCABULARY = 49408  # of CLIP's tokenizer
-_TOKEN, _WIDTH, _LAYERS, _HEADS = 96, 256, 3, 4
+_TOKEN, _WIDTH, _LAYERS, _HEADS = 160, 256, 3, 4
 _TABLE, _SCALE = "token_embedding.weight", "token_embedding.scale"
 _LEVELS = 127  # of a signed byte
 

@@ -150,7 +150,7 @@ class PretrainConfig:
 class DistillationConfig:
     """Distillation of the text tower."""
 
-    steps: int = 14000
+    steps: int = 18000
     """Optimizer steps."""
     batch: int = 512
     """Phrases of a step."""
@@ -162,8 +162,8 @@ class DistillationConfig:
     """Weight decay of both optimizers."""
     warmup: int = 200
     """Steps of linear warm-up."""
-    similarity_weight: float = 10.0
-    """Weight of the squared difference of the similarities within a batch."""
+    similarity_weight: float = 5.0
+    """Weight of the squared difference of the similarities to the phrases of a batch and to ImageNet's class names."""
     name_repeats: int = 4
     """Times that a name of ImageNet-21k is drawn for each time that another phrase is."""
     precision: Precision = "float32"

@@ -1,7 +1,7 @@
 """Distillation of the text tower: phrases in the space of a sentence encoder that is many times as large.
 
-The loss is one minus the cosine to the teacher's vector, and the squared difference of the two similarity matrices
-within a batch. Everything here is our choice.
+The loss is one minus the cosine to the teacher's vector, and the squared difference of the similarities to a batch's
+phrases and to ImageNet's class names. Everything here is our choice.
 """
 
 from __future__ import annotations
@@ -128,13 +128,14 @@ def distil(
     else:
         start_from_means(tower, tokens, teacher.train_vectors)
     pool = phrase_pool(teacher.train, tokens, config.name_repeats)
+    names = teacher.class_names_vectors.float()
     for step in range(start, config.steps):
         chosen = draw_batch(pool, config, step)
         set_rates(optimizers, config, step)
         with autocast(config.precision, tokens.device):
             features = tower.encode_text(tokens[chosen].long())
         vectors = teacher.train_vectors[chosen].float()
-        loss = distillation_loss(F.normalize(features.float(), dim=1), vectors, config.similarity_weight)
+        loss = distillation_loss(F.normalize(features.float(), dim=1), vectors, names, config.similarity_weight)
         tower.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for optimizer, _ in optimizers:
@@ -181,10 +182,10 @@ def phrase_pool(phrases: Sequence[str], tokens: Tensor, name_repeats: int) -> Te
     return by_length.repeat_interleave(repeats[by_length])
 
 
-def distillation_loss(features: Tensor, target: Tensor, similarity_weight: float) -> Tensor:
-    """Unit vectors of the tower and of the teacher, both (n, D) -> scalar."""
+def distillation_loss(features: Tensor, target: Tensor, names: Tensor, similarity_weight: float) -> Tensor:
+    """Unit vectors of the tower and of the teacher, both (n, D), and of the teacher for names (k, D) -> scalar."""
     cosine = (features * target).sum(dim=1)
-    difference = features @ features.T - target @ target.T
+    difference = (features - target) @ torch.cat([target, names]).T
     return (1 - cosine).mean() + similarity_weight * (difference**2).mean()
 
 

@@ -10,7 +10,7 @@ from timm.data import ImageNetInfo
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
 N_HELD_OUT = 2000
-_WORDS, _FREQUENT, _COMBINATIONS = 110_000, 12_000, 100_000
+_WORDS, _FREQUENT, _COMBINATIONS = 110_000, 12_000, 300_000
 _LONGEST = 80  # characters of a combination
 _SEED = 0
 
@@ -71,10 +71,10 @@ def _definitions() -> list[str]:
 
 
 def _pieces(definition: str, rng: random.Random) -> list[str]:
-    """Two runs of two to six words of a definition, where it has more."""
+    """Four runs of two to six words of a definition, where it has more."""
     words = definition.replace(";", " ").replace(",", " ").split()
     pieces = []
-    for _ in range(2):
+    for _ in range(4):
         length = rng.randint(2, 6)
         if len(words) > length:
             start = rng.randrange(len(words) - length)
