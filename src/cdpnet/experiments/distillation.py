@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.optim import AdamW, Muon, Optimizer
 
 from cdpnet.encoders.catalogue import TEXT_FILE
-from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TextTower, pack, text_tokenizer, unpack
+from cdpnet.encoders.text_tower import CLASS_NAMES, DIM, TextTower, pack, text_tokenizer
 from cdpnet.encoders.weights import load_into, read_state
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.experiments.config import DistillationConfig
@@ -55,7 +55,7 @@ class Agreement:
     """Agreement of tower and teacher.
 
     held_out, coco: the mean cosine on names never trained on, and on COCO's. ranks: the mean rank correlation
-    (Spearman) of each of COCO's names over ImageNet's names.
+    (Spearman) of each of COCO's names over ImageNet's names, which have the teacher's vectors.
     """
 
     held_out: float
@@ -236,8 +236,9 @@ def encode(tower: TextTower, phrases: Sequence[str]) -> Tensor:
 
 def agreement(tower: TextTower, teacher: TeacherVectors) -> Agreement:
     """How well the tower agrees with its teacher on phrases that it was not trained on, and on names of classes."""
-    held_out, coco, of_classes = (encode(tower, names) for names in (teacher.held_out, coco_names(), class_names()))
-    own, taught = coco @ of_classes.T, teacher.coco_vectors.float() @ teacher.class_names_vectors.float().T
+    held_out, coco = encode(tower, teacher.held_out), encode(tower, coco_names())
+    of_classes = teacher.class_names_vectors.float()
+    own, taught = coco @ of_classes.T, teacher.coco_vectors.float() @ of_classes.T
     ranks = [float(spearmanr(*rows).statistic) for rows in zip(own.numpy(), taught.numpy(), strict=True)]
     return Agreement(
         float((held_out * teacher.held_out_vectors.float()).sum(dim=1).mean()),
@@ -246,10 +247,7 @@ def agreement(tower: TextTower, teacher: TeacherVectors) -> Agreement:
     )
 
 
-def export_tower(tower: TextTower, out: Path) -> Path:
-    """Write the packed weights, and the features of ImageNet's class names by the tower as it is loaded."""
-    packed = pack(tower.state_dict())
-    loaded = TextTower()
-    loaded.load_state_dict(unpack(packed))
-    write_bytes(save({**packed, CLASS_NAMES: encode(loaded.eval(), class_names()).half()}), out / TEXT_FILE)
+def export_tower(tower: TextTower, teacher: TeacherVectors, out: Path) -> Path:
+    """Write the packed weights, and the teacher's vectors of ImageNet's class names."""
+    write_bytes(save({**pack(tower.state_dict()), CLASS_NAMES: teacher.class_names_vectors}), out / TEXT_FILE)
     return out / TEXT_FILE
