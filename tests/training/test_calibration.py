@@ -103,8 +103,8 @@ def test_visual_and_text_channels_are_compared_apart_where_that_is_switched_on()
         margins = [
             best(a - b for a, b in zip(*pair, strict=True)) for pair in ((on_visual, off_visual), (on_text, off_text))
         ]
-        name = best(cosines(row, prototypes.text, slice(3, 5))) if row == 0 else 0.0
-        wanted.append(best(on_visual) + sum(margins) + name)
+        name = best(cosines(row, prototypes.text, slice(3, 5)))
+        wanted.append(best(on_visual) + margins[0] + ((margins[1] + name) / 2 if row == 0 else margins[1]))
     found = presence_statistic(features, prototypes, named, config, text_channels=3)
     assert found.tolist() == pytest.approx(wanted, abs=1e-5)
     unread = presence_statistic(features, prototypes._replace(text=None), ~named | named, config, text_channels=3)

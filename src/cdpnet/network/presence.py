@@ -49,18 +49,18 @@ def group_similarity(
 ) -> Tensor:
     """What visual channels and those of the text space, from number ``text_channels`` on, say each by themselves.
 
-    The sum of four means over the best ``locations``: the cosine of the visual channels with the foreground prototype,
-    its margin over that with the background, the margin in the text channels, and for classes by name the cosine of
-    these with the name. Shapes as in `top_similarity` -> (B,).
+    The sum of three means over the best ``locations``: the cosine of the visual channels with the foreground prototype,
+    its margin over that with the background, and the margin in the text channels; for classes by name half of that and
+    half of the cosine of the text channels with the name. Shapes as in `top_similarity` -> (B,).
     """
     visual, textual = (
         _some_channels(features, prototypes, part) for part in (slice(None, text_channels), slice(text_channels, None))
     )
     total = top_similarity(*visual, torch.zeros_like(by_name), locations)
-    total = total + top_margin(*visual, locations) + top_margin(*textual, locations)
+    total, margin = total + top_margin(*visual, locations), top_margin(*textual, locations)
     if prototypes.text is None:
-        return total
-    return total + torch.where(by_name, top_similarity(*textual, by_name, locations), 0.0)
+        return total + margin
+    return total + torch.where(by_name, (margin + top_similarity(*textual, by_name, locations)) / 2, margin)
 
 
 def _some_channels(features: Tensor, prototypes: Prototypes, channels: slice) -> tuple[Tensor, Prototypes]:
