@@ -201,6 +201,11 @@ def test_untrained_fusion_changes_nothing() -> None:
 
     features, text = torch.randn(2, 3, 16, 5, 6), torch.randn(2, 16)
     assert torch.equal(ImageTextFusion(16, 8)(features, text), features)
+    with torch.no_grad():
+        fusion = ImageTextFusion(16, 8)
+        assert torch.equal(fusion(features, text), features)
+        fusion.out.bias.fill_(1.0)  # type: ignore[union-attr]
+        assert torch.equal(fusion(features, text), features + 1)
 
 
 def test_weights_do_not_depend_on_shots() -> None:

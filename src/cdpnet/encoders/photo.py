@@ -89,8 +89,7 @@ class PhotoEncoder(ImageEncoder):
         assert isinstance(convolution, Convolution)
         assert isinstance(norm, Norm)
         grid = normalised(block(features), convolution, norm).permute(0, 2, 3, 1)
-        probabilities = linear(grid, self.classifier.weight, self.classifier.bias).softmax(dim=3)
-        return linear(probabilities, self.class_names.T).permute(0, 3, 1, 2)
+        return linear(self.classifier(grid).softmax(dim=3), self.class_names.T).permute(0, 3, 1, 2)
 
 
 def build_photo(source: str) -> PhotoEncoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cdpnet.runtime.products import linear
+from cdpnet.runtime.products import linear, on_cpu
 
 
 class TextProjection(nn.Module):
@@ -48,8 +48,8 @@ class ImageTextFusion(nn.Module):
         W1 is stored as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
         are matrix products over channels-last features, the layout of the encoders.
         """
-        if not torch.compiler.is_compiling() and not torch.is_grad_enabled() and not self.out.weight.any():
-            return features  # nothing is trained: W2 and its bias are zero
+        if on_cpu(features) and not torch.is_grad_enabled() and not any(part.any() for part in self.out.parameters()):
+            return features  # W2 and its bias are zero: not trained; on a GPU the question would take longer
         grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
         shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
         hidden = linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
