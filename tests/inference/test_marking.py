@@ -15,7 +15,7 @@ from cdpnet.inference.click_grid import ClickGrid
 from cdpnet.inference.click_model import ClickModel
 from cdpnet.inference.click_smoothing import smooth
 from cdpnet.inference.click_windows import Box
-from cdpnet.inference.marking import ClickState, Marking, clicks_of_mask
+from cdpnet.inference.marking import ClickState, Marking
 from cdpnet.inference.segmenter import Segmenter
 
 SIZE = (60, 80)
@@ -164,15 +164,6 @@ def test_a_click_far_from_the_mask_that_it_corrects(tiny: Segmenter) -> None:
     assert begun.mask([corner], mask=given)[corner[:2]] == 1
 
 
-def test_the_parts_of_a_mask_are_clicked_in_their_middles() -> None:
-    mask = np.zeros((40, 60), dtype=np.uint8)
-    mask[0:9, 0:7] = 1  # at the rim of the image, whose outside is none of the object
-    mask[20:39, 30:49] = 1
-    mask[15, 50] = 1  # too small
-    assert clicks_of_mask(mask) == [Click(29, 39), Click(3, 3)]
-    assert clicks_of_mask(np.zeros((4, 6), dtype=np.uint8)) == []
-
-
 def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many clicks there were, also beside a mask in progress and after clicks were taken back."""
     answered: list[Click] = []
@@ -201,8 +192,7 @@ def test_a_click_is_answered_once(tiny: Segmenter, monkeypatch: pytest.MonkeyPat
         begins.clear()
         for chosen in (clicks[:1], clicks[:2], clicks, clicks[:2], [*clicks[:2], other], clicks):
             begun.mask(chosen, mask=mask)
-        own = [] if mask is None else clicks_of_mask(mask)
-        assert answered == [*own, *clicks, other]
+        assert answered == [*clicks, other]
         assert len(begins) == 1  # a window of the beginning may have to be encoded again
     fresh = tiny.begin(scene()).mask(clicks, mask=given)
     assert np.array_equal(begun.mask(clicks, mask=given), fresh)

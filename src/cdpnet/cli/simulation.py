@@ -109,16 +109,17 @@ def clicks(arguments: list[str]) -> None:
     parser = new_parser(
         "clicks",
         "A simulated user marks objects, each click in the middle of the largest error; an IoU of 0.85 that is not "
-        "reached in 20 clicks counts as 20. Prints mean, median and curve, and what the box around an object gives.",
+        "reached in 20 clicks counts as 20. Prints mean, median and curve, what the box around an object gives, and "
+        "what clicks give that correct results of classes learned from one example.",
         "clicks --root COCO --objects 40 --out clicks",
     )
     parser.add_argument("--root", required=True, metavar="FOLDER", help="folder of a data set in COCO's layout")
     parser.add_class_arguments(ClicksConfig, None, instantiate=False)
     parser.add_argument(
-        "--fit", type=int, default=0, help="steps of fitting the model of the clicks anew; by default 0, the package's"
+        "--fit", type=int, default=0, help="steps of fitting the models of the clicks anew; by default 0, the package's"
     )
     parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="folder for clicks.json, clicks.png and, with --fit, the model"
+        "--out", required=True, metavar="FOLDER", help="folder for clicks.json, clicks.png and, with --fit, the models"
     )
     model_options(parser, "photo")
     device_option(parser)
@@ -129,8 +130,10 @@ def clicks(arguments: list[str]) -> None:
     require_chosen_model(chosen)
 
     from cdpnet.data.readers.coco import open_coco
-    from cdpnet.experiments.clicks import clicks_json, fit, mean_ious, measure, save_click_model
-    from cdpnet.inference.click_model import WEIGHTS
+    from cdpnet.experiments.click_corrections import corrections_json, mean_corrected, measure_corrections, share_worse
+    from cdpnet.experiments.click_fitting import fit, fit_corrections, save_click_model
+    from cdpnet.experiments.clicks import clicks_json, mean_ious, measure
+    from cdpnet.inference.click_model import WEIGHTS, WEIGHTS_OF_CORRECTIONS
     from cdpnet.inference.segmenter import Segmenter
     from cdpnet.io.files import write_json
     from cdpnet.report.plots import plot_clicks
@@ -138,17 +141,30 @@ def clicks(arguments: list[str]) -> None:
     reader = open_coco(root)
     with held_folder(chosen.out) as out, progress_bar() as progress:
         segmenter = Segmenter(load_chosen_network(chosen))
-        model = None
+        model = correcting = None
         if chosen.fit:
             model = fit(segmenter, reader, config, chosen.fit, print_line)
             save_click_model(model, out / WEIGHTS)
+            correcting = fit_corrections(segmenter, reader, config, chosen.fit, print_line)
+            if correcting is not None:
+                save_click_model(correcting, out / WEIGHTS_OF_CORRECTIONS)
         task = progress.add_task("marking", total=config.objects)
         marked = measure(segmenter, reader, config, lambda done: progress.update(task, completed=done), model)
-        measured = clicks_json(marked, config, segmenter.model)
+        task = progress.add_task("correcting", total=None)
+        corrected = measure_corrections(
+            segmenter, reader, config, lambda done: progress.update(task, completed=done), correcting
+        )
+        measured = clicks_json(marked, config, segmenter.model) | corrections_json(corrected)
         write_json(measured, out / "clicks.json")
         plot = plot_clicks(marked, out)
     mean, median = measured["mean clicks"], measured["median clicks"]
     print_line(f"{counted(len(marked), 'object')}: {mean:.2f} clicks in the mean, {median:g} in the median")
     print_line(f"mean IoU after 1, 2, ... clicks: {' '.join(f'{iou:.3f}' for iou in mean_ious(marked))}")
     print_line(f"mean IoU of the box around an object, without a click: {measured['mean IoU of the box alone']:.3f}")
+    if corrected:
+        print_line(
+            f"{counted(len(corrected), 'result')} of classes learned from one example, corrected: mean IoU before "
+            f"and after 1, 2, ... clicks: {' '.join(f'{iou:.3f}' for iou in mean_corrected(corrected))}"
+        )
+        print_line(f"results that are worse after the first click: {share_worse(corrected):.0%}")
     print_line(f"the curve is {plot}")

@@ -6,6 +6,7 @@ two locations, so it is short inside a region and long across its edges. Every n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -116,7 +117,7 @@ def cues(
     )
     details = _likeness(parts, grid.details)
     fine = torch.stack((positive.alike_detail, negative.alike_detail, *details, _colours(grid, parts)))
-    narrow, wide = (max(1, round(max(grid.size) / share)) for share in (_NARROW, _WIDE))
+    narrow, wide = _radii(grid.size)
     distances = _of_distances(positive, negative, latest)
     constants = (
         latest.sign,
@@ -131,6 +132,20 @@ def cues(
 
 
 N_CUES = 12 + 5 + 3 * 5 + 2 * 5
+
+
+def cues_of_given(given: Tensor) -> Tensor:
+    """Further cues where a mask is corrected, (n, h, w). given: that mask (h, w), -1 beside the object to 1 on it."""
+    return torch.cat((given[None], *(_blur(given[None], radius) for radius in _radii(given.shape))))
+
+
+N_CUES_OF_GIVEN = 3
+
+
+def _radii(size: Sequence[int]) -> tuple[int, int]:
+    """The radii of the means, in locations of a grid (h, w)."""
+    narrow, wide = (max(1, round(max(size) / share)) for share in (_NARROW, _WIDE))
+    return narrow, wide
 
 
 def _of_distances(positive: Nearest, negative: Nearest, latest: Latest) -> Tensor:

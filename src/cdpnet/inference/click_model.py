@@ -9,24 +9,30 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cdpnet.inference.click_cues import N_CUES
+from cdpnet.inference.click_cues import N_CUES, N_CUES_OF_GIVEN
 
 _WIDTH = 96
 WEIGHTS = "clicks.safetensors"
+WEIGHTS_OF_CORRECTIONS = "corrections.safetensors"
 
 
 class ClickModel(nn.Module):
-    """Cues (..., n) -> the log-odds of the object (...): two hidden layers, the same at every location."""
+    """Cues (..., n) -> the log-odds of the object (...): two hidden layers, the same at every location.
+
+    corrects: whether it reads the cues of a mask that is corrected as well.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, *, corrects: bool = False) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(N_CUES))
-        self.register_buffer("std", torch.ones(N_CUES))
+        self.corrects = corrects
+        n_cues = N_CUES + N_CUES_OF_GIVEN * corrects
+        self.register_buffer("mean", torch.zeros(n_cues))
+        self.register_buffer("std", torch.ones(n_cues))
         self.layers = nn.Sequential(
-            nn.Linear(N_CUES, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, 1)
+            nn.Linear(n_cues, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, _WIDTH), nn.ReLU(), nn.Linear(_WIDTH, 1)
         )
 
     def forward(self, cues: Tensor) -> Tensor:
@@ -35,10 +41,10 @@ class ClickModel(nn.Module):
         return odds[..., 0]
 
 
-@lru_cache(maxsize=1)
-def load_click_model() -> ClickModel:
-    """The model with the weights of the package."""
-    model = ClickModel()
-    with as_file(files("cdpnet.weights") / WEIGHTS) as path:
+@lru_cache(maxsize=2)
+def load_click_model(*, corrects: bool = False) -> ClickModel:
+    """The model with the weights of the package: of objects that nothing is marked of, or of masks to correct."""
+    model = ClickModel(corrects=corrects)
+    with as_file(files("cdpnet.weights") / (WEIGHTS_OF_CORRECTIONS if corrects else WEIGHTS)) as path:
         model.load_state_dict(load_file(path))
     return model.eval()

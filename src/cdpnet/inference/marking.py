@@ -21,7 +21,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from cdpnet.errors import DataError
-from cdpnet.inference.click_cues import Click, Latest, Nearest, add_click, cues, latest_click, nothing
+from cdpnet.inference.click_cues import Click, Latest, Nearest, add_click, cues, cues_of_given, latest_click, nothing
 from cdpnet.inference.click_grid import ClickGrid
 from cdpnet.inference.click_model import ClickModel, load_click_model
 from cdpnet.inference.click_smoothing import smooth
@@ -44,13 +44,13 @@ _LARGEST = 8.0  # log-odds of an answer
 _HELD = 24  # states that are kept, so that undoing a click is as fast as making one
 _ROUGH = 1  # clicks whose mask tells too little of the object's size
 _WINDOWS = 3  # that are kept
-_PARTS, _LEAST_PART = 4, 0.05  # of a given mask that are clicked, the largest; and share of it that one has at least
 
 
 class ClickState(NamedTuple):
     """After some clicks: the window that is looked at, and there the mask in progress as log-odds (h, w).
 
-    positive, negative, latest: what is known of the clicks in the window.
+    positive, negative, latest: what is known of the clicks in the window. given: the mask that is corrected there
+    (h, w), -1 beside the object to 1 on it; None where there is none.
     """
 
     clicks: tuple[Click, ...]
@@ -59,11 +59,13 @@ class ClickState(NamedTuple):
     positive: Nearest
     negative: Nearest
     latest: Latest | None
+    given: Tensor | None
 
     def cues(self, grid: ClickGrid) -> Tensor:
         """What the click model reads (n, h, w); grid: of the window."""
         assert self.latest is not None
-        return cues(grid, self.positive, self.negative, self.latest, self.odds, len(self.clicks))
+        found = cues(grid, self.positive, self.negative, self.latest, self.odds, len(self.clicks))
+        return found if self.given is None else torch.cat((found, cues_of_given(self.given)))
 
 
 class Marking:
@@ -79,7 +81,7 @@ class Marking:
         self.size = size
         self.grid = lru_cache(maxsize=_WINDOWS)(encode)
         self.grid(whole(size))
-        self.model = model or load_click_model()
+        self.model = model
         self._box: Box | None = None
         self._mask: NDArray[np.uint8] | None = None
         self._given: Box | None = None  # around both
@@ -94,8 +96,8 @@ class Marking:
     ) -> NDArray[np.uint8]:
         """The mask (H, W) of the object, 0 and 1, from clicks in their order.
 
-        box: the object lies inside; its middle is clicked. mask: (H, W), one in progress that the clicks correct, after
-        one in the middle of each of its parts; what is not 0 is the object.
+        box: the object lies inside; its middle is clicked. mask: (H, W), one in progress that the clicks correct; what
+        is not 0 is the object.
 
         DataError for a click or box outside the image, for no positive click where there is no box or mask, and for a
         mask of another size.
@@ -103,7 +105,7 @@ class Marking:
         return self.pixels(self.replay(self._check([Click(*click) for click in clicks], box, mask), box, mask))
 
     def _check(self, clicks: list[Click], box: Box | None, mask: NDArray[np.uint8] | None) -> tuple[Click, ...]:
-        """The clicks, those of the box and the mask included. DataError as `mask`."""
+        """The clicks, those of the box included. DataError as `mask`."""
         h, w = self.size
         for click in clicks:
             if not (0 <= click.row < h and 0 <= click.column < w):
@@ -115,8 +117,6 @@ class Marking:
             clicks = [*clicks_of_box(box, self.size), *clicks]
         if mask is not None and mask.shape != self.size:
             raise DataError(f"The mask is {mask.shape[1]} x {mask.shape[0]} pixels and its image {w} x {h}.")
-        if mask is not None and clicks:
-            clicks = [*clicks_of_mask(mask), *clicks]
         if mask is None and not any(click.positive for click in clicks):
             raise DataError("There is no click on the object; click on it, or draw a box around it.")
         return tuple(clicks)
@@ -142,12 +142,16 @@ class Marking:
         window = self._fit(whole(self.size), None)
         grid = self.grid(window)
         odds = torch.zeros(grid.size)
-        if self._mask is not None:
-            odds = _CERTAIN * (2 * share_on_grid(self._mask != 0, window, grid.size) - 1)
+        given = self._given_in(window, grid.size)
+        if given is not None:
+            odds = _CERTAIN * given
         elif self._box is not None:
             inside = share_on_grid(_inside(self._box, self.size), window, grid.size)
             odds = _IN_BOX * inside - _CERTAIN * (1 - inside)
-        return ClickState((), window, odds, nothing(grid), nothing(grid), None)
+        return ClickState((), window, odds, nothing(grid), nothing(grid), None, given)
+
+    def _given_in(self, window: Box, size: tuple[int, int]) -> Tensor | None:
+        return None if self._mask is None else 2 * share_on_grid(self._mask != 0, window, size) - 1
 
     def _fit(self, window: Box, marked: Box | None) -> Box:
         """The window that fits what is marked, and the box and mask that were given; where there is none, as it is."""
@@ -158,14 +162,16 @@ class Marking:
     def answers(self, before: ClickState, click: Click) -> Iterator[ClickState]:
         """One click more: the states with it that the click model reads in turn, and as the last what it answered."""
         state, clicks = before, (*before.clicks, click)
+        model = self.model or load_click_model(corrects=before.given is not None)
         for _ in range(_PASSES):
-            marked = marked_box(state.odds, state.window, clicks) if len(clicks) > _ROUGH else None
+            is_rough = len(clicks) <= _ROUGH and state.given is None
+            marked = None if is_rough else marked_box(state.odds, state.window, clicks)
             window = self._fit(state.window, marked)
             if state is before or window != state.window:
                 state = self._look(before, state, clicks, window)
             yield state
             grid = self.grid(window)
-            answer = self.model(state.cues(grid).flatten(1).T).reshape(grid.size)
+            answer = model(state.cues(grid).flatten(1).T).reshape(grid.size)
             fixed = [(*at, one.positive) for one in clicks if (at := place(one, window, grid.size))]
             state = state._replace(odds=smooth(answer.clamp(-_LARGEST, _LARGEST), grid.ties, fixed))
         yield state
@@ -186,7 +192,8 @@ class Marking:
         assert at is not None
         old, odds = (resample(state.odds, state.window, window, grid.size) for state in (before, now))
         latest = latest_click(grid, old, *at, positive=clicks[-1].positive)
-        return ClickState(clicks, window, odds, positive, negative, latest)
+        given = before.given if window == before.window else self._given_in(window, grid.size)
+        return ClickState(clicks, window, odds, positive, negative, latest, given)
 
     def pixels(self, state: ClickState) -> NDArray[np.uint8]:
         """The mask (H, W) of a state, 0 and 1: inside the box, and connected to a click or the mask given before."""
@@ -214,17 +221,6 @@ def clicks_of_box(box: Box, size: tuple[int, int]) -> list[Click]:
         Click(row, column),
         *(Click(r, c, False) for r, c in beside if 0 <= r < size[0] and 0 <= c < size[1]),
     ]
-
-
-def clicks_of_mask(mask: NDArray[np.uint8]) -> list[Click]:
-    """A click in the middle of each large connected part of a mask (H, W): the location furthest from its rim."""
-    parts, _ = ndimage.label(mask)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    largest = [number for number in np.argsort(-sizes)[:_PARTS] if sizes[number] > _LEAST_PART * sizes.sum()]
-    distances = ndimage.distance_transform_edt(np.pad(mask != 0, 1))[1:-1, 1:-1]
-    middles = [int(np.argmax(np.where(parts == number, distances, 0))) for number in largest]
-    return [Click(middle // mask.shape[1], middle % mask.shape[1]) for middle in middles]
 
 
 def _inside(box: Box, size: tuple[int, int]) -> NDArray[np.bool_]:
