@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdpnet.runtime import products as module
-from cdpnet.runtime.products import linear, products
+from cdpnet.runtime.products import lay_out, linear, products
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,20 @@ def test_any_shape_and_layout(batch: int, n: int, m: int, channels: int, turned:
     torch.testing.assert_close(products(rows, others), rows @ others.transpose(1, 2))
     bias = torch.randn(m, generator=generator)
     torch.testing.assert_close(linear(rows, others[0], bias), F.linear(rows, others[0], bias))
+
+
+@pytest.mark.parametrize(("kind", "by_rows"), [(torch.float32, True), (torch.bfloat16, False)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_laid_out_has_the_same_products(kind: torch.dtype, by_rows: bool, turned: bool) -> None:
+    """Rows for convolutions, columns for PyTorch's own products; nothing is copied that lies so."""
+    rows, others = torch.randn(2, 5, 8).to(kind), torch.randn(2, 4, 8).to(kind)
+    if turned:
+        others = others.transpose(1, 2).contiguous().transpose(1, 2)
+    laid = lay_out(others)
+    assert torch.equal(laid, others)
+    assert (laid if by_rows else laid.transpose(1, 2)).is_contiguous()
+    assert lay_out(laid).data_ptr() == laid.data_ptr()
+    torch.testing.assert_close(products(rows, laid), products(rows, others))
 
 
 def test_gradients_are_those_of_a_product() -> None:

@@ -11,7 +11,7 @@ from cdpnet.config import MatchingConfig
 from cdpnet.network.keys import pool_keys
 from cdpnet.network.outputs import Matches, Prototypes
 from cdpnet.network.parts import match_nearest
-from cdpnet.runtime.products import products
+from cdpnet.runtime.products import lay_out, products
 
 _LEAST_NORM = 1e-8
 _STRIPS = 4  # of a symmetric product; more strips save more of it, but small products are slow
@@ -86,7 +86,7 @@ class BackgroundAttention:
             return self._attend(fewer.keys.to(dtype), fewer.features, fewer.counts.to(dtype))
         chosen = background[:, :, None].to(self.keys.dtype)
         if torch.compiler.is_exporting():  # an exported graph has no branches on values
-            return _attend(self.keys, self.keys, self.features * chosen, chosen, self.scale)
+            return _attend(self.keys, self.keys, (self.features * chosen).transpose(1, 2), chosen, self.scale)
         change = chosen - self.before
         changed = change.any(dim=0).flatten().nonzero().flatten()
         if 2 * len(changed) < len(change[0]):
@@ -100,12 +100,12 @@ class BackgroundAttention:
     def _attend(self, keys: Tensor, features: Tensor, signs: Tensor) -> tuple[Tensor, Tensor]:
         """All locations over keys and features (B, n, C), signs (B, n, 1) -> sums (B, N, C), weights (B, N, 1)."""
         dtype = self.features.dtype
-        values = features.to(signs.dtype) * signs
+        values = lay_out((features.to(signs.dtype) * signs).transpose(1, 2))
         batch, n, _ = keys.shape
         chunk = max(1, _CHUNK_ELEMENTS // (batch * max(1, n)))
         if keys is self.keys and chunk >= n and not torch.is_grad_enabled():
             weights = _gram(keys, self.scale).exp_()
-            return products(weights, values.transpose(1, 2)).to(dtype), (weights @ signs).to(dtype)
+            return products(weights, values).to(dtype), (weights @ signs).to(dtype)
         parts = []
         for queries in torch.split(self.keys, chunk, dim=1):
             if torch.is_grad_enabled():  # the graph must not hold N x N numbers: weights are recomputed
@@ -117,18 +117,16 @@ class BackgroundAttention:
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, signs: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Queries (B, m, C) over keys and values (B, n, C), signs (B, n, 1) -> sums (B, m, C), weights (B, m, 1)."""
+    """Queries (B, m, C) over keys (B, n, C), values (B, C, n), signs (B, n, 1) -> sums (B, m, C), weights (B, m, 1)."""
     weights = products(queries * scale, keys).exp_()
-    return products(weights, values.transpose(1, 2)), weights @ signs
+    return products(weights, values), weights @ signs
 
 
 def _gram(keys: Tensor, scale: float) -> Tensor:
     """All products of keys with keys times scale, (B, N, C) -> (B, N, N); nearly half are copied, by symmetry."""
     batch, n, _ = keys.shape
     gram, step = keys.new_empty(batch, n, n), -(-n // _STRIPS)
-    scaled, across = keys * scale, keys
-    if keys.dtype == torch.bfloat16:  # lay them out once, or it is done for every strip
-        across = keys.transpose(1, 2).contiguous().transpose(1, 2)
+    scaled, across = keys * scale, lay_out(keys)
     for start in range(0, n, step):
         stop = start + step
         strip = products(scaled[:, start:stop], across[:, start:])

@@ -26,6 +26,13 @@ def products(rows: Tensor, others: Tensor) -> Tensor:
     return found.permute(2, 3, 0, 1).reshape(n, batch, m).transpose(0, 1)
 
 
+def lay_out(others: Tensor) -> Tensor:
+    """Others (B, M, C) of `products` as it reads them fastest, which pays where they are used more than once."""
+    if not on_cpu(others):
+        return others
+    return others.contiguous() if _by_convolution(others) else others.transpose(1, 2).contiguous().transpose(1, 2)
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """As `torch.nn.functional.linear`: x (..., C), weight (M, C), bias (M,) -> (..., M)."""
     if x.numel() * len(weight) <= _FEW or not _by_convolution(x):
