@@ -234,9 +234,9 @@ def test_what_the_network_renews_does_not_stand_against_a_person_but_another_per
     with pytest.raises(ConflictError):
         editing.add_example(project, known.id, blue, known.revision)
     editing.add_example(project, known.id, red, known.revision)
-    work.run()
     known = image_of(project, "b.png")
-    editing.correct(project, known.id, known.revision - 1, blue, BLUE)
+    work.run()
+    editing.correct(project, known.id, known.revision, blue, BLUE)
     work.run()
     with pytest.raises(ConflictError):
         editing.correct(project, known.id, known.revision, red, RED)

@@ -17,7 +17,7 @@ from cdpnet.inference.uncertainty import uncertainty
 from cdpnet.labels.png import read_mask
 from cdpnet.projects import editing
 from cdpnet.projects.document import Settings
-from cdpnet.projects.project import Project
+from cdpnet.projects.project import ConflictError, Project
 from cdpnet.projects.segmenting import Gain, ProjectSegmenter
 from cdpnet.web.pictures import Pictures
 from tests.projects.making import NAMES, SIZE, image_of, object_mask, teach
@@ -116,6 +116,22 @@ def test_another_threshold_needs_no_network(
     image = image_of(project, "b.png")
     assert (project.mask(image) == expected).all()
     assert not image.reason
+
+
+def test_a_verdict_counts_for_a_new_result_only_if_its_mask_is_equal(project: Project, work: ProjectSegmenter) -> None:
+    teach(project)
+    editing.configure(project, Settings(threshold=0.5))
+    work.run()
+    b, c = image_of(project, "b.png"), image_of(project, "c.png")
+    editing.configure(project, Settings(threshold=0.5 + 1e-9))
+    work.run()
+    assert image_of(project, "b.png").found_with != b.found_with
+    editing.review(project, b.id, b.revision, "accepted")
+    assert image_of(project, "b.png").review == "accepted"
+    editing.configure(project, Settings(threshold=0.99))
+    work.run()
+    with pytest.raises(ConflictError, match="c.png was changed meanwhile"):
+        editing.review(project, c.id, c.revision, "accepted")
 
 
 def test_a_result_of_older_classes_is_dropped(

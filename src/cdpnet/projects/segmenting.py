@@ -205,19 +205,23 @@ class ProjectSegmenter:
         numbers: NDArray[np.uint8] | None,
         classes: list[ProjectClass],
     ) -> None:
-        """Write the mask of an image, unless somebody changed the image or the classes meanwhile."""
+        """Write the mask of an image, unless somebody changed the image or the classes meanwhile.
+
+        A result whose mask is equal keeps the revision, so that a verdict on the one before is a verdict on it.
+        """
         with self.project.lock:
             document = self.project.document
             if document.images.get(image.id) != image or self._key(document) != key:
                 return
-            if numbers is not None and image.found_with:
-                self._note_gain(image, numbers)
+            before = self.project.mask(image) if numbers is not None and image.found_with else None
+            if numbers is not None and before is not None:
+                self._note_gain(image, before, numbers)
             files.put_file(
                 self.project.folder, files.mask_path(image), None if numbers is None else mask_content(numbers)
             )
             found = replace(
                 image,
-                revision=image.revision + 1,
+                revision=image.revision + (before is None or not np.array_equal(before, numbers)),
                 findings=() if segmentation is None else _findings(segmentation, classes),
                 uncertainty=0.0 if segmentation is None else round(uncertainty(segmentation), 4),
                 found_with=key,
@@ -229,11 +233,10 @@ class ProjectSegmenter:
                 found = replace(found, findings=count_classes(self.project, found, numbers))
             self.project.update(replace(document, images={**document.images, image.id: found}), save=False)
 
-    def _note_gain(self, image: ProjectImage, numbers: NDArray[np.uint8]) -> None:
+    def _note_gain(self, image: ProjectImage, before: NDArray[np.uint8], numbers: NDArray[np.uint8]) -> None:
         if self.gain is None or image.is_drawn(self.gain.class_id):
             return
         number = self.project.one_class(self.gain.class_id).number
-        before = self.project.mask(image)
         if before.shape == numbers.shape:
             self.gain = self.gain.with_image(before == number, numbers == number)
 
