@@ -130,7 +130,7 @@ def test_a_verdict_counts_for_a_new_result_only_if_its_mask_is_equal(project: Pr
     assert image_of(project, "b.png").review == "accepted"
     editing.configure(project, Settings(threshold=0.99))
     work.run()
-    with pytest.raises(ConflictError, match="c.png was changed meanwhile"):
+    with pytest.raises(ConflictError, match=r"c\.png was changed meanwhile"):
         editing.review(project, c.id, c.revision, "accepted")
 
 

@@ -80,7 +80,7 @@ def serve_in_process(temporary: Path, *arguments: str, code: str = COMMAND) -> I
     printed = log.read_text()
     assert exit_code == 0, printed
     assert "Traceback" not in printed, printed
-    assert not list(temporary.glob("cdpnet-web-*")), "temporary files are left"
+    assert not list(temporary.glob("cdpnet-*")), "temporary files are left"
 
 
 def _url(log: Path) -> str:

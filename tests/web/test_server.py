@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -120,7 +121,20 @@ def test_many_users_at_once(server: ServerProcess, users: int, requests: int) ->
 
 
 def _wait_for_end_of_sessions(server: ServerProcess) -> None:
-    wait_until(lambda: not list(server.temporary.glob("cdpnet-web-*/session-*")), "sessions of closed pages are kept")
+    wait_until(lambda: not list(server.temporary.glob("cdpnet-*/*/session-*")), "sessions of closed pages are kept")
+
+
+def test_pictures_that_a_killed_server_left_are_removed(
+    tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tmp_path / "cdpnet-killed"
+    (left / "files" / "session-a").mkdir(parents=True)
+    (left / "lock").touch()
+    os.utime(left, (0, 0))
+    with serve_in_thread(segmenter):
+        assert not left.exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_project_outlives_a_killed_server(tmp_path: Path, segmenter: Segmenter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from cdpnet.evaluation.results import score
 from cdpnet.experiments.benchmark_table import Cell, Recipe, TableResult, run_table, table_cells
 from cdpnet.experiments.config import ReproductionConfig
 from cdpnet.experiments.runs import ReportStage
+from cdpnet.io.scratch import scratch_folder
 from cdpnet.network.build import build_network
 from cdpnet.training.loop import train
 
@@ -119,8 +119,8 @@ def _timed(part: _Part) -> tuple[float, float]:
     network = build_network(method(cell.method, recipe.encoder), recipe.sources).to(recipe.device or "cpu")
     episodes = open_episodes(data, cell.fold, cell.train_shots, "train", recipe.training.seed)
     times: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        train(network, episodes, _short(recipe.training), Path(folder), lambda _: times.append(monotonic()))
+    with scratch_folder() as folder:
+        train(network, episodes, _short(recipe.training), folder, lambda _: times.append(monotonic()))
     spent = 0.0
     for shots in part.config.shots:
         tested = open_episodes(recipe.data, cell.fold, shots, "test", 0)

@@ -7,10 +7,11 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from cdpnet.errors import DataError
+from cdpnet.io.scratch import scratch_folder
 from cdpnet.labels.formats import FORMATS
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.projects.editing import class_file, example_file
@@ -23,8 +24,7 @@ _CHUNK = 2**16  # bytes
 
 def make_labels(project: Project, format_name: FormatName, *, instances: bool) -> BinaryIO:
     """The labels of all images, without the images. instances: a region for each object. DataError for no labels."""
-    with TemporaryDirectory(prefix="cdpnet-web-") as folder:
-        out = Path(folder)
+    with scratch_folder() as out:
         # Where users of the format keep images.
         images = out if format_name == "labelme" else out / (FORMATS[format_name].images_folder or "images")
         write_project_labels(project, lambda names: LabelSet(images, out, names), format_name, instances=instances)
@@ -33,8 +33,8 @@ def make_labels(project: Project, format_name: FormatName, *, instances: bool) -
 
 def make_classes(project: Project) -> BinaryIO:
     """The class files and the examples. DataError where no class has been learned."""
-    with TemporaryDirectory(prefix="cdpnet-web-") as folder, project.lock:
-        out, document = Path(folder), project.document
+    with scratch_folder() as out, project.lock:
+        document = project.document
         learned = [one for one in document.classes.values() if one.pooled]
         if not learned:
             raise DataError("No class has been learned yet; mark an object and use it as an example.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from cdpnet.inference.encoded_images import EncodedImages
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.images import open_image, refuse_other_formats
+from cdpnet.io.scratch import scratch_folder
 from cdpnet.projects.folder import held
 from cdpnet.web.address import Address
 from cdpnet.web.api import Api, Places
@@ -64,8 +64,8 @@ def serve(
 def _places(encoded: EncodedImages, limits: Limits, threads: Threads, project: Path | None) -> Iterator[Places]:
     """The projects of the page; temporary ones are removed at the end, another one is saved."""
     if project is None:
-        with tempfile.TemporaryDirectory(prefix="cdpnet-web-") as folder:
-            yield Sessions(encoded, Path(folder), limits, threads)
+        with scratch_folder() as folder:
+            yield Sessions(encoded, folder, limits, threads)
         return
     with held(project) as folder:
         workspace = Workspace(folder, encoded, kept=True)
