@@ -202,7 +202,11 @@ def hold(page: Any, pattern: str) -> Callable[[], Any]:
     held: list[Any] = []
 
     def next_held() -> Any:
-        wait_until(lambda: held or page.wait_for_timeout(20), "nothing is sent")
+        try:
+            wait_until(lambda: held or page.wait_for_timeout(20), "")
+        except AssertionError:
+            shown_texts = page.locator("#bar, #notes").all_inner_texts()
+            raise AssertionError(f"nothing is sent to {pattern}; the page says: {shown_texts}") from None
         return held.pop(0)
 
     page.route(pattern, lambda route: held.append(route))

@@ -20,7 +20,7 @@ from cdpnet.web.server import serve
 from tests.processes import free_port, served
 
 COMMAND = "import sys; from cdpnet.cli import main; sys.exit(main(['web', '--model', 'tiny', *sys.argv[1:]]))"
-TIMEOUT = 900.0  # seconds; it only ends a test that hangs, since the machine may be busy with other work
+TIMEOUT = 300.0  # seconds; it only ends a test that hangs, since the machine may be busy with other work
 
 
 @dataclass(frozen=True)
