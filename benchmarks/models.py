@@ -24,6 +24,7 @@ from cdpnet.encoders.catalogue import PAIRS, RANDOM, WeightSources
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import read_text, write_text
 from cdpnet.network.build import load_network
+from cdpnet.runtime.memory import keep_freed_memory
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "src" / "cdpnet" / "encoders" / "measured.json"
@@ -34,6 +35,7 @@ _ROUNDS = 3
 def measure(name: str) -> dict[str, float]:
     """CPU seconds of an image of 640 x 480, after a first one; MiB at most; millions of parameters of both encoders."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the commands do
     network = load_network(name, sources=None if name in _EMBEDDED else WeightSources(RANDOM, RANDOM))
     segmenter = Segmenter(network)
     image, mask = picture(640, 480)
