@@ -213,15 +213,17 @@ class ProjectSegmenter:
             document = self.project.document
             if document.images.get(image.id) != image or self._key(document) != key:
                 return
-            before = self.project.mask(image) if numbers is not None and image.found_with else None
-            if numbers is not None and before is not None:
+            is_same = False
+            if numbers is not None and image.found_with:
+                before = self.project.mask(image)
+                is_same = np.array_equal(before, numbers)
                 self._note_gain(image, before, numbers)
             files.put_file(
                 self.project.folder, files.mask_path(image), None if numbers is None else mask_content(numbers)
             )
             found = replace(
                 image,
-                revision=image.revision + (before is None or not np.array_equal(before, numbers)),
+                revision=image.revision + (not is_same),
                 findings=() if segmentation is None else _findings(segmentation, classes),
                 uncertainty=0.0 if segmentation is None else round(uncertainty(segmentation), 4),
                 found_with=key,
