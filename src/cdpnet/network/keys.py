@@ -35,11 +35,14 @@ def pool_keys(features: Tensor, unit: Tensor, chosen: Tensor, size: tuple[int, i
 
     A block without a chosen location has a count of 0, and so no weight.
     """
-    block, weights = block_size(size, most), chosen[:, :, None].to(features.dtype)
+    (height, width), weights = block_size(size, most), chosen[:, :, None].to(features.dtype)
 
     def total(values: Tensor) -> Tensor:
-        grid = values.transpose(1, 2).reshape(len(values), -1, *size)
-        return F.avg_pool2d(grid, block, ceil_mode=True, divisor_override=1).flatten(2).transpose(1, 2)
+        grid = values.unflatten(1, size)
+        if size[0] % height or size[1] % width:
+            grid = F.pad(grid, (0, 0, 0, -size[1] % width, 0, -size[0] % height))
+        rows = grid.unflatten(1, (-1, height)).sum(dim=2)
+        return rows.unflatten(2, (-1, width)).sum(dim=3).flatten(1, 2)
 
     counts = total(weights)
     share = 1 / counts.clamp(min=1)
