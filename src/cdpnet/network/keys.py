@@ -38,11 +38,12 @@ def pool_keys(features: Tensor, unit: Tensor, chosen: Tensor, size: tuple[int, i
     (height, width), weights = block_size(size, most), chosen[:, :, None].to(features.dtype)
 
     def total(values: Tensor) -> Tensor:
-        grid = values.unflatten(1, size)
+        batch, _, channels = values.shape
+        grid = values.reshape(batch, *size, channels)
         if size[0] % height or size[1] % width:
             grid = F.pad(grid, (0, 0, 0, -size[1] % width, 0, -size[0] % height))
-        rows = grid.unflatten(1, (-1, height)).sum(dim=2)
-        return rows.unflatten(2, (-1, width)).sum(dim=3).flatten(1, 2)
+        rows = grid.reshape(batch, -1, height, grid.shape[2], channels).sum(dim=2)
+        return rows.reshape(batch, rows.shape[1], -1, width, channels).sum(dim=3).flatten(1, 2)
 
     counts = total(weights)
     share = 1 / counts.clamp(min=1)
