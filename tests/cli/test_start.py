@@ -75,7 +75,8 @@ MISSING = (
     *((*name.split(), "--data", "coco", "--root", "none") for name in ("evaluate", "data check", "data episodes")),
     *((name, "--data", "coco", "--root", "none", "--out", "out") for name in ("train", "calibrate", "levels", "table")),
     ("reproduce", "coco", "--root", "none", "--out", "out"),
-    *((name, "--root", "none", "--out", "out") for name in ("simulate", "clicks")),
+    *((name, "--root", root, "--out", "out") for name in ("simulate", "clicks") for root in ("none", ".")),
+    *(("evaluate", "--data", data, "--root", ".") for data in ("coco", "pascal", "folder")),
     *((name, "--image-weights", "none.pt", "--out", "out") for name in ("train", "table", "ablate", "export")),
     ("labels", "convert", "none.json", "out", "--images", ".", "--format", "png"),
 )

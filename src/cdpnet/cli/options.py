@@ -160,11 +160,11 @@ def data_config(chosen: Any) -> DataConfig:
 
 
 def require_data(config: DataConfig) -> None:
-    """Refuse a data set on disk that is not there, before anything is loaded."""
-    from cdpnet.data.root import require_root
+    """Refuse a data set on disk that is not there or laid out otherwise, before PyTorch is loaded."""
+    from cdpnet.data.readers.registry import open_reader
 
     if config.data != "icons":
-        require_root(config)
+        open_reader(config)
 
 
 def fold_or_all(value: str | int) -> int:

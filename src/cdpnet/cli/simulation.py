@@ -59,15 +59,16 @@ def simulate(arguments: list[str]) -> None:
     device_option(parser)
     chosen = parser.parse_args(arguments)
     config, data = settings(CorrectionConfig, chosen), DataConfig(chosen.data, chosen.root)
-    require_root(data)
+
+    from cdpnet.data.readers.registry import open_reader
+
+    reader = open_reader(data)
     require_chosen_model(chosen)
 
-    from cdpnet.data.protocols.disk import DataOnDisk
     from cdpnet.experiments.correction import simulate, write_curves
     from cdpnet.report.corrections import correction_table
     from cdpnet.report.plots import plot_correction
 
-    reader = DataOnDisk(data).reader
     if chosen.absence:
         _simulate_absence(chosen, reader, config)
         return
@@ -126,10 +127,12 @@ def clicks(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     config = settings(ClicksConfig, chosen)
     require_matplotlib()
-    root = require_root(DataConfig("coco", chosen.root))
-    require_chosen_model(chosen)
 
     from cdpnet.data.readers.coco import open_coco
+
+    reader = open_coco(require_root(DataConfig("coco", chosen.root)))
+    require_chosen_model(chosen)
+
     from cdpnet.experiments.click_corrections import corrections_json, mean_corrected, measure_corrections, share_worse
     from cdpnet.experiments.click_fitting import fit, fit_corrections, save_click_model
     from cdpnet.experiments.clicks import clicks_json, mean_ious, measure
@@ -138,7 +141,6 @@ def clicks(arguments: list[str]) -> None:
     from cdpnet.io.files import write_json
     from cdpnet.report.plots import plot_clicks
 
-    reader = open_coco(root)
     with held_folder(chosen.out) as out, progress_bar() as progress:
         segmenter = Segmenter(load_chosen_network(chosen))
         model = correcting = None

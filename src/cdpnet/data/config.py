@@ -14,6 +14,7 @@ from cdpnet.errors import ConfigError
 DataName = Literal["icons", "pascal", "coco", "fss", "folder"]
 ProtocolName = Literal["cdpnet", "ssp", "hsnet", "pfenet"]
 NovelInTrain = Literal["keep", "drop"]
+Split = Literal["train", "val", "test"]
 
 _LEAST_SIDE = 32
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cdpnet.config import Names
-from cdpnet.data.config import DataConfig
+from cdpnet.data.config import DataConfig, Split
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.protocols.registry import open_protocol
-from cdpnet.data.source import EpisodeSource, Split
+from cdpnet.data.source import EpisodeSource
 
 ICON_CATEGORY_SHARE = 0.2  # of training episodes on icons, whose classes have categories
 

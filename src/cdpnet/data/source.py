@@ -6,16 +6,15 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from torch import Tensor
 
 from cdpnet.config import NAMES, Names
+from cdpnet.data.config import Split
 from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.episode import EpisodeBatch
 from cdpnet.errors import ConfigError
-
-Split = Literal["train", "val", "test"]
 
 
 class DrawnEpisodes(NamedTuple):

@@ -14,8 +14,9 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from cdpnet.config import Calibration, DecisionConfig, Names
+from cdpnet.data.config import Split
 from cdpnet.data.protocols.folds import ALL_FOLDS
-from cdpnet.data.source import DrawnEpisodes, EpisodeSource, Split
+from cdpnet.data.source import DrawnEpisodes, EpisodeSource
 from cdpnet.errors import DataError
 from cdpnet.evaluation.features import FeatureCache
 from cdpnet.evaluation.loop import learn_episodes

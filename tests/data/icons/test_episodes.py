@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from cdpnet.data.config import Split
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.data.icons.glyphs import FAMILIES, N_FOLDS, fold_of_class, nouns, sprites
 from cdpnet.data.icons.scenes import SceneLayout, Scenes, compose
 from cdpnet.data.loader import batches
-from cdpnet.data.source import Split
 from cdpnet.errors import ConfigError
 
 SMALL = SceneLayout(size=40)

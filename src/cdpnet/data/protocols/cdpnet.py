@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from cdpnet.data.config import Split
 from cdpnet.data.protocols.pools import Pool
 from cdpnet.data.protocols.protocol import PreparedImage, Protocol
 from cdpnet.data.protocols.sampling import (
@@ -17,7 +18,6 @@ from cdpnet.data.protocols.sampling import (
     shuffle,
     uniform_numbers,
 )
-from cdpnet.data.source import Split
 from cdpnet.data.transforms import change_colours, crop_around, zoom
 from cdpnet.errors import DataError
 from cdpnet.runtime.text import form

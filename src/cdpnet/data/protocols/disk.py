@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from cdpnet.data.config import DataConfig, NovelInTrain
+from cdpnet.data.config import DataConfig, NovelInTrain, Split
 from cdpnet.data.protocols.folds import ALL_FOLDS, N_FOLDS, FoldConvention, novel_classes
 from cdpnet.data.protocols.index import Index, build_index
 from cdpnet.data.protocols.lists import read_lists
@@ -18,9 +18,7 @@ from cdpnet.data.protocols.protocol import Protocol
 from cdpnet.data.protocols.registry import open_protocol
 from cdpnet.data.readers.fss import FssReader, fss_split
 from cdpnet.data.readers.reader import DatasetReader, ImageSet
-from cdpnet.data.readers.registry import READERS
-from cdpnet.data.root import require_root
-from cdpnet.data.source import Split
+from cdpnet.data.readers.registry import open_reader
 from cdpnet.errors import ConfigError, DataError
 
 _N_CLASSES = {"pascal": 20, "coco": 80}  # of the benchmarks that have list files
@@ -46,8 +44,8 @@ class DataOnDisk:
 
     @cached_property
     def reader(self) -> DatasetReader:
-        """The reader of the format. ConfigError without a folder, DataError for one that is laid out in another way."""
-        return READERS[self.config.data](require_root(self.config))
+        """The reader of the format, see `open_reader`."""
+        return open_reader(self.config)
 
     @property
     def fold_convention(self) -> FoldConvention:

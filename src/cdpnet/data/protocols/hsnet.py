@@ -8,10 +8,10 @@ from itertools import count
 import numpy as np
 from torch import Tensor
 
+from cdpnet.data.config import Split
 from cdpnet.data.protocols.pools import Pool
 from cdpnet.data.protocols.protocol import PreparedImage, Protocol
 from cdpnet.data.protocols.sampling import EpisodeImages, Sampler, check_supports, draw_uniform, list_sampler
-from cdpnet.data.source import Split
 from cdpnet.data.transforms import resize_with_labels
 
 SIDE = 400  # pixels, of every image

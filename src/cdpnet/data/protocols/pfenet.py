@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from cdpnet.data.config import Split
 from cdpnet.data.protocols.pools import Pool
 from cdpnet.data.protocols.protocol import PreparedImage, Protocol
 from cdpnet.data.protocols.sampling import (
@@ -14,7 +15,6 @@ from cdpnet.data.protocols.sampling import (
     draw_uniform,
     uniform_numbers,
 )
-from cdpnet.data.source import Split
 from cdpnet.data.transforms import fit_into_square
 
 _STREAM = 34

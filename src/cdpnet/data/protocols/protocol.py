@@ -12,10 +12,9 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from cdpnet.data.config import DataName, NovelInTrain, ProtocolName
+from cdpnet.data.config import DataName, NovelInTrain, ProtocolName, Split
 from cdpnet.data.protocols.folds import FoldConvention
 from cdpnet.data.protocols.sampling import Sampler
-from cdpnet.data.source import Split
 from cdpnet.data.transforms import crop_at_random, fit_longest_side
 
 MIN_AREA = 2 * 32 * 32  # pixels that a class must cover to count in the lists of PFENet, BAM and SSP

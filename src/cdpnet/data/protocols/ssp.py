@@ -9,11 +9,11 @@ from itertools import count
 
 import torch
 
+from cdpnet.data.config import Split
 from cdpnet.data.protocols.folds import FoldConvention
 from cdpnet.data.protocols.pools import Pool
 from cdpnet.data.protocols.protocol import Protocol
 from cdpnet.data.protocols.sampling import EpisodeImages, Sampler, check_supports, draw_uniform, list_sampler
-from cdpnet.data.source import Split
 
 _WORKERS = 4  # of the published code's loader, on which its list depends
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cdpnet.data.config import Split
 from cdpnet.data.readers.reader import TWO_SETS, ImageSet
-from cdpnet.data.source import Split
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import open_image
