@@ -81,6 +81,9 @@ def test_what_stops_it_beforehand(voc: Path, tmp_path: Path) -> None:
     assert weights.stdout == ""
     for arguments, said in (
         (("reproduce", "icons", *out), "takes pascal or coco, not icons"),
+        (("reproduce", "foo", *out), "takes pascal or coco, not foo"),
+        (("reproduce", *out, "pascal", "--root", "none"), "There is no folder none"),
+        (("reproduce", "pascal", "--data", "coco", *out), "--data coco is not the benchmark pascal"),
         (
             ("reproduce", "pascal", "--root", voc, *SMALL, "--any-data", "--protocols", "[fast]", *out),
             "no protocol 'fast'",

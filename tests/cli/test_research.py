@@ -34,6 +34,7 @@ def test_evaluate_writes_what_it_prints(tmp_path: Path) -> None:
         ("--fold 1", "trained for fold 0"),
         ("--seeds 1 1", "all be different"),
         ("--json {tmp}", "{tmp} is a folder"),
+        ("--json {tmp}/a --page {tmp}/../{tmp.name}/a", "give each a file of its own"),
         ("--workers -1", "must not be negative"),
         ("--ways 2 --page {tmp}/page.html", "--ways"),
         ("--name-alone --names none", "--names none gives none; leave one of them out"),

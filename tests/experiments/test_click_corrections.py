@@ -116,6 +116,7 @@ def test_both_models_are_fitted_and_measured(
     run_clicks(["--root", str(tmp_path / "coco"), "--out", str(out), *pairs])
     printed, measured = capsys.readouterr().out, json.loads((out / "clicks.json").read_text())
     assert half_found
+    assert "model of corrections, round 3: " in printed
     assert "3 results of classes learned from one example, corrected: " in printed
     assert [one["ious"][0] for one in measured["corrected"]] == [0.5] * 3
     assert all(len(one["ious"]) == 7 for one in measured["corrected"])

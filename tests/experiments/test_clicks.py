@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import load_file
 
+from cdpnet.cli import main
 from cdpnet.cli.simulation import clicks as run_clicks
 from cdpnet.experiments.clicks import MOST_CLICKS, MarkedObject, mean_ious, next_click
 from cdpnet.inference.click_model import WEIGHTS, ClickModel
@@ -46,9 +48,30 @@ def test_a_model_is_fitted_and_measured(tmp_path: Path, capsys: pytest.CaptureFi
     run_clicks(["--root", str(tmp_path / "coco"), "--out", str(out), *pairs])
     printed, measured = capsys.readouterr().out, json.loads((out / "clicks.json").read_text())
     assert "1 object: " in printed
+    assert "model of objects, round 1: " in printed
+    assert "model of corrections: not fitted" in printed
+    assert measured["fit"] == 3
     marked = measured["marked"]
     assert [one["pixels"] for one in marked] == [120]
     assert measured["mean IoU of the box alone"] == marked[0]["box_iou"]
     assert f"without a click: {marked[0]['box_iou']:.3f}" in printed
     ClickModel().load_state_dict(load_file(out / WEIGHTS))
     assert (out / WEIGHTS).stat().st_size <= 100_000
+
+
+def test_labels_of_another_size_than_their_image_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of images that were made smaller without their annotations."""
+    make_coco(tmp_path / "coco")
+    for path in (tmp_path / "coco").rglob("*.jpg"):
+        Image.new("RGB", (15, 10)).save(path)
+    arguments = ["--root", tmp_path / "coco", "--out", tmp_path / "out", "--model", "tiny", "--min-pixels", 10]
+    assert main(["clicks", *map(str, arguments)]) == 2
+    assert "is 30 x 20 pixels and the image 15 x 10; a mask has the size of its image." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_negative_number_of_steps_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["clicks", "--root", str(tmp_path), "--out", str(tmp_path / "out"), "--fit", "-1"]) == 2
+    assert capsys.readouterr().err == "cdpnet: fit must be from 0 to 2,147,483,648, not -1.\n"

@@ -50,8 +50,12 @@ def reproduce(arguments: list[str]) -> int:
     parser.add_class_arguments(ReproductionConfig, None, instantiate=False)
     device_option(parser)
     chosen = parser.parse_args(with_preset(_named(encoder_by_name(arguments))))
-    if chosen.data not in _BENCHMARKS:
-        raise DataError(f"cdpnet reproduce takes pascal or coco, not {chosen.data}; `cdpnet table` takes any data.")
+    if chosen.benchmark not in _BENCHMARKS:
+        raise DataError(
+            f"cdpnet reproduce takes pascal or coco, not {chosen.benchmark}; `cdpnet table` takes any data."
+        )
+    if chosen.data != chosen.benchmark:
+        raise DataError(f"--data {chosen.data} is not the benchmark {chosen.benchmark}; leave --data out.")
     config, training = settings(ReproductionConfig, chosen), training_settings(chosen)
     data, sources = data_config(chosen), get_weight_sources(chosen)
     require_data(data)
@@ -93,10 +97,11 @@ def reproduce(arguments: list[str]) -> int:
 
 
 def _named(arguments: list[str]) -> list[str]:
-    """Arguments with the benchmark, their first word, as ``--data`` too.
+    """Arguments with the benchmark, one of their words, as ``--data`` too.
 
     By default the encoder is the first of the paper's table, and trainings have the protocol of SSP.
     """
-    given = ["--data", arguments[0], *arguments] if arguments[:1] and arguments[0][:1] != "-" else arguments
+    benchmark = next((word for word in arguments if word in _BENCHMARKS), None)
+    given = [*(["--data", benchmark] if benchmark else []), *arguments]
     defaults = [] if given_values(given, "--config") else ["--protocol", "ssp"]
     return [*defaults, *([] if given_values(given, "--encoder.name") else ["--encoder.name", _ENCODER]), *given]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdpnet.cli.options import (
@@ -147,6 +148,8 @@ def evaluate(arguments: list[str]) -> None:
         raise DataError("--page shows episodes of one class; leave it out, or --ways.")
     if chosen.name_alone and chosen.names == "none":
         raise DataError("--name-alone segments by names, and --names none gives none; leave one of them out.")
+    if chosen.json and chosen.page and Path(chosen.json).resolve() == Path(chosen.page).resolve():
+        raise DataError(f"--json and --page both name {chosen.json}; give each a file of its own.")
     require_data(data)
     require_chosen_model(chosen)
     count, seeds = length_of_run(data, chosen.episodes, chosen.seeds)

@@ -159,6 +159,12 @@ def indexing_bar(progress: Any) -> Callable[[int, int], None]:
     return show
 
 
+def counting_bar(progress: Any, name: str) -> Callable[[int, int], None]:
+    """A bar that is called with how much is done, and of how much, which need not be known before."""
+    task = progress.add_task(name, total=None)
+    return lambda done, total: progress.update(task, completed=done, total=total)
+
+
 def training_bar(progress: Any, name: str, iterations: int) -> Callable[[Progress], None]:
     """A bar with the loss, the last validation and the time left."""
     name = escape(name)

@@ -15,7 +15,7 @@ from cdpnet.cli.options import (
     settings,
 )
 from cdpnet.cli.parser import new_parser
-from cdpnet.cli.screen import print_line, printed, progress_bar
+from cdpnet.cli.screen import counting_bar, print_line, printed, progress_bar
 from cdpnet.data.config import DataConfig
 from cdpnet.data.root import require_root
 from cdpnet.runtime.extras import require_matplotlib
@@ -117,9 +117,6 @@ def clicks(arguments: list[str]) -> None:
     parser.add_argument("--root", required=True, metavar="FOLDER", help="folder of a data set in COCO's layout")
     parser.add_class_arguments(ClicksConfig, None, instantiate=False)
     parser.add_argument(
-        "--fit", type=int, default=0, help="steps of fitting the models of the clicks anew; by default 0, the package's"
-    )
-    parser.add_argument(
         "--out", required=True, metavar="FOLDER", help="folder for clicks.json, clicks.png and, with --fit, the models"
     )
     model_options(parser, "photo")
@@ -144,18 +141,21 @@ def clicks(arguments: list[str]) -> None:
     with held_folder(chosen.out) as out, progress_bar() as progress:
         segmenter = Segmenter(load_chosen_network(chosen))
         model = correcting = None
-        if chosen.fit:
-            model = fit(segmenter, reader, config, chosen.fit, print_line)
+        if config.fit:
+            model = fit(segmenter, reader, config, lambda line: print_line(f"model of objects, {line}"))
             save_click_model(model, out / WEIGHTS)
-            correcting = fit_corrections(segmenter, reader, config, chosen.fit, print_line)
-            if correcting is not None:
+            correcting = fit_corrections(
+                segmenter, reader, config, lambda line: print_line(f"model of corrections, {line}")
+            )
+            if correcting is None:
+                print_line(
+                    "model of corrections: not fitted, since there are too few results to correct; the package's is "
+                    "measured"
+                )
+            else:
                 save_click_model(correcting, out / WEIGHTS_OF_CORRECTIONS)
-        task = progress.add_task("marking", total=config.objects)
-        marked = measure(segmenter, reader, config, lambda done: progress.update(task, completed=done), model)
-        task = progress.add_task("correcting", total=None)
-        corrected = measure_corrections(
-            segmenter, reader, config, lambda done: progress.update(task, completed=done), correcting
-        )
+        marked = measure(segmenter, reader, config, counting_bar(progress, "marking"), model)
+        corrected = measure_corrections(segmenter, reader, config, counting_bar(progress, "correcting"), correcting)
         measured = clicks_json(marked, config, segmenter.model) | corrections_json(corrected)
         write_json(measured, out / "clicks.json")
         plot = plot_clicks(marked, out)

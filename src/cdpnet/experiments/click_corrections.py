@@ -92,16 +92,18 @@ def measure_corrections(
     segmenter: Segmenter,
     reader: CocoReader,
     config: ClicksConfig,
-    report: Callable[[int], object],
+    report: Callable[[int, int], object],
     model: ClickModel | None = None,
 ) -> list[CorrectedResult]:
-    """Correct results for the images that nothing was fitted on."""
-    corrected = []
-    for begun, target in begin_each(
-        segmenter, draw_corrections(segmenter, reader, config, fitting=False), reader, model
-    ):
+    """Correct results for the images that nothing was fitted on.
+
+    report: called with the number of results corrected so far and that of all, which is known once they are drawn.
+    """
+    results, corrected = draw_corrections(segmenter, reader, config, fitting=False), []
+    report(0, len(results))
+    for begun, target in begin_each(segmenter, results, reader, model):
         corrected.append(CorrectedResult(target.identifier, correct(begun, target)))
-        report(len(corrected))
+        report(len(corrected), len(results))
     return corrected
 
 

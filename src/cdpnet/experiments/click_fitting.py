@@ -30,9 +30,7 @@ _SAMPLES = 200  # locations of a state that are fitted
 _NEAR, _NEAR_WEIGHT = 33, 3.0  # locations around an object that are drawn more often, and how much more
 
 
-def fit(
-    segmenter: Segmenter, reader: CocoReader, config: ClicksConfig, steps: int, report: Callable[[str], object]
-) -> ClickModel:
+def fit(segmenter: Segmenter, reader: CocoReader, config: ClicksConfig, report: Callable[[str], object]) -> ClickModel:
     """Fit the click model of objects that nothing is marked of.
 
     Each object is marked twice: by clicks alone, and by a box and clicks. DataError where there is no object.
@@ -42,18 +40,18 @@ def fit(
         [target for one in objects[number::_ROUNDS] for target in (one, one._replace(box=box_of(one.truth)))]
         for number in range(_ROUNDS)
     ]
-    return _fit(rounds, segmenter, reader, config, steps, report)
+    return _fit(rounds, segmenter, reader, config, report)
 
 
 def fit_corrections(
-    segmenter: Segmenter, reader: CocoReader, config: ClicksConfig, steps: int, report: Callable[[str], object]
+    segmenter: Segmenter, reader: CocoReader, config: ClicksConfig, report: Callable[[str], object]
 ) -> ClickModel | None:
-    """Fit the click model of masks that are corrected, which are results of the network; None where there is none."""
+    """Fit the click model of masks that are corrected, results of the network; None where there are too few."""
     results = draw_corrections(segmenter, reader, config, fitting=True)
     if len(results) < _ROUNDS:
         return None
     rounds = [results[number::_ROUNDS] for number in range(_ROUNDS)]
-    return _fit(rounds, segmenter, reader, config, steps, report, corrects=True)
+    return _fit(rounds, segmenter, reader, config, report, corrects=True)
 
 
 def _fit(
@@ -61,7 +59,6 @@ def _fit(
     segmenter: Segmenter,
     reader: CocoReader,
     config: ClicksConfig,
-    steps: int,
     report: Callable[[str], object],
     *,
     corrects: bool = False,
@@ -78,7 +75,7 @@ def _fit(
                 chosen = _choose(share, rng)
                 cues.append(state.flatten(1).T[chosen])
                 shares.append(share.flatten()[chosen])
-        loss = _regress(model, torch.cat(cues), torch.cat(shares), steps, rng)
+        loss = _regress(model, torch.cat(cues), torch.cat(shares), config.fit, rng)
         report(f"round {number}: {len(cues)} states, loss {loss:.4f}")
     return model.eval()
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cdpnet.data.readers.coco import CocoReader
-from cdpnet.data.readers.reader import ImageSet
+from cdpnet.data.readers.reader import ImageSet, check_label_size
 from cdpnet.errors import DataError
 from cdpnet.experiments.config import ClicksConfig
 from cdpnet.inference.click_cues import Click
@@ -94,16 +94,19 @@ def measure(
     segmenter: Segmenter,
     reader: CocoReader,
     config: ClicksConfig,
-    report: Callable[[int], object],
+    report: Callable[[int, int], object],
     model: ClickModel | None = None,
 ) -> list[MarkedObject]:
-    """Mark objects of the images that nothing was fitted on. DataError where there is none."""
-    marked = []
-    for begun, target in begin_each(segmenter, draw_objects(reader, config, fitting=False), reader, model):
+    """Mark objects of the images that nothing was fitted on. DataError where there is none.
+
+    report: called with the number of objects marked so far and that of all.
+    """
+    objects, marked = draw_objects(reader, config, fitting=False), []
+    for begun, target in begin_each(segmenter, objects, reader, model):
         by_box = mask_iou(begun.mask([], box_of(target.truth)) > 0, target.truth)
         pixels = int(target.truth.sum())
         marked.append(MarkedObject(target.identifier, pixels, mark(begun, target.truth), by_box))
-        report(len(marked))
+        report(len(marked), len(objects))
     return marked
 
 
@@ -136,8 +139,9 @@ def begin_each(
     before: tuple[ImageSet, str] | None = None
     for target in objects:
         if target[:2] != before:
-            before = target[:2]
-            begun = segmenter.begin(read_image(reader.image_path(*before)), model)
+            before, path = target[:2], reader.image_path(*target[:2])
+            begun = segmenter.begin(read_image(path), model)
+            check_label_size(path, target.truth.shape, begun.size)
         yield begun, target
 
 

@@ -87,14 +87,17 @@ class ClicksConfig:
     """The objects. Every second image, in the order of the data set, is for fitting, the others are for measuring."""
 
     objects: int = 200
-    """Objects that are marked, drawn at random."""
+    """Objects that are marked, and results that are corrected, drawn at random; as many are fitted to."""
     min_pixels: int = 2048
     """Pixels of the smallest object."""
+    fit: int = 0
+    """Steps of fitting the models of the clicks anew, for objects and for corrections; 0 takes the package's models."""
     seed: int = 0
     """Seed of the draw."""
 
     def __post_init__(self) -> None:
         check_range(self, 1, 2**31, "objects", "min_pixels")
+        check_range(self, 0, 2**31, "fit")
         check_seeds(self.seed)
 
 

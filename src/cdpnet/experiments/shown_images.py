@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cdpnet.data.readers.reader import DatasetReader, ImageSet
+from cdpnet.data.readers.reader import DatasetReader, ImageSet, check_label_size
 from cdpnet.errors import DataError
 from cdpnet.experiments.config import CorrectionConfig
 from cdpnet.inference.class_examples import ClassExample
@@ -72,6 +72,7 @@ class ShownImages:
         name, labels = self.reader.class_names[number - 1], self.reader.labels(*place)
         truth = np.where(labels == UNLABELLED, IGNORE_INDEX, labels == number).astype(np.uint8)
         image, features = self._encoded(place)
+        check_label_size(self.reader.image_path(*place), labels.shape, image.original_size)
         mask = torch.from_numpy(truth)[None, None].float()
         mask = torch.nn.functional.interpolate(mask, size=image.image.shape[-2:], mode="nearest-exact")[0, 0]
         support = Support(image.image, mask.to(self.segmenter.device, torch.uint8), "")

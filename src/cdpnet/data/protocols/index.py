@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdpnet.data.readers.reader import DatasetReader, ImageSet
+from cdpnet.data.readers.reader import DatasetReader, ImageSet, check_label_size
 from cdpnet.errors import DataError
 from cdpnet.io.files import atomic, regular_file
 from cdpnet.io.image_tensors import read_image
@@ -105,11 +105,7 @@ def _measure(data: DatasetReader, image_set: ImageSet, identifier: str) -> _Meas
         path = data.image_path(image_set, identifier)
         height, width = read_image(path).shape[1:]
         labels = data.labels(image_set, identifier)
-        if labels.shape != (height, width):
-            raise DataError(
-                f"The mask of {path} is {labels.shape[1]} x {labels.shape[0]} pixels and the image {width} x "
-                f"{height}; a mask has the size of its image."
-            )
+        check_label_size(path, labels.shape, (height, width))
     except (DataError, OSError) as error:
         return str(error)
     counted = np.bincount(labels[labels > 0], minlength=len(data.class_names) + 1)

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cdpnet.errors import DataError
+
 ImageSet = Literal["train", "val", "test"]
 """The images of training, of validation and of tests; most data sets have the same ones for the last two, as val."""
 TWO_SETS: tuple[ImageSet, ...] = ("train", "val")
@@ -59,3 +61,12 @@ class DatasetReader(Protocol):
     def label_files(self, image_set: ImageSet) -> list[Path]:
         """The files that the labels of an image set come from; an index is rebuilt when one of them changes."""
         ...
+
+
+def check_label_size(path: Path, labels: tuple[int, ...], image: tuple[int, int]) -> None:
+    """DataError where the labels of an image have another size than it. labels, image: H, W. path: the image's."""
+    if labels != image:
+        raise DataError(
+            f"The mask of {path} is {labels[1]} x {labels[0]} pixels and the image {image[1]} x {image[0]}; a mask has "
+            "the size of its image."
+        )
