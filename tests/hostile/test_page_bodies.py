@@ -140,6 +140,7 @@ def test_wrong_ids_are_refused(client: httpx.Client, record_id: str) -> None:
         ("PATCH", f"classes/{record_id}", {"name": "other"}),
         ("DELETE", f"classes/{record_id}", None),
         ("DELETE", f"examples/{record_id}", None),
+        ("GET", f"examples/{record_id}/thumbnail", None),
     ):
         answer = client.request(method, f"api/{path}", json=body)
         assert_refused(answer, answer.status_code)

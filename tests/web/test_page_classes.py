@@ -49,6 +49,8 @@ def test_a_class_is_looked_for_in_a_picture_in_which_another_one_was_drawn(page:
     page.keyboard.press("Enter")
     page.locator("#note").filter(has_text="blue is learned from 1 example.").wait_for()
     wait_for_results(page)
+    example = page.locator("#example-list img")
+    wait_until(lambda: example.evaluate("one => one.naturalWidth") > 0, "the example has no picture")
     assert image(page, "1.png")["state"] == "corrected"
     assert image(page, "2.png")["state"] == "found"
     found = mask(page, "2.png")

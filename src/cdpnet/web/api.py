@@ -77,6 +77,7 @@ class Api:
             Route("/api/examples", change(changes.add_example), methods=["POST"]),
             Route("/api/examples/{example}", change(changes.switch_example), methods=["PATCH"]),
             Route("/api/examples/{example}", change(changes.remove_example), methods=["DELETE"]),
+            Route("/api/examples/{example}/thumbnail", picture(api_pictures.example)),
             Route("/api/settings", change(changes.configure), methods=["POST"]),
             Route("/api/undo", change(changes.undo), methods=["POST"]),
             Route("/api/redo", change(changes.redo), methods=["POST"]),

@@ -25,6 +25,13 @@ def thumbnail(call: Call) -> Response:
     return _picture(call, encoded(call.workspace.pictures.thumbnail(call.image, masks=masks), "JPEG"), "image/jpeg")
 
 
+def example(call: Call) -> Response:
+    """An example as a thumbnail, with the mask that its class is learned from."""
+    workspace = call.workspace
+    found = workspace.project.example(call.ids["example"])
+    return _picture(call, encoded(workspace.pictures.example(found), "JPEG"), "image/jpeg")
+
+
 def masks(call: Call) -> Response:
     """The numbers of the classes at view size."""
     return _picture(call, encoded(call.workspace.pictures.masks(call.image), "PNG"), "image/png")

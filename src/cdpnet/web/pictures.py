@@ -14,7 +14,9 @@ from PIL import Image
 from cdpnet.errors import DataError
 from cdpnet.io.image_tensors import read_image
 from cdpnet.labels.overlay import overlay
-from cdpnet.projects.document import ProjectImage
+from cdpnet.labels.png import read_mask
+from cdpnet.projects.document import ProjectExample, ProjectImage
+from cdpnet.projects.editing import example_file
 from cdpnet.projects.project import Project
 from cdpnet.report.images import to_image
 
@@ -52,18 +54,34 @@ class Pictures:
 
     def thumbnail(self, image: ProjectImage, *, masks: bool) -> Image.Image:
         """A small version of an image, with its mask drawn over it or without. DataError as `view`."""
-        view = self.view(image)
-        small = view.copy()
-        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-        if not masks:
-            return small
-        numbers = Image.fromarray(self.project.mask(image)).resize(small.size, Image.Resampling.NEAREST)
-        return overlay(read_image(small), np.array(numbers))
+        return self._drawn_over(image, self.project.mask(image)) if masks else self._small(image)
+
+    def example(self, example: ProjectExample) -> Image.Image:
+        """A small version of the image of an example, with the mask that is learned from it. DataError as `view`.
+
+        The mask of the image can be another one meanwhile, and has other classes as well.
+        """
+        image, one = self.project.image(example.image), self.project.one_class(example.class_id)
+        mask = np.zeros((image.height, image.width), np.uint8)
+        if not example.absent:
+            file = self.project.folder / example_file(example.id)
+            mask[read_mask(file, mask.shape).numpy() == 1] = one.number
+        return self._drawn_over(image, mask)
 
     def masks(self, image: ProjectImage) -> Image.Image:
         """The numbers of the classes in an image at view size, 8 bits grey."""
         numbers = Image.fromarray(self.project.mask(image))
         return numbers.resize(view_size((image.height, image.width))[::-1], Image.Resampling.NEAREST)
+
+    def _small(self, image: ProjectImage) -> Image.Image:
+        small = self.view(image).copy()
+        small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+        return small
+
+    def _drawn_over(self, image: ProjectImage, mask: NDArray[np.uint8]) -> Image.Image:
+        small = self._small(image)
+        numbers = Image.fromarray(mask).resize(small.size, Image.Resampling.NEAREST)
+        return overlay(read_image(small), np.array(numbers))
 
 
 def view_size(size: tuple[int, int]) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 /** The classes of the project, and the examples of the chosen one. */
 
-import { imageUrl } from "./api.js";
 import { askName } from "./dialogs.js";
 import { assign, count, element, find, keyed, percent, showItems } from "./dom.js";
 import { say } from "./notes.js";
@@ -89,7 +88,8 @@ export function showExamples(store, changes) {
     const [show, label, drop] = /** @type {any[]} */ ([...item.children]);
     const image = store.state?.images.find(({ id }) => id === example.image);
     const name = image?.name ?? "an image that was removed";
-    if (image) assign(show.firstChild, { src: new URL(`api/${imageUrl(image, "thumbnail")}`, document.baseURI).href });
+    const source = `api/examples/${encodeURIComponent(example.id)}/thumbnail?v=1`; // its mask never changes
+    if (image) assign(show.firstChild, { src: new URL(source, document.baseURI).href });
     const differs = example.disagreement === null ? "used" : `differs ${percent(example.disagreement)}`;
     const use = example.absent ? "not there" : differs;
     assign(label.firstChild, { ariaLabel: `Learn from ${name}` });
