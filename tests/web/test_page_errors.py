@@ -12,6 +12,8 @@ from tests.web.browsing import (
     drag,
     drop,
     hold,
+    mark_and_teach,
+    mask,
     pictures,
     say_name,
     state,
@@ -55,7 +57,7 @@ def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
     drag(page, (0.2, 0.8), (0.5, 0.8))
     wait_for_mask(page)
     page.keyboard.press("Enter")
-    page.locator("#refusal").filter(has_text="The server did not answer, so nothing was changed.").wait_for()
+    page.locator("#refusal").filter(has_text="The server did not answer; try again.").wait_for()
     wait_for_mask(page)
     page.unroute("**/api/**")
     page.keyboard.press("Enter")
@@ -77,8 +79,30 @@ def test_what_is_changed_while_an_answer_is_awaited_stays_on_the_page(page: Any)
 
     # What is refused is taken back.
     second.abort()
-    page.locator("#refusal").filter(has_text="The server did not answer, so nothing was changed.").wait_for()
+    page.locator("#refusal").filter(has_text="The server did not answer; try again.").wait_for()
     expect(presence).to_be_checked()
+
+
+def test_a_mask_that_is_saved_and_whose_answer_is_lost_is_not_said_to_be_unchanged(page: Any) -> None:
+    drop(page, pictures(2))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    page.keyboard.press("d")
+    drag(page, (0.1, 0.9), (0.9, 0.9))
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/mask", lose, times=1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#refusal")).to_contain_text("The server did not answer; try again.")
+    assert mask(page, "1.png")[86, 20:76].all()
+    wait_for_mask(page)  # it stays in progress, and can be saved again once it is seen that there is another one
+    page.keyboard.press("Enter")
+    page.locator("#refusal").filter(has_text="1.png was changed meanwhile").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("#note").filter(has_text="The mask is saved.").wait_for()
 
 
 def test_an_answer_that_the_page_cannot_use_is_said_and_reported(browser: Any, page_url: str) -> None:

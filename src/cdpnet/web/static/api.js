@@ -32,7 +32,7 @@ export async function request(method, path, { body, signal } = {}) {
     answer = await fetch(`api/${path}`, init);
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Refusal("The server did not answer, so nothing was changed.", 0);
+    throw new Refusal("The server did not answer; try again.", 0); // it may have done what was asked
   }
   if (!answer.ok) throw new Refusal(await sentence(answer), answer.status);
   return answer;
