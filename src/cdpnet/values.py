@@ -53,7 +53,7 @@ def check_probability(option: str, value: float | None) -> float | None:
 def _describe_range(low: float, high: float) -> str:
     if math.isinf(high):
         return "a finite number" if math.isinf(low) else f"at least {low:g} and finite"
-    return f"from {low:g} to {f'{high:,}' if isinstance(high, int) else f'{high:g}'}"
+    return f"from {low:g} to {high if isinstance(high, int) else f'{high:g}'}"
 
 
 def decode(kind: Callable[..., T], values: object, *, strict: bool = False) -> T:

@@ -81,7 +81,7 @@ def test_every_setting_that_is_true_or_false_is_a_switch(tmp_path: Path) -> None
         ("root: 5", "--root takes text, not 5;"),
         ("fold: none", "--fold does not take none;"),
         ("milestones: [0.1]", "--milestones takes a list of 2, not [0.1];"),
-        ("batch: 99999999999999999999", "batch must be from 0 to 1,000,000,000, not 99999999999999999999."),
+        ("batch: 99999999999999999999", "batch must be from 0 to 1000000000, not 99999999999999999999."),
         ("", "A file of settings has lines such as `batch: 8`, and not '';"),
     ],
 )

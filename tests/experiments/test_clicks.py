@@ -74,4 +74,4 @@ def test_labels_of_another_size_than_their_image_are_refused(
 
 def test_a_negative_number_of_steps_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["clicks", "--root", str(tmp_path), "--out", str(tmp_path / "out"), "--fit", "-1"]) == 2
-    assert capsys.readouterr().err == "cdpnet: fit must be from 0 to 2,147,483,648, not -1.\n"
+    assert capsys.readouterr().err == "cdpnet: fit must be from 0 to 2147483648, not -1.\n"
