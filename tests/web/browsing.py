@@ -168,6 +168,16 @@ def mark_and_teach(page: Any, name: str) -> None:
     wait_for_results(page)
 
 
+def draw_after_teaching(page: Any, count: int) -> None:
+    """Drop pictures, mark and teach a square in the first, and draw a stroke below it, which is not saved yet."""
+    drop(page, pictures(count))
+    wait_for_picture(page, "1.png")
+    mark_and_teach(page, "square")
+    page.keyboard.press("d")
+    drag(page, (0.1, 0.9), (0.9, 0.9))
+    wait_for_mask(page)
+
+
 def save_after_new_results(page: Any, name: str, taught: str) -> None:
     """Teach what is marked in the present picture, then save what was marked in another one before.
 

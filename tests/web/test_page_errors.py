@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from tests.web.browsing import (
     drag,
+    draw_after_teaching,
     drop,
     hold,
-    mark_and_teach,
     mask,
     pictures,
     say_name,
@@ -84,11 +84,7 @@ def test_what_is_changed_while_an_answer_is_awaited_stays_on_the_page(page: Any)
 
 
 def test_a_mask_that_is_saved_and_whose_answer_is_lost_is_not_said_to_be_unchanged(page: Any) -> None:
-    drop(page, pictures(2))
-    wait_for_picture(page, "1.png")
-    mark_and_teach(page, "square")
-    page.keyboard.press("d")
-    drag(page, (0.1, 0.9), (0.9, 0.9))
+    draw_after_teaching(page, 2)
 
     def lose(route: Any) -> None:
         route.fetch()

@@ -15,6 +15,7 @@ from tests.web.browsing import (
     click,
     click_and_hold,
     drag,
+    draw_after_teaching,
     drop,
     hold,
     image,
@@ -196,12 +197,7 @@ def test_a_click_whose_class_is_being_made_is_not_lost_when_another_picture_is_c
 
 
 def test_what_is_marked_while_a_mask_is_being_saved_stays_in_progress(page: Any) -> None:
-    drop(page, pictures(1))
-    wait_for_picture(page, "1.png")
-    mark_and_teach(page, "square")
-    page.keyboard.press("d")
-    drag(page, (0.1, 0.9), (0.9, 0.9))
-    wait_for_mask(page)
+    draw_after_teaching(page, 1)
     next_save = hold(page, "**/api/images/*/mask")
     page.keyboard.press("Enter")
     save = next_save()
