@@ -63,6 +63,8 @@ def test_the_command_prints_the_table_and_writes_the_curves(folder: Path, tmp_pa
         assert len(ious) == len(ROUNDS)
         row = next(line for line in done.stdout.splitlines() if choice in line)
         assert all(f"{iou:.1f}" in row for iou in ious)
+    assert {curve["pool"] for curve in about["curves"]} <= {2, 3}  # of 5 or 6 images one is taught, a third is tested
+    assert "fewer than 10 images to correct: " in done.stdout
     untaught = next(line for line in done.stdout.splitlines() if "not taught" in line)
     assert untaught.count(f"{means['uncertain'][0]:.1f}") == len(ROUNDS)
     assert (tmp_path / "out" / "correction.png").stat().st_size > 5000
@@ -121,7 +123,7 @@ def test_a_lead_is_compared_start_by_start() -> None:
         ("random", 1): 80.0,
     }
     curves = [
-        CorrectionCurve("cat", start, choice, tuple(value if done == 5 else 0.0 for done in ROUNDS))
+        CorrectionCurve("cat", start, choice, tuple(value if done == 5 else 0.0 for done in ROUNDS), 10)
         for (choice, start), value in at_five.items()
     ]
     assert lead_over_random(curves, "uncertain", 5) == pytest.approx((3, 1))

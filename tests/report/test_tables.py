@@ -19,7 +19,7 @@ from cdpnet.experiments.absence import COUNTS, AbsenceCurve, Use
 from cdpnet.experiments.benchmark_table import TableResult
 from cdpnet.experiments.correction import CHOICES, ROUNDS, CorrectionCurve
 from cdpnet.report.benchmark import BenchmarkTable
-from cdpnet.report.corrections import absence_table, correction_table
+from cdpnet.report.corrections import absence_table, correction_table, small_pools
 from cdpnet.report.models import SHORT
 from cdpnet.report.tables import calibration_table, score_table, text_table
 from cdpnet.training.calibration import CalibrationResult
@@ -69,7 +69,7 @@ def test_no_word_is_broken_in_80_columns(measured: EvaluationResult) -> None:
     assert expected <= words_of_narrow(calibration_table(calibrated))
     longest = max((row.description for row in ROWS), key=len)
     assert cells(longest, "names mIoU FB-IoU ±") <= words_of_narrow(score_table([(longest, measured)]))
-    curves = [CorrectionCurve("cup", n, choice, (50.0 + n,) * len(ROUNDS)) for n in (0, 1) for choice in CHOICES]
+    curves = [CorrectionCurve("cup", n, choice, (50.0 + n,) * len(ROUNDS), 9) for n in (0, 1) for choice in CHOICES]
     assert cells(*CHOICES, "+0.0 ± 0.0 lead not taught") <= words_of_narrow(correction_table(curves))
     absent = [AbsenceCurve("cup", 0, use, (50.0,) * len(COUNTS), (50.0,) * len(COUNTS)) for use in get_args(Use)]
     assert cells(*get_args(Use), "false masks IoU 50.0") <= words_of_narrow(absence_table(absent))
@@ -107,8 +107,23 @@ def test_published_means_stand_beside_means_of_as_many_folds(measured: Evaluatio
     assert one.endswith("not shown beside those of fold 3.\n")
 
 
+def test_classes_with_too_few_images_to_correct_are_named() -> None:
+    curves = [
+        CorrectionCurve(name, 0, "random", (50.0,) * len(ROUNDS), pool) for name, pool in (("cup", 9), ("cat", 10))
+    ]
+    assert small_pools(curves) == (
+        "fewer than 10 images to correct: cup (9); their later figures are with all of these corrected"
+    )
+    assert small_pools(curves[1:]) is None
+
+
+def test_the_seeds_of_the_episodes_are_said(measured: EvaluationResult) -> None:
+    assert measured.drawn_episodes == "1 episode of seeds 0, 1"
+    assert dataclasses.replace(measured, episodes=1000, seeds=(3,)).drawn_episodes == "1,000 episodes of seed 3"
+
+
 def test_a_single_start_has_no_standard_error() -> None:
-    table = correction_table([CorrectionCurve("cup", 0, choice, (50.0,) * len(ROUNDS)) for choice in CHOICES])
+    table = correction_table([CorrectionCurve("cup", 0, choice, (50.0,) * len(ROUNDS), 9) for choice in CHOICES])
     assert "nan" not in words_of_narrow(table)
 
 

@@ -29,7 +29,6 @@ from cdpnet.cli.options import (
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, training_bar
 from cdpnet.errors import ConfigError, DataError
-from cdpnet.runtime.text import counted
 
 if TYPE_CHECKING:
     from cdpnet.evaluation.loop import SegmentedBatch
@@ -201,7 +200,7 @@ def _describe(result: EvaluationResult) -> str:
         f"{rules.data} {rules.edition}".rstrip(),
         f"protocol {rules.protocol.partition(':')[0]}, fold {rules.fold} "
         f"({rules.fold_convention}), {rules.shots}-shot, names {rules.names}",
-        f"{counted(result.episodes, 'episode')} of seeds {' '.join(map(str, result.seeds))}",
+        result.drawn_episodes,
         f"list {result.list_sha256[0][:12]}",
         f"scored at {rules.evaluation_space} in {result.precision}",
         *(["edges refined"] if result.refine else []),

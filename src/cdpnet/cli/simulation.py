@@ -66,7 +66,7 @@ def simulate(arguments: list[str]) -> None:
     require_chosen_model(chosen)
 
     from cdpnet.experiments.correction import simulate, write_curves
-    from cdpnet.report.corrections import correction_table
+    from cdpnet.report.corrections import correction_table, small_pools
     from cdpnet.report.plots import plot_correction
 
     if chosen.absence:
@@ -80,6 +80,8 @@ def simulate(arguments: list[str]) -> None:
         plot = plot_correction(curves, out)
     classes = counted(len({curve.class_name for curve in curves}), "class", "classes")
     printed(correction_table(curves))
+    if note := small_pools(curves):
+        print_line(note)
     print_line(f"{classes}, {counted(config.starts, 'start')} each; the curves are {path} and {plot}")
 
 

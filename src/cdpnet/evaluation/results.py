@@ -23,6 +23,7 @@ from cdpnet.network.ssp import SSP_ENCODERS
 from cdpnet.runtime.devices import precision_on
 from cdpnet.runtime.metrics import SegmentationCounts
 from cdpnet.runtime.provenance import Machine, commit, version
+from cdpnet.runtime.text import counted, form
 from cdpnet.values import JSON, decode
 
 
@@ -86,6 +87,12 @@ class EvaluationResult:
         if self.record:
             return self.record.settings.checkpoint_selection
         return "unknown" if self.network.encoder.name in SSP_ENCODERS else "none"
+
+    @property
+    def drawn_episodes(self) -> str:
+        """The episodes in words, such as 1,000 episodes of seed 0."""
+        seeds = f"{form(len(self.seeds), 'seed', 'seeds')} {', '.join(map(str, self.seeds))}"
+        return f"{counted(self.episodes, 'episode')} of {seeds}"
 
     def to_json(self) -> dict[str, JSON]:
         """Plain values; those of figures, rules and result lie on one level, the training's below `checkpoint`."""

@@ -48,6 +48,8 @@ class CorrectionCurve:
     start: int
     choice: Choice
     ious: tuple[float, ...]
+    pool: int
+    """Images that there were to correct; where they are fewer than the corrections, all of them are corrected."""
 
 
 @torch.inference_mode()
@@ -71,7 +73,7 @@ def simulate(
             for choice in CHOICES:
                 user = _User(images, name, [shown[i] for i in tested])
                 ious = user.correct(shown[first], [shown[i] for i in pool], choice)
-                curves.append(CorrectionCurve(name, start, choice, ious))
+                curves.append(CorrectionCurve(name, start, choice, ious, len(pool)))
         report(name)
     return curves
 

@@ -16,7 +16,6 @@ from cdpnet.experiments.benchmark_table import TableResult
 from cdpnet.io.files import write_text
 from cdpnet.report.markdown import budget, machine
 from cdpnet.report.tables import Alignment, format_miou, text_table
-from cdpnet.runtime.text import counted
 
 
 class _Row(NamedTuple):
@@ -49,13 +48,13 @@ class BenchmarkTable:
     @property
     def caption(self) -> str:
         """The conditions, which are the same for all results, in a few sentences."""
-        first, rules, episodes = self._first, self._first.rules, counted(self._first.episodes, "episode")
+        first, rules = self._first, self._first.rules
         shown = f"fold{'s' * (len(self.folds) > 1)} {' and '.join(map(str, self.folds))}"
         left_out = f" Published figures are means of {N_FOLDS} folds, and not shown beside those of {shown}."
         return (
             f"mIoU in percent on novel classes of {rules.data}, ± its standard deviation over seeds. "
-            f"Protocol {rules.protocol.partition(':')[0]}, folds {rules.fold_convention}, {episodes} "
-            f"of seeds {', '.join(map(str, first.seeds))}, scored at {rules.evaluation_space}, "
+            f"Protocol {rules.protocol.partition(':')[0]}, folds {rules.fold_convention}, "
+            f"{first.drawn_episodes}, scored at {rules.evaluation_space}, "
             f"a class never drawn {rules.unseen_class}. Encoder {first.network.encoder.name}, training "
             f"{budget(first)}, novel objects in training images: {first.novel_in_train}, checkpoint selected on "
             f"{first.checkpoint_selection}. {machine(first)}{left_out if self._left_out else ''}"

@@ -10,6 +10,7 @@ from rich.table import Table
 from cdpnet.experiments.absence import COUNTS, AbsenceCurve, mean_absence
 from cdpnet.experiments.correction import ROUNDS, CorrectionCurve, lead_over_random, mean_curves
 from cdpnet.report.tables import Alignment, text_table
+from cdpnet.runtime.text import listed
 
 _COMPARED = 5  # corrections after which the choices are compared with random
 
@@ -29,6 +30,15 @@ def correction_table(curves: Sequence[CorrectionCurve]) -> Table:
         shown = "" if choice == "random" else f"{difference:+.1f}{spread}"
         rows.append((choice, *(f"{iou:.1f}" for iou in ious), shown))
     return text_table(columns, [*rows, ("not taught", *[f"{means['uncertain'][0]:.1f}"] * len(ROUNDS), "")])
+
+
+def small_pools(curves: Sequence[CorrectionCurve]) -> str | None:
+    """A line about the classes that had too few images to correct for the last column; None where all had enough."""
+    fewer = {curve.class_name: curve.pool for curve in curves if curve.pool < max(ROUNDS)}
+    if not fewer:
+        return None
+    named = listed([f"{name} ({pool})" for name, pool in fewer.items()])
+    return f"fewer than {max(ROUNDS)} images to correct: {named}; their later figures are with all of these corrected"
 
 
 def absence_table(curves: Sequence[AbsenceCurve]) -> Table:

@@ -38,8 +38,7 @@ def _ablation_caption(first: EvaluationResult) -> str:
     dropout = record.settings.train.text_dropout if record else 0.0
     return (
         f"mIoU in percent on the novel classes of fold {rules.fold} of {rules.data}, "
-        f"{counted(first.episodes, 'episode')} of seeds {', '.join(map(str, first.seeds))}, "
-        f"scored at {rules.evaluation_space}. "
+        f"{first.drawn_episodes}, scored at {rules.evaluation_space}. "
         f"Every row: {budget(first)}, checkpoint selected on {first.checkpoint_selection}; "
         f"{dropout:.0%} of the training episodes without a name, none for text only. "
         f"{machine(first)}"
