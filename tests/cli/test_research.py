@@ -51,8 +51,10 @@ def test_evaluate_refuses(arguments: str, expected: str, tmp_path: Path) -> None
 def test_train_stops_resumes_and_evaluates(tmp_path: Path) -> None:
     small = ("--batch", 1, "--validation_episodes", 2, "--checkpoint_every", 1, "--output_stride", 8)
     out = tmp_path / "run"
-    shown = run("train", "--method", "panet", "--iterations", 2, *small, "--out", out)
+    shown = run("train", "--method", "panet", "--iterations", 2, *small, "--out", out, "--resume")
     assert shown.returncode == 0, shown.stderr
+    begins = f"{out} holds no state of an earlier run; --resume begins with the first iteration."
+    assert begins in shown.stderr.splitlines()
     assert "validation" in shown.stderr
     again = run("train", "--method", "panet", "--iterations", 2, *small, "--out", out)
     assert again.returncode == 2
@@ -60,7 +62,9 @@ def test_train_stops_resumes_and_evaluates(tmp_path: Path) -> None:
     other = run("train", "--method", "panet", "--iterations", 3, *small, "--out", out, "--resume")
     assert other.returncode == 2
     assert "iterations was 2 and is 3" in other.stderr
-    assert run("train", "--method", "panet", "--iterations", 2, *small, "--out", out, "--resume").returncode == 0
+    finished = run("train", "--method", "panet", "--iterations", 2, *small, "--out", out, "--resume")
+    assert finished.returncode == 0
+    assert begins not in finished.stderr
     scored = run("evaluate", "--model", out, "--episodes", 2)
     assert scored.returncode == 0, scored.stderr
     assert "base classes" in scored.stdout

@@ -55,7 +55,7 @@ def train(arguments: list[str]) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FOLDER", help="folder for the checkpoint, the state and the log"
     )
-    parser.add_argument("--resume", action="store_true", help="continue the run found in --out")
+    parser.add_argument("--resume", action="store_true", help="continue the run found in --out, if there is one")
     device_option(parser)
     chosen = parser.parse_args(encoder_by_name(arguments))
     config, data_settings, sources = training_settings(chosen), data_config(chosen), get_weight_sources(chosen)
@@ -70,6 +70,7 @@ def train(arguments: list[str]) -> None:
     from cdpnet.runtime.devices import resolve_device
     from cdpnet.runtime.distributed import processes
     from cdpnet.training.loop import train
+    from cdpnet.training.run import STATE_FILE
 
     resolve_device(chosen.device)  # refused before the labels are read
     torch.manual_seed(config.seed)
@@ -89,6 +90,8 @@ def train(arguments: list[str]) -> None:
         network = build_network(config_of_network, sources).to(here.device)
         show = training_bar(progress, chosen.method, config.iterations)
         report = show if here.first else id  # the others are silent
+        if here.first and chosen.resume and not (out / STATE_FILE).is_file():
+            say(progress.console, f"{out} holds no state of an earlier run; --resume begins with the first iteration.")
         train(network, episodes, config, out, report, resume=chosen.resume, processes=here)
         if here.first:
             say(progress.console, f"The best checkpoint on {SELECTIONS[config.select_on]} is in {out}")
