@@ -20,12 +20,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.errors import CdpnetError
+from cdpnet.evaluation.results import score
 from cdpnet.inference import segmenter as segmenter_module
 from cdpnet.network import build
 from docs.generation.pages import fill
 from docs.generation.parsers import check_arguments
 from tests.cli.running import run
+from tests.helpers import small_network
 from tests.manual import ROOT, Block, blocks, expand, make_files, make_project, pages, shell_lines
 
 NO_CODE = ("text", "", "xml")  # languages of listings, and the settings of other programs
@@ -178,6 +181,14 @@ def test_the_pictures_of_the_method_are_made(tmp_path: Path, monkeypatch: pytest
         with Image.open(path) as made, Image.open(ROOT / "docs" / "pictures" / path.name) as shown:
             assert made.size == shown.size
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_table_of_results_has_the_keys_that_evaluate_writes() -> None:
+    page = (ROOT / "docs" / "howto" / "training.md").read_text(encoding="utf-8")
+    table = page.split("The JSON holds", 1)[1].split("\n\n")[1]
+    documented = [key for row in table.splitlines() for key in re.findall(r"`(\w+)`", row.split("|")[1])]
+    result = score(small_network("panet"), IconEpisodes(0, 1, "test", 0), 1, (0,))
+    assert sorted(documented) == sorted(result.to_json())
 
 
 def test_the_citation_is_of_this_version() -> None:
