@@ -69,6 +69,8 @@ COCO = (
          "id": 5, "name": "cat", "supercategory": "vehicle"})), says="ids 1 and 5 are both called 'cat'"),
     kind("coco-one-category-id-twice", coco([SQUARE], categories=(CAT, CAT | {"name": "dog"})),
          says="two categories have the id 1, 'cat' and 'dog'"),
+    kind("coco-no-name", coco([SQUARE], categories=(CAT, CAT | {"id": 3, "name": " "})),
+         says="the category with the id 3 has no name; name it"),
     kind("coco-one-file-twice", coco([SQUARE, OTHER | {"image_id": 2}], [A, A | {"id": 2}]), 300,
          notes=("lists images twice, with the ids 2",)),
     kind("coco-one-file-two-sizes", coco([SQUARE], [A, A | {"id": 2, "height": 41}]),

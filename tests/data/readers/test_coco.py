@@ -40,6 +40,7 @@ def test_coco_overlaps_crowds_polygons_and_runs(tmp_path: Path) -> None:
         (lambda text: text[: len(text) // 2], "is not complete JSON"),
         (lambda text: text.replace('"annotations"', '"notes"'), "not a COCO file of instances"),
         (lambda text: text.replace('"height": 20, ', "", 1), "not a COCO file of instances"),
+        (lambda text: text.replace('"name": "dog"', '"name": ""'), "the category with the id [0-9]+ has no name"),
         (lambda text: text.replace('"category_id": 3', '"category_id": 4'), "does not list both|not list both"),
     ],
 )

@@ -115,9 +115,12 @@ def _note_unlisted(unlisted: dict[Id, int], n_annotations: int, path: Path) -> N
 
 def _read_category(value: object, path: Path) -> Category:
     record = as_object(value, "a category")
+    category_id = read_id(record, "id")
     name = check_class_name(record.name("name", "the name of a category"), f"{path}: the name of a category")
+    if not name.strip():
+        raise DataError(f"{path}: the category with the id {category_id} has no name; name it.")
     supercategory = as_name(record.get("supercategory") or "", "the supercategory of a category")
-    return Category(read_id(record, "id"), name, supercategory)
+    return Category(category_id, name, supercategory)
 
 
 def _read_image(value: object) -> CocoImage:
