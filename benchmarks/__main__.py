@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from benchmarks import gpu, graphs, large, photographs, rows
 from benchmarks.rows import Measurement
 from cdpnet.io.files import write_json
 from cdpnet.runtime.memory import keep_freed_memory
-from cdpnet.runtime.provenance import Machine, commit
+from cdpnet.runtime.provenance import provenance
 
 
 def on_gpu(quick: bool) -> list[Iterator[Measurement]]:
@@ -67,10 +66,7 @@ def main() -> None:
             table.add_row(row.what, f"{row.value:.2f}", row.unit, row.goal)
     Console(width=120).print(table)
     if chosen.json:
-        write_json(
-            {"commit": commit(), "machine": asdict(Machine.current()), "rows": [row._asdict() for row in found]},
-            chosen.json,
-        )
+        write_json({**provenance(), "rows": [row._asdict() for row in found]}, chosen.json)
 
 
 if __name__ == "__main__":

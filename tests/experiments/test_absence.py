@@ -22,6 +22,7 @@ from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.learning import blank_thumbnail
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.report import corrections
+from cdpnet.runtime.provenance import provenance
 from tests.cli.running import run
 from tests.data.trees import make_folder
 
@@ -49,6 +50,7 @@ def test_the_command_prints_the_table_and_writes_the_curves(folder: Path, tmp_pa
     done = run("simulate", *options, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     about = json.loads((tmp_path / "out" / "absence.json").read_text())
+    assert about.items() >= provenance().items()
     assert about["counts"] == [0, 1, 2]
     means = mean_absence([AbsenceCurve(**curve) for curve in about["curves"]])
     rows = [line for line in done.stdout.splitlines() if "false masks" in line]

@@ -14,6 +14,7 @@ from cdpnet.cli import main
 from cdpnet.cli.simulation import clicks as run_clicks
 from cdpnet.experiments.clicks import MOST_CLICKS, MarkedObject, mean_ious, next_click
 from cdpnet.inference.click_model import WEIGHTS, ClickModel
+from cdpnet.runtime.provenance import provenance
 from tests.data.trees import make_coco
 
 
@@ -51,6 +52,7 @@ def test_a_model_is_fitted_and_measured(tmp_path: Path, capsys: pytest.CaptureFi
     assert "model of objects, round 1: " in printed
     assert "model of corrections: not fitted" in printed
     assert measured["fit"] == 3
+    assert measured.items() >= provenance().items()
     marked = measured["marked"]
     assert [one["pixels"] for one in marked] == [120]
     assert measured["mean IoU of the box alone"] == marked[0]["box_iou"]

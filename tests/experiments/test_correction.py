@@ -25,6 +25,7 @@ from cdpnet.experiments.correction import (
 )
 from cdpnet.experiments.shown_images import ShownImages
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.runtime.provenance import provenance
 from tests.cli.running import run
 from tests.data.trees import make_folder
 
@@ -58,6 +59,7 @@ def test_the_command_prints_the_table_and_writes_the_curves(folder: Path, tmp_pa
     about = json.loads((tmp_path / "out" / "correction.json").read_text())
     means = mean_curves([CorrectionCurve(**curve) for curve in about["curves"]])
     assert about["rounds"] == list(ROUNDS)
+    assert about.items() >= provenance().items()
     assert means["uncertain"][0] == means["random"][0]  # the same start
     for choice, ious in means.items():
         assert len(ious) == len(ROUNDS)

@@ -25,6 +25,7 @@ from cdpnet.inference.segmentation import Segmentation
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io.files import write_json
 from cdpnet.network.decision import is_absent
+from cdpnet.runtime.provenance import provenance
 from cdpnet.runtime.text import counted
 from cdpnet.values import JSON
 
@@ -167,6 +168,7 @@ def write_absence(curves: Sequence[AbsenceCurve], config: CorrectionConfig, segm
     values: dict[str, JSON] = {
         "model": list(segmenter.model),
         "refine": segmenter.refine,
+        **provenance(),
         "counts": list(COUNTS),
         **asdict(config),
         "curves": listed,

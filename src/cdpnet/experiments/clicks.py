@@ -26,6 +26,7 @@ from cdpnet.inference.segmenter import Segmenter
 from cdpnet.io import run_lengths
 from cdpnet.io.image_tensors import read_image
 from cdpnet.runtime.metrics import mask_iou
+from cdpnet.runtime.provenance import provenance
 from cdpnet.values import JSON
 
 MOST_CLICKS = 20
@@ -150,6 +151,7 @@ def clicks_json(marked: Sequence[MarkedObject], config: ClicksConfig, model: tup
     counts = [one.clicks for one in marked]
     return {
         "model": list(model),
+        **provenance(),
         **asdict(config),
         "goal": GOAL,
         "mean clicks": float(np.mean(counts)),

@@ -25,6 +25,7 @@ from cdpnet.inference.learning import blank_class, with_examples
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.inference.uncertainty import disagreement, leave_one_out, most_uncertain_first, uncertainty
 from cdpnet.io.files import write_json
+from cdpnet.runtime.provenance import provenance
 from cdpnet.values import JSON
 
 Choice = Literal["uncertain", "disagreement", "uncertain area", "typical", "random"]
@@ -157,6 +158,7 @@ def write_curves(curves: Sequence[CorrectionCurve], config: CorrectionConfig, se
     values: dict[str, JSON] = {
         "model": list(segmenter.model),
         "refine": segmenter.refine,
+        **provenance(),
         "rounds": list(ROUNDS),
         **asdict(config),
         "curves": [{**asdict(curve), "ious": list(curve.ious)} for curve in curves],

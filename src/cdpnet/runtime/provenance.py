@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Self
+
+from cdpnet.values import JSON
 
 
 def version() -> str:
@@ -57,6 +59,11 @@ class Machine:
             torch=torch.__version__,
             python=platform.python_version(),
         )
+
+
+def provenance() -> dict[str, JSON]:
+    """What a file of results says about the code and the machine that they come from."""
+    return {"version": version(), "commit": commit(), "machine": asdict(Machine.current())}
 
 
 def _processor() -> str:
