@@ -83,6 +83,7 @@ def test_what_stops_it_beforehand(voc: Path, tmp_path: Path) -> None:
         (("reproduce", "icons", *out), "takes pascal or coco, not icons"),
         (("reproduce", "foo", *out), "takes pascal or coco, not foo"),
         (("reproduce", *out, "pascal", "--root", "none"), "There is no folder none"),
+        (("reproduce", "--out", "pascal", "coco", "--root", "none"), "There is no folder none"),
         (("reproduce", "pascal", "--data", "coco", *out), "--data coco is not the benchmark pascal"),
         (
             ("reproduce", "pascal", "--root", voc, *SMALL, "--any-data", "--protocols", "[fast]", *out),

@@ -49,11 +49,11 @@ def reproduce(arguments: list[str]) -> int:
     parser.add_argument("--any_data", action="store_true", help="go on although the data is not that of the benchmark")
     parser.add_class_arguments(ReproductionConfig, None, instantiate=False)
     device_option(parser)
-    chosen = parser.parse_args(with_preset(_named(encoder_by_name(arguments))))
-    if chosen.benchmark not in _BENCHMARKS:
-        raise DataError(
-            f"cdpnet reproduce takes pascal or coco, not {chosen.benchmark}; `cdpnet table` takes any data."
-        )
+    given = encoder_by_name(arguments)
+    benchmark = parser.parse_args(given).benchmark  # which the settings of the package depend on
+    if benchmark not in _BENCHMARKS:
+        raise DataError(f"cdpnet reproduce takes pascal or coco, not {benchmark}; `cdpnet table` takes any data.")
+    chosen = parser.parse_args(with_preset(_named(benchmark, given)))
     if chosen.data != chosen.benchmark:
         raise DataError(f"--data {chosen.data} is not the benchmark {chosen.benchmark}; leave --data out.")
     config, training = settings(ReproductionConfig, chosen), training_settings(chosen)
@@ -96,12 +96,11 @@ def reproduce(arguments: list[str]) -> int:
     return 0
 
 
-def _named(arguments: list[str]) -> list[str]:
-    """Arguments with the benchmark, one of their words, as ``--data`` too.
+def _named(benchmark: str, arguments: list[str]) -> list[str]:
+    """Arguments with the benchmark as ``--data`` too.
 
     By default the encoder is the first of the paper's table, and trainings have the protocol of SSP.
     """
-    benchmark = next((word for word in arguments if word in _BENCHMARKS), None)
-    given = [*(["--data", benchmark] if benchmark else []), *arguments]
+    given = ["--data", benchmark, *arguments]
     defaults = [] if given_values(given, "--config") else ["--protocol", "ssp"]
     return [*defaults, *([] if given_values(given, "--encoder.name") else ["--encoder.name", _ENCODER]), *given]
