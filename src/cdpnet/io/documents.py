@@ -43,8 +43,10 @@ def read_yaml(path: Path) -> object:
     text = read_text(path, most_bytes=_MAX_YAML_BYTES)
     try:
         _check_events(text, path)
-        _check_keys(yaml.compose(text, Loader=_YAML), path)
-        value: object = yaml.load(text, Loader=_YAML)
+        loader = _YAML(text)
+        root = loader.get_single_node()
+        _check_keys(root, path)
+        value: object = None if root is None else loader.construct_document(root)
     except (yaml.YAMLError, ValueError, RecursionError):
         # ValueError: a date that does not exist, or a number that is too long
         raise DataError(f"{path} is not a YAML file that can be read; save it again from its tool.") from None
