@@ -14,13 +14,9 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.measure import Work, side_by_side
 from benchmarks.photographs import picture
-from benchmarks.rows import Measurement
+from benchmarks.rows import Measurement, labelling_job
 from benchmarks.setting import Setting
-from cdpnet.bulk.engines import label_locally
-from cdpnet.bulk.job import run_job
-from cdpnet.bulk.labeller import Labeller
 from cdpnet.inference.segmenter import Segmenter
-from cdpnet.labels.label_set import LabelSet
 from cdpnet.network.build import load_network
 from cdpnet.report.images import to_image
 from cdpnet.runtime.devices import autocast
@@ -64,8 +60,7 @@ def labelling(device: torch.device, size: tuple[int, int], images: int) -> Itera
         (place / "images").mkdir()
         for i in range(images):
             to_image(image.roll(i, dims=2)).save(place / "images" / f"{i:05d}.jpg", quality=95)
-        labeller = Labeller(segmenter, [learned], LabelSet(place / "images", place / "out", (learned.name,)), "png")
-        job: Work = partial(run_job, labeller, label_locally, overwrite=True)
+        job = labelling_job(place, segmenter, learned)
         job()
         start = time.perf_counter()
         job()

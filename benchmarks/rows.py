@@ -19,10 +19,17 @@ from torch import Tensor
 from benchmarks import naive
 from benchmarks.measure import Work, peak_memory, seconds_of_process, side_by_side
 from benchmarks.setting import Setting
+from cdpnet.bulk.engines import label_locally
+from cdpnet.bulk.job import run_job
+from cdpnet.bulk.labeller import Labeller
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.episode import EpisodeBatch
 from cdpnet.evaluation.loop import evaluate, segment_episodes
+from cdpnet.inference.class_files import ClassPrototype
 from cdpnet.inference.segmenter import Segmenter
+from cdpnet.io.image_tensors import read_image
+from cdpnet.labels.label_set import LabelSet
+from cdpnet.labels.palette import write_mask
 from cdpnet.network.build import load_network
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prediction
@@ -186,13 +193,6 @@ def evaluation(episodes: int) -> Iterator[Measurement]:
 
 def labelling(images: int) -> Iterator[Measurement]:
     """A folder of 128 px images through `cdpnet label`, against one image after the other, naively."""
-    from cdpnet.bulk.engines import label_locally
-    from cdpnet.bulk.job import run_job
-    from cdpnet.bulk.labeller import Labeller
-    from cdpnet.io.image_tensors import read_image
-    from cdpnet.labels.label_set import LabelSet
-    from cdpnet.labels.palette import write_mask
-
     drawn = IconEpisodes(0, 1, "test").draw(torch.arange(images)).batch
     segmenter = Segmenter(load_network("tiny"))
     learned = segmenter.learn(drawn.class_names[0], drawn.support_images[0, 0], drawn.support_masks[0, 0])
@@ -201,9 +201,9 @@ def labelling(images: int) -> Iterator[Measurement]:
         (place / "images").mkdir()
         for i, image in enumerate(drawn.query_images):
             to_image(image).save(place / "images" / f"{i:04d}.png")
-        labeller = Labeller(segmenter, [learned], LabelSet(place / "images", place / "out", (learned.name,)), "png")
+        job = labelling_job(place, segmenter, learned)
         start = time.perf_counter()
-        run_job(labeller, label_locally, overwrite=True)
+        job()
         ours = time.perf_counter() - start
         start = time.perf_counter()
         with torch.inference_mode():
@@ -214,6 +214,12 @@ def labelling(images: int) -> Iterator[Measurement]:
         plain = time.perf_counter() - start
     yield Measurement("labelling, PNG, one class, 128 px", images / ours, "images/s")
     yield Measurement("labelling, naive / ours", plain / ours, "x")
+
+
+def labelling_job(folder: Path, segmenter: Segmenter, learned: ClassPrototype) -> Work:
+    """The job that `cdpnet label` does with one class: from ``images`` in a folder to masks as PNG in ``out``."""
+    labels = LabelSet(folder / "images", folder / "out", (learned.name,))
+    return partial(run_job, Labeller(segmenter, [learned], labels, "png"), label_locally, overwrite=True)
 
 
 def replace_query(batch: EpisodeBatch, image: Tensor) -> EpisodeBatch:
