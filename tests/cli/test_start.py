@@ -155,6 +155,8 @@ def test_a_system_that_stops_a_command_ends_it_as_ctrl_c_does(
     def stopped(_: list[str]) -> None:
         try:
             signal.raise_signal(getattr(signal, name))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt from None  # as Ray does
         finally:
             cleared.append(name)
 

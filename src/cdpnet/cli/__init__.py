@@ -84,7 +84,9 @@ _AFTER_CTRL_C = {
         ("ablate", "pretrain", "distil", "table", "reproduce"), "The same command goes on from what was saved last."
     ),
 }
-_SIGNALLED = 128  # and the number of a signal is the exit code of a process that it stopped
+SIGNALLED = 128
+"""This and the number of a signal is the exit code of a process that it stopped."""
+INTERRUPTED = SIGNALLED + signal.SIGINT
 _NOTHING_KEPT = "Files that are finished are kept; no file is incomplete."
 
 
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns 0 for success, 1 where a check found something wrong, and 2 after bad input, with one sentence on standard
-    error; 130 after Ctrl-C, and 143 and 129 after SIGTERM and SIGHUP, with a sentence that says how to go on.
+    error; 130 after Ctrl-C, with a sentence that says how to go on.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path may hold bytes that the terminal cannot show
@@ -110,11 +112,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _say(f"{error.filename or 'A file'} cannot be used ({error.strerror or error}).", 2)
-    except KeyboardInterrupt as stopped:  # with the number of the signal, where it was another than Ctrl-C's
+    except KeyboardInterrupt:
         exec("")  # else `python -m cdpnet` ends by the signal where the interrupt came through an exec, such as torch's
         how_to_go_on = _AFTER_CTRL_C.get(arguments[0], _NOTHING_KEPT) if arguments else _NOTHING_KEPT
-        number = next((value for value in stopped.args if isinstance(value, int)), signal.SIGINT)
-        return _say(f"stopped. {how_to_go_on}", _SIGNALLED + number)
+        return _say(f"stopped. {how_to_go_on}", INTERRUPTED)
 
 
 def _run(arguments: Sequence[str]) -> int:
