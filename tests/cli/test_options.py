@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 import cdpnet.configs
-from cdpnet.cli.options import encoder_by_name, out_file, out_folder, with_preset
+from cdpnet.cli.options import encoder_by_name, with_preset
+from cdpnet.cli.outputs import out_file, out_folder
 from cdpnet.errors import DataError
 from tests.cli.running import run
 
 
 def test_outputs_are_made_before_the_work_starts(tmp_path: Path) -> None:
-    with out_folder(str(tmp_path / "a" / "b")) as folder, out_file(str(tmp_path / "c" / "d.json")) as file:
+    with out_folder(str(tmp_path / "a" / "b")) as folder, out_file(str(tmp_path / "c" / "d.json"), b"{") as file:
         assert folder.is_dir()
         assert file.parent.is_dir()
     assert folder.is_dir()
-    with pytest.raises(DataError, match="is a folder"), out_file(str(tmp_path / "a")):
+    with pytest.raises(DataError, match="is a folder"), out_file(str(tmp_path / "a"), b"{"):
         pass
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # the user of a test may be root, who may write everywhere
+    with pytest.raises(DataError, match="may not be written to"), out_file(str(tmp_path / "a.json"), b"{"):
+        pass
+
+
+def test_only_a_file_of_its_own_kind_is_replaced(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "a.json", tmp_path / "pipe"
+    for content in (b"", b"{}"):
+        file.write_bytes(content)
+        with out_file(str(file), b"{"):
+            pass
+    file.write_bytes(b"[]")
+    os.mkfifo(pipe)
+    for path, message in ((file, "is a file of another kind"), (pipe, "is a pipe")):
+        with pytest.raises(DataError, match=message), out_file(str(path), b"{"):
+            pass
+    assert file.read_bytes() == b"[]"
 
 
 def test_what_was_made_is_removed_where_the_work_leaves_nothing(tmp_path: Path) -> None:

@@ -48,6 +48,20 @@ def test_evaluate_refuses(arguments: str, expected: str, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_evaluate_replaces_its_own_files_only(tmp_path: Path) -> None:
+    figures, page, foreign = (tmp_path / name for name in ("out.json", "page.html", "config.json"))
+    command = ("evaluate", "--episodes", 1, "--seeds", 0)
+    for _ in range(2):
+        assert run(*command, "--json", figures, "--page", page).returncode == 0
+    foreign.write_text('{"cdpnet": "0.3.0"}')
+    for option, path in (("--json", foreign), ("--page", foreign), ("--json", page), ("--page", figures)):
+        before = path.read_bytes()
+        refused = run(*command, option, path)
+        assert refused.returncode == 2
+        assert f"{path} is a file of another kind, which would be lost" in refused.stderr
+        assert path.read_bytes() == before
+
+
 def test_train_stops_resumes_and_evaluates(tmp_path: Path) -> None:
     small = ("--batch", 1, "--validation_episodes", 2, "--checkpoint_every", 1, "--output_stride", 8)
     out = tmp_path / "run"

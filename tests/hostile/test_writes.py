@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_leftovers_are_known_by_name(stem: str, tmp_path: Path) -> None:
     shutil.move(tmp_path / "copy", temporary)
     remove_leftovers(tmp_path, {ours.name})
     assert sorted(tmp_path.iterdir()) == sorted([ours, foreign])
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_nothing_comes_in_the_place_of_a_pipe(write: Callable[[Path], object], tmp_path: Path) -> None:
+    """Nor of a device: as root, a file would replace /dev/null."""
+    pipe, link = tmp_path / "a.png", tmp_path / "link.png"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(DataError, match="is a pipe; give the name of a file to write"):
+            write(path)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_link_is_not_replaced(tmp_path: Path) -> None:

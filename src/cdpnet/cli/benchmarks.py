@@ -14,7 +14,6 @@ from cdpnet.cli.options import (
     encoder_by_name,
     get_weight_sources,
     length_of_run,
-    out_folder,
     require_data,
     settings,
     training_options,
@@ -22,6 +21,7 @@ from cdpnet.cli.options import (
     weight_options,
     with_preset,
 )
+from cdpnet.cli.outputs import out_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, print_wrapped, printed, progress_bar, stages_bar
 from cdpnet.data.config import DataConfig

@@ -12,13 +12,13 @@ from cdpnet.cli.options import (
     data_options,
     device_option,
     fold_or_all,
-    held_folder,
     load_chosen_network,
     model_options,
     require_chosen_model,
     require_data,
     settings,
 )
+from cdpnet.cli.outputs import held_folder
 from cdpnet.cli.parser import Parser, new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdpnet.cli.demo_photographs import HOW_TO_GET, KNOWN, MIN_PRESENCE, NAME, find_photographs, segment_photographs
-from cdpnet.cli.options import at_least_one, device_option, out_folder
+from cdpnet.cli.options import at_least_one, device_option
+from cdpnet.cli.outputs import out_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line, printed, progress_bar
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdpnet.cli.options import get_weight_sources, held_folder, model_options, require_chosen_model
+from cdpnet.cli.options import get_weight_sources, model_options, require_chosen_model
+from cdpnet.cli.outputs import held_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
 from cdpnet.io.files import check_out_folder, refuse_to_replace

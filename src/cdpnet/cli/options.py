@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.parser import given_values, group_of
@@ -189,45 +187,6 @@ def length_of_run(data: DataConfig, episodes: int | None, seeds: Sequence[int] |
         raise DataError(f"--seeds must all be different, and are {' '.join(map(str, chosen))}.")
     check_seeds(*chosen)
     return count, chosen
-
-
-@contextmanager
-def out_folder(path: str) -> Iterator[Path]:
-    """Make the folder to write to, before the work starts. DataError where that is impossible.
-
-    What was made is removed again where the work ends with an error and nothing lies in it.
-    """
-    folder = Path(path)
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be a folder to write to ({error.strerror}); give another path.") from None
-    try:
-        yield folder
-    except BaseException:
-        with suppress(OSError):  # of one that is not empty
-            for one in made:
-                one.rmdir()
-        raise
-
-
-@contextmanager
-def held_folder(path: str) -> Iterator[Path]:
-    """Make the folder to write to, and hold it, so that no other command writes to it. DataError where one does."""
-    from cdpnet.io.locks import locked
-
-    with out_folder(path) as folder, locked(folder):
-        yield folder
-
-
-@contextmanager
-def out_file(path: str) -> Iterator[Path]:
-    """Make the folder of a file to write, as `out_folder`. DataError where the path is a folder."""
-    if Path(path).is_dir() or not Path(path).name:
-        raise DataError(f"{path} is a folder; give the name of a file to write.")
-    with out_folder(str(Path(path).parent)):
-        yield Path(path)
 
 
 def at_least_one(option: str, value: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdpnet.cli.options import device_option, held_folder, settings
+from cdpnet.cli.options import device_option, settings
+from cdpnet.cli.outputs import held_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import print_line
 from cdpnet.runtime.extras import require_extra

@@ -11,13 +11,13 @@ from cdpnet.cli.options import (
     device_option,
     encoder_by_name,
     get_weight_sources,
-    out_folder,
     require_data,
     settings,
     training_options,
     training_settings,
     with_preset,
 )
+from cdpnet.cli.outputs import out_folder
 from cdpnet.cli.parser import given_values, new_parser
 from cdpnet.cli.screen import duration_text, indexing_bar, print_line, progress_bar, stages_bar
 from cdpnet.config import EncoderConfig

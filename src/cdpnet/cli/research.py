@@ -19,13 +19,12 @@ from cdpnet.cli.options import (
     length_of_run,
     load_chosen_network,
     model_options,
-    out_file,
-    out_folder,
     require_chosen_model,
     require_data,
     training_options,
     training_settings,
 )
+from cdpnet.cli.outputs import out_file, out_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar, say, training_bar
 from cdpnet.errors import ConfigError, DataError
@@ -33,6 +32,8 @@ from cdpnet.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from cdpnet.evaluation.loop import SegmentedBatch
     from cdpnet.evaluation.results import EvaluationResult
+
+_BEGINNINGS = {"json": b'{\n  "miou"', "page": b"<!doctype html>"}  # of the files that evaluate writes
 
 
 def train(arguments: list[str]) -> None:
@@ -165,7 +166,9 @@ def evaluate(arguments: list[str]) -> None:
 
     with ExitStack() as opened_here:
         outputs = {
-            kind: opened_here.enter_context(out_file(path)) for kind in ("json", "page") if (path := chosen[kind])
+            kind: opened_here.enter_context(out_file(path, beginning))
+            for kind, beginning in _BEGINNINGS.items()
+            if (path := chosen[kind])
         }
         network, gallery = load_chosen_network(chosen), Gallery(count)
         progress = opened_here.enter_context(progress_bar())

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from cdpnet.cli.options import (
     chosen_refinement,
     device_option,
-    held_folder,
     load_chosen_network,
     model_options,
     refine_option,
     require_chosen_model,
     settings,
 )
+from cdpnet.cli.outputs import held_folder
 from cdpnet.cli.parser import new_parser
 from cdpnet.cli.screen import counting_bar, print_line, printed, progress_bar
 from cdpnet.data.config import DataConfig

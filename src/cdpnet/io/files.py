@@ -31,8 +31,9 @@ def atomic(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; renamed to ``path`` once it is on the disk, removed after an error.
 
     Whatever writes to it must raise an error where not everything could be written. OSError, which names ``path``,
-    where the disk is full or the folder cannot be written to.
+    where the disk is full or the folder cannot be written to. DataError as in `refuse_device`.
     """
+    refuse_device(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = _without_token(path)
     temporary = path.with_name(f".{shown.stem}.{secrets.token_hex(_TOKEN_BYTES)}{path.suffix}")
@@ -88,11 +89,21 @@ def regular_file(path: Path, what: str = "a file", most_bytes: int | None = None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); give the path of {what}.") from None
     if not stat.S_ISREG(status.st_mode):
-        kind = next((kind for is_kind, kind in _OTHER_KINDS if is_kind(status.st_mode)), "device")
-        raise DataError(f"{path} is a {kind}; give the path of {what}.")
+        raise DataError(f"{path} is a {_kind(status.st_mode)}; give the path of {what}.")
     if most_bytes is not None and status.st_size > most_bytes:
         raise DataError(f"{path} has {status.st_size:,} bytes and cannot be {what}, which has {most_bytes:,} at most.")
     return path
+
+
+def _kind(mode: int) -> str:
+    """What something else than a file is."""
+    return next((kind for is_kind, kind in _OTHER_KINDS if is_kind(mode)), "device")
+
+
+def refuse_device(path: Path) -> None:
+    """DataError for a pipe, a socket or a device, such as /dev/null: a file to write would come in its place."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{path} is a {_kind(path.stat().st_mode)}; give the name of a file to write.")
 
 
 def require_class_file(path: Path) -> None:
@@ -140,7 +151,7 @@ def write_json(values: object, path: Path) -> None:
 
 
 def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: bool) -> None:
-    """DataError for a file that exists, unless ``overwrite``, for a folder, and for a file that is read.
+    """DataError for a file that exists, unless ``overwrite``, for a folder or device, and for a file that is read.
 
     read: the real paths of the files that are read.
     """
@@ -150,6 +161,7 @@ def refuse_to_replace(path: Path, *, read: Collection[Path] = (), overwrite: boo
         return
     if path.is_dir() and not path.is_symlink():
         raise DataError(f"{path} is a folder, in the place of a file to write; move it away, or give another --out.")
+    refuse_device(path)
     if not overwrite:
         raise DataError(f"{path} exists already; pass --overwrite to replace it, or another --out.")
 
