@@ -123,6 +123,21 @@ def test_calibrate_writes_a_network_with_thresholds(tmp_path: Path) -> None:
         assert refused.stderr == f"cdpnet: {option} is a percentage from 0 to 100, not {value}.\n"
 
 
+def test_what_was_fitted_replaces_no_other_network(tmp_path: Path) -> None:
+    out = tmp_path / "calibrated"
+    command = ("calibrate", "--episodes", 8, "--false-masks", 50, "--out", out)
+    for again in ("--method", "panet"), ("--model", out):  # the same network, which stands there already
+        assert run(*command, *again).returncode == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for name in ("calibrate", "levels"):
+        refused = run(name, "--method", "ssp", "--episodes", 8, "--out", out)
+        assert refused.returncode == 2
+        assert refused.stderr.endswith(f"{out} holds another network, which would be replaced; give another --out.\n")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "config.json").write_text("{}")  # of another program
+    assert "holds another network" in run(*command, "--method", "panet").stderr
+
+
 def test_levels_writes_a_network_with_levels(tmp_path: Path) -> None:
     out = tmp_path / "levels"
     shown = run("levels", "--method", "panet", "--episodes", 8, "--out", out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.options import (
@@ -21,8 +22,11 @@ from cdpnet.cli.options import (
 from cdpnet.cli.outputs import held_folder
 from cdpnet.cli.parser import Parser, new_parser
 from cdpnet.cli.screen import indexing_bar, print_line, printed, progress_bar
+from cdpnet.errors import CdpnetError, ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
 
     from cdpnet.config import NetworkConfig
@@ -107,6 +111,7 @@ def _run(chosen: Any, fit: Fit) -> None:
 
     network = load_chosen_network(chosen)
     with progress_bar() as progress, held_folder(chosen.out) as out:
+        _refuse_another_network(out, network)
         opened = DataOnDisk(data, indexing_bar(progress))
         episodes = open_episodes(opened, chosen.fold, chosen.shots, "val")
         tasks: dict[str, int] = {}
@@ -120,3 +125,18 @@ def _run(chosen: Any, fit: Fit) -> None:
         network.save(out)
     printed(table)
     print_line(f"The network with what was found is in {out}")
+
+
+def _refuse_another_network(out: Path, network: PrototypeNetwork) -> None:
+    """ConfigError where a folder holds a network that differs in more than what is fitted; it would be replaced."""
+    from cdpnet.network.checkpoint import read_config
+    from cdpnet.network.model_files import CONFIG_FILE, MODEL_FILE
+
+    if not (out / CONFIG_FILE).exists() and not (out / MODEL_FILE).exists():
+        return
+    with suppress(CdpnetError):  # of a configuration that is missing, or of another program
+        found = read_config(out / CONFIG_FILE)
+        fitted = dataclasses.replace(network.config, decision=found.network.decision, level=found.network.level)
+        if (found.network, found.record) == (fitted, network.record):
+            return
+    raise ConfigError(f"{out} holds another network, which would be replaced; give another --out.")
