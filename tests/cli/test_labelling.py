@@ -191,6 +191,18 @@ def test_classes_are_listed(label_job: Path, tmp_path: Path) -> None:
         (("--name", "x", "--method", "ssp", "--adapt", 3), "no fusion"),
         (("--name", "x", "-o", "{tmp}/c.bin"), "does not end in .safetensors"),
         (("--name", "x", "-o", "{job}/class0.safetensors"), "exists already"),
+        (
+            (
+                "--name",
+                "x",
+                "--overwrite",
+                "--image-weights",
+                "{job}/class0.safetensors",
+                "-o",
+                "{job}/class0.safetensors",
+            ),
+            "{job}/class0.safetensors is read by this very command",
+        ),
         (("--name", "x", "-o", "{job}/mask0.png/c.safetensors"), "{job}/mask0.png is a file; give the file to write"),
         (("--name", "x", "--without", "{job}/none.png"), "There is no file {job}/none.png"),
         (("--name", "x", "--without", "{job}"), "{job} is a folder; give the path of an image"),

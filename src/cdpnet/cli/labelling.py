@@ -14,6 +14,7 @@ from cdpnet.cli.options import (
     at_least_one,
     chosen_refinement,
     device_option,
+    files_of_model,
     model_options,
     require_chosen_model,
     warn_of_icons_only,
@@ -73,7 +74,7 @@ def learn(arguments: list[str]) -> None:
     chosen.name = chosen.name.strip()
     if not chosen.name:
         raise DataError("--name is empty; a class needs a name for its labels (--images-only keeps it from the model).")
-    check_out_file(out, (TENSORS_ENDING,), overwrite=chosen.overwrite)
+    check_out_file(out, (TENSORS_ENDING,), read=files_of_model(chosen), overwrite=chosen.overwrite)
     if chosen.adapt < 0:
         raise DataError(f"--adapt must not be negative, and is {chosen.adapt}.")
     require_supports(chosen.support)

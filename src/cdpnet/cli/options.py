@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdpnet.cli.parser import given_values, group_of
 from cdpnet.cli.screen import to_standard_error
 from cdpnet.config import LEAST_KEYS
 from cdpnet.errors import ConfigError, DataError
+from cdpnet.io.files import real_path
 from cdpnet.runtime.extras import require_extra
 from cdpnet.values import check_seeds
 
@@ -85,6 +87,14 @@ def require_chosen_model(chosen: Any) -> None:
     from cdpnet.network.model_files import require_model
 
     require_model(chosen.model, get_weight_sources(chosen))
+
+
+def files_of_model(chosen: Any) -> list[Path]:
+    """The real paths of the files that a network of `model_options` may be read from, which no result may replace."""
+    from cdpnet.network.model_files import MODEL_FILE
+
+    model, weights = Path(chosen.model), map(Path, (chosen.image_weights, chosen.text_weights))
+    return [real_path(path) for path in (model, model / MODEL_FILE, *weights)]
 
 
 def load_chosen_network(chosen: Any) -> PrototypeNetwork:
