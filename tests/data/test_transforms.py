@@ -10,6 +10,7 @@ from cdpnet.data.transforms import (
     crop_around,
     crop_at_random,
     fit_into_square,
+    fit_longest_side,
     pad_to_side,
     resize_with_labels,
     zoom,
@@ -28,6 +29,16 @@ def test_padding_is_black_and_unlabelled() -> None:
     assert (image.shape, labels.shape) == ((3, 8, 9), (8, 9))
     assert not image[:, 5:].any()
     assert (labels[5:] == -1).all()
+
+
+def test_no_side_is_shorter_than_an_encoder_needs() -> None:
+    for side, expected in ((0, (32, 300)), (100, (32, 100))):
+        image, labels = fit_longest_side(*numbered(1, 300), side)
+        assert (image.shape, labels.shape) == ((3, *expected), expected)
+    for size in ((32, 40), (64, 80)):
+        image, labels = fit_longest_side(*numbered(64, 80), size[1])
+        assert labels.shape == size
+    assert fit_longest_side(image, labels, 0)[0] is image
 
 
 def test_a_crop_keeps_image_and_labels_together() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import adjust_brightness, adjust_contrast, adjust_saturation
 
 from cdpnet.io.image_tensors import resize_image
-from cdpnet.runtime.constants import UNLABELLED
+from cdpnet.runtime.constants import SHORTEST_SIDE, UNLABELLED
 
 
 def resize_with_labels(image: Tensor, labels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -22,12 +22,14 @@ def resize_with_labels(image: Tensor, labels: Tensor, size: tuple[int, int]) -> 
 
 
 def fit_longest_side(image: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Scale the longer side down to ``side``; smaller images stay as they are."""
-    scale = side / max(image.shape[-2:])
-    if scale >= 1:
-        return image, labels
-    h, w = (max(1, round(length * scale)) for length in image.shape[-2:])
-    return resize_with_labels(image, labels, (h, w))
+    """Scale the longer side down to ``side``, or 0 for any; smaller images stay as they are.
+
+    No side becomes, or stays, shorter than an encoder needs.
+    """
+    longest = max(image.shape[-2:])
+    scale = min(1.0, (side or longest) / longest)
+    h, w = (max(SHORTEST_SIDE, round(length * scale)) for length in image.shape[-2:])
+    return (image, labels) if (h, w) == tuple(image.shape[-2:]) else resize_with_labels(image, labels, (h, w))
 
 
 def fit_into_square(image: Tensor, labels: Tensor, side: int) -> tuple[Tensor, Tensor, tuple[int, int]]:

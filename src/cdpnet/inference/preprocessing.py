@@ -14,9 +14,9 @@ from cdpnet.io.image_tensors import ImageSource, read_image, read_reduced, resiz
 from cdpnet.io.images import Reduction
 from cdpnet.labels.png import MaskSource, UnusableMaskError, read_mask
 from cdpnet.network.prototypes import to_grid
+from cdpnet.runtime.constants import SHORTEST_SIDE
 
 _MIN_LOCATIONS = 0.5  # locations of the feature grid that object and background of a support must each cover
-_SHORTEST_SIDE = 32  # pixels
 _CONTEXT = 1.5  # side of the window around the object of a large support, at least this times the object's longer side
 
 
@@ -104,7 +104,7 @@ def resize_by(image: Tensor, scale: float) -> Tensor:
 
     No side becomes shorter than the 32 pixels that an encoder needs, so a very long or tiny image is stretched.
     """
-    height, width = (max(_SHORTEST_SIDE, round(side * scale)) for side in image.shape[-2:])
+    height, width = (max(SHORTEST_SIDE, round(side * scale)) for side in image.shape[-2:])
     if (height, width) == tuple(image.shape[-2:]):
         return image
     return resize_image(image, (height, width))

@@ -105,10 +105,8 @@ class Protocol(ABC):
         return PreparedImage(*crop_at_random(image, labels, crop, u))
 
     def prepare_test(self, image: Tensor, labels: Tensor) -> PreparedImage:
-        """A test image (3, H, W) and its labels (H, W) as the network receives them; by default only scaled down.
+        """A test image (3, H, W) and its labels (H, W) as the network receives them; by default as `fit_longest_side`.
 
         Queries are scored on these labels where there is a `scoring_side`, and otherwise on the original ones.
         """
-        if not self.longest_side:
-            return PreparedImage(image, labels)
         return PreparedImage(*fit_longest_side(image, labels, self.longest_side))
