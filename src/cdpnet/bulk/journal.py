@@ -16,6 +16,7 @@ from cdpnet.io.files import atomic, write_text
 from cdpnet.io.label_folders import JOURNAL
 from cdpnet.io.run_lengths import check_size
 from cdpnet.labels.regions import ImageLabels, Region
+from cdpnet.runtime.text import encode
 
 SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
 # Settings that earlier versions did not write, with what they did.
@@ -217,7 +218,7 @@ class Journal:
 
     def add(self, records: Sequence[JournalRecord]) -> None:
         """Append records; they are on the disk when this returns."""
-        lines = [(record, (record.to_line() + "\n").encode("utf-8", "surrogatepass")) for record in records]
+        lines = [(record, encode(record.to_line() + "\n")) for record in records]
         with self.path.open("ab") as file:
             position = file.seek(0, os.SEEK_END)
             file.write(b"".join(line for _, line in lines))

@@ -11,7 +11,7 @@ from cdpnet.data.protocols.benchmark_episodes import BenchmarkEpisodes
 from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.readers.reader import ImageSet
 from cdpnet.errors import DataError
-from cdpnet.runtime.text import listed
+from cdpnet.runtime.text import encode, listed
 
 # Number of images of the benchmarks, by the name of the data set; COCO's depends on the year.
 PUBLISHED: dict[str, tuple[dict[ImageSet, int], ...]] = {
@@ -56,7 +56,7 @@ def _check_images(data: DataOnDisk, image_set: ImageSet) -> Iterator[CheckResult
     except DataError as error:
         yield CheckResult(f"images of {image_set}", str(error), "", fits=False)
         return
-    list_hash = hashlib.sha256("\n".join(identifiers).encode()).hexdigest()[:24]
+    list_hash = hashlib.sha256(encode("\n".join(identifiers))).hexdigest()[:24]
     published = [counts[image_set] for counts in PUBLISHED.get(data.config.data, ())]
     yield CheckResult(
         f"images of {image_set}",

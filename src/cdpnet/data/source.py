@@ -15,6 +15,7 @@ from cdpnet.data.config import Split
 from cdpnet.data.icons.scenes import SceneLayout
 from cdpnet.episode import EpisodeBatch
 from cdpnet.errors import ConfigError
+from cdpnet.runtime.text import encode
 
 
 class DrawnEpisodes(NamedTuple):
@@ -173,4 +174,4 @@ class EpisodeSource(ABC):
 
     def list_sha256(self, count: int) -> str:
         """SHA-256 of the list of the first ``count`` episodes, lines joined by a newline."""
-        return hashlib.sha256("\n".join(self.list_lines(count)).encode()).hexdigest()
+        return hashlib.sha256(encode("\n".join(self.list_lines(count)))).hexdigest()

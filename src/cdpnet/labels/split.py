@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from cdpnet.runtime.text import encode
+
 _FOLDERS = ("val", "valid", "validation")  # which hold images for validation, as data sets are published
 _SHARE = 0.2  # of the images, for validation: our choice
 
@@ -25,4 +27,4 @@ def split_images(images: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _place(image: str) -> float:
     """A number in 0..1 that depends on nothing but the path."""
-    return int.from_bytes(hashlib.sha256(image.encode("utf-8", "surrogatepass")).digest()[:4]) / 2**32
+    return int.from_bytes(hashlib.sha256(encode(image)).digest()[:4]) / 2**32

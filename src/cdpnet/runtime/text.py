@@ -20,6 +20,11 @@ def escape(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def encode(text: str) -> bytes:
+    """A text in UTF-8 that may hold names of files, which need not be text."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def counted(number: int, one: str, several: str = "") -> str:
     """A number of things with their name, whose plural is ``several``, or by default ends with s."""
     return f"{number:,} {form(number, one, several or one + 's')}"

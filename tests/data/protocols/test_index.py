@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.data.config import DataConfig
+from cdpnet.data.episodes import open_episodes
 from cdpnet.data.protocols import index as index_module
+from cdpnet.data.protocols.disk import DataOnDisk
 from cdpnet.data.protocols.index import build_index
 from cdpnet.data.readers.folder import open_folder
 from cdpnet.data.readers.voc import open_voc
@@ -58,6 +62,17 @@ def test_broken_images_are_named_and_the_rest_is_right(tmp_path: Path) -> None:
     kept = [whole.identifiers.index(identifier) for identifier in rest.identifiers]
     assert kept == [0, *range(6, 16)]
     assert np.array_equal(rest.areas, whole.areas[kept])
+
+
+def test_names_that_are_no_text_count_as_others_do(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"f\xff")
+    make_folder(root, parts=("",))
+    name = os.fsdecode(b"a\xff.png")
+    for folder in ("images", "masks"):
+        (root / folder / "000.png").rename(root / folder / name)
+    data = DataOnDisk(DataConfig("folder", str(root)))
+    assert data.index("train").identifiers[-1] == Path(name).stem
+    assert len(open_episodes(data, 0, 1, "test", 0).list_sha256(3)) == 64
 
 
 def test_the_cache_is_used_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from cdpnet.data.readers.reader import DatasetReader, ImageSet, check_label_size
 from cdpnet.errors import DataError
 from cdpnet.io.files import atomic, regular_file
 from cdpnet.io.image_tensors import read_image
+from cdpnet.runtime.text import encode
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,14 @@ def _measure(data: DatasetReader, image_set: ImageSet, identifier: str) -> _Meas
 
 def _fingerprint(data: DatasetReader, image_set: ImageSet) -> str:
     """A hash of the classes and of the name, size and time of every file; it changes when a file does."""
-    total = hashlib.sha256(f"2 {type(data).__name__} {data.root.resolve()} {image_set} {data.class_names}".encode())
+    total = hashlib.sha256(encode(f"2 {type(data).__name__} {data.root.resolve()} {image_set} {data.class_names}"))
     images = [data.image_path(image_set, identifier) for identifier in data.identifiers(image_set)]
     for path in (*data.label_files(image_set), *images):
         try:
             status = path.stat()
-            total.update(f"{path}\n{status.st_size} {status.st_mtime_ns}\n".encode())
+            total.update(encode(f"{path}\n{status.st_size} {status.st_mtime_ns}\n"))
         except (OSError, ValueError):  # ValueError: a character that no path can hold
-            total.update(f"{path}\nabsent\n".encode())
+            total.update(encode(f"{path}\nabsent\n"))
     return total.hexdigest()
 
 

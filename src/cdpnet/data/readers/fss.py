@@ -15,6 +15,7 @@ from cdpnet.data.readers.reader import TWO_SETS, ImageSet
 from cdpnet.errors import DataError
 from cdpnet.io.files import read_text
 from cdpnet.io.images import open_image
+from cdpnet.runtime.text import encode
 
 _LISTS: dict[Split, str] = {"train": "trn.txt", "val": "val.txt", "test": "test.txt"}
 _SHARES: dict[Split, tuple[float, float]] = {"train": (0, 0.52), "val": (0.52, 0.76), "test": (0.76, 1)}
@@ -94,7 +95,7 @@ def fss_split(class_folders: tuple[str, ...], splits: Path | None) -> dict[Split
     """
     numbers = {folder: number for number, folder in enumerate(class_folders, start=1)}
     if splits is None:
-        order = sorted(class_folders, key=lambda folder: hashlib.sha256(folder.encode()).hexdigest())
+        order = sorted(class_folders, key=lambda folder: hashlib.sha256(encode(folder)).hexdigest())
         n = len(order)
         return {
             split: tuple(sorted(numbers[folder] for folder in order[round(low * n) : round(high * n)]))
