@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from cdpnet.config import MatchingConfig, method
 from cdpnet.network import matching
+from cdpnet.network.fusion import ImageTextFusion
 from cdpnet.network.loss import multi_prototype_loss, naming_loss
 from cdpnet.network.matching import BackgroundAttention, confident, match, mean_over
 from cdpnet.network.prototypes import SupportPrototypes, masked_average_pooling
@@ -147,9 +149,25 @@ def test_the_mix_of_prototypes_starts_even_and_skips_missing_names() -> None:
     generator = SupportPrototypes(multimodal=True, background_name=False)
     visual, fused, text = torch.ones(2, 1, 3, 2, 2), 4 * torch.ones(2, 1, 3, 2, 2), 7 * torch.ones(2, 3)
     masks = torch.tensor([[1, 0], [1, 0]]).expand(2, 1, 2, 2)
-    prototypes = generator(visual, fused, masks, text, torch.tensor([True, False]))
+    pool_fused = partial(masked_average_pooling, fused)
+    prototypes = generator(visual, pool_fused, masks, text, torch.tensor([True, False]))
     torch.testing.assert_close(prototypes.foreground[0], torch.full((3,), 4.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(prototypes.foreground[1], torch.full((3,), 2.5), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("trained", [False, True])
+def test_means_of_fused_features_need_no_fused_features(trained: bool) -> None:
+    torch.manual_seed(0)
+    fusion = ImageTextFusion(6, 4)
+    if trained:
+        for part in fusion.out.parameters():
+            torch.nn.init.normal_(part)
+    features, text, masks = torch.randn(2, 3, 6, 5, 4), torch.randn(2, 6), torch.rand(2, 3, 20, 16) < 0.3
+    masks[0, 1] = False  # no pixel is meant: the mean is 0
+    found = fusion.pooling(features, text)(masks)
+    torch.testing.assert_close(found, masked_average_pooling(fusion(features, text), masks), atol=1e-6, rtol=1e-5)
+    assert not found[0, 1].any()
 
 
 def test_the_word_for_background_is_mixed_into_the_background() -> None:
@@ -159,7 +177,7 @@ def test_the_word_for_background_is_mixed_into_the_background() -> None:
     features, word = torch.ones(1, 1, 3, 2, 2), 5 * torch.ones(1, 3)
     masks = torch.tensor([[1, 0], [1, 0]]).expand(1, 1, 2, 2)
     named = torch.tensor([False])  # the word is known where the class has no name, too
-    prototypes = generator(features, features, masks, torch.zeros(1, 3), named, word)
+    prototypes = generator(features, None, masks, torch.zeros(1, 3), named, word)
     torch.testing.assert_close(prototypes.background, torch.full((1, 3), 4.0), atol=1e-4, rtol=0)
     torch.testing.assert_close(prototypes.foreground, torch.full((1, 3), 1.0), atol=1e-4, rtol=0)
 
@@ -217,7 +235,8 @@ def test_loss_equals_the_loop() -> None:
     """Each term from its sentence in the method, by loops over episodes."""
     network, batch = small_network("cdpn"), random_batch(2, 2)
     truth = random_batch(2, 1, seed=5).support_masks[:, 0]
-    prediction = network(batch)
+    with torch.enable_grad():
+        prediction = network(batch)
     terms = multi_prototype_loss(prediction, batch.support_masks, truth, network.config)
     size = (truth.shape[1], truth.shape[2])
 

@@ -106,6 +106,9 @@ def test_views_are_examples_more_and_nothing_else_changes() -> None:
         torch.testing.assert_close(part, expected)
     prediction = twice(batch)
     torch.testing.assert_close(prediction.logits, twice.match(batch.query_images, learned).logits, atol=1e-4, rtol=1e-4)
+    assert prediction.support_features is None  # only the loss reads them
+    with torch.enable_grad():
+        prediction = twice(batch)
     assert prediction.support_features is not None
     assert prediction.support_features.shape[1] == 2  # the loss on supports has the masks of the whole images
 

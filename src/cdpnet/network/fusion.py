@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cdpnet.network.prototypes import masked_average_pooling
 from cdpnet.runtime.products import linear, on_cpu
 
 
@@ -45,13 +50,42 @@ class ImageTextFusion(nn.Module):
     def forward(self, features: Tensor, text: Tensor) -> Tensor:
         """Features (B, C, h, w), or (B, K, C, h, w) for supports, with u (B, C) -> fused features of the same shape.
 
-        W1 is stored as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location. Both layers
-        are matrix products over channels-last features, the layout of the encoders.
+        Both layers are matrix products over channels-last features, the layout of the encoders.
         """
-        if on_cpu(features) and not torch.is_grad_enabled() and not any(part.any() for part in self.out.parameters()):
-            return features  # W2 and its bias are zero: not trained; on a GPU the question would take longer
+        if self._adds_nothing(features):
+            return features
         grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
-        shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
-        hidden = linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
-        fused = grid + linear(hidden, self.out.weight.flatten(1), self.out.bias)
+        fused = self._second_layer(self._hidden(grid, text)).add_(grid)
         return fused.transpose(-1, -2).reshape(features.shape)
+
+    def pooling(self, features: Tensor, text: Tensor) -> Callable[[Tensor], Tensor]:
+        """MAP(F^m, m), see `masked_average_pooling`, as a function of m; features and text as in `forward`.
+
+        F^m itself is not made: W2 is linear, so it can follow the mean over locations.
+        """
+        if self._adds_nothing(features):
+            return partial(masked_average_pooling, features)
+        size = features.shape[-2:]
+        hidden = self._hidden(features.flatten(-2).transpose(-1, -2), text).transpose(-1, -2).unflatten(-1, size)
+        ones = features.new_ones(*features.shape[:-3], 1, *size)
+
+        def pool(indicator: Tensor) -> Tensor:
+            of_image, of_hidden, share = (masked_average_pooling(part, indicator) for part in (features, hidden, ones))
+            return of_image + F.linear(of_hidden, self.out.weight.flatten(1)) + share * self.out.bias
+
+        return pool
+
+    def _adds_nothing(self, features: Tensor) -> bool:
+        """Whether W2 and its bias are zero: not trained; on a GPU the question would take longer than the layers."""
+        return on_cpu(features) and not torch.is_grad_enabled() and not any(p.any() for p in self.out.parameters())
+
+    def _hidden(self, grid: Tensor, text: Tensor) -> Tensor:
+        """relu(W1 [F ; u]) of a grid (B, N, C) or (B, K, N, C) -> (..., N, width).
+
+        W1 is stored as its two halves: W1 [F ; u] = W1_F F + W1_u u, so u is not copied to every location.
+        """
+        shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
+        return linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
+
+    def _second_layer(self, hidden: Tensor) -> Tensor:
+        return linear(hidden, self.out.weight.flatten(1), self.out.bias)

@@ -35,7 +35,7 @@ def multi_prototype_loss(
         terms["adaptive"] = weights.adaptive * _cross_entropy(matches.adaptive, query_masks)
     terms["query_self"] = weights.query_self * _self_match(query, query_masks, tau)
     if support is None:
-        raise ValueError("The loss needs a prediction made from supports, not from a class learned earlier.")
+        raise ValueError("The loss needs a prediction that was made from supports, with gradients.")
     shots, shot_masks = support.flatten(0, 1), support_masks.flatten(0, 1)
     terms["support_self"] = weights.support_self * _self_match(shots, shot_masks, tau)
     text = prediction.prototypes.text

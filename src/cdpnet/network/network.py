@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,7 @@ from cdpnet.network.matching import adaptive_match
 from cdpnet.network.outputs import Prediction, Prototypes
 from cdpnet.network.parts import part_prototypes
 from cdpnet.network.proposals import name_mask
-from cdpnet.network.prototypes import SupportPrototypes
+from cdpnet.network.prototypes import SupportPrototypes, masked_average_pooling
 from cdpnet.network.spreading import spread
 from cdpnet.network.views import enlarge
 
@@ -54,10 +55,10 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         images, masks = self.add_views(batch.support_images, batch.support_masks)
         support, query = self._encode(images, batch.query_images)
         text, named = self._project_names(batch.class_names)
-        fused_support, fused_query = self.fuse(support, text), self.fuse(query, text)
-        prototypes = self._learn(support, fused_support, masks, text, named)
-        support, fused_support = support[:, :shots], fused_support[:, :shots]
-        prediction = self._match(fused_query, prototypes, size, fused_support, attention_dtype)
+        fused = self.fuse(support, text) if torch.is_grad_enabled() else None  # read by the loss alone
+        prototypes = self._learn(support, fused, masks, text, named)
+        support, fused = support[:, :shots], None if fused is None else fused[:, :shots]
+        prediction = self._match(self.fuse(query, text), prototypes, size, fused, attention_dtype)
         if not (self.config.naming and batch.vocabulary):
             return prediction
         return replace(
@@ -100,7 +101,7 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         network's own, for a class that one was adapted to.
         """
         text, named = self._project_names(class_names)
-        return self._learn(features, self.fuse(features, text, fusion), support_masks, text, named)
+        return self._learn(features, None, support_masks, text, named, fusion)
 
     def encode_names(self, class_names: tuple[str, ...]) -> Tensor:
         """The projected names u (B, C) of B classes. ConfigError for a network that reads no names."""
@@ -175,19 +176,44 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         fused: Tensor = fusion(features, text)
         return fused
 
-    def _learn(self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor) -> Prototypes:
-        """Part 2, with the parts of the examples."""
+    def _learn(
+        self,
+        visual: Tensor,
+        fused: Tensor | None,
+        masks: Tensor,
+        text: Tensor | None,
+        named: Tensor,
+        fusion: ImageTextFusion | None = None,
+    ) -> Prototypes:
+        """Part 2, with the parts of the examples. fused: F^m_s, or None for that by ``fusion``."""
+        if not self.config.part_prototypes:
+            return self._prototypes(visual, fused, masks, text, named, fusion)
+        fused = self.fuse(visual, text, fusion) if fused is None else fused
         prototypes = self._prototypes(visual, fused, masks, text, named)
-        return prototypes._replace(parts=part_prototypes(fused, masks)) if self.config.part_prototypes else prototypes
+        return prototypes._replace(parts=part_prototypes(fused, masks))
 
     def _prototypes(
-        self, visual: Tensor, fused: Tensor, masks: Tensor, text: Tensor | None, named: Tensor
+        self,
+        visual: Tensor,
+        fused: Tensor | None,
+        masks: Tensor,
+        text: Tensor | None,
+        named: Tensor,
+        fusion: ImageTextFusion | None = None,
     ) -> Prototypes:
-        """Part 2; or, with ``text_only``, the control: the projected class name and the word for background."""
+        """Part 2; or, with ``text_only``, the control: the projected class name and the word for background.
+
+        fused: F^m_s, or None where its means suffice, which ``fusion`` finds without it.
+        """
         background, _ = self._project_names((BACKGROUND_NAME,))
         if self.config.text_only and text is not None and background is not None:
             return Prototypes(background.expand_as(text), text, text)
-        prototypes: Prototypes = self.prototypes(visual, fused, masks, text, named, background)
+        fusion, pool_fused = fusion or self.fusion, None
+        if fused is not None and fused is not visual:
+            pool_fused = partial(masked_average_pooling, fused)
+        elif fused is None and fusion is not None and text is not None:
+            pool_fused = fusion.pooling(visual, text)
+        prototypes: Prototypes = self.prototypes(visual, pool_fused, masks, text, named, background)
         return prototypes
 
     def _match_names(self, features: Tensor, vocabulary: tuple[str, ...]) -> Tensor:

@@ -83,9 +83,9 @@ class Prediction:
     """The network's output, and the intermediate results that the loss needs.
 
     logits (B, 2, H, W) at the query's size, background first. query_features (B, C, h, w) and support_features
-    (B, K, C, h, w) are the fused features F^m; support_features is None where the class was learned earlier. naming
-    (B, K + 1, n + 1, h, w), supports first: the match of every location with n names and, last, the background; None
-    unless the batch has a vocabulary.
+    (B, K, C, h, w) are the fused features F^m; support_features, which only the loss reads, is None without gradients
+    and where the class was learned earlier. naming (B, K + 1, n + 1, h, w), supports first: the match of every location
+    with n names and, last, the background; None unless the batch has a vocabulary.
     """
 
     logits: Tensor

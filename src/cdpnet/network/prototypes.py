@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -45,7 +48,7 @@ class SupportPrototypes(nn.Module):
     def forward(
         self,
         visual: Tensor,
-        fused: Tensor,
+        pool_fused: Callable[[Tensor], Tensor] | None,
         masks: Tensor,
         text: Tensor | None,
         named: Tensor,
@@ -53,19 +56,21 @@ class SupportPrototypes(nn.Module):
     ) -> Prototypes:
         """Prototypes of B classes.
 
-        visual, fused: F_s and F^m_s, (B, K, C, h, w). masks: (B, K, H, W), 255 is ignored.
+        visual: F_s, (B, K, C, h, w). pool_fused: gives MAP(F^m_s, indicator) of an indicator (B, K, H, W); None where
+        F^m_s is F_s. masks: (B, K, H, W), 255 is ignored.
         text: u (B, C). named: (B,) bool, False where an episode has no name; its weight of u goes to v and m.
         background_text: (1, C), the projected word for background, for networks with ``background_name``.
         """
         foreground, background = masks == 1, masks == 0
-        v = masked_average_pooling(visual, foreground).mean(dim=1)
-        b = masked_average_pooling(fused, background).mean(dim=1)
+        pool_visual = partial(masked_average_pooling, visual)
+        v = pool_visual(foreground).mean(dim=1)
+        b = (pool_fused or pool_visual)(background).mean(dim=1)
         if self.background_mix is not None and background_text is not None:
             of_image, of_word = self.background_mix.softmax(dim=0)
             b = of_image * b + of_word * background_text
         if self.mix is None or text is None:
             return Prototypes(b, v, text)
-        m = v if fused is visual else masked_average_pooling(fused, foreground).mean(dim=1)
+        m = pool_fused(foreground).mean(dim=1) if pool_fused else v
         without_text = F.pad(self.mix[:2], (0, 1), value=-torch.inf)
         weights = torch.where(named[:, None], self.mix, without_text).softmax(dim=1)
         prototype = torch.einsum("bi,ibc->bc", weights, torch.stack((v, m, text)))
