@@ -30,6 +30,14 @@ def test_match_by_hand() -> None:
     torch.testing.assert_close(result.flatten(), torch.tensor([8.0, -10.0]))
 
 
+def test_prototypes_of_every_location_are_compared_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, batch = small_network("ssp"), random_batch(1, 1)
+    with torch.no_grad():
+        whole = network(batch).logits
+        monkeypatch.setattr(matching, "_CHUNK_LOCATIONS", 7)
+        torch.testing.assert_close(network(batch).logits, whole)
+
+
 def test_masked_average_pooling_by_hand() -> None:
     features = torch.arange(8.0).reshape(1, 2, 2, 2)  # channel 0: 0 1 / 2 3, channel 1: 4 5 / 6 7
     mask = torch.tensor([[[1, 0], [1, 0]]])

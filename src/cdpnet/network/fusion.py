@@ -55,7 +55,7 @@ class ImageTextFusion(nn.Module):
         if self._adds_nothing(features):
             return features
         grid = features.flatten(-2).transpose(-1, -2)  # (B, N, C), or (B, K, N, C)
-        fused = self._second_layer(self._hidden(grid, text)).add_(grid)
+        fused = grid + linear(self._hidden(grid, text), self.out.weight.flatten(1), self.out.bias)
         return fused.transpose(-1, -2).reshape(features.shape)
 
     def pooling(self, features: Tensor, text: Tensor) -> Callable[[Tensor], Tensor]:
@@ -65,13 +65,16 @@ class ImageTextFusion(nn.Module):
         """
         if self._adds_nothing(features):
             return partial(masked_average_pooling, features)
-        size = features.shape[-2:]
-        hidden = self._hidden(features.flatten(-2).transpose(-1, -2), text).transpose(-1, -2).unflatten(-1, size)
-        ones = features.new_ones(*features.shape[:-3], 1, *size)
+        lead, size = features.shape[:-3], features.shape[-2:]
+        hidden = self._hidden(features.flatten(-2).transpose(-1, -2), text).transpose(-1, -2)
+        hidden = hidden.reshape(*lead, self.image_in.out_channels, *size)
+        ones = features.new_ones(*lead, 1, *size)
+        bias = self.out.bias
+        assert bias is not None
 
         def pool(indicator: Tensor) -> Tensor:
             of_image, of_hidden, share = (masked_average_pooling(part, indicator) for part in (features, hidden, ones))
-            return of_image + F.linear(of_hidden, self.out.weight.flatten(1)) + share * self.out.bias
+            return of_image + F.linear(of_hidden, self.out.weight.flatten(1)) + share * bias
 
         return pool
 
@@ -86,6 +89,3 @@ class ImageTextFusion(nn.Module):
         """
         shift = self.text_in(text).reshape(text.shape[0], *[1] * (grid.ndim - 2), -1)
         return linear(grid, self.image_in.weight.flatten(1), self.image_in.bias).add_(shift).relu_()
-
-    def _second_layer(self, hidden: Tensor) -> Tensor:
-        return linear(hidden, self.out.weight.flatten(1), self.out.bias)

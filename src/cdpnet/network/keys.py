@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 
@@ -35,16 +35,21 @@ def pool_keys(features: Tensor, unit: Tensor, chosen: Tensor, size: tuple[int, i
 
     A block without a chosen location has a count of 0, and so no weight.
     """
-    (height, width), weights = block_size(size, most), chosen[:, :, None].to(features.dtype)
+    (height, width), weights = block_size(size, most), chosen.reshape(-1, *size, 1).to(features.dtype)
 
     def total(values: Tensor) -> Tensor:
-        batch, _, channels = values.shape
-        grid = values.reshape(batch, *size, channels)
-        if size[0] % height or size[1] % width:
-            grid = F.pad(grid, (0, 0, 0, -size[1] % width, 0, -size[0] % height))
-        rows = grid.reshape(batch, -1, height, grid.shape[2], channels).sum(dim=2)
-        return rows.reshape(batch, rows.shape[1], -1, width, channels).sum(dim=3).flatten(1, 2)
+        """The sum of the chosen locations in each block, (B, N, c) -> (B, n, c), without a copy of all values."""
+        grid = values.reshape(-1, *size, values.shape[2])
+        rows = grid.new_zeros(grid.shape[0], -(-size[0] // height), *grid.shape[2:], dtype=weights.dtype)
+        for y in range(height):
+            part = grid[:, y::height]
+            rows[:, : part.shape[1]].addcmul_(part, weights[:, y::height])
+        blocks = rows.new_zeros(*rows.shape[:2], -(-size[1] // width), rows.shape[3])
+        for x in range(width):
+            part = rows[:, :, x::width]
+            blocks[:, :, : part.shape[2]] += part
+        return blocks.flatten(1, 2)
 
-    counts = total(weights)
+    counts = total(torch.ones_like(chosen[:, :, None], dtype=weights.dtype))
     share = 1 / counts.clamp(min=1)
-    return PooledKeys(total(unit * weights) * share, total(features * weights) * share, counts)
+    return PooledKeys(total(unit) * share, total(features) * share, counts)

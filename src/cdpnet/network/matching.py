@@ -11,10 +11,11 @@ from cdpnet.config import MatchingConfig
 from cdpnet.network.keys import pool_keys
 from cdpnet.network.outputs import Matches, Prototypes
 from cdpnet.network.parts import match_nearest
-from cdpnet.runtime.products import lay_out, products
+from cdpnet.runtime.products import lay_out, on_cpu, products
 
 _LEAST_NORM = 1e-8
 _STRIPS = 4  # of a symmetric product; more strips save more of it, but small products are slow
+_CHUNK_LOCATIONS = 2**12  # that are compared with a prototype each at a time
 _CHUNK_ELEMENTS = 2**24  # of the attention matrix held at a time, 64 MiB in float32
 
 
@@ -35,9 +36,13 @@ def _match(unit: Tensor, background: Tensor, foreground: Tensor, temperature: fl
 
 def _cosine(unit: Tensor, prototype: Tensor) -> Tensor:
     """Unit features (B, N, C), prototypes (B, 1, C) or (B, N, C) -> (B, N)."""
-    # With a prototype at each location, einsum would copy both in another precision under autocast.
-    shared = prototype.shape[1] == 1
-    product = (unit @ prototype.transpose(1, 2))[:, :, 0] if shared else (unit * prototype).sum(dim=2)
+    if prototype.shape[1] == 1:
+        product = (unit @ prototype.transpose(1, 2))[:, :, 0]
+    elif on_cpu(unit):  # in chunks, whose products stay in the caches
+        chunks = (torch.split(each, _CHUNK_LOCATIONS, dim=1) for each in (unit, prototype))
+        product = torch.cat([(some * others).sum(dim=2) for some, others in zip(*chunks, strict=True)], dim=1)
+    else:  # einsum would copy both in another precision under autocast
+        product = (unit * prototype).sum(dim=2)
     norm: Tensor = torch.linalg.vector_norm(prototype, dim=2)
     return product / norm.clamp(min=_LEAST_NORM)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -208,7 +208,8 @@ class PrototypeNetwork(CheckpointMixin, nn.Module):
         background, _ = self._project_names((BACKGROUND_NAME,))
         if self.config.text_only and text is not None and background is not None:
             return Prototypes(background.expand_as(text), text, text)
-        fusion, pool_fused = fusion or self.fusion, None
+        fusion = fusion or self.fusion
+        pool_fused: Callable[[Tensor], Tensor] | None = None
         if fused is not None and fused is not visual:
             pool_fused = partial(masked_average_pooling, fused)
         elif fused is None and fusion is not None and text is not None:

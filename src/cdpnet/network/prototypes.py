@@ -23,7 +23,7 @@ def masked_average_pooling(features: Tensor, indicator: Tensor) -> Tensor:
     weights = to_grid(indicator.reshape(-1, *indicator.shape[-2:]), features.shape[-2:])
     grid = features.reshape(-1, *features.shape[-3:]).flatten(2).transpose(1, 2)  # (B, N, C), as in memory
     total = (weights.flatten(1)[:, None] @ grid)[:, 0]
-    return (total / (weights.sum(dim=(1, 2)) + _EPSILON)[:, None]).reshape(*lead, -1)
+    return (total / (weights.sum(dim=(1, 2)) + _EPSILON)[:, None]).reshape(*lead, features.shape[-3])
 
 
 def to_grid(indicator: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
