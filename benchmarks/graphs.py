@@ -45,8 +45,10 @@ class Graphs:
         """The classes of a batch as inputs of `segment`."""
         masks = batch.support_masks.to(torch.uint8)
         given = {"images": batch.support_images.numpy(), "masks": masks.numpy(), "text": text.numpy()}
-        background, foreground, projected, by_name = self.learn_session.run(None, given)
-        return {"background": background, "foreground": foreground, "text": projected, "by_name": by_name}
+        outputs = (output.name for output in self.learn_session.get_outputs())
+        learned = dict(zip(outputs, self.learn_session.run(None, given), strict=True))
+        learned["text"] = learned.pop("text_prototype")
+        return learned
 
     def segment(self, images: Tensor, learned: dict[str, Any]) -> np.ndarray:
         """Scores (Q, n, H, W) of images (Q, 3, H, W)."""

@@ -68,7 +68,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     if known["model"] != about["model"]:
         parser.error(f"{path} was learned by another model ({known['model_name']}) than {chosen.graphs} holds.")
     learned = {k: v[None] for k, v in load_file(path).items() if k in ("background", "foreground", "text", "parts")}
-    return {**learned, "by_name": np.array([known["by_name"]])}
+    return {**learned, "by_name": np.array([known["by_name"]]), "shots": np.array([known["shots"]])}
 
 
 learned = read(chosen.learned) if chosen.learned else learn(chosen.support, chosen.name)

@@ -72,7 +72,7 @@ def test_the_graphs_run_without_torch(graphs: Path, tmp_path: Path) -> None:
     text = np.zeros((2, json.loads((graphs / ABOUT).read_text())["text_features"]), np.float32)
     given = {"images": batch.support_images.numpy(), "masks": batch.support_masks.numpy().astype("uint8"), "text": text}
     learned = run_graph(graphs / LEARN, given)
-    known = {name: learned[name] for name in ("background", "foreground", "by_name")}
+    known = {name: learned[name] for name in ("background", "foreground", "by_name", "shots")}
     queries = {"images": batch.query_images.numpy(), **known, "text": learned["text_prototype"]}
     found = run_graph(graphs / SEGMENT, queries)
     command = [sys.executable, "-c", WITHOUT_TORCH]
@@ -103,14 +103,15 @@ def test_classes_and_masks_equal_the_network(
     learned = run_graph(graphs / LEARN, given)
     with torch.inference_mode():
         expected = LearnModule(network)(supports, marks, text)
-    for name, tensor in zip(("background", "foreground", "text_prototype", "by_name"), expected, strict=True):
+    for name, tensor in zip(("background", "foreground", "text_prototype", "by_name", "shots"), expected, strict=True):
         torch.testing.assert_close(torch.from_numpy(learned[name]), tensor, atol=1e-4, rtol=1e-4)
-    known = {name: learned[name] for name in ("background", "foreground", "by_name")}
+    known = {name: learned[name] for name in ("background", "foreground", "by_name", "shots")}
     given = {"images": queries.numpy(), **known, "text": learned["text_prototype"]}
     found = run_graph(graphs / SEGMENT, given)
     with torch.inference_mode():
-        background, foreground, u, by_name = expected
-        masks, scores, presence = SegmentModule(network, refine=False)(queries, background, foreground, by_name, u)
+        background, foreground, u, *rest = expected
+        masks, scores, presence = SegmentModule(network, refine=False)(queries, background, foreground, *rest, u)
+    assert learned["shots"].tolist() == [shots] * episodes
     assert found["masks"].shape == (episodes, h, w)
     assert (found["masks"] == masks.numpy()).mean() >= 0.999
     torch.testing.assert_close(torch.from_numpy(found["presence"]), presence, atol=1e-4, rtol=1e-4)
@@ -127,10 +128,11 @@ def test_the_graphs_decide_as_a_segmenter_does(tiny: Segmenter) -> None:
     classes = [segmenter.learn(name, [*i], [*m]) for name, (_, i, m) in zip(names, examples, strict=True)]
     with torch.inference_mode():
         learned = LearnModule(network)(batch.support_images, batch.support_masks, network.text.encode(names))
-        background, foreground, text, by_name = learned
+        background, foreground, text, by_name, shots = learned
         masks, scores, presence = SegmentModule(network, refine=False)(
-            batch.query_images, background, foreground, by_name, text
+            batch.query_images, background, foreground, by_name, shots, text
         )
+    assert shots.tolist() == [c.shots for c in classes]
     assert by_name.tolist() == [c.by_name for c in classes]
     answers = [segmenter.segment(image, classes) for image in batch.query_images]
     assert np.mean([mask.numpy() == answer.mask for mask, answer in zip(masks, answers, strict=True)]) > 0.9999
@@ -199,7 +201,7 @@ def test_a_network_without_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patched:
         patched.setattr("cdpnet.inference.onnx_export._write", run)
         assert [path.name for path in export(network, tmp_path)] == [LEARN, SEGMENT, ABOUT]
-    assert given == [["images", "masks"], ["images", "background", "foreground", "by_name"]]
+    assert given == [["images", "masks"], ["images", "background", "foreground", "by_name", "shots"]]
     assert not (tmp_path / NAMES).exists()
     assert json.loads((tmp_path / ABOUT).read_text())["text_features"] == 0
     batch = IconEpisodes(0, 1, "test").draw(torch.arange(2)).batch
@@ -207,7 +209,7 @@ def test_a_network_without_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         learned = LearnModule(network)(batch.support_images, batch.support_masks)
         _, scores, _ = SegmentModule(network, refine=False)(batch.query_images, *learned)
         logits = network(batch).logits
-    assert not learned[-1].any()
+    assert not learned[-2].any()  # by name
     own = log_odds(logits)[:, None]
     own = F.interpolate(own, size=batch.query_images.shape[-2:], mode="bilinear", align_corners=True).sigmoid()
     torch.testing.assert_close(torch.stack([scores[i, i] for i in range(2)])[:, None], own, atol=1e-4, rtol=1e-4)

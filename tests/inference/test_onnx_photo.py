@@ -59,10 +59,10 @@ def test_masks_of_the_graphs_equal_those_of_a_segmenter(photo_graphs: Path, size
     assert segmenter.network.text is not None
     text = segmenter.network.text.encode(("disc",))
     given = {"images": image[None, None], "masks": mask[None, None], "text": text}
-    background, foreground, u, parts, by_name = run_graph(photo_graphs / LEARN, given)
+    background, foreground, u, parts, by_name, shots = run_graph(photo_graphs / LEARN, given)
     query = image.flip(2)
-    learned = {"background": background, "foreground": foreground, "by_name": by_name, "text": u, "parts": parts}
-    given = {"images": query[None], **learned}
+    learned = {"background": background, "foreground": foreground, "by_name": by_name, "shots": shots, "text": u}
+    given = {"images": query[None], **learned, "parts": parts}
     masks, scores, presence = run_graph(photo_graphs / SEGMENT, given)
     expected = segmenter.segment(query, segmenter.learn("disc", image, mask))
     assert (masks[0].numpy() == expected.mask).mean() >= 0.999

@@ -18,6 +18,7 @@ from cdpnet.inference.onnx_export import LearnModule, SegmentModule
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.labels.label_set import LabelSet
 from cdpnet.network.decision import decide, is_absent, log_odds
+from cdpnet.network.presence import multiply_odds
 from tests.helpers import random_batch, small_network
 
 
@@ -86,8 +87,8 @@ def test_everything_that_decides_agrees(tmp_path: Path) -> None:
         prediction = network.match(queries, prototypes)
         assert network.text is not None
         text = network.text.encode(batch.class_names)
-        background, foreground, u, by_name = LearnModule(network)(supports, batch.support_masks, text)
-        in_graph, _, _ = SegmentModule(network, refine=False)(queries, background, foreground, by_name, u)
+        background, foreground, u, by_name, shots = LearnModule(network)(supports, batch.support_masks, text)
+        in_graph, _, _ = SegmentModule(network, refine=False)(queries, background, foreground, by_name, shots, u)
     rows = winners(prediction.logits, 2)
     evaluated = rows[0] + 2 * rows[1]
     for other in (evaluated, in_graph[0].long()):
@@ -100,13 +101,13 @@ def test_everything_that_decides_agrees(tmp_path: Path) -> None:
 
 
 def test_thresholds_decide_alike_in_segmenter_and_graph() -> None:
-    """A background and presence thresholds that make one class absent."""
-    network, batch = small_network("cdpn"), random_batch(2, 1, ignore=False)
+    """A background and presence thresholds, which rise with the examples, that make one class absent."""
+    network, batch = small_network("cdpn"), random_batch(2, 2, ignore=False)
     queries = (batch.query_images[:1] * 255).round().to(torch.uint8)
     supports = (batch.support_images * 255).round().to(torch.uint8)
     plain = Segmenter(network, longest_side=1000)
     classes = [
-        plain.learn(name, support[0], mask[0])
+        plain.learn(name, [*support], [*mask])
         for name, support, mask in zip(batch.class_names, supports, batch.support_masks, strict=True)
     ]
     calibrated = Calibration(slope=20.0, centre=0.3)
@@ -116,9 +117,10 @@ def test_thresholds_decide_alike_in_segmenter_and_graph() -> None:
     presence = plain.segment(queries[0], classes).presence
     threshold = sum(presence) / 2
     assert min(presence) < threshold < max(presence)
-    calibrated = dataclasses.replace(calibrated, threshold=threshold)
+    of_one = float(multiply_odds(torch.tensor(threshold), torch.tensor(1 / 2**0.5)))
+    calibrated = dataclasses.replace(calibrated, threshold=of_one)
     network.config = dataclasses.replace(
-        network.config, decision=DecisionConfig(-0.5, named=calibrated, unnamed=calibrated)
+        network.config, decision=DecisionConfig(-0.5, named=calibrated, unnamed=calibrated, threshold_rise=0.5)
     )
     found = plain.segment(queries[0], classes)
     assert sum(found.absent) == 1
@@ -126,7 +128,7 @@ def test_thresholds_decide_alike_in_segmenter_and_graph() -> None:
     with torch.inference_mode():
         prototypes = network.learn(supports, batch.support_masks, batch.class_names)
         in_graph, _, probability = SegmentModule(network, refine=False)(
-            queries, prototypes.background, prototypes.foreground, by_name, prototypes.text
+            queries, prototypes.background, prototypes.foreground, by_name, torch.tensor([2, 2]), prototypes.text
         )
     assert probability[0].tolist() == pytest.approx(presence, abs=1e-4)
     labels = torch.from_numpy(found.mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 import numpy as np
@@ -135,7 +136,12 @@ def test_presence_by_hand() -> None:
     named = torch.tensor([True, False])
     found = presence_probability(torch.tensor([1.5, 0.5]), named, config)
     torch.testing.assert_close(found, torch.tensor([1.0, 2.0]).sigmoid())
-    torch.testing.assert_close(presence_thresholds(named, config), torch.tensor([0.7, 0.2]))
+    examples = torch.tensor([9, 4])
+    torch.testing.assert_close(presence_thresholds(named, examples, config), torch.tensor([0.7, 0.2]))
+    rising = dataclasses.replace(config, threshold_rise=0.5)  # odds of 7/3 and 1/4, times 3 and 2
+    torch.testing.assert_close(presence_thresholds(named, examples, rising), torch.tensor([7 / 8, 1 / 3]))
+    none_or_one = presence_thresholds(named, torch.tensor([0, 1]), rising)
+    torch.testing.assert_close(none_or_one, torch.tensor([0.7, 0.2]))
     nothing_known = presence_probability(torch.tensor([9.0]), torch.tensor([True]), DecisionConfig())
     assert nothing_known.tolist() == [0.5]  # and the threshold is 0: nothing is called absent
 
@@ -218,3 +224,16 @@ def test_the_shipped_networks_have_thresholds_and_calibration_is_repeatable() ->
     assert [(row.split, row.names) for row in measured] == [("base", "none"), ("novel", "none")]
     with pytest.raises(ConfigError, match="trained for fold 0"):
         calibrate(network, IconEpisodes(1, 1, "test"), 8)
+
+
+def test_thresholds_that_were_fitted_with_several_examples_hold_for_as_many() -> None:
+    network, episodes = load_network("tiny", "ssp"), IconEpisodes(0, 2, "test", layout=SMALL)
+    plain, measured = calibrate(network, episodes, 6)
+    rising = dataclasses.replace(network.config.decision, threshold_rise=1.0)
+    network.config = dataclasses.replace(network.config, decision=rising)
+    found, again = calibrate(network, episodes, 6)
+    assert again == measured
+    assert found.threshold_rise == 1.0
+    assert found.unnamed.threshold < plain.unnamed.threshold
+    for_two = presence_thresholds(torch.tensor([False]), torch.tensor([2]), found)
+    assert float(for_two) == pytest.approx(plain.unnamed.threshold, abs=1e-6)

@@ -120,9 +120,12 @@ class DecisionConfig:
     """For classes with a name that the network reads; the statistic begins with the cosine of features and name."""
     unnamed: Calibration = field(default_factory=Calibration)
     """For other classes; the statistic begins with the cosine of features and foreground prototype."""
+    threshold_rise: float = 0.0
+    """Power of the number of examples by which the odds of a threshold of presence rise: the mean of more examples is
+    more like every image, with the class or without."""
 
     def __post_init__(self) -> None:
-        check_range(self, -inf, inf, "background")
+        check_range(self, -inf, inf, "background", "threshold_rise")
         check_range(self, 1, inf, "locations")
 
 
@@ -248,6 +251,8 @@ WITHOUT_TRAINING: dict[str, Switches] = {"photo": {"background_name": False, "na
 
 _PHOTO_LEVEL = LevelConfig(variance=1.38, contrast=0.94, outline=-0.25, border=-2.02, level=0.41, distance=-0.59)
 """As `cdpnet levels` fitted it on 180 photographs, see the manual's page on results."""
+_PHOTO_RISE = 0.25
+"""Keeps the share of false masks about where one example has it, see the manual's page on results."""
 
 
 def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
@@ -259,7 +264,7 @@ def method(name: str, encoder: str | EncoderConfig = "tiny") -> NetworkConfig:
     photo = encoder.name == "photo"
     config = NetworkConfig(
         encoder=encoder,
-        decision=DecisionConfig(locations=3, groups=True) if photo else DecisionConfig(),
+        decision=DecisionConfig(locations=3, groups=True, threshold_rise=_PHOTO_RISE) if photo else DecisionConfig(),
         part_prototypes=photo,
         enlarged_views=photo,
         spread_logits=photo,

@@ -84,7 +84,8 @@ def build_class_batch(
     device = next(network.parameters()).device
     prototypes = stack_prototypes([c.to_prototypes() for c in classes]).map(lambda part: part.to(device))
     by_name = torch.tensor([c.by_name for c in classes])
-    own = presence_thresholds(by_name, network.config.decision).tolist()
+    shots = torch.tensor([c.shots for c in classes])
+    own = presence_thresholds(by_name, shots, network.config.decision).tolist()
     of_classes = [usual if c.min_presence is None else c.min_presence for usual, c in zip(own, classes, strict=True)]
     thresholds = torch.tensor(of_classes if min_presence is None else [min_presence] * len(classes))
     fusions = [adapted_fusion(network, c) for c in classes]

@@ -197,7 +197,7 @@ def with_examples(
 
 def with_absence(learned: ClassPrototype, presence: Sequence[float], config: DecisionConfig) -> ClassPrototype:
     """The class with a threshold above these probabilities of presence, 0..1, and at least the network's own."""
-    own = presence_thresholds(torch.tensor([learned.by_name]), config)
+    own = presence_thresholds(torch.tensor([learned.by_name]), torch.tensor([learned.shots]), config)
     return replace(learned, min_presence=max(float(own), threshold_above(presence)))
 
 

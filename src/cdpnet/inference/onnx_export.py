@@ -47,9 +47,9 @@ class LearnModule(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor, masks: Tensor, text: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Prototypes background, foreground and, for a network that reads names, u (B, C); by_name (B,) bool.
+        """Prototypes background, foreground (B, C); by_name (B,) bool and shots (B,), the number of examples.
 
-        Before by_name stand the parts (B, 2, n, C), for a network that has them.
+        Before by_name stand u (B, C), for a network that reads names, and the parts (B, 2, n, C), for one with them.
         images (B, K, 3, H, W) uint8; masks (B, K, H, W) uint8, 255 is ignored; text: features t (B, D) of the names,
         zeros for no name, or None for a network that reads no names.
         """
@@ -70,7 +70,8 @@ class LearnModule(nn.Module):
             None if rows.parts is None else rows.parts.transpose(1, 2).flatten(2, 3),
         )
         by_name = recognises_name(similarity.reshape(episodes, shots).mean(dim=1), learned.named, config)
-        return *(part for part in learned if part is not None), by_name
+        numbers = torch.ones_like(masks[:, :, 0, 0], dtype=torch.int64).sum(dim=1)
+        return *(part for part in learned if part is not None), by_name, numbers
 
 
 class SegmentModule(nn.Module):
@@ -89,13 +90,14 @@ class SegmentModule(nn.Module):
         background: Tensor,
         foreground: Tensor,
         by_name: Tensor,
+        shots: Tensor,
         text: Tensor | None = None,
         parts: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Masks (Q, H, W) uint8, 0 background, i + 1 class i; scores (Q, n, H, W) and presence (Q, n), both 0..1.
 
-        images (Q, 3, H, W) uint8; outputs of `LearnModule`: prototypes (n, C), by_name (n,) bool, parts. A score is
-        the probability against the class's own background, absent or not.
+        images (Q, 3, H, W) uint8; outputs of `LearnModule`: prototypes (n, C), by_name (n,) bool, shots (n,), parts. A
+        score is the probability against the class's own background, absent or not.
         """
         network, config = self.network, self.network.config.decision
         count, classes = images.shape[0], foreground.shape[0]
@@ -112,7 +114,7 @@ class SegmentModule(nn.Module):
         if self.refine:
             odds = refine_edges(odds, images)
         odds = F.interpolate(odds, size=images.shape[-2:], mode="bilinear", align_corners=True)
-        absent = is_absent(presence, presence_thresholds(by_name, config))
+        absent = is_absent(presence, presence_thresholds(by_name, shots, config))
         return decide(odds, absent, config.background).to(torch.uint8), odds.sigmoid(), presence
 
 
@@ -210,13 +212,13 @@ def _learn_graph(network: PrototypeNetwork) -> _Graph:
         "images": {0: "episodes", 1: "shots", 3: "height", 4: "width"},
         "masks": {0: "episodes", 1: "shots", 2: "height", 3: "width"},
     }
-    outputs: tuple[str, ...] = ("background", "foreground", "by_name")
+    outputs: tuple[str, ...] = ("background", "foreground")
     if network.text is not None:
         inputs["text"], dimensions["text"] = torch.ones(episodes, network.text.dim), {0: "episodes"}
-        outputs = ("background", "foreground", "text_prototype", "by_name")
+        outputs = (*outputs, "text_prototype")
     if network.config.part_prototypes:
-        outputs = (*outputs[:-1], "parts", outputs[-1])
-    return _Graph(LearnModule(network), inputs, dimensions, outputs)
+        outputs = (*outputs, "parts")
+    return _Graph(LearnModule(network), inputs, dimensions, (*outputs, "by_name", "shots"))
 
 
 def _segment_graph(network: PrototypeNetwork, *, refine: bool) -> _Graph:
@@ -227,6 +229,7 @@ def _segment_graph(network: PrototypeNetwork, *, refine: bool) -> _Graph:
         "background": prototype,
         "foreground": prototype.clone(),
         "by_name": torch.ones(classes, dtype=torch.bool),
+        "shots": torch.ones(classes, dtype=torch.int64),
     }
     if network.text is not None:
         inputs["text"] = prototype.clone()

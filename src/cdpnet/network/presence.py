@@ -87,9 +87,15 @@ def presence_probability(similarity: Tensor, by_name: Tensor, config: DecisionCo
     return torch.where(by_name, _probability(similarity, config.named), _probability(similarity, config.unnamed))
 
 
-def presence_thresholds(by_name: Tensor, config: DecisionConfig) -> Tensor:
-    """The probability below which each class is called absent: (B,) bool -> (B,)."""
-    return torch.where(by_name, config.named.threshold, config.unnamed.threshold)
+def presence_thresholds(by_name: Tensor, shots: Tensor, config: DecisionConfig) -> Tensor:
+    """The probability below which each class is called absent: (B,) bool, its number of examples (B,) -> (B,)."""
+    of_one = torch.where(by_name, config.named.threshold, config.unnamed.threshold)
+    return multiply_odds(of_one, shots.clamp(min=1) ** config.threshold_rise)
+
+
+def multiply_odds(probability: Tensor, factor: Tensor) -> Tensor:
+    """The probability whose odds are ``factor`` times those of another."""
+    return probability * factor / (1 - probability + probability * factor)
 
 
 def name_similarity(
@@ -115,7 +121,8 @@ def recognises_name(similarity: Tensor, named: Tensor, config: DecisionConfig) -
     if config.groups:
         return named & (similarity > _RECOGNISED)
     probability = presence_probability(similarity, named, config)
-    return named & ~is_absent(probability, presence_thresholds(named, config))
+    one = torch.ones_like(similarity)  # an example by itself
+    return named & ~is_absent(probability, presence_thresholds(named, one, config))
 
 
 def _probability(similarity: Tensor, calibration: Calibration) -> Tensor:

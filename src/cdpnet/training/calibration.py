@@ -22,7 +22,7 @@ from cdpnet.evaluation.features import FeatureCache
 from cdpnet.evaluation.loop import learn_episodes
 from cdpnet.network.network import PrototypeNetwork
 from cdpnet.network.outputs import Prototypes
-from cdpnet.network.presence import presence_probability, presence_statistic
+from cdpnet.network.presence import multiply_odds, presence_probability, presence_statistic
 from cdpnet.training.allowance import Allowance
 from cdpnet.training.counts import check_base_classes, count_pixels, miou_of_counts
 
@@ -85,7 +85,7 @@ def calibrate(
     check_base_classes(network.record, episodes, "calibrated")
     allowance = allowance or Allowance()
     own, measured = network.config.decision, []
-    config = DecisionConfig(locations=own.locations, margin=own.margin, groups=own.groups)
+    config = dataclasses.replace(own, named=Calibration(), unnamed=Calibration(), background=0.0)
     splits: list[tuple[Split, str]] = [("val", "base classes"), ("test", "novel classes")]
     if episodes.fold == ALL_FOLDS:  # every class serves to fit, and none is left to measure on
         splits = splits[:1]
@@ -107,8 +107,11 @@ def calibrate(
     config = dataclasses.replace(config, background=BACKGROUNDS[background])
     for names, trials in seen.items():
         found = fit_calibration(trials[0], background, allowance)
+        of_one = dataclasses.replace(found, threshold=_of_one_example(found.threshold, episodes.shots, own))
         config = (
-            dataclasses.replace(config, named=found) if names == "exact" else dataclasses.replace(config, unnamed=found)
+            dataclasses.replace(config, named=of_one)
+            if names == "exact"
+            else dataclasses.replace(config, unnamed=of_one)
         )
         for split, one in zip(("base", "novel"), trials, strict=False):
             measured.append(_measure(split, names, one, found, background))
@@ -181,6 +184,12 @@ def fit_calibration(seen: Trials, background: int, allowance: Allowance) -> Cali
     ]
     clean = [t for t in affordable if seen.false_positives(probability >= t, background) <= allowance.false_masks]
     return dataclasses.replace(calibration, threshold=float(min(clean) if clean else max(affordable)))
+
+
+def _of_one_example(threshold: float, shots: int, config: DecisionConfig) -> float:
+    """The threshold from which `presence_thresholds` makes this one for ``shots`` examples."""
+    factor = torch.tensor(shots, dtype=torch.float64) ** -config.threshold_rise
+    return float(multiply_odds(torch.tensor(threshold, dtype=torch.float64), factor))
 
 
 def compute_probabilities(fit: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
