@@ -63,10 +63,13 @@ def scores() -> dict[str, dict[str, float]]:
         for shots in (1, 5)
     }
     results = read_text(ROOT / "docs" / "explanation" / "results.md")
-    row = re.search(r"^\| `cdpn` \|(?: [\d.]+ \|){4} ([\d.]+) \|(?: [\d.]+ \|){5} ([\d.]+) \|", results, re.MULTILINE)
-    if row is None:
-        raise LookupError("docs/explanation/results.md has no row of cdpn with twelve figures.")
-    return {"photo": photographs, "tiny": {"icons_1_shot": float(row[1]), "icons_5_shot": float(row[2])}}
+    icons = {}
+    for shots in (1, 5):
+        row = re.search(rf"^\| `cdpn` \| {shots} \|(?: [\d.]+ \|){{4}} ([\d.]+) \|", results, re.MULTILINE)
+        if row is None:
+            raise LookupError(f"docs/explanation/results.md has no row of cdpn with the figures of {shots} shots.")
+        icons[f"icons_{shots}_shot"] = float(row[1])
+    return {"photo": photographs, "tiny": icons}
 
 
 def _mean_miou(files: list[Path]) -> float:
