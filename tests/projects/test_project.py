@@ -132,6 +132,14 @@ def test_an_older_revision_changes_nothing(project: Project, folder: Path) -> No
     assert project.document == document
 
 
+def test_a_mask_that_is_saved_again_since_the_answer_was_lost_is_no_conflict(project: Project) -> None:
+    class_id, before = editing.add_class(project, "thing", 60), image_of(project, "a.png")
+    editing.correct(project, before.id, before.revision, class_id, object_mask(1))
+    document = project.document
+    editing.correct(project, before.id, before.revision, class_id, object_mask(1))
+    assert project.document == document
+
+
 def test_a_correction_keeps_other_classes_outside_of_it(project: Project) -> None:
     one, two = (editing.add_class(project, name, 60) for name in ("one", "two"))
     image = image_of(project, "a.png")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from tests.web.browsing import (
+    SIDE,
     drag,
     draw_after_teaching,
     drop,
     hold,
+    image,
     mask,
     pictures,
     say_name,
@@ -21,6 +25,7 @@ from tests.web.browsing import (
     wait_for_mask,
     wait_for_picture,
 )
+from tests.web.client import png
 
 
 def test_one_bad_file_is_listed_and_the_others_go_in(page: Any) -> None:
@@ -83,22 +88,44 @@ def test_what_is_changed_while_an_answer_is_awaited_stays_on_the_page(page: Any)
     expect(presence).to_be_checked()
 
 
-def test_a_mask_that_is_saved_and_whose_answer_is_lost_is_not_said_to_be_unchanged(page: Any) -> None:
+def test_a_mask_whose_answer_is_lost_is_saved_by_the_next_enter_also_if_more_is_marked(page: Any) -> None:
     draw_after_teaching(page, 2)
+    next_save = hold(page, "**/api/images/*/mask")
+    for more in (False, True):
+        page.keyboard.press("Enter")
+        saved = next_save()
+        saved.fetch()
+        saved.abort()
+        expect(page.locator("#refusal")).to_contain_text("The server did not answer; try again.")
+        assert mask(page, "1.png")[86, 20:76].all()
+        wait_for_mask(page)  # it stays in progress
+        if more:
+            drag(page, (0.9, 0.1), (0.9, 0.6))
+        page.keyboard.press("Enter")
+        for _ in range(1 + more):
+            next_save().continue_()
+        page.locator("#bar [data-action=save]").wait_for(state="hidden")
+        expect(page.locator("#refusal")).to_be_empty()
+        drag(page, (0.1, 0.9), (0.1, 0.7))
+        wait_for_mask(page)
+    assert mask(page, "1.png")[20:50, 86].all()
 
-    def lose(route: Any) -> None:
-        route.fetch()
-        route.abort()
 
-    page.route("**/mask", lose, times=1)
+def test_another_persons_mask_stands_against_one_whose_answer_is_lost(page: Any) -> None:
+    draw_after_teaching(page, 1)
+    page.route("**/mask", lambda route: route.abort(), times=1)
     page.keyboard.press("Enter")
     expect(page.locator("#refusal")).to_contain_text("The server did not answer; try again.")
-    assert mask(page, "1.png")[86, 20:76].all()
-    wait_for_mask(page)  # it stays in progress, and can be saved again once it is seen that there is another one
+    told, empty = image(page, "1.png"), base64.b64encode(png(np.zeros((SIDE, SIDE), np.uint8))).decode()
+    fields = {"class": state(page)["classes"][0]["id"], "mask": f"data:image/png;base64,{empty}"}
+    url = page.url.split("#")[0]
+    page.request.put(f"{url}api/images/{told['id']}/mask", data={**fields, "revision": told["revision"]})
     page.keyboard.press("Enter")
     page.locator("#refusal").filter(has_text="1.png was changed meanwhile").wait_for()
+    assert not mask(page, "1.png").any()
     page.keyboard.press("Enter")
     page.locator("#note").filter(has_text="The mask is saved.").wait_for()
+    assert mask(page, "1.png")[86, 20:76].all()
 
 
 def test_an_answer_that_the_page_cannot_use_is_said_and_reported(browser: Any, page_url: str) -> None:

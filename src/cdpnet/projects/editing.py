@@ -44,13 +44,18 @@ def remove_image(project: Project, image_id: str) -> None:
 def correct(project: Project, image_id: str, revision: int, class_id: str, mask: NDArray[np.bool_]) -> None:
     """Replace the pixels of a class in an image by a mask (H, W); other classes keep theirs outside of it.
 
-    ConflictError where a person has changed the image since the revision.
+    ConflictError where a person has changed the image since the revision, unless this mask is there already: it was
+    saved, and the answer was lost.
     """
     with project.lock:
-        image = _at_revision(project, image_id, revision, or_renewed=True)
+        image = project.image(image_id)
         one, numbers = project.one_class(class_id), project.mask(image)
         if mask.shape != numbers.shape:
             raise DataError(f"The mask has another size than {image.file}.")
+        is_there = image.is_drawn(class_id) and np.array_equal(numbers == one.number, mask)
+        if is_there and image.touched > revision:
+            return
+        _at_revision(project, image_id, revision, or_renewed=True)
         numbers[numbers == one.number] = 0
         numbers[mask] = one.number
         corrected, content = _with_drawn(project, image, class_id, numbers), mask_content(numbers)

@@ -6,7 +6,8 @@ import { clearRefusal, refuse, say } from "./notes.js";
 
 /** @typedef {import("./types.js").State} State */
 
-const [MISSING, CONFLICT] = [404, 409];
+const MISSING = 404;
+export const [LOST, CONFLICT] = [0, 409]; // of a Refusal: the server may have done what was asked; others have changed it
 
 /** @param {string} sentence whose first word is not the first any more */
 const inside = (sentence) => sentence.charAt(0).toLowerCase() + sentence.slice(1);
@@ -33,12 +34,12 @@ export class Changes {
    * @param {string} method
    * @param {string} path
    * @param {unknown} [body]
-   * @param {() => void} [onConflict] called where another browser's change stands against it
+   * @param {(status: number) => void} [onRefusal] called with the status of a Refusal
    * @returns {Promise<State | null>}
    */
-  send(method, path, body, onConflict) {
+  send(method, path, body, onRefusal) {
     this.#unanswered += 1;
-    const sent = this.#last.then(() => this.#send(method, path, body, onConflict));
+    const sent = this.#last.then(() => this.#send(method, path, body, onRefusal));
     this.#last = sent.catch(() => {}); // who has sent it hears of it
     return sent;
   }
@@ -50,10 +51,10 @@ export class Changes {
    * @param {string} method
    * @param {string} path
    * @param {object} fields
-   * @param {() => void} [onConflict]
+   * @param {(status: number) => void} [onRefusal]
    */
-  async sendAbout(imageId, revision, method, path, fields, onConflict) {
-    const state = await this.send(method, path, { ...fields, revision }, onConflict);
+  async sendAbout(imageId, revision, method, path, fields, onRefusal) {
+    const state = await this.send(method, path, { ...fields, revision }, onRefusal);
     if (state?.made) this.#made.push({ imageId, from: revision, to: state.made });
     return state;
   }
@@ -125,10 +126,10 @@ export class Changes {
    * @param {string} method
    * @param {string} path
    * @param {unknown} body
-   * @param {() => void} [onConflict]
+   * @param {(status: number) => void} [onRefusal]
    * @returns {Promise<State | null>}
    */
-  async #send(method, path, body, onConflict) {
+  async #send(method, path, body, onRefusal) {
     try {
       const state = await this.#answer(method, path, body);
       clearRefusal();
@@ -137,7 +138,7 @@ export class Changes {
     } catch (error) {
       this.store.notify(); // what the page shows of the change is taken back
       await this.refused(error);
-      if (error instanceof Refusal && error.status === CONFLICT) onConflict?.();
+      if (error instanceof Refusal) onRefusal?.(error.status);
       return null;
     }
   }

@@ -17,6 +17,8 @@ export class Draft {
   #past = [];
   /** @type {Step[]} */
   #future = [];
+  /** The data URL of a mask that was sent to be saved, and whose answer was lost; "" if there is none. */
+  unanswered = "";
 
   /**
    * @param {string} imageId

@@ -1,5 +1,6 @@
 /** Masks are saved and taught as soon as they are there; each picture has an order of its own, and none waits for another. */
 
+import { CONFLICT, LOST } from "./changes.js";
 import { count, keyed } from "./dom.js";
 import { refuse, say } from "./notes.js";
 
@@ -97,19 +98,13 @@ export class Saving {
       refuse("Nothing is found there, so nothing is saved. Click elsewhere, or draw with the brush.");
       return false;
     }
-    const { imageId, classId, now } = draft;
-    // Results that are computed meanwhile do not stand against a person's mask, which the server knows, nor does what was
-    // saved here; another person's changes do.
-    const own = this.changes.ownRevision(imageId, draft.revision);
-    const revision = Math.min(own, this.#image(imageId)?.revision ?? own); // a killed server forgets late results
-    const fields = { class: classId, mask: draft.toUrl() };
-    const state = await this.changes.sendAbout(imageId, revision, "PUT", `images/${imageId}/mask`, fields, () => {
-      // Who has read that another browser's mask stands against this one may save over it.
-      draft.revision = this.#image(imageId)?.revision ?? revision;
-    });
-    if (!state) return false;
+    const { imageId, classId, now, unanswered } = draft;
+    const mask = draft.toUrl();
+    // What may have been saved already is sent again first, so that it is known as a change of this page.
+    if (unanswered && unanswered !== mask && !(await this.#put(draft, unanswered))) return false;
+    if (!(await this.#put(draft, mask))) return false;
     if (draft.now === now) this.workspace.close(draft, true);
-    else draft.revision = this.#image(imageId)?.revision ?? revision; // marked meanwhile: that is not saved yet
+    else draft.revision = this.#image(imageId)?.revision ?? draft.revision; // marked meanwhile: that is not saved yet
     if (!this.#isTaught(classId) && now.mask.includes(1)) return this.#teach(imageId, classId);
     if (imageId !== this.store.imageId) say(`The mask of ${this.#image(imageId)?.name} is saved.`);
     else {
@@ -117,6 +112,25 @@ export class Saving {
       say(`The mask is saved. ${teach}, or ${next}.`);
     }
     return true;
+  }
+
+  /**
+   * Send a mask of a draft to the server; null where it was refused or not answered.
+   * @param {import("./draft.js").Draft} draft
+   * @param {string} mask
+   */
+  async #put(draft, mask) {
+    const { imageId, classId } = draft;
+    // Results that are computed meanwhile do not stand against a person's mask, which the server knows, nor does what was
+    // saved here; another person's changes do.
+    const own = this.changes.ownRevision(imageId, draft.revision);
+    const revision = Math.min(own, this.#image(imageId)?.revision ?? own); // a killed server forgets late results
+    draft.unanswered = "";
+    return this.changes.sendAbout(imageId, revision, "PUT", `images/${imageId}/mask`, { class: classId, mask }, (status) => {
+      if (status === LOST) draft.unanswered = mask;
+      // Who has read that another browser's mask stands against this one may save over it.
+      if (status === CONFLICT) draft.revision = this.#image(imageId)?.revision ?? revision;
+    });
   }
 
   /**
