@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from cdpnet.cli import main
+from cdpnet.cli.web import about_model
 from cdpnet.errors import ConfigError, DataError
 from cdpnet.inference.segmenter import Segmenter
 from cdpnet.web.address import Address
@@ -226,6 +227,18 @@ def test_without_the_extra_the_command_says_what_is_missing(
     assert main(["web", "--model", "tiny"]) == 2
     sentence = "cdpnet web needs starlette, which comes with the extra web: pip install 'cdpnet[web]'."
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("photo", "The model photo looks for the objects. It is made for photographs."),
+        ("tiny", "The model tiny looks for the objects. It knows rendered icons, and "),
+        ("networks/mine", "The model resnet50 cdpn looks for the objects."),
+    ],
+)
+def test_the_page_says_what_the_model_is_for(model: str, said: str) -> None:
+    assert about_model(model, "resnet50 cdpn").startswith(said)
 
 
 def test_the_page_needs_no_gradio(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,15 +60,17 @@ def web(arguments: list[str]) -> None:
         print(escape(f"The page is at {url} (stop it with Ctrl-C)"), flush=True)
 
     segmenter = Segmenter(load_chosen_network(chosen), refine=chosen_refinement(chosen))
-    about = _about(chosen.model, segmenter.model[1])
+    about = about_model(chosen.model, segmenter.model[1])
     serve(segmenter, about, address, Limits(), show, until_stopped(), project)
 
 
-def _about(model: str, described: str) -> str:
-    """A sentence about the model for the page: what it is good for."""
+def about_model(model: str, described: str) -> str:
+    """What the page says about the model to somebody who has never heard of it. described: the names of its parts."""
     if model == TINY:
         return (
-            "The model is tiny: it knows rendered icons, and on photographs follows colour and texture more than "
-            "objects; for those, start with --model photo."
+            "The model tiny looks for the objects. It knows rendered icons, and on photographs follows colour and "
+            "texture more than objects; for those, start with --model photo."
         )
-    return f"The model is {described}."
+    if model == "photo":
+        return "The model photo looks for the objects. It is made for photographs."
+    return f"The model {described} looks for the objects."
