@@ -36,6 +36,17 @@ def test_connected_parts_are_objects(rules: InstanceRules, areas: list[int]) -> 
         assert np.array_equal(found.class_mask("crack"), MASK)
 
 
+def test_specks_beside_an_object_are_no_objects_unless_that_is_said() -> None:
+    mask = np.zeros((40, 40), bool)
+    mask[:25] = True  # 1,000 pixels
+    mask[30, 5:7] = True  # two: a 500th
+    mask[35, 20] = True
+    labels = ImageLabels("a.png", 40, 40, (region_from_mask(mask, "crack"),))
+    for rules, areas in ((InstanceRules(), [1000, 2]), (InstanceRules(min_area=1), [1000, 2, 1])):
+        found = split_instances(labels, rules)
+        assert [found.area(region) for region in found.regions] == areas
+
+
 def test_parts_of_two_classes_stay_apart() -> None:
     other = np.roll(MASK, 6, axis=1)
     labels = ImageLabels("a.png", 12, 20, (region_from_mask(MASK, "crack"), region_from_mask(other, "dent")))

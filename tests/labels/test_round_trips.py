@@ -64,7 +64,7 @@ def test_objects_stay_apart(name: FormatName, tmp_path: Path) -> None:
     numbers[4:6, 5:7] = 0
     numbers[12:18, 20:22] = numbers[13, 38] = 2
     save(tmp_path / "images", "a.png", numbers.shape)
-    objects = split_instances(labels_of(numbers, "a.png"), InstanceRules())
+    objects = split_instances(labels_of(numbers, "a.png"), InstanceRules(min_area=1))
     write_labels([objects], LabelSet(tmp_path / "images", tmp_path / "out", CLASSES), name)
     found = read_labels(tmp_path / "out", tmp_path / "images").labels["a.png"]
     assert [(one.label, one.counts) for one in found.regions] == [(one.label, one.counts) for one in objects.regions]

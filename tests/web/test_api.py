@@ -261,12 +261,15 @@ def test_every_format_is_downloaded(working: User, format_name: str) -> None:
 
 def test_objects_of_their_own_are_downloaded(working: User) -> None:
     mask = np.zeros(SIZE, np.bool_)
-    mask[5:20, 5:20], mask[40:60, 50:80] = True, True
+    mask[5:20, 5:20], mask[40:60, 50:80], mask[0, 0] = True, True, True  # the last one is a speck
     working.correct("a.png", the_class(working), mask)
-    for instances, count in ((0, 1), (1, 2)):
-        content = working.client.get("download", params={"format": "coco", "instances": instances}).content
+    for rules, count in (({}, 1), ({"instances": 1}, 2), ({"instances": 1, "min_area": 1}, 3)):
+        content = working.client.get("download", params={"format": "coco", **rules}).content
         annotations = json.loads(zipfile.ZipFile(io.BytesIO(content)).read("annotations.json"))["annotations"]
         assert len(annotations) == count
+    for least in ("0", "-1", "1.5", "x", "²", "9" * 5000):
+        refused = working.client.get("download", params={"instances": "1", "min_area": least})
+        assert "smallest object is not a whole number from 1 on" in refused.json()["detail"]
 
 
 def test_the_classes_are_downloaded(working: User, tmp_path: Path) -> None:

@@ -63,9 +63,13 @@ def test_from_the_first_picture_to_the_first_masks_in_four_steps(page: Any, tmp_
     assert np.array_equal(np.array(Image.open(folder / "masks" / "1.png")), kept)
     page.locator("[data-action=download]").click()
     page.locator("#format").select_option("coco")
+    expect(page.locator("#min-area")).not_to_be_visible()
     page.locator("#instances").check()
+    page.locator("#min-area").fill("0")
+    page.locator("#download-labels").click()  # the browser says what is wrong
+    page.locator("#min-area").fill("3")
     page.keyboard.press("Escape")
-    with page.expect_request("**/api/download?format=coco&instances=1"):
+    with page.expect_request("**/api/download?format=coco&instances=1&min_area=3"):
         folder = download(page, "#download-labels", tmp_path)
     written = json.loads((folder / "annotations.json").read_text())
     assert [one["name"] for one in written["categories"]] == ["red square"]

@@ -18,7 +18,7 @@ from cdpnet.io.run_lengths import check_size
 from cdpnet.labels.regions import ImageLabels, Region
 from cdpnet.runtime.text import encode
 
-SettingValue = str | float | None | list[str] | list[list[str]] | list[int]
+SettingValue = str | float | None | list[str] | list[list[str]] | list[int | None]
 # Settings that earlier versions did not write, with what they did.
 _LATER_SETTINGS: dict[str, SettingValue] = {"refined edges": False, "instances": None, "keys": None}
 
@@ -29,8 +29,8 @@ class JobSettings:
 
     images: the folder of images, resolved. classes: name and SHA-256 of each class. model: fingerprint and description
     of the network. threshold, min_presence: 0..1, or None for the network's own. working_size, tiles_above: pixels.
-    refine: whether edges are refined. instances: area in pixels of the smallest object and whether its holes are
-    filled, or None where a region has all objects of a class. keys: the most of the adaptive background, None for all.
+    refine: whether edges are refined. instances: `InstanceRules.min_area` and whether holes are filled, or None where a
+    region has all objects of a class. keys: the most of the adaptive background, None for all.
     """
 
     label_format: str
@@ -43,7 +43,7 @@ class JobSettings:
     working_size: int
     tiles_above: int
     refine: bool
-    instances: tuple[int, bool] | None = None
+    instances: tuple[int | None, bool] | None = None
     keys: int | None = None
 
     def values(self) -> dict[str, SettingValue]:

@@ -28,7 +28,10 @@ def writing_options(parser: ArgumentParser) -> None:
         "--instances", action="store_true", help="an object of its own for each connected part of a class"
     )
     group.add_argument(
-        "--min_area", type=int, default=None, help="pixels of the smallest object of --instances; by default 1"
+        "--min_area",
+        type=int,
+        default=None,
+        help="pixels of the smallest object of --instances; by default a 500th of the largest one of its class",
     )
     group.add_argument("--fill_holes", action="store_true", help="fill the holes of the objects of --instances")
     group.add_argument(
@@ -54,7 +57,7 @@ def chosen_instances(chosen: Any) -> InstanceRules | None:
     if chosen.min_area is not None:
         at_least_one("--min-area", chosen.min_area)
     if chosen.instances:
-        return InstanceRules(chosen.min_area or 1, chosen.fill_holes)
+        return InstanceRules(chosen.min_area, chosen.fill_holes)
     if chosen.min_area is not None or chosen.fill_holes:
         raise ConfigError("--min-area and --fill-holes are about the objects of --instances; pass that too.")
     return None

@@ -67,7 +67,7 @@ def results(labels: ImageLabels, control: Control, kind: ShapeKind = "brush", na
     Polygons that are filled by COCO's rule give the masks again, holes included. name: how the ids of results begin.
     """
     if kind != "brush":
-        labels = split_instances(labels, InstanceRules())
+        labels = split_instances(labels, InstanceRules(min_area=1))
     pairs = [(region, value) for region in labels.regions for value in _values(labels, region, kind)]
     return [
         {

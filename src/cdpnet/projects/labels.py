@@ -15,17 +15,20 @@ from cdpnet.projects.project import Project
 
 
 def write_project_labels(
-    project: Project, target: Callable[[tuple[str, ...]], LabelSet], format_name: FormatName, *, instances: bool
+    project: Project,
+    target: Callable[[tuple[str, ...]], LabelSet],
+    format_name: FormatName,
+    instances: InstanceRules | None = None,
 ) -> None:
     """Write the labels of a project; rejected images and those without a result are left out.
 
-    target: where labels go, from the names of the classes. instances: a region for each connected part of a class.
-    DataError where there are no labels.
+    target: where labels go, from the names of the classes. instances: rules by which objects are told apart; None
+    for one region of each class. DataError where there are no labels.
     """
     found = read_project_labels(project)
     labels = list(found.labels.values())
-    if instances:
-        labels = [split_instances(one, InstanceRules()) for one in labels]
+    if instances is not None:
+        labels = [split_instances(one, instances) for one in labels]
     write_labels(labels, target(found.classes), format_name)
 
 

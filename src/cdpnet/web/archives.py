@@ -13,6 +13,7 @@ from typing import BinaryIO
 from cdpnet.errors import DataError
 from cdpnet.io.scratch import scratch_folder
 from cdpnet.labels.formats import FORMATS
+from cdpnet.labels.instances import InstanceRules
 from cdpnet.labels.label_set import FormatName, LabelSet
 from cdpnet.projects.editing import class_file, example_file
 from cdpnet.projects.labels import write_project_labels
@@ -22,12 +23,12 @@ _MAX_NAME_BYTES = 150  # of a class name in a file name, which may have 255
 _CHUNK = 2**16  # bytes
 
 
-def make_labels(project: Project, format_name: FormatName, *, instances: bool) -> BinaryIO:
-    """The labels of all images, without the images. instances: a region for each object. DataError for no labels."""
+def make_labels(project: Project, format_name: FormatName, instances: InstanceRules | None = None) -> BinaryIO:
+    """The labels of all images, without the images; `instances` as for `write_project_labels`. DataError for none."""
     with scratch_folder() as out:
         # Where users of the format keep images.
         images = out if format_name == "labelme" else out / (FORMATS[format_name].images_folder or "images")
-        write_project_labels(project, lambda names: LabelSet(images, out, names), format_name, instances=instances)
+        write_project_labels(project, lambda names: LabelSet(images, out, names), format_name, instances)
         return _zip(out)
 
 

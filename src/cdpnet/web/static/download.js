@@ -14,9 +14,12 @@ export function offerDownloads(store) {
     if (format.options.length) return;
     for (const { name, title } of store.state?.formats ?? []) format.add(new Option(title, name));
   });
+  const [instances, least] = [find("#instances"), find("#min-area")];
+  instances.addEventListener("change", () => (find("#smallest").hidden = !instances.checked));
   find("#download-labels").addEventListener("click", () => {
-    const instances = find("#instances").checked ? 1 : 0;
-    fetchFile(`download?format=${format.value}&instances=${instances}`, "labels.zip");
+    if (!least.reportValidity()) return;
+    const rules = instances.checked ? `1&min_area=${least.value}` : "0";
+    fetchFile(`download?format=${format.value}&instances=${rules}`, "labels.zip");
   });
   find("#download-classes").addEventListener("click", () => fetchFile("classes.zip", "classes.zip"));
 }
