@@ -61,7 +61,7 @@ function hint(image, chosenClass, draft, busy, awaited) {
   if (busy) return `Looking for the object …${awaited ? " It is saved then." : ""}`;
   if (draft?.now.clicks.length && !draft.share) return "Nothing is found there. Click elsewhere, or draw with the brush.";
   if (draft && !draft.share) return `Nothing is marked. ${saveKey} saves that it is not there, ${dropKey} drops.`;
-  if (draft) return `${percent(draft.share)} marked. ${saveKey} saves, ${dropKey} drops.`;
+  if (draft) return `${percent(draft.share)} marked. Click to improve it, or save it.`;
   if (!chosenClass || !chosenClass.examples) return `Click on ${chosenClass ? `a ${chosenClass.name}` : "an object"} to mark it.`;
   const accepting = hasKeys() ? ["A accepts, R rejects", "A accepts"] : ["Accept or reject", "Accept"];
   if (image.state === "found") return `${accepting[0]}. Click or draw to correct.`;

@@ -95,6 +95,8 @@ export function showExamples(store, changes) {
     assign(label.firstChild, { ariaLabel: `Learn from ${name}` });
     if (changes.answered) assign(label.firstChild, { checked: example.enabled });
     assign(label.lastChild, { textContent: example.enabled ? use : "off" });
+    const share = example.disagreement === null ? "" : percent(example.disagreement);
+    assign(label, { title: share && `What the other examples find in this picture differs from its mask by ${share}.` });
     assign(show, { ariaLabel: `Show ${name}`, title: name });
     assign(drop, { ariaLabel: `Remove the example of ${name}`, title: "Remove this example" });
   };

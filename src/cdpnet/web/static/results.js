@@ -20,8 +20,9 @@ export function showResults(store, changes) {
     const { accepted, corrected, rejected, left, advice } = state.progress;
     const done = accepted + corrected + rejected;
     assign(find("#reviewed"), { max: Math.max(1, done + left), value: done });
-    const words = `${accepted} accepted · ${corrected} corrected · ${rejected} rejected · ${left} left`;
-    assign(find("#progress"), { textContent: words });
+    const counts = { accepted, corrected, rejected, left };
+    const words = Object.entries(counts).map(([state, number]) => `${number}\u00a0${state}`);
+    assign(find("#progress"), { textContent: words.join("\u00a0· ") });
     assign(find("#advice"), { textContent: advice });
     if (changes.answered) {
       if (document.activeElement !== threshold) threshold.value = state.settings.threshold;
@@ -38,7 +39,7 @@ function showProject(state) {
   find("#job").hidden = !job?.running;
   if (job) {
     assign(find("#job progress"), { max: Math.max(1, job.total), value: job.done });
-    assign(find("#job span"), { textContent: `${job.what} ${job.done} of ${job.total}` });
+    assign(find("#job span"), { textContent: `${job.done} of ${job.total}: ${job.what}` });
   }
   assign(find("#project"), { textContent: project ?? "" });
   assign(document, { title: project ? `${project} · cdpnet` : "cdpnet" });
