@@ -111,6 +111,26 @@ def test_a_mask_whose_answer_is_lost_is_saved_by_the_next_enter_also_if_more_is_
     assert mask(page, "1.png")[20:50, 86].all()
 
 
+def test_an_answer_that_breaks_off_is_a_lost_one(page: Any) -> None:
+    draw_after_teaching(page, 1)
+    page.evaluate("""() => {
+        const fetched = window.fetch;
+        window.fetch = async (address, init) => {
+            const answer = await fetched(address, init);
+            if (init.method !== "PUT") return answer;
+            window.fetch = fetched;
+            return new Response(new ReadableStream({ pull: (body) => body.error(new TypeError("network error")) }));
+        };
+    }""")
+    page.keyboard.press("Enter")
+    expect(page.locator("#refusal")).to_contain_text("The server did not answer; try again.")
+    wait_for_mask(page)
+    page.keyboard.press("Enter")
+    page.locator("#note").filter(has_text="The mask is saved.").wait_for()
+    expect(page.locator("#refusal")).to_be_empty()
+    assert mask(page, "1.png")[86, 20:76].all()
+
+
 def test_another_persons_mask_stands_against_one_whose_answer_is_lost(page: Any) -> None:
     draw_after_teaching(page, 1)
     page.route("**/mask", lambda route: route.abort(), times=1)

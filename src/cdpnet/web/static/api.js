@@ -30,6 +30,7 @@ export async function request(method, path, { body, signal } = {}) {
   let answer;
   try {
     answer = await fetch(`api/${path}`, init);
+    await answer.clone().arrayBuffer(); // the connection may end in its middle
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Refusal("The server did not answer; try again.", 0); // it may have done what was asked
