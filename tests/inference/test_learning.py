@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cdpnet.data.icons.episodes import IconEpisodes
 from cdpnet.errors import DataError
+from cdpnet.inference.class_batch import build_class_batch
 from cdpnet.inference.class_examples import ClassExample, pool_examples
 from cdpnet.inference.class_files import ClassPrototype, load_class, save_class
 from cdpnet.inference.segmenter import Segmenter
@@ -154,3 +155,19 @@ def test_images_without_the_class_set_its_presence_threshold(
     assert tiny.segment(abc[0][0], lower).absent == tiny.segment(abc[0][0], learned).absent
     with pytest.raises(DataError, match="No image without the class"):
         tiny.learn_absence(learned, [])
+
+
+def test_images_without_the_class_never_lower_its_presence_threshold(
+    tiny: Segmenter, abc: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the network's own threshold rises with the examples that are added afterwards."""
+    network, config = tiny.network, tiny.network.config
+    rising = dataclasses.replace(config, decision=dataclasses.replace(config.decision, threshold_rise=1.0))
+    monkeypatch.setattr(network, "config", rising)
+    of_one = tiny.learn_absence(learn(tiny, abc[:1]), [np.zeros((64, 64, 3), dtype=np.uint8)])
+    of_three = tiny.add_example(tiny.add_example(of_one, *abc[1]), *abc[2])
+    own = build_class_batch(network, [learn(tiny, abc)], None).presence_thresholds.item()
+    assert of_three.min_presence is not None and of_three.min_presence < own
+    assert build_class_batch(network, [of_three], None).presence_thresholds.item() == own
+    higher = dataclasses.replace(of_three, min_presence=(1 + own) / 2)
+    assert build_class_batch(network, [higher], None).presence_thresholds.item() == pytest.approx((1 + own) / 2)

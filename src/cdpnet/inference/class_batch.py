@@ -74,7 +74,8 @@ def build_class_batch(
 ) -> ClassBatch:
     """The batch of some classes for their network. DataError for no class, or more than a mask can hold.
 
-    min_presence: threshold of all classes, 0..1; None for that of each class, or the network's own.
+    min_presence: threshold of all classes, 0..1; None for that of each class and the network's own, whichever is
+    higher: examples that came after the images without the class may have raised the network's own.
     """
     if not 1 <= len(classes) < IGNORE_INDEX:
         raise DataError(f"{len(classes)} classes were given; a mask can hold 1 to {IGNORE_INDEX - 1}.")
@@ -86,7 +87,7 @@ def build_class_batch(
     by_name = torch.tensor([c.by_name for c in classes])
     shots = torch.tensor([c.shots for c in classes])
     own = presence_thresholds(by_name, shots, network.config.decision).tolist()
-    of_classes = [usual if c.min_presence is None else c.min_presence for usual, c in zip(own, classes, strict=True)]
+    of_classes = [max(usual, c.min_presence or 0) for usual, c in zip(own, classes, strict=True)]
     thresholds = torch.tensor(of_classes if min_presence is None else [min_presence] * len(classes))
     fusions = [adapted_fusion(network, c) for c in classes]
     names, proposed = tuple(c.name for c in classes), tuple(c.shots == 0 for c in classes)
