@@ -61,21 +61,28 @@ def learn(support: str, name: str) -> dict[str, np.ndarray]:
     return outputs
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """The same from a class file, which must be of the same model."""
+def read(path: Path) -> tuple[dict[str, np.ndarray], float]:
+    """The same from a class file, which must be of the same model; and its own threshold of presence."""
     with safe_open(path, "np") as file:
         known = json.loads(file.metadata()["cdpnet_class"])
     if known["model"] != about["model"]:
         parser.error(f"{path} was learned by another model ({known['model_name']}) than {chosen.graphs} holds.")
-    learned = {k: v[None] for k, v in load_file(path).items() if k in ("background", "foreground", "text", "parts")}
-    return {**learned, "by_name": np.array([known["by_name"]]), "shots": np.array([known["shots"]])}
+    tensors = load_file(path)
+    if not known["shots"]:
+        parser.error(f"{path} has no example, and the graphs find nothing by a name alone; learn it from an example.")
+    if any(key.startswith("fusion.") for key in tensors):
+        parser.error(f"{path} has a fusion of its own, which the graphs do not hold; learn the class without --adapt.")
+    learned = {k: v[None] for k, v in tensors.items() if k in ("background", "foreground", "text", "parts")}
+    learned |= {"by_name": np.array([known["by_name"]]), "shots": np.array([known["shots"]])}
+    return learned, known.get("min_presence") or 0.0
 
 
-learned = read(chosen.learned) if chosen.learned else learn(chosen.support, chosen.name)
+learned, min_presence = read(chosen.learned) if chosen.learned else (learn(chosen.support, chosen.name), 0.0)
 session = onnxruntime.InferenceSession(chosen.graphs / "segment.onnx")
 masks, scores, presence = session.run(None, {"images": load_image(chosen.image)[None], **learned})
 size = ImageOps.exif_transpose(Image.open(chosen.image)).size
 enlarged = np.array(Image.fromarray(scores[0, 0]).resize(size, Image.Resampling.BILINEAR))
-found = (enlarged > about["threshold"]) & masks.any()  # a class that is called absent has a score, but no mask
+there = masks.any() and presence[0, 0] >= min_presence  # a class that is called absent has a score, but no mask
+found = (enlarged > about["threshold"]) & there
 Image.fromarray(found.astype(np.uint8) * 255).save(chosen.mask)
 print(f"{chosen.mask}: present with probability {presence[0, 0]:.2f}, {100 * found.mean():.1f} % of the image")

@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "without_torch.py"
 EPISODES = 8
 WITHOUT_TORCH = """
 import sys
+from dataclasses import replace
 sys.modules["torch"] = None  # from here on its import fails
 import numpy, onnxruntime
 for graph, inputs, outputs in zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]):
@@ -161,8 +163,19 @@ def test_the_example_needs_no_torch(
         assert run_example(monkeypatch, *paths, *how) == 0
         assert ((np.array(Image.open(tmp_path / "out.png")) > 0) == (expected > 0)).mean() >= 0.999
         (tmp_path / "out.png").unlink()
+    save_class(replace(learned, min_presence=1.0), tmp_path / "higher.safetensors")
+    assert run_example(monkeypatch, *paths, "--class", tmp_path / "higher.safetensors") == 0
+    assert not np.array(Image.open(tmp_path / "out.png")).any()  # as `Segmenter`, which calls it absent
+    save_class(replace(learned, fusion={"weight": torch.zeros(1)}), tmp_path / "adapted.safetensors")
+    save_class(tiny.learn_name("fox"), tmp_path / "name.safetensors")
     unknown = [*by_example[:2], "--name", "dodo"]
-    for wrong, said in ((unknown, "has no name 'dodo'"), ([], "give an example")):
+    adapted, no_example = (["--class", tmp_path / f"{name}.safetensors"] for name in ("adapted", "name"))
+    for wrong, said in (
+        (unknown, "has no name 'dodo'"),
+        ([], "give an example"),
+        (adapted, "has a fusion of its own"),
+        (no_example, "has no example"),
+    ):
         assert run_example(monkeypatch, *paths, *wrong) == 2
         assert said in capsys.readouterr().err
 
