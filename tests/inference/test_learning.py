@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -171,3 +172,12 @@ def test_images_without_the_class_never_lower_its_presence_threshold(
     assert build_class_batch(network, [of_three], None).presence_thresholds.item() == own
     higher = dataclasses.replace(of_three, min_presence=(1 + own) / 2)
     assert build_class_batch(network, [higher], None).presence_thresholds.item() == pytest.approx((1 + own) / 2)
+
+
+def test_a_class_can_be_copied(abc: list[Example]) -> None:
+    """No tensor of it has a gradient, which could not be copied or pickled, also where the text tower has one."""
+    segmenter = Segmenter(small_network(), longest_side=192)
+    learned = learn(segmenter, abc[:1])
+    for one in (learned, segmenter.remove_example(learned, 0)):
+        assert one.text is not None
+        assert torch.equal(copy.deepcopy(one).text, one.text)

@@ -138,7 +138,7 @@ def learn_name(network: PrototypeNetwork, name: str, model: tuple[str, str]) -> 
 
 def blank_class(network: PrototypeNetwork, name: str, read: str, model: tuple[str, str]) -> ClassPrototype:
     """A class without an example. read: the name as the network reads it. model: as in `ClassPrototype`."""
-    text = network.encode_names((read,))[0].cpu() if network.config.reads_names else None
+    text = network.encode_names((read,))[0].detach().cpu() if network.config.reads_names else None
     nothing = torch.zeros(network.image.channels)  # taken from each image
     parts = torch.zeros(2, 1, len(nothing)) if network.config.part_prototypes else None
     return ClassPrototype(name, nothing, nothing.clone(), text, bool(read), 0, blank_thumbnail(), model, parts=parts)
