@@ -56,8 +56,12 @@ def plot(rows: dict[str, Measurement]) -> Figure:
     shown = [row for row in _BARS if row in rows]
     values = [rows[row].value for row in shown]
     colours = [_NAIVE if "naive" in row else _OURS for row in shown]
-    drawn = bars.barh([_BARS[row] for row in shown], values, color=colours)
-    bars.bar_label(drawn, fmt="%.2f", padding=10, color=_INK, fontsize=9)
+    bars.barh([_BARS[row] for row in shown], values, color=colours)
+    for i, row in enumerate(shown):  # beside the bar, or the mark of its aim
+        right = max(values[i], float(rows[row].goal or 0))
+        bars.annotate(
+            f"{values[i]:.2f}", (right, i), (10, 0), textcoords="offset points", va="center", color=_INK, fontsize=9
+        )
     aims = [(float(rows[row].goal), i) for i, row in enumerate(shown) if rows[row].goal]
     bars.plot([aim for aim, _ in aims], [i for _, i in aims], "d", color="#d9822b", label="aim", clip_on=False)
     bars.invert_yaxis()

@@ -17,6 +17,7 @@ _LEAST_NORM = 1e-8
 _STRIPS = 4  # of a symmetric product; more strips save more of it, but small products are slow
 _CHUNK_LOCATIONS = 2**12  # that are compared with a prototype each at a time
 _CHUNK_ELEMENTS = 2**24  # of the attention matrix held at a time, 64 MiB in float32
+_CHUNK_POOLED = 2**22  # of that with fewer keys: no product becomes slower, and freed blocks of this size are kept
 
 
 def match(features: Tensor, background: Tensor, foreground: Tensor, temperature: float) -> Tensor:
@@ -107,7 +108,8 @@ class BackgroundAttention:
         dtype = self.features.dtype
         values = lay_out((features.to(signs.dtype) * signs).transpose(1, 2))
         batch, n, _ = keys.shape
-        chunk = max(1, _CHUNK_ELEMENTS // (batch * max(1, n)))
+        at_most = _CHUNK_ELEMENTS if self.pooled is None else _CHUNK_POOLED
+        chunk = max(1, at_most // (batch * max(1, n)))
         if keys is self.keys and chunk >= n and not torch.is_grad_enabled():
             weights = _gram(keys, self.scale).exp_()
             return products(weights, values).to(dtype), (weights @ signs).to(dtype)
@@ -178,7 +180,7 @@ def adaptive_match(
     fg2 = config.support_weight * fg + (1 - config.support_weight) * q_fg
     fg2 = support * fg + once * fg1 + again * fg2
     shared = (support * bg + again * shared).to(sums.dtype)
-    bg2 = torch.addcmul(shared, sums, again * gain).add(bg1, alpha=once)
+    bg2 = torch.addcmul(shared, sums, again * gain).add_(bg1, alpha=once)
     second = _match(unit, bg2, fg2, tau, shape)
     output = config.refined_share * second + (1 - config.refined_share) * first
     return Matches(initial, first, second, with_nearest(output))
