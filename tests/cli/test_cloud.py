@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
+from secrets import token_hex
 
 import fsspec
 import pytest
@@ -267,8 +268,9 @@ def s3_bucket() -> Iterator[tuple[str, dict[str, str]]]:
                 patched.setenv(name, value)
             files = fsspec.get_filesystem_class("s3")
             files.clear_instance_cache()  # of another server
-            files().mkdir("photos")
-            yield "s3://photos", access
+            bucket = f"photos-{token_hex(4)}"  # servers of one process share their buckets
+            files().mkdir(bucket)
+            yield f"s3://{bucket}", access
     finally:
         server.stop()
 
