@@ -186,7 +186,7 @@ def test_what_is_refused(data_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "splits" / "val" / "fold0.pkl").write_bytes(pickle.dumps({0: [Malicious(trap)]}))
     lists = ("data", "episodes", "--data", "coco", "--protocol", "hsnet", "--splits", tmp_path / "splits")
     for arguments, said in (
-        (("evaluate", "--data", "pascal"), "Give the folder of pascal as --root"),
+        (("evaluate", "--data", "pascal"), "Where is the data, --data pascal? Give its folder as --root."),
         (("evaluate", "--data", "pascal", "--root", tmp_path / "nowhere"), "There is no folder"),
         (("evaluate", "--data", "pascal", "--root", data_folder), "There is no JPEGImages"),
         (("evaluate", "--data", "folder", "--root", broken), "cannot be decoded"),

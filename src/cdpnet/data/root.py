@@ -11,7 +11,7 @@ from cdpnet.errors import ConfigError, DataError
 def require_root(config: DataConfig) -> Path:
     """The folder. ConfigError where none is given, DataError where it is missing."""
     if not config.root:
-        raise ConfigError(f"Where is the data? Give the folder of {config.data} as --root.")
+        raise ConfigError(f"Where is the data, --data {config.data}? Give its folder as --root.")
     if not Path(config.root).is_dir():
         raise DataError(f"There is no folder {config.root}; give that of the data set as --root.")
     return Path(config.root)

@@ -35,6 +35,7 @@ def test_folders_that_are_not_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"There is no classes.txt"):
         open_folder(tmp_path)
     for content, says in (
+        (b"\n\n", "classes.txt is empty"),
         (b"a\n\nb\n", "Line 2 .* is empty"),
         (b"a\nb\na\n", "Line 3 .* repeats 'a'"),
         (b"caf\xe9", "UTF-8"),

@@ -31,9 +31,11 @@ class FolderReader:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Line i of classes.txt names the class of number i. DataError for a line that is empty or comes twice."""
+        """Line i of classes.txt names the class of number i. DataError for no line, one that is empty or comes twice."""
         path = self.root / "classes.txt"
         names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
+        if not names:
+            raise DataError(f"{path} is empty; line i names the class whose number in masks is i.")
         seen: set[str] = set()
         for line, name in enumerate(names, start=1):
             if not name or name in seen:
