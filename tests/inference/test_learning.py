@@ -179,5 +179,6 @@ def test_a_class_can_be_copied(abc: list[Example]) -> None:
     segmenter = Segmenter(small_network(), longest_side=192)
     learned = learn(segmenter, abc[:1])
     for one in (learned, segmenter.remove_example(learned, 0)):
-        assert one.text is not None
-        assert torch.equal(copy.deepcopy(one).text, one.text)
+        copied = copy.deepcopy(one).text
+        assert copied is not None and one.text is not None
+        assert torch.equal(copied, one.text)

@@ -117,24 +117,26 @@ def segment_images(
     segmenter: Segmenter,
     learned: ClassPrototype,
     outputs: Sequence[Output],
-    progress: Callable[[Output, float], None],
+    progress: Callable[[Output, float, float], None],
     *,
     threshold: float | None = None,
     min_presence: float | None = None,
 ) -> None:
     """Segment each image and write its mask and overlay; that of an image in tiles is as small as it was read.
 
-    progress: called after each image with the fraction of its pixels that belong to the class. threshold,
-    min_presence: as in `Segmenter.segment`. DataError where the folder cannot be written to.
+    progress: called after each image with the fraction of its pixels that belong to the class, and the probability that
+    the class is there. threshold, min_presence: as in `Segmenter.segment`. DataError where the folder cannot be written
+    to.
     """
     for output in outputs:
         picture, size = read_reduced(output.image, segmenter.preprocessing.reduction)
         prepared = [segmenter.preprocessing.prepare(picture, size)]
-        mask = segmenter.segment_preprocessed(prepared, learned, threshold=threshold, min_presence=min_presence)[0].mask
+        (found,) = segmenter.segment_preprocessed(prepared, learned, threshold=threshold, min_presence=min_presence)
+        mask = found.mask
         try:
             write_mask(output.mask, mask)
             shown = Image.fromarray(mask).resize((picture.shape[2], picture.shape[1]), Image.Resampling.NEAREST)
             write_image(overlay(picture, np.array(shown)), output.overlay)
         except OSError as error:
             raise DataError(f"{output.mask.parent} cannot be written to ({error.strerror or error}).") from None
-        progress(output, float((mask > 0).mean()))
+        progress(output, float((mask > 0).mean()), found.presence[0])

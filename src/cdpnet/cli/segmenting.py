@@ -74,9 +74,9 @@ def _segment(chosen: Any, thresholds: dict[str, float | None], copies: Copies) -
     with progress_bar() as progress:
         task = progress.add_task("segmenting", total=len(plan.outputs))
 
-        def show(output: Output, share: float) -> None:
+        def show(output: Output, share: float, presence: float) -> None:
             found = f"{100 * share:.1f} % of the image" if share else "empty, the class was not found"
-            say(progress.console, f"{copies.shown(output.mask)}  {found}")
+            say(progress.console, f"{copies.shown(output.mask)}  {found} (presence {presence:.3f})")
             progress.advance(task)
 
         segment_images(segmenter, learned, plan.outputs, copies.with_sending(show), **thresholds)

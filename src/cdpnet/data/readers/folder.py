@@ -31,7 +31,7 @@ class FolderReader:
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """Line i of classes.txt names the class of number i. DataError for no line, one that is empty or comes twice."""
+        """Line i of classes.txt names the class of number i. DataError for no line, an empty one, or a repeated one."""
         path = self.root / "classes.txt"
         names = tuple(line.strip() for line in read_text(path).rstrip().splitlines())
         if not names:
