@@ -84,6 +84,16 @@ def test_counts_are_of_the_chosen_and_keys_no_more_than_asked_for() -> None:
     assert (pooled.keys[(pooled.counts == 0)[:, :, 0]] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_large_blocks_are_counted_and_averaged_exactly(dtype: torch.dtype) -> None:
+    """In bfloat16, whose whole numbers end at 256."""
+    features, chosen = torch.rand(2, 63 * 47, 3).to(dtype), torch.rand(2, 63 * 47) < 0.7
+    pooled = pool_keys(features, features, chosen, (63, 47), 1)
+    assert torch.equal(pooled.counts[:, 0, 0], chosen.sum(dim=1).float())
+    means = torch.stack([one[where].float().mean(dim=0) for one, where in zip(features, chosen, strict=True)])
+    torch.testing.assert_close(pooled.keys[:, 0].float(), means, atol=1e-5, rtol=0)
+
+
 def test_alike_neighbours_give_the_exact_background() -> None:
     torch.manual_seed(0)
     features = torch.randn(1, 6, 4, 4).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)

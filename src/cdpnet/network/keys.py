@@ -35,7 +35,8 @@ def pool_keys(features: Tensor, unit: Tensor, chosen: Tensor, size: tuple[int, i
 
     A block without a chosen location has a count of 0, and so no weight.
     """
-    (height, width), weights = block_size(size, most), chosen.reshape(-1, *size, 1).to(features.dtype)
+    exact = torch.promote_types(features.dtype, torch.float32)  # bfloat16 cannot count beyond 256
+    (height, width), weights = block_size(size, most), chosen.reshape(-1, *size, 1).to(exact)
 
     def total(values: Tensor) -> Tensor:
         """The sum of the chosen locations in each block, (B, N, c) -> (B, n, c), without a copy of all values."""
