@@ -142,8 +142,16 @@ def test_presence_by_hand() -> None:
     torch.testing.assert_close(presence_thresholds(named, examples, rising), torch.tensor([7 / 8, 1 / 3]))
     none_or_one = presence_thresholds(named, torch.tensor([0, 1]), rising)
     torch.testing.assert_close(none_or_one, torch.tensor([0.7, 0.2]))
+    whole = dataclasses.replace(config, threshold_rise=1)  # as a configuration may have it
+    torch.testing.assert_close(presence_thresholds(named, examples, whole), torch.tensor([21 / 22, 1 / 2]))
     nothing_known = presence_probability(torch.tensor([9.0]), torch.tensor([True]), DecisionConfig())
     assert nothing_known.tolist() == [0.5]  # and the threshold is 0: nothing is called absent
+
+
+@pytest.mark.parametrize("rise", [-1, 1.5, 1e308, float("nan")])
+def test_thresholds_rise_no_faster_than_the_examples(rise: float) -> None:
+    with pytest.raises(ConfigError, match="threshold_rise must be from 0 to 1, not"):
+        DecisionConfig(threshold_rise=rise)
 
 
 def test_figures_by_hand() -> None:

@@ -121,12 +121,13 @@ class DecisionConfig:
     unnamed: Calibration = field(default_factory=Calibration)
     """For other classes; the statistic begins with the cosine of features and foreground prototype."""
     threshold_rise: float = 0.0
-    """Power of the number of examples by which the odds of a threshold of presence rise: the mean of more examples is
-    more like every image, with the class or without."""
+    """Power, 0..1, of the number of examples by which the odds of a threshold of presence rise: the mean of more
+    examples is more like every image, with the class or without."""
 
     def __post_init__(self) -> None:
-        check_range(self, -inf, inf, "background", "threshold_rise")
+        check_range(self, -inf, inf, "background")
         check_range(self, 1, inf, "locations")
+        check_range(self, 0, 1, "threshold_rise")
 
 
 @dataclass(frozen=True)

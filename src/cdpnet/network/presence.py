@@ -90,7 +90,7 @@ def presence_probability(similarity: Tensor, by_name: Tensor, config: DecisionCo
 def presence_thresholds(by_name: Tensor, shots: Tensor, config: DecisionConfig) -> Tensor:
     """The probability below which each class is called absent: (B,) bool, its number of examples (B,) -> (B,)."""
     of_one = torch.where(by_name, config.named.threshold, config.unnamed.threshold)
-    return multiply_odds(of_one, shots.clamp(min=1) ** config.threshold_rise)
+    return multiply_odds(of_one, shots.clamp(min=1).to(of_one.dtype) ** config.threshold_rise)
 
 
 def multiply_odds(probability: Tensor, factor: Tensor) -> Tensor:
