@@ -82,7 +82,10 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
     [
         (replace(JOB_SETTINGS, threshold=0.3), "threshold was the default and is 0.3;"),
         (replace(JOB_SETTINGS, refine=True), "refine was off and is on;"),
-        (replace(JOB_SETTINGS, instances=(20, True)), "instances was the default and is 20, on;"),
+        (
+            replace(JOB_SETTINGS, instances=(20, True)),
+            "instances was the default and is --instances --min-area 20 --fill-holes;",
+        ),
         (
             replace(JOB_SETTINGS, classes=(("crack", "abd"), ("dent", "1"))),
             "was crack, abc and is crack, abd, dent",
@@ -93,6 +96,16 @@ def test_settings_are_told_in_words(changed: JobSettings, said: str, tmp_path: P
     Journal(tmp_path, JOB_SETTINGS)
     with pytest.raises(ConfigError, match=said):
         Journal(tmp_path, changed)
+
+
+def test_how_a_job_of_an_earlier_version_with_objects_goes_on_is_told(tmp_path: Path) -> None:
+    """Its smallest object had one pixel by default."""
+    before = replace(JOB_SETTINGS, instances=(1, False))
+    Journal(tmp_path, before)
+    said = "instances was --instances --min-area 1 and is --instances; give the same, another --out, or --overwrite"
+    with pytest.raises(ConfigError, match=said):
+        Journal(tmp_path, replace(JOB_SETTINGS, instances=(None, False)))
+    assert Journal(tmp_path, before).is_resumed
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

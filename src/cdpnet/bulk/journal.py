@@ -126,6 +126,9 @@ def _in_words(value: object) -> str:
             return "the default"
         case bool():
             return "on" if value else "off"
+        case [None | int() as area, bool() as filled]:  # instances, by their options
+            given = "" if area is None else f" --min-area {area}"
+            return f"--instances{given}{' --fill-holes' * filled}"
         case list():
             return ", ".join(map(_in_words, value)) or "none"
     return str(value)
@@ -181,8 +184,8 @@ class Journal:
             if previous.get(key) != value:
                 raise ConfigError(
                     f"{self.path.parent} holds labels made with another setting: {field.name.replace('_', ' ')} was "
-                    f"{_in_words(previous.get(key))} and is {_in_words(value)}; give another --out, or --overwrite to "
-                    "start again."
+                    f"{_in_words(previous.get(key))} and is {_in_words(value)}; give the same, another --out, "
+                    "or --overwrite to start again."
                 )
 
     def _no_journal(self) -> ConfigError:
