@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cdpnet.labels.instances import InstanceRules, split_instances
-from cdpnet.labels.regions import ImageLabels, region_from_mask
+from cdpnet.labels.rasterise import Patch
+from cdpnet.labels.regions import ImageLabels, Region, region_from_mask
 
 MASK = np.zeros((12, 20), bool)
 MASK[1:6, 1:6] = True  # 25 pixels, two of them a hole
@@ -45,6 +46,20 @@ def test_specks_beside_an_object_are_no_objects_unless_that_is_said() -> None:
     for rules, areas in ((InstanceRules(), [1000, 2]), (InstanceRules(min_area=1), [1000, 2, 1])):
         found = split_instances(labels, rules)
         assert [found.area(region) for region in found.regions] == areas
+
+
+def test_outlines_are_made_of_objects_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image of noise has a hundred thousand specks."""
+    made, original = list[int](), Patch.region
+
+    def counted(patch: Patch, size: tuple[int, int], label: str, score: float = 1.0) -> Region:
+        made.append(int(patch.mask.sum()))
+        return original(patch, size, label, score)
+
+    labels = ImageLabels("a.png", 12, 20, (region_from_mask(MASK, "crack", 0.5),))
+    monkeypatch.setattr(Patch, "region", counted)
+    assert len(split_instances(labels, InstanceRules(min_area=4)).regions) == 1
+    assert made == [24]
 
 
 def test_parts_of_two_classes_stay_apart() -> None:

@@ -36,12 +36,13 @@ def split_instances(labels: ImageLabels, rules: InstanceRules) -> ImageLabels:
 
 def _parts(labels: ImageLabels, region: Region, rules: InstanceRules) -> Iterator[Region]:
     numbers, _ = ndimage.label(labels.mask(region), _TOUCHING)
-    parts, areas = list[Region](), list[int]()
+    parts, areas = list[Patch](), list[int]()
     for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1):
         part: NDArray[np.bool_] = numbers[rows, columns] == number
         if rules.fill_holes:
             part = ndimage.binary_fill_holes(part)
         areas.append(int(part.sum()))
-        parts.append(Patch(part, columns.start, rows.start).region(labels.size, region.label, region.score))
+        parts.append(Patch(part, columns.start, rows.start))
     least = max(areas, default=0) / _SPECK if rules.min_area is None else rules.min_area
-    return (part for part, area in zip(parts, areas, strict=True) if area >= least)
+    kept = (part for part, area in zip(parts, areas, strict=True) if area >= least)
+    return (part.region(labels.size, region.label, region.score) for part in kept)
