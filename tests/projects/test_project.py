@@ -140,6 +140,23 @@ def test_a_mask_that_is_saved_again_since_the_answer_was_lost_is_no_conflict(pro
     assert project.document == document
 
 
+def test_a_mask_that_two_draw_alike_hides_no_other_change_between_them(project: Project) -> None:
+    """Who is told that it is saved takes all changes until then for seen, and may draw over them."""
+    one, two = (editing.add_class(project, name, 60) for name in ("one", "two"))
+    seen = image_of(project, "a.png")
+    for class_id, mask in ((one, object_mask(0)), (two, ~object_mask(0))):
+        image = image_of(project, "a.png")
+        editing.correct(project, image.id, image.revision, class_id, mask)
+    with pytest.raises(ConflictError, match=r"a\.png was changed meanwhile"):
+        editing.correct(project, seen.id, seen.revision, one, object_mask(0))
+    project.undo()
+    editing.correct(project, seen.id, seen.revision, one, object_mask(0))
+    assert project.to_undo is not None
+    assert project.to_undo.sentence == "The correction of one in a.png"
+    project.undo()
+    assert not project.mask(image_of(project, "a.png")).any()
+
+
 def test_a_correction_keeps_other_classes_outside_of_it(project: Project) -> None:
     one, two = (editing.add_class(project, name, 60) for name in ("one", "two"))
     image = image_of(project, "a.png")

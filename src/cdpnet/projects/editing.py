@@ -44,8 +44,8 @@ def remove_image(project: Project, image_id: str) -> None:
 def correct(project: Project, image_id: str, revision: int, class_id: str, mask: NDArray[np.bool_]) -> None:
     """Replace the pixels of a class in an image by a mask (H, W); other classes keep theirs outside of it.
 
-    ConflictError where a person has changed the image since the revision, unless this mask is there already: it was
-    saved, and the answer was lost.
+    ConflictError where a person has changed the image since the revision, unless the one change was that this mask was
+    saved, as when the answer was lost.
     """
     with project.lock:
         image = project.image(image_id)
@@ -53,7 +53,9 @@ def correct(project: Project, image_id: str, revision: int, class_id: str, mask:
         if mask.shape != numbers.shape:
             raise DataError(f"The mask has another size than {image.file}.")
         is_there = image.is_drawn(class_id) and np.array_equal(numbers == one.number, mask)
-        if is_there and image.touched > revision:
+        before = project.before_last_step(image_id)
+        is_own = isinstance(before, ProjectImage) and before.touched <= revision < image.touched
+        if is_there and is_own:
             return
         _at_revision(project, image_id, revision, or_renewed=True)
         numbers[numbers == one.number] = 0

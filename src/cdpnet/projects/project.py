@@ -115,6 +115,11 @@ class Project:
         undone = self.document.undone
         return self._history[undone[-1]] if undone else None
 
+    def before_last_step(self, key: str) -> Record | None:
+        """The record with an id before the last step about it that can be taken back; None where there is none."""
+        steps = (self._history[revision].change.records for revision in reversed(self.document.done))
+        return next((records[key] for records in steps if key in records), None)
+
     def undo(self) -> dict[str, str]:
         """Take the last step back. ConflictError where there is none, or it does not fit the project any more.
 
