@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cdpnet.config import Calibration
 from cdpnet.errors import DataError
 from cdpnet.inference.class_files import load_class
 from cdpnet.inference.encoded_images import EncodedImages
@@ -44,6 +46,26 @@ def test_masks_are_those_of_the_segmenter(project: Project, work: ProjectSegment
     assert (project.mask(image_of(project, "a.png")) == object_mask(0)).all()
     assert work.job() is None
     assert not work.step()
+
+
+def test_results_are_renewed_where_a_calibrated_network_decides_otherwise(
+    project: Project, work: ProjectSegmenter, segmenter: Segmenter
+) -> None:
+    """Its classes fit as they are."""
+    class_id = teach(project)
+    work.run()
+    assert project.mask(image_of(project, "b.png")).any()
+    learned = project.one_class(class_id).learned
+    network, always = copy.deepcopy(segmenter.network), Calibration(threshold=1.0)
+    decision = replace(network.config.decision, named=always, unnamed=always)
+    network.config = replace(network.config, decision=decision)
+    with_other = ProjectSegmenter(project, EncodedImages(Segmenter(network)))
+    assert not with_other.is_segmented
+    with_other.run()
+    assert with_other.is_segmented
+    assert project.one_class(class_id).learned == learned
+    assert not any(project.mask(image_of(project, name)).any() for name in NAMES[1:])
+    assert (project.mask(image_of(project, "a.png")) == object_mask(0)).all()
 
 
 def test_a_mask_is_a_label_of_cdpnet_label(project: Project, work: ProjectSegmenter) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from time import monotonic
 
 import numpy as np
@@ -67,8 +67,9 @@ class ProjectSegmenter:
         self._scores: OrderedDict[str, tuple[str, Segmentation]] = OrderedDict()  # by image: of which classes
         sizes = segmenter.preprocessing
         settings = segmenter.refine, segmenter.precision, sizes.longest_side, sizes.tiles_above
-        keys = segmenter.network.config.matching.keys
-        self._settings: tuple[object, ...] = settings if keys is None else (*settings, keys)  # as before, where exact
+        config = segmenter.network.config
+        of_results = asdict(config.decision), asdict(config.level), config.spread_logits  # which no class depends on
+        self._settings: tuple[object, ...] = (*settings, config.matching.keys, *of_results)
         self._saved_at = monotonic()
 
     @property
