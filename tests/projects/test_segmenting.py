@@ -57,8 +57,7 @@ def test_results_are_renewed_where_a_calibrated_network_decides_otherwise(
     assert project.mask(image_of(project, "b.png")).any()
     learned = project.one_class(class_id).learned
     network, always = copy.deepcopy(segmenter.network), Calibration(threshold=1.0)
-    decision = replace(network.config.decision, named=always, unnamed=always)
-    network.config = replace(network.config, decision=decision)
+    network.config = replace(network.config, decision=replace(network.config.decision, named=always, unnamed=always))
     with_other = ProjectSegmenter(project, EncodedImages(Segmenter(network)))
     assert not with_other.is_segmented
     with_other.run()

@@ -123,10 +123,9 @@ def test_other_images_labels_or_names_are_other_data(tmp_path: Path) -> None:
     assert limited.settings() == replace(settings[0], longest_side=64)
 
 
-@pytest.mark.parametrize(("names", "split"), [("", "test"), ("", "train"), ("red thing", "train")])
-def test_a_fold_without_classes_is_refused(names: str, split: Any, tmp_path: Path) -> None:
+def test_a_fold_without_classes_is_refused(tmp_path: Path) -> None:
     make_folder(tmp_path, each=1)
-    (tmp_path / "classes.txt").write_text(names)
-    source = open_benchmark(tmp_path, data="folder", protocol="cdpnet", split=split, skip_broken=True)
+    (tmp_path / "classes.txt").write_text("red thing")
+    source = open_benchmark(tmp_path, data="folder", protocol="cdpnet", split="train", skip_broken=True)
     with pytest.raises(DataError, match="too few classes for this fold"):
         source.images(0)
