@@ -133,17 +133,21 @@ def test_an_answer_that_breaks_off_is_a_lost_one(page: Any) -> None:
 
 def test_another_persons_mask_stands_against_one_whose_answer_is_lost(page: Any) -> None:
     draw_after_teaching(page, 1)
-    page.route("**/mask", lambda route: route.abort(), times=1)
+    next_save = hold(page, "**/api/images/*/mask")
     page.keyboard.press("Enter")
+    next_save().abort()
     expect(page.locator("#refusal")).to_contain_text("The server did not answer; try again.")
     told, empty = image(page, "1.png"), base64.b64encode(png(np.zeros((SIDE, SIDE), np.uint8))).decode()
     fields = {"class": state(page)["classes"][0]["id"], "mask": f"data:image/png;base64,{empty}"}
     url = page.url.split("#")[0]
-    page.request.put(f"{url}api/images/{told['id']}/mask", data={**fields, "revision": told["revision"]})
+    data = {**fields, "revision": told["revision"]}
+    assert page.request.put(f"{url}api/images/{told['id']}/mask", data=data).ok
     page.keyboard.press("Enter")
+    next_save().continue_()
     page.locator("#refusal").filter(has_text="1.png was changed meanwhile").wait_for()
     assert not mask(page, "1.png").any()
     page.keyboard.press("Enter")
+    next_save().continue_()
     page.locator("#note").filter(has_text="The mask is saved.").wait_for()
     assert mask(page, "1.png")[86, 20:76].all()
 
